@@ -1,0 +1,1 @@
+"""Plumbing and published language; no business rule lives here."""

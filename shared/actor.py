@@ -1,0 +1,62 @@
+"""Who acts: a user of one company with a role; pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a user may do; the first three stand on the company's side, the last two on the vendor's."""
+
+    MEMBER = "member"
+    CASE_MANAGER = "case_manager"
+    COMPANY_ADMIN = "company_admin"
+    AGENT = "agent"
+    VENDOR_ADMIN = "vendor_admin"
+
+
+VENDOR_ROLES = frozenset({Role.AGENT, Role.VENDOR_ADMIN})
+
+
+class Visibility(StrEnum):
+    """What a company's members see of their colleagues' cases."""
+
+    COMPANY = "company"
+    SITE = "site"
+    OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in user, as identity vouched for it. `site_ids` is None where the user is not limited to sites."""
+
+    user_id: UUID
+    login_id: UUID
+    company_id: UUID
+    company_name: str
+    role: Role
+    name: str
+    email: str  # where case mail goes: the profile's contact e-mail, else the login
+    login_email: str  # the verified address the person signs in with
+    language: str = "en"
+    time_zone: str = "UTC"
+    visibility: Visibility = Visibility.COMPANY
+    site_ids: frozenset[UUID] | None = None
+    suspended: bool = False
+    may_write: bool = True  # False for an API token of read scope
+    address: str = ""  # the network address the request came from
+
+    @property
+    def is_vendor(self) -> bool:
+        """An agent or vendor admin."""
+        return self.role in VENDOR_ROLES
+
+    @property
+    def is_vendor_admin(self) -> bool:
+        """May administer every company."""
+        return self.role is Role.VENDOR_ADMIN
+
+    @property
+    def is_company_admin(self) -> bool:
+        """May administer the own company."""
+        return self.role is Role.COMPANY_ADMIN

@@ -1,0 +1,8 @@
+"""The way to the broker, and the only code that knows AMQP: confirms, retries, dead letters, reconnects."""
+
+from shared.bus.bus import Bus
+from shared.bus.consumer import Handler, Subscriptions
+from shared.bus.errors import BusAway, Unroutable
+from shared.bus.messages import Envelope
+
+__all__ = ["Bus", "BusAway", "Envelope", "Handler", "Subscriptions", "Unroutable"]

@@ -1,0 +1,125 @@
+"""A process's bus: two connections that are looked for again for ever, a publisher, and a consumer per queue."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from aio_pika.abc import AbstractConnection
+from prometheus_client import Counter
+
+from shared.bus.consumer import Consumer, Handler
+from shared.bus.errors import first_of, reason_of
+from shared.bus.link import connection_to, declare, no_foreign_cancellation, while_up
+from shared.bus.messages import Envelope, message_of
+from shared.bus.publisher import Publisher
+from shared.events.base import Event
+from shared.topology import EVENTS, TOPOLOGY, Topology, WorkQueue
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 5.0
+_MEND_PAUSE_S = 5.0
+
+_log = structlog.get_logger()
+_published = Counter("portico_events_published_total", "Events the broker has confirmed", ["type"])
+
+
+class Bus:
+    """Publishing and consuming have a connection each, so that neither can block the other."""
+
+    def __init__(
+        self, url: str, *, app_id: str, topology: Topology = TOPOLOGY, handler_deadline_s: float = 30.0
+    ) -> None:
+        """Nothing connects before `start`. `app_id` is the service's name."""
+        self._url = url
+        self._app_id = app_id
+        self._topology = topology
+        self._handler_deadline_s = handler_deadline_s
+        self._damaged = asyncio.Event()
+        self._publisher = Publisher(on_damage=self._damaged.set)
+        self._consumers: list[Consumer] = []
+        self._links: list[asyncio.Task[None]] = []
+
+    def consume(self, queue: WorkQueue, subscriptions: Mapping[type[Event], Handler], *args: object) -> None:
+        """Calls `handler(*args, event)`: perhaps twice, late, or cancelled. To be called before `start`."""
+        retry_queues = tuple(queue.retry_queue(delay_s) for delay_s in self._topology.retry_delays_s)
+        by_type = {event.type: (event, handler) for event, handler in subscriptions.items()}
+        self._consumers.append(
+            Consumer(queue, retry_queues, by_type, args, self._publisher, deadline_s=self._handler_deadline_s)
+        )
+
+    async def start(self) -> None:
+        """Returns at once, with the broker there or not; it is looked for in the background, for ever."""
+        self._links.append(asyncio.create_task(self._keep_connected("publish", self._serve_publisher)))
+        if self._consumers:
+            self._links.append(asyncio.create_task(self._keep_connected("consume", self._serve_consumers)))
+
+    async def stop(self) -> None:
+        """Takes nothing new, gives running handlers 10 s to finish, and closes. What is not acked comes again."""
+        await asyncio.gather(*(consumer.drain() for consumer in self._consumers))
+        for link in self._links:
+            link.cancel()
+        await asyncio.gather(*self._links, return_exceptions=True)
+        self._links.clear()
+
+    @property
+    def connected(self) -> bool:
+        """Whether publishing has a chance."""
+        return self._publisher.connected
+
+    def status(self) -> dict[str, object]:
+        """For `degraded` in `/readyz`: whether publishing has a chance, and which queues have their consumer."""
+        return {
+            "connected": self.connected,
+            "consumers": {consumer.queue.name: consumer.attached for consumer in self._consumers},
+        }
+
+    async def publish(self, envelope: Envelope) -> None:
+        """Returns when the broker has the event on disk. BusAway or Unroutable after 5 s at the latest."""
+        await self._publisher.send(EVENTS, envelope.type, message_of(envelope, self._app_id))
+        _published.labels(envelope.type).inc()
+
+    async def _serve_publisher(self, connection: AbstractConnection) -> None:
+        await declare(connection, self._topology)
+        await while_up(connection, self._mend(connection), self._publisher.keep_channel(connection))
+
+    async def _serve_consumers(self, connection: AbstractConnection) -> None:
+        await declare(connection, self._topology)
+        await while_up(connection, *(self._keep_consuming(connection, each) for each in self._consumers))
+
+    async def _keep_consuming(self, connection: AbstractConnection, consumer: Consumer) -> None:
+        while True:
+            await consumer.consume(connection)
+            if consumer.stopping:
+                return
+            _log.warning("consumer_lost", queue=consumer.queue.name)
+            await asyncio.sleep(_FIRST_PAUSE_S)
+            # The queue itself may be gone: somebody deleted it.
+            await declare(connection, self._topology)
+
+    async def _mend(self, connection: AbstractConnection) -> None:
+        # A queue or binding that was deleted by hand comes back without a restart of anything.
+        while True:
+            await self._damaged.wait()
+            self._damaged.clear()
+            _log.warning("topology_mended")
+            await declare(connection, self._topology)
+            await asyncio.sleep(_MEND_PAUSE_S)
+
+    async def _keep_connected(self, link: str, serve: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            began = time.monotonic()
+            try:
+                with no_foreign_cancellation():
+                    async with connection_to(self._url, f"{self._app_id} {link}") as connection:
+                        _log.info("bus_connected", link=link)
+                        await serve(connection)
+            except Exception as error:  # noqa: BLE001  # whatever went wrong with a connection, the next one may be better
+                _log.warning("bus_away", link=link, reason=reason_of(first_of(error)), again_in_s=pause_s)
+            # One that lasted starts the count anew; one that is refused at once, say by a changed queue, does not.
+            if time.monotonic() - began > _LONGEST_PAUSE_S:
+                pause_s = _FIRST_PAUSE_S
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  # spreads reconnects, guards nothing
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

@@ -1,0 +1,225 @@
+"""Consuming: every message is handled, or waits and is tried again, or ends dead with its reason. None is dropped."""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+
+import aio_pika
+import orjson
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from prometheus_client import Counter
+from pydantic import ValidationError
+
+from shared.bus.errors import REASON_LENGTH, BusAway, Unroutable, reason_of
+from shared.bus.link import CLOSE_DEADLINE_S, OPEN_DEADLINE_S, channel_of, no_foreign_cancellation
+from shared.bus.messages import JSON, attempt_of, copy_of, origin_of
+from shared.bus.publisher import Publisher
+from shared.events.base import Event
+from shared.logging import origin
+from shared.topology import DEAD, WorkQueue
+
+Handler = Callable[..., Awaitable[None]]
+Subscriptions = dict[type[Event], Handler]
+
+_DEFAULT_EXCHANGE = ""
+_STOP_GRACE_S = 10.0
+_HOLD_PAUSE_S = 1.0
+
+_log = structlog.get_logger()
+_handled = Counter(
+    "portico_events_handled_total", "Deliveries by how they ended: ok, retried, dead", ["type", "outcome"]
+)
+
+
+class _Garbage(Exception):
+    """A message that no waiting can make right."""
+
+
+class UnknownType(Exception):
+    """A type or major version that this process does not know, but a newer one may, during an upgrade."""
+
+
+class Consumer:
+    """Handles the messages of one queue; what fails waits in the retry queues, and dies after the last of them."""
+
+    def __init__(
+        self,
+        queue: WorkQueue,
+        retry_queues: tuple[str, ...],
+        subscriptions: Mapping[str, tuple[type[Event], Handler]],
+        args: tuple[object, ...],
+        publisher: Publisher,
+        *,
+        deadline_s: float,
+    ) -> None:
+        self.queue = queue
+        self.stopping = False
+        self._retry_queues = retry_queues
+        self._subscriptions = subscriptions
+        self._args = args
+        self._publisher = publisher
+        self._deadline_s = deadline_s
+        self._running: set[asyncio.Task[None]] = set()
+        self._subscribed: tuple[AbstractQueue, str] | None = None
+
+    @property
+    def attached(self) -> bool:
+        return self._subscribed is not None
+
+    async def consume(self, connection: AbstractConnection) -> None:
+        """Returns when the channel was closed or the broker cancelled the consumer, with nothing left running."""
+        try:
+            async with channel_of(connection, confirms=False) as channel:
+                over = await self._subscribe(channel)
+                await over.wait()
+                self._subscribed = None
+                if not channel.is_closed:
+                    await self._settle()
+        finally:
+            self._subscribed = None
+            # Unacked, so they come again: a handler's second run is harmless, two at a time need not be.
+            await self._cancel_running()
+
+    async def drain(self) -> None:
+        """Takes nothing new and waits for what is running, within the grace."""
+        self.stopping = True
+        if self._subscribed is not None:
+            (queue, tag), self._subscribed = self._subscribed, None
+            with suppress(Exception), no_foreign_cancellation():
+                async with asyncio.timeout(CLOSE_DEADLINE_S):
+                    await queue.cancel(tag)
+        await self._settle()
+
+    async def _settle(self) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=_STOP_GRACE_S)
+
+    async def _cancel_running(self) -> None:
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=CLOSE_DEADLINE_S)
+
+    async def _subscribe(self, channel: AbstractChannel) -> asyncio.Event:
+        over = asyncio.Event()
+        channel.close_callbacks.add(lambda *_: over.set())
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(lambda _: over.set())
+        async with asyncio.timeout(OPEN_DEADLINE_S):
+            await channel.set_qos(prefetch_count=self.queue.prefetch)
+            queue = await channel.get_queue(self.queue.name, ensure=False)
+            self._subscribed = queue, await queue.consume(self._take)
+        _log.info("consumer_attached", queue=self.queue.name)
+        return over
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        # A task of our own: the library would cancel its one before we know that the channel is gone.
+        if not self.stopping:
+            task = asyncio.create_task(self._work(message))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _work(self, message: AbstractIncomingMessage) -> None:
+        origin.set(origin_of(message))
+        try:
+            await self._handle_or_move(message)
+            await message.ack()
+        except Exception as error:  # noqa: BLE001  # the channel is gone, and the message comes again
+            _log.warning("event_unacked", queue=self.queue.name, id=message.message_id, reason=reason_of(error))
+
+    async def _handle_or_move(self, message: AbstractIncomingMessage) -> None:
+        try:
+            await self._handle(message)
+        except _Garbage as garbage:
+            await self._bury(message, reason=str(garbage))
+        except Exception as error:  # noqa: BLE001  # whatever a handler raises, the event waits and is tried again
+            await self._retry_later_or_bury(message, error)
+        else:
+            self._count(message, "ok")
+            _log.debug("event_handled", queue=self.queue.name, type=message.type, id=message.message_id)
+
+    async def _handle(self, message: AbstractIncomingMessage) -> None:
+        event, handler = self._understand(message)
+        with no_foreign_cancellation():
+            async with asyncio.timeout(self._deadline_s):
+                await handler(*self._args, event)
+
+    def _understand(self, message: AbstractIncomingMessage) -> tuple[Event, Handler]:
+        if message.content_type != JSON:
+            raise _Garbage("invalid: content type")
+        if message.type is None or message.type not in self._subscriptions:
+            _refuse_unless_json(message.body)
+            raise UnknownType("not known here, perhaps of a newer release")
+        event_class, handler = self._subscriptions[message.type]
+        try:
+            return event_class.model_validate_json(message.body), handler
+        except ValidationError as error:
+            raise _Garbage(_what_is_invalid(error)) from None
+
+    async def _retry_later_or_bury(self, message: AbstractIncomingMessage, error: Exception) -> None:
+        attempt = attempt_of(message)
+        if attempt > len(self._retry_queues):
+            await self._bury(message, reason=reason_of(error))
+            return
+        # The message of an error may hold a name or an address: it goes with the event, but not into the log.
+        _log.warning(
+            "event_failed",
+            queue=self.queue.name,
+            type=message.type,
+            id=message.message_id,
+            attempt=attempt,
+            reason=type(error).__name__,
+            where=_where(error),
+        )
+        copy = copy_of(message, {"attempt": attempt + 1, "reason": reason_of(error)})
+        await self._move(_DEFAULT_EXCHANGE, self._retry_queues[attempt - 1], copy)
+        self._count(message, "retried")
+
+    async def _bury(self, message: AbstractIncomingMessage, *, reason: str) -> None:
+        attempt = attempt_of(message)
+        _log.error(
+            "event_dead",
+            queue=self.queue.name,
+            type=message.type,
+            id=message.message_id,
+            attempt=attempt,
+            reason=reason.partition(":")[0],
+        )
+        await self._move(DEAD, self.queue.dead_key, copy_of(message, {"attempt": attempt, "reason": reason}))
+        self._count(message, "dead")
+
+    async def _move(self, exchange: str, key: str, copy: aio_pika.Message) -> None:
+        # Held unacked until the broker has the copy. Rejecting instead would count towards the delivery limit.
+        while True:
+            try:
+                await self._publisher.send(exchange, key, copy)
+            except (BusAway, Unroutable) as error:
+                _log.warning("event_held", queue=self.queue.name, id=copy.message_id, reason=reason_of(error))
+                await asyncio.sleep(_HOLD_PAUSE_S)
+            else:
+                return
+
+    def _count(self, message: AbstractIncomingMessage, outcome: str) -> None:
+        # Anybody may have written the type of a strange message: it makes no label.
+        known = message.type if message.type in self._subscriptions else "unknown"
+        _handled.labels(known, outcome).inc()
+
+
+def _refuse_unless_json(body: bytes) -> None:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise _Garbage("invalid: not JSON") from None
+
+
+def _what_is_invalid(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    places = (f"{'.'.join(map(str, each['loc']))} {each['type']}".strip() for each in problems)
+    return f"invalid: {', '.join(places)}"[:REASON_LENGTH]
+
+
+def _where(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""

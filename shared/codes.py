@@ -1,0 +1,63 @@
+"""Invitation and verification codes: derived from a key, never stored, never sent over the bus.
+
+A code is a MAC over a request's id and generation, so whoever holds the key can write it into a mail, and whoever
+holds the request can check it. A new generation makes every older code worthless.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from enum import StrEnum
+from uuid import UUID
+
+_MAC_BYTES = 16
+_GENERATION_BYTES = 2
+
+
+class Purpose(StrEnum):
+    """What a code is for; each has a key of its own."""
+
+    INVITATION = "invitation"
+    VERIFICATION = "verification"
+
+
+def subkey(secret: str, purpose: str) -> bytes:
+    """32 bytes for one purpose, derived from PORTICO_SECRET_KEY."""
+    return hmac.digest(secret.encode(), f"portico/{purpose}".encode(), "sha256")
+
+
+def _mac(secret: str, purpose: Purpose, request_id: UUID, generation: int) -> bytes:
+    message = request_id.bytes + generation.to_bytes(_GENERATION_BYTES, "big")
+    return hmac.digest(subkey(secret, purpose), message, hashlib.sha256)
+
+
+def link_code(secret: str, purpose: Purpose, request_id: UUID, generation: int) -> str:
+    """A code for a link: 46 URL-safe characters, 128 bits of it unguessable."""
+    mac = _mac(secret, purpose, request_id, generation)[:_MAC_BYTES]
+    raw = request_id.bytes + generation.to_bytes(_GENERATION_BYTES, "big") + mac
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def read_link_code(secret: str, purpose: Purpose, code: str) -> tuple[UUID, int] | None:
+    """The request id and generation that a code was made for; None when it was not made by us."""
+    try:
+        raw = urlsafe_b64decode(code + "=" * (-len(code) % 4))
+        request_id = UUID(bytes=raw[:16])
+    except (Base64Error, ValueError):
+        return None
+    generation = int.from_bytes(raw[16 : 16 + _GENERATION_BYTES], "big")
+    expected = link_code(secret, purpose, request_id, generation)
+    # Compared as text, so that each code has exactly one spelling.
+    return (request_id, generation) if hmac.compare_digest(expected.encode(), code.encode()) else None
+
+
+def digit_code(secret: str, purpose: Purpose, request_id: UUID, generation: int) -> str:
+    """A code to type: 6 digits. Guessing is limited by whoever checks it."""
+    number = int.from_bytes(_mac(secret, purpose, request_id, generation)[:8], "big") % 1_000_000
+    return f"{number:06d}"
+
+
+def same_code(expected: str, given: str) -> bool:
+    """Compared in constant time."""
+    return hmac.compare_digest(expected.encode(), given.encode())

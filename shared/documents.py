@@ -1,0 +1,239 @@
+"""Entities as documents: each use case is one write, and the events it caused ride in the document that changed.
+
+A document holds, beside the entity's own fields, `version` (counted up by every change), `pending` (events that the
+bus has not confirmed yet) and `relay_after` (when a sweeper may take them over). `shared.relay` empties `pending`.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar, cast
+from uuid import UUID, uuid5
+
+from pydantic import TypeAdapter
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from shared.errors import IdempotencyKeyReused, NotFound, StaleVersion
+from shared.events.base import Event
+from shared.logging import origin
+from shared.mongo import Database, Document, Session
+
+# The writer's own relay has this long before a sweeper may take the events over.
+RELAY_GRACE = timedelta(seconds=10)
+
+_INTENTS = UUID("6f3c1f54-6d0e-4f0e-9f0a-6b1d2f0c7a11")
+
+
+class Entity(Protocol):
+    """What a frozen dataclass needs to be kept here."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def events(self) -> tuple[Event, ...]: ...
+
+
+E = TypeVar("E", bound=Entity)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a client wants once: the id that its key stands for, and the digest of the body it came with."""
+
+    id: UUID
+    digest: str
+
+    @classmethod
+    def of(cls, *, user_id: UUID, route: str, key: str, body: bytes) -> "Intent":
+        """The same user, route and key give the same id, on every replica and after every restart."""
+        return cls(uuid5(_INTENTS, f"{user_id}\n{route}\n{key}"), hashlib.sha256(body).hexdigest())
+
+    def refuse_unless_same(self, digest: str | None) -> None:
+        """Raises IdempotencyKeyReused when the key was used with another body."""
+        if digest != self.digest:
+            raise IdempotencyKeyReused
+
+
+def pending_events(events: Sequence[Event]) -> list[Document]:
+    """Events as they wait in a document, with the origin of the change."""
+    come_from = origin.get()
+    return [
+        {
+            "id": event.id,
+            "type": event.type,
+            "at": event.at,
+            "request_id": come_from.request_id,
+            "actor": come_from.actor,
+            "address": come_from.address,
+            "body": event.model_dump(mode="json"),
+        }
+        for event in events
+    ]
+
+
+def _with_next_version(pending: Document) -> Document:
+    """The same pending event as a pipeline expression that takes the version from the document it lands in."""
+    body = {"$mergeObjects": [{"$literal": pending["body"]}, {"version": {"$add": ["$version", 1]}}]}
+    return {"$mergeObjects": [{"$literal": pending}, {"body": body}]}
+
+
+def _pushed(field: str, items: object) -> Document:
+    return {"$concatArrays": [{"$ifNull": [f"${field}", []]}, items]}
+
+
+def _relay_soon(pending: list[Document]) -> Document:
+    if not pending:
+        return {}
+    due = {"$add": ["$$NOW", int(RELAY_GRACE.total_seconds() * 1000)]}
+    return {"relay_after": {"$min": ["$relay_after", due]}}
+
+
+class Documents(Generic[E]):
+    """How one kind of entity is kept in its collection.
+
+    `appended` maps fields of the entity that hold only what a change adds to the document's growing arrays.
+    """
+
+    def __init__(self, collection: str, entity: type[E], *, appended: Mapping[str, str] | None = None) -> None:
+        """One per collection, as a constant of the service's store."""
+        self.collection = collection
+        self._adapter = TypeAdapter(entity)
+        self._appended = dict(appended or {})
+
+    def load(self, document: Document) -> E:
+        """The entity in a document."""
+        return self._adapter.validate_python({"id": document["_id"], **document})
+
+    def _fields(self, entity: E) -> Document:
+        return cast("Document", self._adapter.dump_python(entity, exclude={"id", "version", "events", *self._appended}))
+
+    def _additions(self, entity: E) -> dict[str, list[Document]]:
+        dumped = self._adapter.dump_python(entity, include=set(self._appended))
+        return {field: list(dumped[name]) for name, field in self._appended.items()}
+
+    def _settled(self, entity: E, version: int) -> E:
+        empty: dict[str, Any] = dict.fromkeys(self._appended, ())
+        return replace(entity, version=version, events=(), **empty)  # type: ignore[type-var]  # entities are dataclasses
+
+    async def insert(
+        self, db: Database, entity: E, *, intent: Intent | None = None, session: Session | None = None
+    ) -> E:
+        """Writes a new document with its events; DuplicateKey where a unique index says so."""
+        pending = pending_events(entity.events)
+        document = {"_id": entity.id, "version": entity.version, **self._fields(entity), **self._additions(entity)}
+        document["pending"] = pending
+        if intent is not None:
+            document["intent"] = intent.digest
+        if pending:
+            # By this machine's clock: a wrong one makes the sweep late, or one event double. Both are harmless.
+            document["relay_after"] = datetime.now(UTC) + RELAY_GRACE
+        await db[self.collection].insert_one(document, session=session)
+        db.announce(self.collection, entity.id, pending, session)
+        return self._settled(entity, entity.version)
+
+    async def insert_once(self, db: Database, entity: E, intent: Intent) -> E:
+        """Writes a new document whose id is the intent's; a repeat gets what stands there now.
+
+        Raises IdempotencyKeyReused for the same key with another body.
+        """
+        try:
+            return await self.insert(db, entity, intent=intent)
+        except DuplicateKeyError:
+            existing = await db[self.collection].find_one({"_id": intent.id})
+            if existing is None:  # another unique index refused
+                raise
+            intent.refuse_unless_same(existing.get("intent"))
+            return self.load(existing)
+
+    async def find_intended(self, db: Database, intent: Intent) -> E | None:
+        """What an earlier request with this key made, or None."""
+        existing = await self._find(db, {"_id": intent.id})
+        if existing is None:
+            return None
+        intent.refuse_unless_same(existing.get("intent"))
+        return self.load(existing)
+
+    async def save(self, db: Database, entity: E, *, session: Session | None = None) -> E:
+        """Writes a changed entity where its version still stands; StaleVersion when somebody was faster."""
+        pending = pending_events(entity.events)
+        changes: Document = {name: {"$literal": value} for name, value in self._fields(entity).items()}
+        for field, items in self._additions(entity).items():
+            if items:
+                changes[field] = _pushed(field, {"$literal": items})
+        changes["version"] = entity.version + 1
+        if pending:
+            changes |= {"pending": _pushed("pending", {"$literal": pending}), **_relay_soon(pending)}
+        result = await db[self.collection].update_one(
+            {"_id": entity.id, "version": entity.version}, [{"$set": changes}], session=session
+        )
+        if result.matched_count == 0:
+            raise StaleVersion
+        db.announce(self.collection, entity.id, pending, session)
+        return self._settled(entity, entity.version + 1)
+
+    async def append(
+        self,
+        db: Database,
+        wanted: Document,
+        *,
+        push: Mapping[str, Document],
+        changes: Document | None = None,
+        events: Sequence[Event] = (),
+    ) -> E | None:
+        """Adds entries without testing the version; None where the filter `wanted`, which holds the rules, found none.
+
+        `changes` are pipeline expressions over the document as it was; the events get the new version written in.
+        """
+        pending = pending_events(events)
+        update: Document = {field: _pushed(field, [{"$literal": item}]) for field, item in push.items()}
+        update |= {**(changes or {}), "version": {"$add": ["$version", 1]}}
+        if pending:
+            update["pending"] = _pushed("pending", [_with_next_version(item) for item in pending])
+            update |= _relay_soon(pending)
+        document = await db[self.collection].find_one_and_update(
+            wanted,
+            [{"$set": update}],
+            return_document=ReturnDocument.AFTER,
+            projection=dict.fromkeys(self._appended.values(), 0) or None,
+        )
+        if document is None:
+            return None
+        own = {item["id"] for item in pending}
+        written = [item for item in document.get("pending", []) if item["id"] in own]
+        db.announce(self.collection, document["_id"], written)
+        return self.load(document)
+
+    async def _find(self, db: Database, wanted: Document, session: Session | None = None) -> Document | None:
+        hidden = dict.fromkeys((*self._appended.values(), "pending"), 0)
+        return await db[self.collection].find_one(wanted, hidden, session=session)
+
+    async def find(self, db: Database, wanted: Document, *, session: Session | None = None) -> E | None:
+        """The entity that a filter finds, without its growing arrays; None when there is none."""
+        document = await self._find(db, wanted, session)
+        return None if document is None else self.load(document)
+
+    async def get(self, db: Database, wanted: Document, *, session: Session | None = None) -> E:
+        """Like `find`, but NotFound when there is none."""
+        entity = await self.find(db, wanted, session=session)
+        if entity is None:
+            raise NotFound
+        return entity
+
+
+async def put_copy(db: Database, collection: str, copy_id: object, fields: Document, *, version: int) -> bool:
+    """Keeps a local copy of another service's document; False when a newer one stands there already.
+
+    The same version is applied again: a redelivery, or a republish that heals a copy.
+    """
+    update = {"$set": {**fields, "version": version}}
+    wanted = {"_id": copy_id, "version": {"$lte": version}}
+    try:
+        result = await db[collection].update_one(wanted, update, upsert=True)
+    except DuplicateKeyError:
+        # A newer copy stands there, or another replica inserted an older one a moment ago: a second look tells.
+        result = await db[collection].update_one(wanted, update)
+    return bool(result.matched_count or result.upserted_id is not None)

@@ -1,0 +1,1 @@
+"""The published language: what each service says happened. Additive only."""

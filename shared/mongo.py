@@ -1,0 +1,137 @@
+"""The only file that knows the driver: connecting, write and read concerns, transactions."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any, TypeVar
+
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions, TypeRegistry
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+Document = dict[str, Any]
+Collection = AsyncCollection[Document]
+Session = AsyncClientSession
+DatabaseError = PyMongoError
+DuplicateKey = DuplicateKeyError
+
+_T = TypeVar("_T")
+
+# Called after a write that left pending events: collection name, document id, the events as they stand in the document.
+OnPending = Callable[[str, Any, list[Document]], None]
+
+
+def _encode(value: object) -> object:
+    """What BSON has no type for: sets become lists, dates (not times) ISO text, which sorts the same way."""
+    if isinstance(value, frozenset):
+        return sorted(value, key=str)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+_CODEC: CodecOptions[Document] = CodecOptions(
+    tz_aware=True,
+    uuid_representation=UuidRepresentation.STANDARD,
+    type_registry=TypeRegistry(fallback_encoder=_encode),
+)
+
+
+class Database:
+    """One service's own database. Whoever carries its pending events to the bus listens at `on_pending`."""
+
+    def __init__(self, client: AsyncMongoClient[Document], name: str) -> None:
+        """Majority on both sides: what was answered is on disk, what is read stays."""
+        self._client = client
+        self._database = client.get_database(
+            name,
+            codec_options=_CODEC,
+            write_concern=WriteConcern("majority", j=True, wtimeout=5000),
+            read_concern=ReadConcern("majority"),
+        )
+        self.name = name
+        self.on_pending: OnPending | None = None
+        self._uncommitted: dict[Session, list[tuple[str, Any, list[Document]]]] = {}
+
+    def __getitem__(self, collection: str) -> Collection:
+        """A collection of this database."""
+        return self._database[collection]
+
+    def announce(
+        self, collection: str, document_id: object, pending: list[Document], session: Session | None = None
+    ) -> None:
+        """Tells whoever listens at `on_pending`; what a transaction wrote, once it is committed."""
+        if not pending:
+            return
+        if session is not None:
+            self._uncommitted[session].append((collection, document_id, pending))
+        elif self.on_pending is not None:
+            self.on_pending(collection, document_id, pending)
+
+    async def atomically(self, work: Callable[[Session], Awaitable[_T]]) -> _T:
+        """Runs `work` in a transaction; it may run again, so it must not touch anything but the database."""
+
+        async def attempt(session: Session) -> _T:
+            self._uncommitted[session] = []
+            return await work(session)
+
+        async with self._client.start_session() as session:
+            try:
+                result = await session.with_transaction(
+                    attempt,
+                    read_concern=ReadConcern("snapshot"),
+                    write_concern=WriteConcern("majority", j=True, wtimeout=5000),
+                )
+            finally:
+                written = self._uncommitted.pop(session, [])
+        for collection, document_id, pending in written:
+            self.announce(collection, document_id, pending)
+        return result
+
+    async def ping(self) -> None:
+        """Raises DatabaseError when the database cannot be reached."""
+        await self._client.admin.command("ping")
+
+    async def drop(self) -> None:
+        """Drops the whole database; for tests."""
+        await self._client.drop_database(self.name)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._client.close()
+
+
+def connect(url: str, name: str) -> Database:
+    """A database by MongoDB URL (a replica set's) and name; connects on first use: a process can start without it."""
+    client: AsyncMongoClient[Document] = AsyncMongoClient(
+        url,
+        appname=f"portico-{name}",
+        retryWrites=True,
+        retryReads=True,
+        timeoutMS=8000,
+        serverSelectionTimeoutMS=4000,
+        connectTimeoutMS=3000,
+        maxPoolSize=50,
+        waitQueueTimeoutMS=2000,
+    )
+    return Database(client, name)
+
+
+def is_duplicate(error: DuplicateKey, *fields: str) -> bool:
+    """Whether it was the unique index on exactly these fields that refused."""
+    pattern = (error.details or {}).get("keyPattern", {})
+    return tuple(pattern) == fields
+
+
+__all__ = [
+    "Collection",
+    "Database",
+    "DatabaseError",
+    "Document",
+    "DuplicateKey",
+    "Session",
+    "connect",
+    "is_duplicate",
+]

@@ -1,0 +1,101 @@
+"""Lists by page: stable order, a cursor instead of page numbers, a total that is exact up to 10,000."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bson import json_util
+from pymongo import ASCENDING, DESCENDING
+
+from shared.errors import Invalid
+from shared.mongo import Collection, Document
+
+TOTAL_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some documents of a list, the cursor to the next ones, and how many there are in all."""
+
+    documents: list[Document]
+    next_cursor: str | None
+    total: int
+    total_is_lower_bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A field of the document to sort by; ties are broken by `_id`, so the order is stable."""
+
+    field: str
+    descending: bool = False
+
+    @classmethod
+    def read(cls, sort: str, allowed: Mapping[str, str]) -> "Order":
+        """`sort` as the API takes it (`created_at`, `-created_at`); `allowed` maps its names to fields."""
+        name = sort.removeprefix("-")
+        if name not in allowed:
+            raise Invalid.at("sort", "sort", f"Sort by one of: {', '.join(sorted(allowed))}.")
+        return cls(allowed[name], descending=sort.startswith("-"))
+
+    @property
+    def keys(self) -> list[tuple[str, int]]:
+        """As the driver sorts, and as the index should be built."""
+        direction = DESCENDING if self.descending else ASCENDING
+        return [(self.field, direction), ("_id", direction)]
+
+    def after(self, cursor: str) -> Document:
+        """The filter for what comes behind a cursor; Invalid when it is not one of this order's."""
+        try:
+            value, last_id = json_util.loads(urlsafe_b64decode(cursor), json_options=_OPTIONS)
+        except (Base64Error, ValueError, TypeError, KeyError) as error:
+            raise Invalid.at("cursor", "cursor", "Use a cursor from the answer before.") from error
+        if isinstance(value, dict | list) or isinstance(last_id, dict | list):
+            raise Invalid.at("cursor", "cursor", "Use a cursor from the answer before.")
+        beyond = "$lt" if self.descending else "$gt"
+        tie = {self.field: value, "_id": {beyond: last_id}}
+        if value is None:
+            # Null sorts before everything else, and comparison operators never cross types.
+            return tie if self.descending else {"$or": [{self.field: {"$ne": None}}, tie]}
+        further: list[Document] = [{self.field: {beyond: value}}, tie]
+        if self.descending:
+            further.append({self.field: None})
+        return {"$or": further}
+
+    def cursor(self, document: Document) -> str:
+        """The cursor behind a document."""
+        value: Any = document
+        for part in self.field.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        text = json_util.dumps([value, document["_id"]], json_options=_OPTIONS)
+        return urlsafe_b64encode(text.encode()).decode()
+
+
+_OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True, uuid_representation=4)
+
+
+async def find_page(  # a query has this many parts
+    collection: Collection,
+    wanted: Document,
+    *,
+    order: Order,
+    limit: int,
+    cursor: str | None = None,
+    hidden: tuple[str, ...] = (),
+) -> Page:
+    """One page of what `wanted` finds; `hidden` are fields to leave out."""
+    found = collection.find(
+        {"$and": [wanted, order.after(cursor)]} if cursor else wanted, dict.fromkeys(hidden, 0) or None
+    )
+    documents = await found.sort(order.keys).limit(limit + 1).max_time_ms(5000).to_list(None)
+    more = len(documents) > limit
+    del documents[limit:]
+    total = await collection.count_documents(wanted, limit=TOTAL_LIMIT + 1, maxTimeMS=5000)
+    return Page(
+        documents=documents,
+        next_cursor=order.cursor(documents[-1]) if more else None,
+        total=min(total, TOTAL_LIMIT),
+        total_is_lower_bound=total > TOTAL_LIMIT,
+    )

@@ -1,0 +1,173 @@
+"""Carries pending events from documents to the audit log and the bus: at once by their writer, else by a sweeper."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import orjson
+import structlog
+from prometheus_client import Gauge
+from pymongo import ASCENDING, ReturnDocument
+from pymongo.errors import BulkWriteError
+
+from shared.bus import Bus, Envelope
+from shared.documents import RELAY_GRACE
+from shared.mongo import Database, DatabaseError, Document
+from shared.tasks import told_to_stop
+
+AUDIT = "audit"
+
+_QUEUE_SIZE = 2000
+_WORKERS = 16
+_SWEEP_EVERY_S = 1.0
+_SWEEP_AT_MOST = 500
+_DUPLICATE = 11000
+
+_log = structlog.get_logger()
+_waiting = Gauge("portico_relay_waiting", "Documents in this process whose events wait to be carried")
+
+
+class Relay:
+    """One in every replica of a service; `collections` are those whose documents carry events."""
+
+    def __init__(self, db: Database, bus: Bus, collections: Sequence[str]) -> None:
+        """Listens for pending events at once; carries from `start` on."""
+        self._db = db
+        self._bus = bus
+        self._collections = collections
+        self._queue: asyncio.Queue[tuple[str, object, list[Document]]] = asyncio.Queue(_QUEUE_SIZE)
+        self._in_flight: set[object] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        db.on_pending = self._notice
+
+    async def start(self) -> None:
+        """Starts the workers and the sweeper."""
+        self._tasks = [asyncio.create_task(self._work()) for _ in range(_WORKERS)]
+        self._tasks.append(asyncio.create_task(self._sweep_for_ever()))
+
+    async def stop(self, *, within_s: float = 3.0) -> None:
+        """Carries what is queued, as far as time allows; the rest waits in the documents."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s if self._bus.connected else 0):
+                await self._queue.join()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def oldest_pending(self) -> datetime | None:
+        """When the event was made that has waited longest; None when nothing is overdue."""
+        now = datetime.now(UTC)
+        oldest: list[datetime] = []
+        for collection in self._collections:
+            document = await self._db[collection].find_one(
+                {"relay_after": {"$lt": now}}, {"pending": {"$slice": 1}}, sort=[("relay_after", ASCENDING)]
+            )
+            if document and document.get("pending"):
+                oldest.append(document["pending"][0]["at"])
+        return min(oldest, default=None)
+
+    def _notice(self, collection: str, document_id: object, pending: list[Document]) -> None:
+        # When the queue is full the events stay in their document, and the sweeper comes by.
+        with suppress(asyncio.QueueFull):
+            self._queue.put_nowait((collection, document_id, pending))
+
+    async def _work(self) -> None:
+        while not told_to_stop():
+            collection, document_id, pending = await self._queue.get()
+            _waiting.set(self._queue.qsize())
+            try:
+                await self._carry(collection, document_id, pending)
+            except Exception as error:  # noqa: BLE001  # whatever failed, the events wait in the document for the sweeper
+                _log.warning("relay_failed", collection=collection, reason=f"{type(error).__name__}: {error}")
+            finally:
+                self._queue.task_done()
+
+    async def _carry(self, collection: str, document_id: object, pending: list[Document]) -> None:
+        fresh = [item for item in pending if item["id"] not in self._in_flight]
+        if not fresh or not self._bus.connected:
+            return
+        ids = {item["id"] for item in fresh}
+        self._in_flight |= ids
+        try:
+            await self._write_audit(fresh)
+            await asyncio.gather(*(self._bus.publish(_envelope(item)) for item in fresh))
+            await self._settle(collection, document_id, ids)
+        finally:
+            self._in_flight -= ids
+
+    async def _write_audit(self, pending: list[Document]) -> None:
+        entries = [_audit_entry(item) for item in pending]
+        try:
+            await self._db[AUDIT].insert_many(entries, ordered=False)
+        except BulkWriteError as error:
+            if any(problem["code"] != _DUPLICATE for problem in error.details["writeErrors"]):
+                raise
+
+    async def _settle(self, collection: str, document_id: object, ids: set[object]) -> None:
+        left = {"$filter": {"input": "$pending", "cond": {"$not": {"$in": ["$$this.id", list(ids)]}}}}
+        nothing_left = {"$eq": [{"$size": "$pending"}, 0]}
+        await self._db[collection].update_one(
+            {"_id": document_id},
+            [
+                {"$set": {"pending": left}},
+                {"$set": {"relay_after": {"$cond": [nothing_left, "$$REMOVE", "$relay_after"]}}},
+            ],
+        )
+
+    async def _sweep_for_ever(self) -> None:
+        while not told_to_stop():
+            await asyncio.sleep(_SWEEP_EVERY_S)
+            if not self._bus.connected:
+                continue
+            try:
+                for collection in self._collections:
+                    await self._sweep(collection)
+            except DatabaseError as error:
+                _log.warning("sweep_failed", reason=f"{type(error).__name__}: {error}")
+
+    async def _sweep(self, collection: str) -> None:
+        for _ in range(_SWEEP_AT_MOST):
+            document = await self._claim(collection)
+            if document is None:
+                return
+            await self._queue.put((collection, document["_id"], document.get("pending", [])))
+
+    async def _claim(self, collection: str) -> Document | None:
+        """One document whose events are overdue by the database's clock; no other replica gets it for a while."""
+        again = {"$add": ["$$NOW", int(RELAY_GRACE.total_seconds() * 1000)]}
+        document: Document | None = await self._db[collection].find_one_and_update(
+            {"relay_after": {"$type": "date"}, "$expr": {"$lte": ["$relay_after", "$$NOW"]}},
+            [{"$set": {"relay_after": again}}],
+            projection={"pending": 1},
+            sort=[("relay_after", ASCENDING)],
+            return_document=ReturnDocument.AFTER,
+        )
+        return document
+
+
+def _envelope(item: Document) -> Envelope:
+    return Envelope(
+        id=item["id"],
+        type=item["type"],
+        body=orjson.dumps(item["body"]),
+        at=item["at"],
+        request_id=item["request_id"],
+        actor=item["actor"],
+        address=item["address"],
+        source=item["type"].partition(".")[0],
+    )
+
+
+def _audit_entry(item: Document) -> Document:
+    entry = {key: value for key, value in item.items() if key != "id"}
+    return {"_id": item["id"], "company_id": item["body"].get("company_id"), **entry}
+
+
+async def create_indexes(db: Database, collections: Sequence[str]) -> None:
+    """What the sweeper and the audit log search by."""
+    for collection in collections:
+        await db[collection].create_index(
+            "relay_after", name="relay_after", partialFilterExpression={"relay_after": {"$type": "date"}}
+        )
+    await db[AUDIT].create_index([("company_id", ASCENDING), ("at", ASCENDING)], name="company")

@@ -1,0 +1,1 @@
+"""The bodies of every service's HTTP routes: requests refuse unknown fields, answers are additive only."""

@@ -1,0 +1,324 @@
+"""The HTTP bodies of cases: submitting, lists, detail, actions of both sides."""
+
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, RootModel, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from shared.coverage import Verdict
+from shared.schemas.base import (
+    Address,
+    Answer,
+    Email,
+    Language,
+    ListQuery,
+    Name,
+    Phone,
+    Request,
+    Short,
+    Text,
+    Utc,
+    Version,
+)
+from shared.schemas.contracts import ProductNumber, Said, Serial
+
+Title = Annotated[Name, StringConstraints(max_length=120)]
+Long = Annotated[Text, StringConstraints(max_length=10_000)]
+Comment = Annotated[Text, StringConstraints(min_length=1, max_length=10_000)]
+Reason = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
+Severity = Annotated[int, Field(ge=1, le=4, strict=True)]
+StatusName = Literal["new", "in_progress", "waiting_customer", "waiting_parts", "closed", "cancelled"]
+OpenStatusName = Literal["in_progress", "waiting_customer", "waiting_parts"]
+
+
+class ContactBody(Request):
+    """A person to call about a case."""
+
+    first_name: Name
+    last_name: Name
+    email: Email
+    phone: Phone
+    language: Language | None = None
+    user_id: UUID | None = None
+
+
+class SubmitCase(Request):
+    """`POST /cases`. Exactly one of serial, said and product_number; exactly one of site_id and equipment_address."""
+
+    serial: Serial | None = None
+    said: Said | None = None
+    product_number: ProductNumber | None = None
+    title: Title
+    description: Annotated[Text, StringConstraints(min_length=20, max_length=10_000)]
+    troubleshooting: Long = ""
+    severity: Severity
+    problem_type: Short = ""
+    error_code: Short = ""
+    operating_system: Short = ""
+    own_reference: Short = ""
+    contact: ContactBody
+    secondary_contact: ContactBody | None = None
+    preferred_channel: Literal["phone", "email"] = "phone"
+    preferred_hours: Short = ""
+    site_id: UUID | None = None
+    equipment_address: Address | None = None
+    parts_address: Address | None = None
+    confidential: bool = False
+    submitter_id: UUID | None = None  # on behalf of a colleague; the vendor's side must name the submitter
+
+    @model_validator(mode="after")
+    def _one_way_to_start(self) -> Self:
+        if sum(value is not None for value in (self.serial, self.said, self.product_number)) != 1:
+            raise PydanticCustomError("exactly_one", "Give exactly one of serial, said and product_number.")
+        if (self.site_id is None) == (self.equipment_address is None):
+            raise PydanticCustomError("exactly_one", "Give either site_id or equipment_address.")
+        return self
+
+
+class ContactAnswer(Answer):
+    """A person on a case."""
+
+    first_name: str
+    last_name: str
+    email: str
+    phone: str
+    language: str | None = None
+    user_id: UUID | None = None
+
+
+class AddressAnswer(Answer):
+    """A postal address as it was when the case was written."""
+
+    company_name: str
+    address_line_1: str
+    address_line_2: str = ""
+    city: str
+    postal_code: str
+    region: str = ""
+    country: str
+
+
+class PersonAnswer(Answer):
+    """A user on a case."""
+
+    user_id: UUID
+    name: str
+
+
+class CoverageOnCase(Answer):
+    """The verdict as it was when the case was written, or when the device became known."""
+
+    verdict: Verdict
+    level: str | None = None
+    until: date | None = None
+
+
+class CaseRow(Answer):
+    """One row of a list."""
+
+    number: str
+    title: str
+    status: StatusName
+    severity: int
+    turn: Literal["customer", "vendor"] | None
+    serial: str | None
+    product_number: str | None
+    product_name: str
+    site_id: UUID | None
+    site_name: str
+    company_id: UUID
+    company_name: str
+    submitter: PersonAnswer
+    assignee: PersonAnswer | None
+    own_reference: str
+    coverage: CoverageOnCase
+    confidential: bool
+    created_at: Utc
+    updated_at: Utc
+    version: int
+
+
+class HistoryEntry(Answer):
+    """One entry of a case's history; `internal` ones are only sent to the vendor's side."""
+
+    id: UUID
+    kind: str  # created, comment, reply, note, taken, status_changed, severity_changed, closed, cancelled, …
+    at: Utc
+    by: PersonAnswer
+    by_vendor: bool
+    text: str = ""
+    internal: bool = False
+    changes: dict[str, Any] = Field(default_factory=dict)
+
+
+class CaseDetail(CaseRow):
+    """`GET /cases/{number}` and the answer of every action."""
+
+    description: str
+    troubleshooting: str
+    problem_type: str
+    error_code: str
+    operating_system: str
+    said: str | None
+    contact: ContactAnswer
+    secondary_contact: ContactAnswer | None
+    preferred_channel: Literal["phone", "email"]
+    preferred_hours: str
+    equipment_address: AddressAnswer
+    parts_address: AddressAnswer | None
+    closed_at: Utc | None
+    resolution: str | None
+    resolved: bool | None
+    turn_since: Utc | None
+    allowed_actions: list[str]
+    history: list[HistoryEntry]
+    service_orders: list[Any] = Field(default_factory=list)
+    parts_orders: list[Any] = Field(default_factory=list)
+    attachments: list[Any] = Field(default_factory=list)
+
+
+class CommentAction(Request):
+    """Adds a comment."""
+
+    action: Literal["comment"]
+    text: Comment
+
+
+class CloseAction(Request):
+    """Ends the case."""
+
+    action: Literal["close"]
+    version: Version
+    reason: Reason
+    resolved: bool
+
+
+class CancelAction(Request):
+    """Ends the case without a solution."""
+
+    action: Literal["cancel"]
+    version: Version
+    reason: Reason
+
+
+class ReopenAction(Request):
+    """Takes a closed case up again, within 14 days."""
+
+    action: Literal["reopen"]
+    version: Version
+    reason: Reason
+
+
+class ChangeSeverityAction(Request):
+    """Sets another severity."""
+
+    action: Literal["change_severity"]
+    version: Version
+    severity: Severity
+
+
+CaseActionUnion = Annotated[
+    CommentAction | CloseAction | CancelAction | ReopenAction | ChangeSeverityAction, Field(discriminator="action")
+]
+
+
+class CaseAction(RootModel[CaseActionUnion]):
+    """`POST /cases/{number}/actions`."""
+
+
+class TakeAction(Request):
+    """The agent becomes the assignee; 409 `already_taken` when somebody else is."""
+
+    action: Literal["take"]
+
+
+class AssignAction(Request):
+    """Another agent becomes the assignee."""
+
+    action: Literal["assign"]
+    version: Version
+    agent_id: UUID
+
+
+class ReplyAction(Request):
+    """An answer that the customer sees."""
+
+    action: Literal["reply"]
+    text: Comment
+
+
+class NoteAction(Request):
+    """An internal note that never leaves the vendor's side."""
+
+    action: Literal["note"]
+    text: Comment
+
+
+class SetStatusAction(Request):
+    """Moves an open case."""
+
+    action: Literal["set_status"]
+    version: Version
+    status: OpenStatusName
+
+
+class AgentCloseAction(Request):
+    """Ends the case with its resolution."""
+
+    action: Literal["close"]
+    version: Version
+    resolution: Reason
+
+
+AgentActionUnion = Annotated[
+    TakeAction | AssignAction | ReplyAction | NoteAction | SetStatusAction | AgentCloseAction,
+    Field(discriminator="action"),
+]
+
+
+class AgentAction(RootModel[AgentActionUnion]):
+    """`POST /agent/cases/{number}/actions`."""
+
+
+Multi = StatusName | list[StatusName]
+
+
+class CaseQuery(ListQuery):
+    """`GET /cases`, its export and its facets."""
+
+    view: Literal["recent", "company", "site", "submitted", "waiting"] = "recent"
+    mine: bool = False
+    status: Multi | Literal["open"] | None = None
+    site_id: UUID | None = None
+    serial: Serial | None = None
+    severity: Annotated[int, Field(ge=1, le=4)] | None = None
+    created_from: date | None = None
+    created_to: date | None = None
+    q: Short = ""
+
+
+class AgentCaseQuery(ListQuery):
+    """`GET /agent/cases`."""
+
+    queue: Literal["unassigned", "mine", "open"] = "open"
+    company_id: UUID | None = None
+    severity: Annotated[int, Field(ge=1, le=4)] | None = None
+    turn: Literal["customer", "vendor"] | None = None
+
+
+class Facet(Answer):
+    """How many cases stand under one value."""
+
+    value: str
+    label: str
+    count: int
+
+
+class FacetsAnswer(Answer):
+    """`GET /cases/facets`: counts under the same filters."""
+
+    status: list[Facet]
+    severity: list[Facet]
+    site: list[Facet]

@@ -1,0 +1,164 @@
+"""The HTTP bodies of contracts: products, devices, agreements, coverage."""
+
+from datetime import date
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from shared.coverage import AgreementKind, Verdict
+from shared.schemas.base import Answer, Line, ListQuery, Name, Request, Short
+from shared.serials import normal_said, normal_serial
+
+_SERIAL_LENGTH = 60
+
+
+def _serial(typed: str) -> str:
+    serial = normal_serial(typed)
+    if not serial or len(serial) > _SERIAL_LENGTH:
+        raise PydanticCustomError("serial", "Enter the serial number as it stands on the device.")
+    return serial
+
+
+ProductNumber = Annotated[Line, StringConstraints(min_length=1, max_length=40, to_upper=True)]
+# Both come in one spelling, so that no service can look for another one.
+Serial = Annotated[Line, StringConstraints(min_length=1, max_length=_SERIAL_LENGTH), AfterValidator(_serial)]
+Said = Annotated[Line, StringConstraints(min_length=1, max_length=40), AfterValidator(normal_said)]
+
+
+class NewProduct(Request):
+    """`POST /vendor/products`."""
+
+    product_number: ProductNumber
+    name: Name
+    line: Short = ""
+    has_serials: bool = True
+
+
+class ProductAnswer(Answer):
+    """A catalogue entry."""
+
+    id: UUID
+    product_number: str
+    name: str
+    line: str
+    has_serials: bool
+    version: int
+
+
+class ProductQuery(ListQuery):
+    """`GET /products?q=`: type-ahead over name and number."""
+
+    q: Short = ""
+    has_serials: bool | None = None
+
+
+class NewDevice(Request):
+    """`POST /vendor/devices`: an owner may come later."""
+
+    serial: Serial
+    product_number: ProductNumber
+    company_id: UUID | None = None
+    site_id: UUID | None = None
+
+
+class DeviceQuery(ListQuery):
+    """`GET /devices`: the own company's; the vendor side may name one."""
+
+    site_id: UUID | None = None
+    company_id: UUID | None = None
+
+
+class DeviceAnswer(Answer):
+    """One unit with its serial number."""
+
+    id: UUID
+    serial: str
+    product_number: str
+    product_name: str
+    company_id: UUID | None
+    site_id: UUID | None
+    version: int
+
+
+class NewAgreement(Request):
+    """`POST /vendor/agreements`; `end` is the last covered day."""
+
+    kind: AgreementKind
+    said: Said | None = None
+    sar: Said | None = None
+    company_id: UUID | None = None
+    level: Name
+    start: date
+    end: date
+    serials: Annotated[list[Serial], Field(max_length=5000)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        if self.end < self.start:
+            raise PydanticCustomError("end_before_start", "The end is before the start.")
+        return self
+
+
+class AgreementAnswer(Answer):
+    """A service contract, warranty extension or base warranty."""
+
+    id: UUID
+    kind: AgreementKind
+    said: str | None
+    company_id: UUID | None
+    level: str
+    start: date
+    end: date
+    to_link: int  # serials that still have to be linked to their devices
+    version: int
+
+
+class CoverageQuery(Request):
+    """`GET /coverage`: exactly one of the three."""
+
+    serial: Serial | None = None
+    said: Said | None = None
+    product_number: ProductNumber | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(value is not None for value in (self.serial, self.said, self.product_number)) != 1:
+            raise PydanticCustomError("exactly_one", "Give exactly one of serial, said and product_number.")
+        return self
+
+
+class CoveredDevice(Answer):
+    """A device that coverage was asked for, or that an agreement covers."""
+
+    serial: str
+    product_number: str
+    product_name: str
+    site_id: UUID | None
+
+
+class CoveringAgreement(Answer):
+    """An agreement that speaks for the device."""
+
+    id: UUID
+    kind: AgreementKind
+    said: str | None
+    level: str
+    start: date
+    end: date
+
+
+class CoverageAnswer(Answer):
+    """What covers it today, until when, at which level; `devices` is filled for a SAID."""
+
+    verdict: Verdict
+    level: str | None = None
+    until: date | None = None
+    device: CoveredDevice | None = None
+    devices: list[CoveredDevice] = Field(default_factory=list)
+    agreements: list[CoveringAgreement] = Field(default_factory=list)
+    product_number: str | None = None
+    product_name: str | None = None
+    did_you_mean: list[str] = Field(default_factory=list)  # own serials that look like the one asked for
+    open_cases: list[str] = Field(default_factory=list)  # numbers; the gateway adds those that the actor may see

@@ -1,0 +1,273 @@
+"""The HTTP bodies of identity: sessions, invitations, verification, companies, profile, sites, users."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, SecretStr, StringConstraints
+
+from shared.actor import Role, Visibility
+from shared.schemas.base import (
+    Address,
+    Answer,
+    Country,
+    Email,
+    Language,
+    Line,
+    ListQuery,
+    Name,
+    Phone,
+    Request,
+    Short,
+    TimeZone,
+    Utc,
+)
+
+# Bounded before hashing: Argon2 over a megabyte would be a cheap way to keep the service busy.
+Password = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
+CompanySideRole = Literal[Role.MEMBER, Role.CASE_MANAGER, Role.COMPANY_ADMIN]
+
+
+class SignIn(Request):
+    """`POST /session`."""
+
+    email: Email
+    password: Password
+
+
+class SessionUser(Answer):
+    """Who is signed in."""
+
+    id: UUID
+    name: str
+    email: str
+    role: Role
+    company_id: UUID
+    company_name: str
+    language: str
+    time_zone: str
+    profile_complete: bool
+
+
+class SessionAnswer(Answer):
+    """`GET /session` and, without its token, the answer of `POST /session`."""
+
+    user: SessionUser
+    csrf_token: str
+
+
+class NewSession(SessionAnswer):
+    """`POST /session` as identity answers it; the gateway puts `session_token` into the cookie."""
+
+    session_token: str
+
+
+class ResolvedSession(SessionAnswer):
+    """A session token turned into who acts: `actor` is the signed actor for the services."""
+
+    actor: str
+
+
+class SessionToken(Request):
+    """`POST /session/resolve`, `POST /session/end`: between gateway and identity only."""
+
+    token: SecretStr = Field(min_length=1, max_length=200)
+
+
+class AcceptInvitation(Request):
+    """`POST /invitations/{code}/accept` by somebody without login; a signed-in login sends `{}`."""
+
+    first_name: Name | None = None
+    last_name: Name | None = None
+    password: Password | None = None
+    locale: Language | None = None
+
+
+class InvitationView(Answer):
+    """What the holder of an invitation's code may see."""
+
+    email: str
+    company_name: str
+    inviter_name: str
+    has_login: bool
+    expires_at: Utc
+
+
+class AcceptedInvitation(Answer):
+    """202 `verify` (a code went out), or 200 `active` (the membership stands)."""
+
+    state: Literal["verify", "active"]
+    email: str
+
+
+class VerifyRegistration(Request):
+    """`POST /registrations/verify`."""
+
+    email: Email
+    code: Annotated[Line, StringConstraints(pattern=r"^\d{6}$")]
+
+
+class VerifiedRegistration(Answer):
+    """The account is active now, or waits for approval; neither signs in."""
+
+    state: Literal["active", "pending_approval"]
+
+
+class ResendVerification(Request):
+    """`POST /registrations/resend`; always 202."""
+
+    email: Email
+
+
+class Accepted(Answer):
+    """202 with nothing to tell."""
+
+    state: Literal["accepted"] = "accepted"
+
+
+class NewInvitation(Request):
+    """One address to invite."""
+
+    email: Email
+    role: CompanySideRole = Role.MEMBER
+    site_id: UUID | None = None
+
+
+class NewInvitations(Request):
+    """`POST /invitations`, `POST /vendor/companies/{id}/invitations`."""
+
+    invitations: Annotated[list[NewInvitation], Field(min_length=1, max_length=100)]
+
+
+class InvitationAnswer(Answer):
+    """An invitation in lists; its code is never shown."""
+
+    id: UUID
+    email: str
+    role: Role
+    site_id: UUID | None
+    state: Literal["pending", "accepted", "revoked", "expired"]
+    created_at: Utc
+    expires_at: Utc
+
+
+class InvitationsAnswer(Answer):
+    """The invitations that were made, one for each address."""
+
+    items: list[InvitationAnswer]
+
+
+class NewCompany(Request):
+    """`POST /vendor/companies`."""
+
+    name: Name
+    time_zone: TimeZone = "UTC"
+    visibility: Visibility = Visibility.COMPANY
+
+
+class CompanyAnswer(Answer):
+    """A company as the vendor sees it."""
+
+    id: UUID
+    name: str
+    time_zone: str
+    visibility: Visibility
+    suspended: bool
+    created_at: Utc
+    version: int
+
+
+class ProfileBody(Address):
+    """`PUT /profile`; every required field at once."""
+
+    first_name: Name
+    last_name: Name
+    email: Email
+    phone: Phone
+    language: Language
+    time_zone: TimeZone
+    alternative_phone: Phone | None = None
+    job_title: Short = ""
+    site_id: UUID | None = None
+
+
+class ProfileQuery(Request):
+    """`?dry_run=1` reviews: everything is checked, nothing is written."""
+
+    dry_run: bool = False
+
+
+class ProfileAnswer(Answer):
+    """`GET /profile`: what is known so far; `missing` names the required fields that are not."""
+
+    first_name: str
+    last_name: str
+    email: str
+    phone: str = ""
+    language: str
+    time_zone: str
+    alternative_phone: str | None = None
+    job_title: str = ""
+    site_id: UUID | None = None
+    company_name: str = ""
+    address_line_1: str = ""
+    address_line_2: str = ""
+    city: str = ""
+    postal_code: str = ""
+    region: str = ""
+    country: str = ""
+    missing: list[str]
+    version: int
+
+
+class SiteBody(Address):
+    """`POST /sites`."""
+
+    name: Name
+
+
+class SitePatch(Request):
+    """`PATCH /sites/{id}`: only the fields that change."""
+
+    name: Name | None = None
+    company_name: Name | None = None
+    address_line_1: Name | None = None
+    address_line_2: Short | None = None
+    city: Name | None = None
+    postal_code: Annotated[Line, StringConstraints(min_length=1, max_length=20)] | None = None
+    region: Short | None = None
+    country: Country | None = None
+    closed: bool | None = None
+
+
+class SiteAnswer(Answer):
+    """A location of the company."""
+
+    id: UUID
+    name: str
+    company_name: str
+    address_line_1: str
+    address_line_2: str = ""
+    city: str
+    postal_code: str
+    region: str = ""
+    country: str
+    closed: bool
+    version: int
+
+
+class UserAnswer(Answer):
+    """A user in the company's list."""
+
+    id: UUID
+    name: str
+    email: str
+    role: Role
+    active: bool
+    site_ids: list[UUID] | None
+    version: int
+
+
+class SiteQuery(ListQuery):
+    """`GET /sites`."""
+
+    closed: bool = False

@@ -1,0 +1,110 @@
+"""What every service with a database is made of; its parts start in any order and stop in the right one."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import structlog
+from aiohttp import web
+
+from shared import logging, relay
+from shared.bus import Bus
+from shared.events.base import Event
+from shared.mongo import Database, DatabaseError, connect
+from shared.relay import Relay
+from shared.settings import ServiceSettings
+from shared.signing import verifier
+from shared.tasks import told_to_stop
+from shared.topology import TOPOLOGY, WorkQueue
+from shared.web import DATABASE, VERIFY, add_health, create_app
+
+Subscriptions = Mapping[type[Event], Callable[..., Awaitable[None]]]
+Background = Callable[[Database], Awaitable[None]]
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What tells one service from another."""
+
+    name: str
+    routes: web.RouteTableDef
+    emits: Sequence[str]  # collections whose documents carry events
+    create_indexes: Callable[[Database], Awaitable[None]]
+    queue: WorkQueue | None = None
+    subscriptions: Subscriptions | None = None
+    background: Sequence[Background] = ()  # each runs for ever; restarted when it fails, cancelled at the stop
+
+
+def create_service(parts: Parts, settings: ServiceSettings) -> web.Application:
+    """The application of one service, ready to be served."""
+    logging.set_up(parts.name, settings.log_level)
+    app = create_app()
+    app[VERIFY] = verifier(settings.secret_key)
+    app.add_routes(parts.routes)
+    app[DATABASE] = db = connect(settings.mongo_url, parts.name)
+    bus = Bus(
+        settings.rabbitmq_url, app_id=parts.name, topology=replace(TOPOLOGY, retry_delays_s=settings.retry_delays_s)
+    )
+    carrier = Relay(db, bus, parts.emits)
+    if parts.queue is not None:
+        bus.consume(parts.queue, parts.subscriptions or {}, db)
+    add_health(app, lambda: _status(db, bus, carrier))
+
+    async def run(_app: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(_prepare(db, parts))]
+        tasks += [asyncio.create_task(_keep_running(work, db)) for work in parts.background]
+        await bus.start()
+        await carrier.start()
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await carrier.stop()
+        await bus.stop()
+        await db.close()
+
+    app.cleanup_ctx.append(run)
+    return app
+
+
+async def _prepare(db: Database, parts: Parts) -> None:
+    """Creates the indexes, however long the database takes to come up."""
+    while not told_to_stop():
+        try:
+            await parts.create_indexes(db)
+            await relay.create_indexes(db, parts.emits)
+        except DatabaseError as error:
+            _log.warning("database_away", reason=type(error).__name__)
+            await asyncio.sleep(1)
+        else:
+            return
+
+
+async def _keep_running(work: Background, db: Database) -> None:
+    while not told_to_stop():
+        try:
+            await work(db)
+        except Exception:  # noqa: BLE001  # whatever failed: a service without its background work would be deaf
+            _log.warning("background_failed", exc_info=True)
+        await asyncio.sleep(1)
+
+
+async def _status(db: Database, bus: Bus, carrier: Relay) -> tuple[bool, dict[str, Any]]:
+    """Whether HTTP can be served, and what is not as it should be."""
+    with contextlib.suppress(DatabaseError, TimeoutError):
+        async with asyncio.timeout(2):
+            await db.ping()
+            oldest = await carrier.oldest_pending()
+        return True, _degraded(bus) | ({"oldest_pending_event": oldest.isoformat()} if oldest else {})
+    return False, {"database": "away"}
+
+
+def _degraded(bus: Bus) -> dict[str, Any]:
+    if not bus.connected:
+        return {"broker": "away"}
+    deaf = [queue for queue, attached in cast("dict[str, bool]", bus.status()["consumers"]).items() if not attached]
+    return {"queues_without_consumer": deaf} if deaf else {}

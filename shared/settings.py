@@ -1,0 +1,65 @@
+"""Settings are environment variables, read once at the start; a wrong or missing one stops it and is named."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+_S = TypeVar("_S", bound="Settings")
+
+
+def _split(value: object) -> object:
+    return [part for part in value.split(",") if part] if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """What every process reads. Each field's alias is its environment variable; `<NAME>_FILE` names a file instead."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    secret_key: str = Field(alias="PORTICO_SECRET_KEY", min_length=32)
+    log_level: str = Field("info", alias="PORTICO_LOG_LEVEL", pattern="^(debug|info|warning|error)$")
+    base_url: str = Field("http://localhost:8080", alias="PORTICO_BASE_URL", pattern=r"^https?://[^/\s]+$")
+    host: str = Field("127.0.0.1", alias="SERVICE_HOST")
+
+
+class ServiceSettings(Settings):
+    """What every process with a database reads."""
+
+    mongo_url: str = Field("mongodb://127.0.0.1:27017/?replicaSet=rs0", alias="MONGO_URL", pattern="^mongodb")
+    rabbitmq_url: str = Field("amqp://127.0.0.1/", alias="RABBITMQ_URL", pattern="^amqps?://")
+    retry_delays_s: Annotated[tuple[Seconds, ...], BeforeValidator(_split)] = Field(
+        (5, 30, 120, 600, 3600), alias="PORTICO_RETRY_DELAYS_S", min_length=1, max_length=10
+    )
+
+
+def _stop(sentences: list[str]) -> NoReturn:
+    sys.stderr.write("".join(f"portico: {sentence}\n" for sentence in sentences))
+    sys.exit(2)
+
+
+def _value(name: str, environment: Mapping[str, str]) -> str | None:
+    if (path := environment.get(f"{name}_FILE")) and name not in environment:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            _stop([f"{name}_FILE: {error.strerror}: {path}"])
+    return environment.get(name)
+
+
+def read(settings: type[_S], environment: Mapping[str, str] | None = None) -> _S:
+    """The settings of this process, or exit code 2 with one sentence for each variable that is wrong."""
+    environment = os.environ if environment is None else environment
+    names = [field.alias or name for name, field in settings.model_fields.items()]
+    given = {name: value for name in names if (value := _value(name, environment)) is not None}
+    try:
+        return settings.model_validate(given)
+    except ValidationError as error:
+        # The value itself stays out of the sentence: it may be a secret.
+        _stop([f"the setting {problem['loc'][0]} is wrong: {problem['msg']}" for problem in error.errors()])

@@ -1,0 +1,12 @@
+"""Background tasks that end when they are told to."""
+
+import asyncio
+
+
+def told_to_stop() -> bool:
+    """Whether this task was cancelled: every endless loop that waits for the database asks it, instead of `while True`.
+
+    `asyncio.wait_for`, which the driver uses, may swallow the one cancellation that a task gets (Python 3.11).
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

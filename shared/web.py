@@ -1,0 +1,353 @@
+"""The aiohttp application of every process: problem+json, request ids, limits, deadlines, metrics, graceful stop."""
+
+import asyncio
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, TypeVar, cast
+
+import orjson
+import structlog
+import uvloop
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from shared import errors
+from shared.actor import Actor
+from shared.documents import Intent
+from shared.errors import FieldError, Refusal
+from shared.logging import Origin, origin
+from shared.mongo import Database, DatabaseError
+from shared.signing import ACTOR_HEADER, Verify
+
+MAX_BODY_BYTES = 1024 * 1024
+BODY_DEADLINE_S = 10.0
+STOP_WITHIN_S = 15.0
+REQUEST_ID_HEADER = "X-Request-Id"
+CLIENT_HEADER = "X-Portico-Client"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+
+DATABASE = web.AppKey("database", Database)
+VERIFY: web.AppKey[Verify] = web.AppKey("verify", cast("type[Verify]", object))
+CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("clock", cast("type[Callable[[], datetime]]", object))
+Status = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
+STATUS: web.AppKey[Status] = web.AppKey("status", cast("type[Status]", object))
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_M = TypeVar("_M", bound=BaseModel)
+_log = structlog.get_logger()
+_requests = Counter("portico_http_requests_total", "Answered requests", ["method", "route", "status"])
+_seconds = Histogram("portico_http_request_seconds", "Time to the answer", ["method", "route"])
+
+_CHUNK_BYTES = 256 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def utc_now() -> datetime:
+    """The clock of a running service."""
+    return datetime.now(UTC)
+
+
+def create_app(*, clock: Callable[[], datetime] = utc_now) -> web.Application:
+    """An application that answers every failure as problem+json and bounds every body."""
+    app = web.Application(middlewares=[_observe], client_max_size=MAX_BODY_BYTES)
+    app[CLOCK] = clock
+    return app
+
+
+def add_health(app: web.Application, status: Status) -> None:
+    """`/healthz`, `/readyz` and `/metrics`; for private ports only.
+
+    `status` answers whether HTTP can be served now, and what is degraded.
+    """
+    app[STATUS] = status
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/metrics", _metrics)
+
+
+async def _healthz(_request: web.Request) -> web.Response:
+    return answer({"alive": True})
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    ready, degraded = await request.app[STATUS]()
+    return answer({"ready": ready, "degraded": degraded}, status=200 if ready else 503)
+
+
+async def _metrics(_request: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+# Reading requests
+
+
+async def read_body(request: web.Request, model: type[_M]) -> _M:
+    """The JSON body as `model`; Malformed, WrongMediaType, TooLarge, or Invalid with every wrong field."""
+    if request.content_type != "application/json":
+        raise errors.WrongMediaType("Send application/json.")
+    body = await read_bytes(request)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise _refusal_of(error) from error
+
+
+async def read_bytes(request: web.Request) -> bytes:
+    """The whole body, bounded in size and time."""
+    try:
+        async with asyncio.timeout(BODY_DEADLINE_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
+    except web.RequestPayloadError as error:
+        raise errors.Malformed("The body ended early, or is not encoded as its headers say.") from error
+
+
+def read_query(request: web.Request, model: type[_M]) -> _M:
+    """The query string as `model`; Invalid with every wrong or unknown parameter."""
+    query: dict[str, object] = {}
+    for name in request.query:
+        values = request.query.getall(name)
+        query[name] = values if len(values) > 1 else values[0]
+    try:
+        return model.model_validate(query)
+    except ValidationError as error:
+        raise _refusal_of(error) from error
+
+
+def read_path(request: web.Request, name: str, kind: type[Any]) -> Any:  # the caller names the type
+    """A path variable as `kind`; NotFound when it is none, as for an id that is not there."""
+    try:
+        return TypeAdapter(kind).validate_python(request.match_info[name])
+    except ValidationError as error:
+        raise errors.NotFound from error
+
+
+def _refusal_of(error: ValidationError) -> Refusal:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return errors.Malformed("The body is not valid JSON.")
+    return errors.Invalid(
+        errors=tuple(
+            FieldError(".".join(str(part) for part in problem["loc"]) or "body", problem["type"], problem["msg"])
+            for problem in problems
+        )
+    )
+
+
+def actor_of(request: web.Request) -> Actor:
+    """Who acts; NotSignedIn without a valid signature, Forbidden for a suspended company or a read-only token."""
+    token = request.headers.get(ACTOR_HEADER)
+    if not token:
+        raise errors.NotSignedIn
+    actor = request.app[VERIFY](token)
+    origin.set(Origin(origin.get().request_id, str(actor.user_id), actor.address))
+    if actor.suspended:
+        raise CompanySuspended
+    if not actor.may_write and request.method not in ("GET", "HEAD"):
+        raise errors.Forbidden("This API token may only read.")
+    return actor
+
+
+class CompanySuspended(errors.Forbidden):
+    """The vendor has suspended the company."""
+
+    code = "company_suspended"
+    title = "Your company's access is suspended. Please call your vendor."
+
+
+async def intent_of(request: web.Request, actor: Actor) -> Intent:
+    """What this POST wants once; without an Idempotency-Key, the request stands for itself."""
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is None:
+        key = secrets.token_urlsafe(16)
+    elif not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise errors.Invalid.at("Idempotency-Key", "idempotency_key", "Use 1 to 255 visible ASCII characters.")
+    return Intent.of(user_id=actor.user_id, route=_route_of(request), key=key, body=await read_bytes(request))
+
+
+def etag(version: int) -> str:
+    """The ETag of a document's version."""
+    return f'"{version}"'
+
+
+def expected_version(request: web.Request, *, any_allowed: bool = False) -> int | None:
+    """The version in `If-Match`, None for an allowed `*`; PreconditionRequired or PreconditionFailed without one."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        raise errors.PreconditionRequired
+    if any_allowed and header.strip() == "*":
+        return None
+    match = re.fullmatch(r'\s*"(\d{1,15})"\s*', header)
+    if match is None:
+        raise errors.PreconditionFailed
+    return int(match[1])
+
+
+# Answering
+
+
+def answer(
+    payload: BaseModel | Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """JSON, from a schema or a plain mapping."""
+    body = payload.model_dump_json().encode() if isinstance(payload, BaseModel) else orjson.dumps(payload)
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
+
+
+async def send_file(request: web.Request, file: BinaryIO, *, name: str, content_type: str) -> web.StreamResponse:
+    """Streams a file as a download, and closes it."""
+    with file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        response = web.StreamResponse(
+            headers={"Content-Type": content_type, "Content-Disposition": f'attachment; filename="{name}"'}
+        )
+        response.content_length = size
+        response.headers[REQUEST_ID_HEADER] = origin.get().request_id
+        await response.prepare(request)
+        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+            await response.write(chunk)
+        await response.write_eof()
+    return response
+
+
+def problem(refusal: Refusal) -> dict[str, Any]:
+    """A refusal as RFC 9457 says it, without the request id."""
+    body: dict[str, Any] = {
+        "type": f"urn:portico:problem:{refusal.code}",
+        "title": refusal.title,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": str(refusal),
+        "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in refusal.errors],
+    }
+    if refusal.state is not None:
+        body["current"] = refusal.state
+    return body
+
+
+def problem_answer(refusal: Refusal) -> web.Response:
+    """A refusal as problem+json."""
+    headers = {}
+    if (wait := getattr(refusal, "retry_after_s", None)) is not None:
+        headers["Retry-After"] = str(wait)
+    body = problem(refusal) | {"request_id": origin.get().request_id}
+    return web.Response(
+        body=orjson.dumps(body, default=str),
+        status=refusal.status,
+        content_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def _problem_with_allow(error: web.HTTPException) -> web.Response:
+    response = problem_answer(refusal_of(error))
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
+
+
+class _AsRefusal(Refusal):
+    """An answer that aiohttp itself gave."""
+
+    def __init__(self, error: web.HTTPException) -> None:
+        super().__init__(error.reason)
+        self.status = error.status  # type: ignore[misc]  # one class for all of aiohttp's own
+        self.code = re.sub(r"\W+", "_", error.reason.lower())  # type: ignore[misc]
+        self.title = error.reason  # type: ignore[misc]
+
+
+class _Broken(Refusal):
+    """Our fault."""
+
+    status = 500
+    code = "internal"
+    title = "Something went wrong on our side. It has been logged under this request id."
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """What to answer for anything that was raised; what nobody expected is logged with its trace."""
+    match error:
+        case Refusal():
+            return error
+        case web.HTTPNotFound():
+            return errors.NotFound()
+        case web.HTTPRequestEntityTooLarge():
+            return errors.TooLarge(f"At most {MAX_BODY_BYTES} bytes are accepted here.")
+        case web.HTTPException():
+            return _AsRefusal(error)
+        case DatabaseError():
+            _log.warning("database_unavailable", reason=f"{type(error).__name__}: {error}")
+            return errors.Unavailable()
+    _log.error("unhandled", exc_info=error)
+    return _Broken()
+
+
+def _route_of(request: web.Request) -> str:
+    """The route's template: codes and ids that stand in the path stay out of logs and metrics."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"
+
+
+def _origin_of(request: web.Request) -> Origin:
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    return Origin(request_id, "", request.headers.get(CLIENT_HEADER, ""))
+
+
+@web.middleware
+async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    started = time.perf_counter()
+    token = origin.set(_origin_of(request))
+    try:
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            # Redirects are answers, not failures.
+            response = error if error.status < 400 else _problem_with_allow(error)  # noqa: PLR2004
+        except Exception as error:  # noqa: BLE001  # the one place where anything becomes an answer
+            response = problem_answer(refusal_of(error))
+        if not response.prepared:
+            response.headers[REQUEST_ID_HEADER] = origin.get().request_id
+        _record(request, response.status, time.perf_counter() - started)
+    finally:
+        origin.reset(token)
+    return response
+
+
+def _record(request: web.Request, status: int, seconds: float) -> None:
+    route = _route_of(request)
+    _requests.labels(request.method, route, status).inc()
+    _seconds.labels(request.method, route).observe(seconds)
+    if route not in _QUIET_ROUTES:
+        _log.info("request", method=request.method, route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+# Running
+
+
+def serve(app: web.Application, *, host: str, port: int) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what is running; exit code 1 when the port is taken."""
+    try:
+        web.run_app(
+            app,
+            host=host,
+            port=port,
+            print=None,
+            access_log=None,
+            shutdown_timeout=STOP_WITHIN_S,
+            loop=uvloop.new_event_loop(),
+        )
+    except OSError as error:
+        sys.stderr.write(f"portico: cannot listen on {host}:{port}: {error.strerror or error}\n")
+        sys.exit(1)
