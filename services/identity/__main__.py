@@ -1,0 +1,15 @@
+"""`python -m services.identity`: serves until it is told to stop; with a command, does that and ends."""
+
+import sys
+
+from services.identity import commands
+from services.identity.app import create_app
+from services.identity.settings import IdentitySettings
+from shared.settings import read
+from shared.web import serve
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit(commands.run(sys.argv[1:]))
+    settings = read(IdentitySettings)
+    serve(create_app(settings), host=settings.host, port=settings.port)

@@ -1,0 +1,144 @@
+"""Entities as the HTTP bodies show them."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import TypeVar
+
+from services.identity.domain.companies import Company
+from services.identity.domain.invitations import Invitation
+from services.identity.domain.sessions import csrf_token_of
+from services.identity.domain.sites import Site
+from services.identity.domain.users import User
+from services.identity.handlers.sessions import SignedIn
+from shared.codes import subkey
+from shared.mongo import Document
+from shared.paging import Page
+from shared.schemas.base import Answer, ListAnswer
+from shared.schemas.identity import (
+    CompanyAnswer,
+    InvitationAnswer,
+    InvitationView,
+    NewSession,
+    ProfileAnswer,
+    ResolvedSession,
+    SessionUser,
+    SiteAnswer,
+    UserAnswer,
+)
+from shared.signing import actor_key, sign
+
+_A = TypeVar("_A", bound=Answer)
+
+
+def page_answer(page: Page, row: Callable[[Document], _A]) -> ListAnswer[_A]:
+    """One page of a list."""
+    return ListAnswer(
+        items=[row(document) for document in page.documents],
+        next_cursor=page.next_cursor,
+        total=page.total,
+        total_is_lower_bound=page.total_is_lower_bound,
+    )
+
+
+def company_answer(company: Company) -> CompanyAnswer:
+    """A company as the vendor sees it."""
+    return CompanyAnswer(
+        id=company.id,
+        name=company.name,
+        time_zone=company.time_zone,
+        visibility=company.visibility,
+        suspended=company.suspended,
+        created_at=company.created_at,
+        version=company.version,
+    )
+
+
+def site_answer(site: Site) -> SiteAnswer:
+    """A site."""
+    return SiteAnswer.model_validate(asdict(site))
+
+
+def user_answer(user: User) -> UserAnswer:
+    """A user in the company's list."""
+    return UserAnswer(
+        id=user.id,
+        name=user.profile.name,
+        email=user.login_email,
+        role=user.role,
+        active=user.active,
+        site_ids=None if user.site_ids is None else list(user.site_ids),
+        version=user.version,
+    )
+
+
+def profile_answer(user: User) -> ProfileAnswer:
+    """What is known of a user, and what is missing."""
+    return ProfileAnswer(**asdict(user.profile), missing=user.profile.missing, version=user.version)
+
+
+def invitation_answer(invitation: Invitation, now: datetime) -> InvitationAnswer:
+    """An invitation in lists; never its code."""
+    return InvitationAnswer.model_validate(
+        {
+            "id": invitation.id,
+            "email": invitation.email,
+            "role": invitation.role,
+            "site_id": invitation.site_id,
+            "state": invitation.shown_state(now),
+            "created_at": invitation.created_at,
+            "expires_at": invitation.expires_at,
+        }
+    )
+
+
+def invitation_view(invitation: Invitation, *, has_login: bool) -> InvitationView:
+    """An invitation as the holder of its code sees it."""
+    return InvitationView(
+        email=invitation.email,
+        company_name=invitation.company_name,
+        inviter_name=invitation.inviter_name,
+        has_login=has_login,
+        expires_at=invitation.expires_at,
+    )
+
+
+def new_session(signed_in: SignedIn, *, secret: str) -> NewSession:
+    """A sign-in; the gateway puts the token into the cookie."""
+    return NewSession(
+        user=_session_user(signed_in),
+        csrf_token=_csrf_token(signed_in, secret),
+        session_token=signed_in.token,
+    )
+
+
+def resolved_session(signed_in: SignedIn, *, secret: str, address: str, now: datetime) -> ResolvedSession:
+    """A session as the gateway needs it: with the signed actor for the services."""
+    company = signed_in.company
+    actor = signed_in.user.as_actor(
+        company_name=company.name, visibility=company.visibility, suspended=company.suspended, address=address
+    )
+    return ResolvedSession(
+        user=_session_user(signed_in),
+        csrf_token=_csrf_token(signed_in, secret),
+        actor=sign(actor, key=actor_key(secret), now=now),
+    )
+
+
+def _csrf_token(signed_in: SignedIn, secret: str) -> str:
+    return csrf_token_of(signed_in.token, key=subkey(secret, "csrf"))
+
+
+def _session_user(signed_in: SignedIn) -> SessionUser:
+    user, company = signed_in.user, signed_in.company
+    return SessionUser(
+        id=user.id,
+        name=user.profile.name,
+        email=user.login_email,
+        role=user.role,
+        company_id=company.id,
+        company_name=company.name,
+        language=user.profile.language,
+        time_zone=user.profile.time_zone,
+        profile_complete=not user.profile.missing,
+    )

@@ -1,0 +1,294 @@
+"""HTTP of identity: parse, call, answer."""
+
+from uuid import UUID, uuid5
+
+from aiohttp import web
+
+from services.identity import answers, store
+from services.identity.handlers import acceptances, companies, invitations, profiles, sessions, sites
+from services.identity.passwords import Passwords
+from shared.documents import Intent
+from shared.logging import origin
+from shared.schemas.base import ListQuery
+from shared.schemas.identity import (
+    Accepted,
+    AcceptedInvitation,
+    AcceptInvitation,
+    InvitationsAnswer,
+    NewCompany,
+    NewInvitations,
+    ProfileBody,
+    ProfileQuery,
+    ResendVerification,
+    SessionToken,
+    SignIn,
+    SiteBody,
+    SitePatch,
+    SiteQuery,
+    VerifiedRegistration,
+    VerifyRegistration,
+)
+from shared.signing import ACTOR_HEADER
+from shared.web import (
+    CLOCK,
+    DATABASE,
+    IDEMPOTENCY_HEADER,
+    actor_of,
+    answer,
+    etag,
+    expected_version,
+    intent_of,
+    read_body,
+    read_path,
+    read_query,
+)
+
+SECRET = web.AppKey("secret", str)
+PASSWORDS = web.AppKey("passwords", Passwords)
+
+routes = web.RouteTableDef()
+
+_SIGN_INS = UUID("5a0c8d52-0f5e-4c38-9a6e-3f4b7d1f6c02")
+
+
+def _at(intent: Intent, target: UUID) -> Intent:
+    """The same key means something else at another company or invitation."""
+    return Intent(uuid5(intent.id, str(target)), intent.digest)
+
+
+def _sign_in_intent(request: web.Request, email: str) -> UUID | None:
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    return None if key is None else uuid5(_SIGN_INS, f"{email}\n{key}")
+
+
+# Sessions
+
+
+@routes.post("/session")
+async def sign_in(request: web.Request) -> web.Response:
+    """201 with the session's token, for the gateway's cookie; 401, or 429 after many failures."""
+    body = await read_body(request, SignIn)
+    signed_in = await sessions.sign_in(
+        request.app[DATABASE],
+        request.app[PASSWORDS],
+        email=body.email,
+        password=body.password.get_secret_value(),
+        client=origin.get().address,
+        intent=_sign_in_intent(request, body.email),
+        now=request.app[CLOCK](),
+    )
+    return answer(answers.new_session(signed_in, secret=request.app[SECRET]), status=201)
+
+
+@routes.post("/session/resolve")
+async def resolve_session(request: web.Request) -> web.Response:
+    """Who has this token; for the gateway only."""
+    body, now = await read_body(request, SessionToken), request.app[CLOCK]()
+    signed_in = await sessions.resolve_session(request.app[DATABASE], body.token.get_secret_value(), now)
+    return answer(
+        answers.resolved_session(signed_in, secret=request.app[SECRET], address=origin.get().address, now=now)
+    )
+
+
+@routes.post("/session/end")
+async def end_session(request: web.Request) -> web.Response:
+    """204 whether or not there was a session; for the gateway only."""
+    body = await read_body(request, SessionToken)
+    await sessions.end_session(request.app[DATABASE], body.token.get_secret_value(), request.app[CLOCK]())
+    return web.Response(status=204)
+
+
+# Accepting invitations
+
+
+@routes.get("/invitations/{code}")
+async def open_invitation(request: web.Request) -> web.Response:
+    """What the holder of a code may accept."""
+    invitation, has_login = await acceptances.open_invitation(
+        request.app[DATABASE], request.app[SECRET], request.match_info["code"], request.app[CLOCK]()
+    )
+    return answer(answers.invitation_view(invitation, has_login=has_login))
+
+
+@routes.post("/invitations/{code}/accept")
+async def accept_invitation(request: web.Request) -> web.Response:
+    """202 for a newcomer, who gets a 6-digit code; 200 for a signed-in login, who is a member now."""
+    db, secret, code = request.app[DATABASE], request.app[SECRET], request.match_info["code"]
+    actor = actor_of(request) if ACTOR_HEADER in request.headers else None
+    body, now = await read_body(request, AcceptInvitation), request.app[CLOCK]()
+    if actor is not None:
+        invitation = await acceptances.accept_as_user(db, actor, secret, code, now)
+        return answer(AcceptedInvitation(state="active", email=invitation.email))
+    invitation = await acceptances.accept_as_newcomer(db, request.app[PASSWORDS], secret, code, body, now=now)
+    return answer(AcceptedInvitation(state="verify", email=invitation.email), status=202)
+
+
+@routes.post("/registrations/verify")
+async def verify_address(request: web.Request) -> web.Response:
+    """The account is active; this does not sign in."""
+    body = await read_body(request, VerifyRegistration)
+    await acceptances.verify_address(
+        request.app[DATABASE], request.app[SECRET], email=body.email, code=body.code, now=request.app[CLOCK]()
+    )
+    return answer(VerifiedRegistration(state="active"))
+
+
+@routes.post("/registrations/resend")
+async def send_code_again(request: web.Request) -> web.Response:
+    """202 always: nobody is told whether the address waits for a code."""
+    body = await read_body(request, ResendVerification)
+    await acceptances.send_code_again(request.app[DATABASE], body.email, request.app[CLOCK]())
+    return answer(Accepted(), status=202)
+
+
+# Invitations
+
+
+@routes.get("/invitations")
+async def list_invitations(request: web.Request) -> web.Response:
+    """The pending invitations of the own company."""
+    actor, now = actor_of(request), request.app[CLOCK]()
+    page = await invitations.list_invitations(request.app[DATABASE], actor, read_query(request, ListQuery))
+    return answer(answers.page_answer(page, lambda row: answers.invitation_answer(store.INVITATIONS.load(row), now)))
+
+
+@routes.post("/invitations")
+async def invite(request: web.Request) -> web.Response:
+    """201 with one invitation for each address."""
+    actor, now = actor_of(request), request.app[CLOCK]()
+    body, intent = await read_body(request, NewInvitations), await intent_of(request, actor)
+    made = await invitations.invite(request.app[DATABASE], actor, body, intent=intent, now=now)
+    return answer(InvitationsAnswer(items=[answers.invitation_answer(one, now) for one in made]), status=201)
+
+
+@routes.post("/vendor/companies/{id}/invitations")
+async def invite_for_company(request: web.Request) -> web.Response:
+    """201 with one invitation for each address, into any company."""
+    actor, now = actor_of(request), request.app[CLOCK]()
+    company_id = read_path(request, "id", UUID)
+    body, intent = await read_body(request, NewInvitations), await intent_of(request, actor)
+    made = await invitations.invite_for_company(
+        request.app[DATABASE], actor, company_id, body, intent=_at(intent, company_id), now=now
+    )
+    return answer(InvitationsAnswer(items=[answers.invitation_answer(one, now) for one in made]), status=201)
+
+
+@routes.post("/invitations/{id}/resend")
+async def send_invitation_again(request: web.Request) -> web.Response:
+    """A new code goes out."""
+    actor, now = actor_of(request), request.app[CLOCK]()
+    invitation_id = read_path(request, "id", UUID)
+    intent = _at(await intent_of(request, actor), invitation_id)
+    invitation = await invitations.send_invitation_again(
+        request.app[DATABASE], actor, invitation_id, intent=intent, now=now
+    )
+    return answer(answers.invitation_answer(invitation, now))
+
+
+@routes.delete("/invitations/{id}")
+async def revoke_invitation(request: web.Request) -> web.Response:
+    """204; no code of it works any more."""
+    actor = actor_of(request)
+    await invitations.revoke_invitation(request.app[DATABASE], actor, read_path(request, "id", UUID))
+    return web.Response(status=204)
+
+
+# Profile and users
+
+
+@routes.get("/profile")
+async def show_profile(request: web.Request) -> web.Response:
+    """What is known of the actor, and what is missing."""
+    user = await store.get_own_user(request.app[DATABASE], actor_of(request))
+    return answer(answers.profile_answer(user), headers={"ETag": etag(user.version)})
+
+
+@routes.put("/profile")
+async def put_profile(request: web.Request) -> web.Response:
+    """Saves the whole profile; with `?dry_run=1` shows what would be saved."""
+    db, actor = request.app[DATABASE], actor_of(request)
+    query, body = read_query(request, ProfileQuery), await read_body(request, ProfileBody)
+    if query.dry_run:
+        return answer(answers.profile_answer(await profiles.review_profile(db, actor, body)))
+    expected = expected_version(request, any_allowed=True)
+    user = await profiles.save_profile(db, actor, body, expected_version=expected, now=request.app[CLOCK]())
+    return answer(answers.profile_answer(user), headers={"ETag": etag(user.version)})
+
+
+@routes.get("/users")
+async def list_users(request: web.Request) -> web.Response:
+    """The users of the own company."""
+    actor = actor_of(request)
+    page = await profiles.list_users(request.app[DATABASE], actor, read_query(request, ListQuery))
+    return answer(answers.page_answer(page, lambda row: answers.user_answer(store.USERS.load(row))))
+
+
+# Sites
+
+
+@routes.get("/sites")
+async def list_sites(request: web.Request) -> web.Response:
+    """The sites of the own company, open ones unless `?closed=1`."""
+    actor, query = actor_of(request), read_query(request, SiteQuery)
+    page = await store.find_sites(
+        request.app[DATABASE], actor, closed=query.closed, sort=query.sort, limit=query.limit, cursor=query.cursor
+    )
+    return answer(answers.page_answer(page, lambda row: answers.site_answer(store.SITES.load(row))))
+
+
+@routes.post("/sites")
+async def add_site(request: web.Request) -> web.Response:
+    """201 with the new site, or with what the same key made before."""
+    actor = actor_of(request)
+    body, intent = await read_body(request, SiteBody), await intent_of(request, actor)
+    site = await sites.add_site(request.app[DATABASE], actor, body, intent=intent, now=request.app[CLOCK]())
+    return answer(answers.site_answer(site), status=201, headers={"ETag": etag(site.version)})
+
+
+@routes.get("/sites/{id}")
+async def show_site(request: web.Request) -> web.Response:
+    """One site of the own company."""
+    site = await store.get_site(request.app[DATABASE], actor_of(request), read_path(request, "id", UUID))
+    return answer(answers.site_answer(site), headers={"ETag": etag(site.version)})
+
+
+@routes.patch("/sites/{id}")
+async def change_site(request: web.Request) -> web.Response:
+    """Other values for some fields; closing and opening again too."""
+    actor, site_id = actor_of(request), read_path(request, "id", UUID)
+    body = await read_body(request, SitePatch)
+    expected = expected_version(request)
+    site = await sites.change_site(
+        request.app[DATABASE], actor, site_id, body, expected_version=expected, now=request.app[CLOCK]()
+    )
+    return answer(answers.site_answer(site), headers={"ETag": etag(site.version)})
+
+
+# Companies
+
+
+@routes.get("/vendor/companies")
+async def list_companies(request: web.Request) -> web.Response:
+    """The vendor's customers."""
+    actor = actor_of(request)
+    page = await companies.list_companies(request.app[DATABASE], actor, read_query(request, ListQuery))
+    return answer(answers.page_answer(page, lambda row: answers.company_answer(store.COMPANIES.load(row))))
+
+
+@routes.post("/vendor/companies")
+async def create_company(request: web.Request) -> web.Response:
+    """201 with the new company, or with what the same key made before."""
+    actor = actor_of(request)
+    body, intent = await read_body(request, NewCompany), await intent_of(request, actor)
+    company = await companies.create_company(
+        request.app[DATABASE], actor, body, intent=intent, now=request.app[CLOCK]()
+    )
+    return answer(answers.company_answer(company), status=201)
+
+
+@routes.get("/vendor/companies/{id}")
+async def show_company(request: web.Request) -> web.Response:
+    """One of the vendor's customers."""
+    actor = actor_of(request)
+    company = await companies.show_company(request.app[DATABASE], actor, read_path(request, "id", UUID))
+    return answer(answers.company_answer(company))

@@ -1,0 +1,112 @@
+"""The operator's commands: the first vendor admin, and users of existing companies."""
+
+import argparse
+import asyncio
+import getpass
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from services.identity import store
+from services.identity.domain.users import AddressTaken, User
+from services.identity.handlers import operators
+from services.identity.handlers.operators import NewOperatorUser
+from services.identity.passwords import Passwords
+from services.identity.settings import ToolSettings, tool_environment
+from shared.actor import Role
+from shared.errors import NotFound, Refusal
+from shared.mongo import Database, DatabaseError, connect
+from shared.settings import read
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Does what the arguments say; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        wanted = _read_user(options)
+        user = asyncio.run(_in_database(read(ToolSettings, tool_environment()), options, wanted))
+    except AddressTaken:
+        return _say_that_it_exists(options)
+    except NotFound:
+        return _fail(f"there is no company {options.company_id}")
+    except Refusal as refusal:
+        return _fail(*([error.message for error in refusal.errors] or [str(refusal)]))
+    except DatabaseError as error:
+        return _fail(f"the database cannot be reached: {type(error).__name__}")
+    sys.stdout.write(f"Created {user.role.value} {user.login_email} ({user.id}).\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.identity", description="Commands for operators.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    first = commands.add_parser("create-vendor-admin", help="create a user who may administer everything")
+    first.add_argument("--vendor-name", default="Portico", help="the vendor's name, where there is no vendor yet")
+    first.set_defaults(role=Role.VENDOR_ADMIN.value, company_id=None)
+    other = commands.add_parser("create-user", help="create a user of an existing company")
+    other.add_argument("--company-id", type=UUID, required=True)
+    other.add_argument("--role", choices=[role.value for role in Role], default=Role.MEMBER.value)
+    for command in (first, other):
+        command.add_argument("--email", required=True)
+        command.add_argument("--first-name", default="Vendor" if command is first else None, required=command is other)
+        command.add_argument("--last-name", default="Admin" if command is first else None, required=command is other)
+        command.add_argument("--language", default="en")
+        command.add_argument("--time-zone", default="UTC", help="of a new vendor; users start with their company's")
+        command.add_argument("--if-missing", action="store_true", help="an existing address is no failure")
+    return parser
+
+
+def _read_user(options: argparse.Namespace) -> NewOperatorUser:
+    try:
+        return NewOperatorUser.model_validate(
+            {
+                "email": options.email,
+                "password": _read_password(),
+                "first_name": options.first_name,
+                "last_name": options.last_name,
+                "role": options.role,
+                "language": options.language,
+                "time_zone": options.time_zone,
+            }
+        )
+    except ValidationError as error:
+        sentences = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False)]
+        raise Refusal("; ".join(sentences)) from error
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("Password: ")
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+async def _in_database(settings: ToolSettings, options: argparse.Namespace, wanted: NewOperatorUser) -> User:
+    db, passwords = connect(settings.mongo_url, "identity"), Passwords()
+    try:
+        await store.create_indexes(db)
+        return await _create(db, passwords, options, wanted)
+    finally:
+        passwords.close()
+        await db.close()
+
+
+async def _create(db: Database, passwords: Passwords, options: argparse.Namespace, wanted: NewOperatorUser) -> User:
+    now = datetime.now(UTC)
+    if options.command == "create-user":
+        return await operators.create_user(db, passwords, options.company_id, wanted, now)
+    return await operators.create_vendor_admin(db, passwords, wanted, vendor_name=options.vendor_name, now=now)
+
+
+def _say_that_it_exists(options: argparse.Namespace) -> int:
+    if options.if_missing:
+        sys.stdout.write(f"There is an account {options.email} already.\n")
+        return 0
+    return _fail(f"there is an account {options.email} already")
+
+
+def _fail(*sentences: str) -> int:
+    sys.stderr.write("".join(f"portico: {sentence}\n" for sentence in sentences))
+    return 1

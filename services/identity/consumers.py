@@ -1,0 +1,5 @@
+"""What identity hears: nothing. Everybody else listens to it."""
+
+from shared.service import Subscriptions
+
+SUBSCRIPTIONS: Subscriptions = {}

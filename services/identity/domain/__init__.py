@@ -1,0 +1,1 @@
+"""Values and rules of identity, by noun; pure."""

@@ -1,0 +1,135 @@
+"""Invitations: issuing, listing, sending again, taking back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from services.identity import store
+from services.identity.domain.access import (
+    refuse_unless_admin,
+    refuse_unless_company_admin,
+    refuse_unless_vendor_admin,
+)
+from services.identity.domain.companies import Company
+from services.identity.domain.invitations import Invitation, InvitationUsed
+from services.identity.domain.sites import UnknownSite
+from services.identity.domain.users import AlreadyMember
+from shared.actor import Actor
+from shared.documents import Intent
+from shared.errors import FieldError, Invalid, StaleVersion
+from shared.mongo import Database
+from shared.paging import Page
+from shared.schemas.base import ListQuery
+from shared.schemas.identity import NewInvitation, NewInvitations
+
+
+async def invite(
+    db: Database, actor: Actor, wanted: NewInvitations, *, intent: Intent, now: datetime
+) -> list[Invitation]:
+    """Invites addresses into the admin's own company."""
+    refuse_unless_company_admin(actor)
+    company = await store.get_company(db, actor.company_id)
+    return await _invite(db, actor, company, wanted.invitations, intent=intent, now=now)
+
+
+async def invite_for_company(
+    db: Database, actor: Actor, company_id: UUID, wanted: NewInvitations, *, intent: Intent, now: datetime
+) -> list[Invitation]:
+    """Invites addresses into any customer company; for vendor admins."""
+    refuse_unless_vendor_admin(actor)
+    company = await store.get_customer(db, company_id)
+    return await _invite(db, actor, company, wanted.invitations, intent=intent, now=now)
+
+
+async def list_invitations(db: Database, actor: Actor, query: ListQuery) -> Page:
+    """The pending invitations of the admin's company."""
+    refuse_unless_admin(actor)
+    return await store.find_invitations(db, actor, sort=query.sort, limit=query.limit, cursor=query.cursor)
+
+
+async def send_invitation_again(
+    db: Database, actor: Actor, invitation_id: UUID, *, intent: Intent, now: datetime
+) -> Invitation:
+    """A new code, which makes the older ones worthless."""
+    refuse_unless_admin(actor)
+    invitation = await store.get_invitation(db, actor, invitation_id)
+    again = invitation.sent_again(asked_by=intent.id, by=actor, now=now)
+    return invitation if again == invitation else await store.INVITATIONS.save(db, again)
+
+
+async def revoke_invitation(db: Database, actor: Actor, invitation_id: UUID) -> None:
+    """No code of it works any more."""
+    refuse_unless_admin(actor)
+    invitation = await store.get_invitation(db, actor, invitation_id)
+    revoked = invitation.revoked()
+    if revoked != invitation:
+        await store.INVITATIONS.save(db, revoked)
+
+
+async def _invite(
+    db: Database, actor: Actor, company: Company, wanted: Sequence[NewInvitation], *, intent: Intent, now: datetime
+) -> list[Invitation]:
+    ids = [uuid5(intent.id, str(index)) for index in range(len(wanted))]
+    await store.claim_batch(db, intent, now)
+    made = {
+        made_by: invitation
+        for invitation in await store.find_invitations_asked(db, company.id, ids)
+        for made_by in (invitation.id, invitation.asked_by)
+    }
+    new = {index: one for index, one in enumerate(wanted) if ids[index] not in made}
+    await _refuse_uninvitable(db, company, new)
+    for index, one in new.items():
+        made[ids[index]] = await _issue(db, actor, company, one, invitation_id=ids[index], now=now)
+    return [made[invitation_id] for invitation_id in ids]
+
+
+async def _refuse_uninvitable(db: Database, company: Company, wanted: dict[int, NewInvitation]) -> None:
+    """Every problem of the batch at once, before anything is written."""
+    members = await store.find_members_addresses(db, company.id, [one.email for one in wanted.values()])
+    asked_sites = [one.site_id for one in wanted.values() if one.site_id is not None]
+    sites = await store.find_open_site_ids(db, company.id, asked_sites)
+    seen: set[str] = set()
+    problems: list[FieldError] = []
+    for index, one in wanted.items():
+        if one.email in members:
+            problems.append(FieldError(f"invitations.{index}.email", AlreadyMember.code, AlreadyMember.title))
+        if one.email in seen:
+            problems.append(FieldError(f"invitations.{index}.email", "duplicate", "This address stands here twice."))
+        if one.site_id is not None and one.site_id not in sites:
+            problems.append(FieldError(f"invitations.{index}.site_id", UnknownSite.code, UnknownSite.title))
+        seen.add(one.email)
+    if problems:
+        raise Invalid(errors=tuple(problems))
+
+
+async def _issue(
+    db: Database, actor: Actor, company: Company, wanted: NewInvitation, *, invitation_id: UUID, now: datetime
+) -> Invitation:
+    invitation = Invitation.issue(
+        invitation_id,
+        company_id=company.id,
+        company_name=company.name,
+        email=wanted.email,
+        role=wanted.role,
+        site_id=wanted.site_id,
+        by=actor,
+        now=now,
+    )
+    inserted = await store.insert_invitation(db, invitation)
+    return inserted or await _send_pending_again(db, actor, company, wanted, asked_by=invitation_id, now=now)
+
+
+async def _send_pending_again(
+    db: Database, actor: Actor, company: Company, wanted: NewInvitation, *, asked_by: UUID, now: datetime
+) -> Invitation:
+    pending = await store.find_pending_invitation(db, company.id, wanted.email)
+    if pending is None:  # accepted or revoked within these milliseconds
+        raise InvitationUsed
+    again = pending.changed_and_sent_again(
+        role=wanted.role, site_id=wanted.site_id, asked_by=asked_by, by=actor, now=now
+    )
+    try:
+        return await store.INVITATIONS.save(db, again)
+    except StaleVersion:
+        # Somebody else has invited the same address at the same moment: one mail is enough.
+        return await store.find_pending_invitation(db, company.id, wanted.email) or pending

@@ -1,0 +1,54 @@
+"""A user's own profile, and the list of a company's users."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from services.identity import store
+from services.identity.domain.access import refuse_unless_admin
+from services.identity.domain.sites import UnknownSite
+from services.identity.domain.users import Profile, User
+from shared.actor import Actor
+from shared.errors import FieldError, PreconditionFailed, StaleVersion
+from shared.mongo import Database
+from shared.paging import Page
+from shared.schemas.base import ListQuery
+from shared.schemas.identity import ProfileBody
+
+
+async def review_profile(db: Database, actor: Actor, wanted: ProfileBody) -> User:
+    """What saving would make of it; writes nothing."""
+    user = await store.get_own_user(db, actor)
+    profile = Profile(**wanted.model_dump())
+    await _refuse_unknown_site(db, user, profile)
+    return replace(user, profile=profile)
+
+
+async def save_profile(
+    db: Database, actor: Actor, wanted: ProfileBody, *, expected_version: int | None, now: datetime
+) -> User:
+    """Writes the whole profile; PreconditionFailed unless `expected_version` (None: any) still stands."""
+    user = await store.get_own_user(db, actor)
+    if expected_version not in (None, user.version):
+        raise PreconditionFailed
+    profile = Profile(**wanted.model_dump())
+    await _refuse_unknown_site(db, user, profile)
+    if profile == user.profile:
+        return user
+    try:
+        return await store.USERS.save(db, user.with_profile(profile, now))
+    except StaleVersion as error:
+        raise PreconditionFailed from error
+
+
+async def list_users(db: Database, actor: Actor, query: ListQuery) -> Page:
+    """The users of the admin's company."""
+    refuse_unless_admin(actor)
+    return await store.find_users(db, actor, sort=query.sort, limit=query.limit, cursor=query.cursor)
+
+
+async def _refuse_unknown_site(db: Database, user: User, profile: Profile) -> None:
+    # A site that was closed after it was chosen is no reason to refuse another phone number.
+    if profile.site_id is None or profile.site_id == user.profile.site_id:
+        return
+    if not await store.find_open_site_ids(db, user.company_id, [profile.site_id]):
+        raise UnknownSite(errors=(FieldError("site_id", UnknownSite.code, UnknownSite.title),))

@@ -1,0 +1,37 @@
+"""A company's sites."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.identity import store
+from services.identity.domain.access import refuse_unless_admin
+from services.identity.domain.sites import Site
+from shared.actor import Actor
+from shared.documents import Intent
+from shared.errors import PreconditionFailed, StaleVersion
+from shared.mongo import Database
+from shared.schemas.identity import SiteBody, SitePatch
+
+
+async def add_site(db: Database, actor: Actor, wanted: SiteBody, *, intent: Intent, now: datetime) -> Site:
+    """A new site of the admin's company."""
+    refuse_unless_admin(actor)
+    site = Site(id=intent.id, company_id=actor.company_id, created_at=now, **wanted.model_dump())
+    return await store.SITES.insert_once(db, site.opened(), intent)
+
+
+async def change_site(
+    db: Database, actor: Actor, site_id: UUID, wanted: SitePatch, *, expected_version: int | None, now: datetime
+) -> Site:
+    """Other values for some fields; PreconditionFailed unless `expected_version` still stands."""
+    site = await store.get_site(db, actor, site_id)
+    refuse_unless_admin(actor)
+    if site.version != expected_version:
+        raise PreconditionFailed
+    changed = site.with_changes(wanted.model_dump(exclude_none=True), now)
+    if changed == site:
+        return site
+    try:
+        return await store.SITES.save(db, changed)
+    except StaleVersion as error:
+        raise PreconditionFailed from error

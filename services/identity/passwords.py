@@ -1,0 +1,88 @@
+"""Password hashes and password strength, in two threads of their own: the event loop never waits for them."""
+
+import asyncio
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
+
+from shared.errors import Invalid, Unavailable
+
+_T = TypeVar("_T")
+
+SHORTEST = 10
+MOST_BYTES = 1024
+_LEAST_SCORE = 3
+# zxcvbn takes long for long input, and nothing is weak any more after this many characters.
+_SCORED_CHARACTERS = 72
+_THREADS = 2
+# Two threads do some hundred a second: whoever comes behind these would not be answered in time anyway.
+_MOST_WAITING = 200
+
+
+class Passwords:
+    """Hashes (Argon2id with OWASP's parameters) and checks passwords, a bounded number at a time."""
+
+    def __init__(self) -> None:
+        """One in every process."""
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
+        self._waiting = 0
+        self._nobodys = self._hasher.hash("the password of nobody")
+
+    async def hashed(self, password: str) -> str:
+        """What to store of a password."""
+        return await self._run(lambda: self._hasher.hash(_normalised(password)))
+
+    async def matches(self, password_hash: str | None, password: str) -> bool:
+        """Whether it is the password; takes as long for a login that does not exist (None)."""
+        right = await self._run(lambda: self._verify(password_hash or self._nobodys, password))
+        return right and password_hash is not None
+
+    async def refuse_weak(self, password: str, *, known: tuple[str, ...] = ()) -> None:
+        """Raises Invalid at `password` when it is short, or like `known` (address, names) or what everybody takes."""
+        await self._run(lambda: _refuse_weak(_normalised(password), known))
+
+    def close(self) -> None:
+        """Stops the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, password_hash: str, password: str) -> bool:
+        normalised = _normalised(password)
+        if len(normalised.encode()) > MOST_BYTES:
+            return False
+        try:
+            return self._hasher.verify(password_hash, normalised)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        if self._waiting >= _MOST_WAITING:
+            raise Unavailable("Too many people are signing in at this moment.")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
+
+
+def _normalised(password: str) -> str:
+    """The same characters, however a keyboard composes them; blanks around come from copying."""
+    return unicodedata.normalize("NFKC", password).strip()
+
+
+def _refuse_weak(password: str, known: tuple[str, ...]) -> None:
+    if len(password) < SHORTEST:
+        raise Invalid.at("password", "password_too_short", f"Use at least {SHORTEST} characters.")
+    if len(password.encode()) > MOST_BYTES:
+        raise Invalid.at("password", "password_too_long", f"Use at most {MOST_BYTES} bytes.")
+    if zxcvbn(password[:_SCORED_CHARACTERS], user_inputs=[word for word in known if word])["score"] < _LEAST_SCORE:
+        raise Invalid.at(
+            "password",
+            "password_too_weak",
+            "This password is easy to guess. Add a few words that have nothing in common.",
+        )

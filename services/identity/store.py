@@ -1,0 +1,396 @@
+"""Every query and index of identity's database; every read says for whom."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
+
+from services.identity.domain.companies import VENDOR_ID, Company, Kind
+from services.identity.domain.invitations import Invitation
+from services.identity.domain.invitations import State as InvitationState
+from services.identity.domain.sessions import (
+    FAILURES_WITHIN,
+    FIRST_WAIT,
+    LASTS_FOR,
+    LONGEST_WAIT,
+    MOST_FAILURES,
+    SEEN_EVERY,
+    AlreadySignedIn,
+    Session,
+)
+from services.identity.domain.sites import Site
+from services.identity.domain.users import Login, User
+from services.identity.domain.verifications import MOST_TRIES, Verification
+from services.identity.domain.verifications import State as VerificationState
+from shared import mongo
+from shared.actor import Actor
+from shared.documents import Documents, Intent
+from shared.mongo import Database, Document, DuplicateKey
+from shared.paging import Order, Page, find_page
+
+LOGINS = Documents("logins", Login)
+USERS = Documents("users", User)
+COMPANIES = Documents("companies", Company)
+SITES = Documents("sites", Site)
+INVITATIONS = Documents("invitations", Invitation)
+VERIFICATIONS = Documents("verifications", Verification)
+SESSIONS = "sessions"
+COUNTERS = "counters"
+BATCHES = "invitation_batches"
+
+EMITTING = tuple(kind.collection for kind in (USERS, COMPANIES, SITES, INVITATIONS, VERIFICATIONS))
+
+_COMPANY_SORTS = {"name": "name", "created_at": "created_at"}
+_SITE_SORTS = {"name": "name", "city": "city", "created_at": "created_at"}
+_USER_SORTS = {"name": "profile.last_name", "email": "login_email", "role": "role"}
+_INVITATION_SORTS = {"created_at": "created_at", "email": "email", "expires_at": "expires_at"}
+_DAY_S = 86_400
+
+
+async def create_indexes(db: Database) -> None:
+    """Unique keys, which judge races; what lists and sign-ins search by; what the database forgets by itself."""
+    await db[LOGINS.collection].create_index("email", unique=True)
+    await db[USERS.collection].create_index([("login_id", ASCENDING), ("company_id", ASCENDING)], unique=True)
+    for path in _USER_SORTS.values():
+        await db[USERS.collection].create_index([("company_id", ASCENDING), (path, ASCENDING), ("_id", ASCENDING)])
+    for path in _COMPANY_SORTS.values():
+        await db[COMPANIES.collection].create_index([("kind", ASCENDING), (path, ASCENDING), ("_id", ASCENDING)])
+    for path in _SITE_SORTS.values():
+        await db[SITES.collection].create_index([("company_id", ASCENDING), (path, ASCENDING), ("_id", ASCENDING)])
+    await db[INVITATIONS.collection].create_index(
+        [("company_id", ASCENDING), ("email", ASCENDING)],
+        name="one_pending",
+        unique=True,
+        partialFilterExpression={"state": InvitationState.PENDING.value},
+    )
+    await db[INVITATIONS.collection].create_index([("company_id", ASCENDING), ("created_at", DESCENDING)])
+    await db[VERIFICATIONS.collection].create_index(
+        "email", name="one_open", unique=True, partialFilterExpression={"state": VerificationState.OPEN.value}
+    )
+    await db[SESSIONS].create_index([("login_id", ASCENDING), ("created_at", DESCENDING)])
+    await db[SESSIONS].create_index("intent", unique=True, partialFilterExpression={"intent": {"$exists": True}})
+    await db[SESSIONS].create_index("created_at", name="forget", expireAfterSeconds=int(LASTS_FOR.total_seconds()))
+    await db[COUNTERS].create_index("window_ends_at", name="forget", expireAfterSeconds=0)
+    await db[BATCHES].create_index("asked_at", name="forget", expireAfterSeconds=7 * _DAY_S)
+
+
+# Companies
+
+
+async def get_customer(db: Database, company_id: UUID) -> Company:
+    """A customer company, for a vendor admin; the vendor's own is not found."""
+    return await COMPANIES.get(db, {"_id": company_id, "kind": Kind.CUSTOMER.value})
+
+
+async def get_company(db: Database, company_id: UUID, *, session: mongo.Session | None = None) -> Company:
+    """The company of somebody who belongs to it."""
+    return await COMPANIES.get(db, {"_id": company_id}, session=session)
+
+
+async def find_customers(db: Database, *, sort: str | None, limit: int, cursor: str | None) -> Page:
+    """One page of all customer companies, for a vendor admin."""
+    return await find_page(
+        db[COMPANIES.collection],
+        {"kind": Kind.CUSTOMER.value},
+        order=Order.read(sort or "name", _COMPANY_SORTS),
+        limit=limit,
+        cursor=cursor,
+        hidden=("pending",),
+    )
+
+
+async def find_vendor(db: Database, *, session: mongo.Session) -> Company | None:
+    """The vendor's own record, for the operator's commands."""
+    return await COMPANIES.find(db, {"_id": VENDOR_ID}, session=session)
+
+
+async def add_admin(db: Database, company_id: UUID, user_id: UUID, *, session: mongo.Session) -> None:
+    """Notes one more active administrator."""
+    await db[COMPANIES.collection].update_one(
+        {"_id": company_id}, {"$addToSet": {"admin_ids": user_id}, "$inc": {"version": 1}}, session=session
+    )
+
+
+# Sites
+
+
+async def get_site(db: Database, actor: Actor, site_id: UUID) -> Site:
+    """A site of the actor's company."""
+    return await SITES.get(db, {"_id": site_id, "company_id": actor.company_id})
+
+
+async def find_sites(
+    db: Database, actor: Actor, *, closed: bool, sort: str | None, limit: int, cursor: str | None
+) -> Page:
+    """One page of the sites of the actor's company."""
+    return await find_page(
+        db[SITES.collection],
+        {"company_id": actor.company_id, "closed": closed},
+        order=Order.read(sort or "name", _SITE_SORTS),
+        limit=limit,
+        cursor=cursor,
+        hidden=("pending",),
+    )
+
+
+async def find_open_site_ids(db: Database, company_id: UUID, site_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the ids that are open sites of the company."""
+    wanted = {"_id": {"$in": list(site_ids)}, "company_id": company_id, "closed": False}
+    return {document["_id"] async for document in db[SITES.collection].find(wanted, {"_id": 1})}
+
+
+# Logins and users
+
+
+async def find_login(db: Database, email: str, *, session: mongo.Session | None = None) -> Login | None:
+    """Whoever signs in with this address."""
+    return await LOGINS.find(db, {"email": email}, session=session)
+
+
+async def get_own_user(db: Database, actor: Actor, *, session: mongo.Session | None = None) -> User:
+    """The actor's own membership."""
+    return await USERS.get(db, {"_id": actor.user_id, "company_id": actor.company_id}, session=session)
+
+
+async def find_membership(
+    db: Database, *, login_id: UUID, company_id: UUID, session: mongo.Session | None = None
+) -> User | None:
+    """A login's membership in a company, active or not."""
+    return await USERS.find(db, {"login_id": login_id, "company_id": company_id}, session=session)
+
+
+async def find_active_memberships(db: Database, login_id: UUID, *, session: mongo.Session | None = None) -> list[User]:
+    """What a login may act as, oldest first."""
+    found = db[USERS.collection].find({"login_id": login_id, "active": True}, {"pending": 0}, session=session)
+    return [USERS.load(document) for document in await found.sort("created_at").limit(100).to_list(None)]
+
+
+async def find_active_user(db: Database, user_id: UUID) -> User | None:
+    """Whose session it is, while the user is active."""
+    return await USERS.find(db, {"_id": user_id, "active": True})
+
+
+async def find_members_addresses(db: Database, company_id: UUID, emails: Sequence[str]) -> set[str]:
+    """Those of the addresses that active users of the company sign in with."""
+    wanted = {"company_id": company_id, "active": True, "login_email": {"$in": list(emails)}}
+    return {document["login_email"] async for document in db[USERS.collection].find(wanted, {"login_email": 1})}
+
+
+async def find_users(db: Database, actor: Actor, *, sort: str | None, limit: int, cursor: str | None) -> Page:
+    """One page of the users of the actor's company, active or not."""
+    return await find_page(
+        db[USERS.collection],
+        {"company_id": actor.company_id},
+        order=Order.read(sort or "name", _USER_SORTS),
+        limit=limit,
+        cursor=cursor,
+        hidden=("pending",),
+    )
+
+
+# Invitations and verifications
+
+
+async def claim_batch(db: Database, intent: Intent, now: datetime) -> None:
+    """One POST makes many invitations; IdempotencyKeyReused when its key stood for another body."""
+    batch = {"_id": intent.id, "digest": intent.digest, "asked_at": now}
+    try:
+        await db[BATCHES].insert_one(batch)
+    except DuplicateKey:
+        existing = await db[BATCHES].find_one({"_id": intent.id})
+        intent.refuse_unless_same(existing["digest"] if existing else None)
+
+
+async def find_invitations_asked(db: Database, company_id: UUID, asked: Sequence[UUID]) -> list[Invitation]:
+    """What earlier tries of the same request made."""
+    ids = list(asked)
+    wanted = {"company_id": company_id, "$or": [{"_id": {"$in": ids}}, {"asked_by": {"$in": ids}}]}
+    found = db[INVITATIONS.collection].find(wanted, {"pending": 0})
+    return [INVITATIONS.load(document) for document in await found.to_list(None)]
+
+
+async def insert_invitation(db: Database, invitation: Invitation) -> Invitation | None:
+    """A new invitation; None where one for that address is pending in that company."""
+    try:
+        return await INVITATIONS.insert(db, invitation)
+    except DuplicateKey:
+        return None
+
+
+async def find_pending_invitation(db: Database, company_id: UUID, email: str) -> Invitation | None:
+    """The one pending invitation of an address in a company."""
+    return await INVITATIONS.find(
+        db, {"company_id": company_id, "email": email, "state": InvitationState.PENDING.value}
+    )
+
+
+async def get_invitation(db: Database, actor: Actor, invitation_id: UUID) -> Invitation:
+    """An invitation of the actor's company; of any company for a vendor admin."""
+    wanted: Document = {"_id": invitation_id}
+    if not actor.is_vendor_admin:
+        wanted["company_id"] = actor.company_id
+    return await INVITATIONS.get(db, wanted)
+
+
+async def get_invitation_of_code(
+    db: Database, invitation_id: UUID, *, session: mongo.Session | None = None
+) -> Invitation:
+    """The invitation that a checked code names, for whoever holds the code."""
+    return await INVITATIONS.get(db, {"_id": invitation_id}, session=session)
+
+
+async def find_invitations(db: Database, actor: Actor, *, sort: str | None, limit: int, cursor: str | None) -> Page:
+    """One page of the pending invitations of the actor's company, expired ones too."""
+    return await find_page(
+        db[INVITATIONS.collection],
+        {"company_id": actor.company_id, "state": InvitationState.PENDING.value},
+        order=Order.read(sort or "-created_at", _INVITATION_SORTS),
+        limit=limit,
+        cursor=cursor,
+        hidden=("pending",),
+    )
+
+
+async def find_open_verification(
+    db: Database, email: str, *, session: mongo.Session | None = None
+) -> Verification | None:
+    """The one open verification of an address."""
+    return await VERIFICATIONS.find(db, {"email": email, "state": VerificationState.OPEN.value}, session=session)
+
+
+async def put_verification(db: Database, verification: Verification, *, session: mongo.Session) -> None:
+    """A new verification, in place of an older open one for the same address."""
+    older = await find_open_verification(db, verification.email, session=session)
+    if older is not None:
+        await VERIFICATIONS.save(db, older.replaced(), session=session)
+    await VERIFICATIONS.insert(db, verification, session=session)
+
+
+async def count_try(db: Database, email: str, now: datetime) -> Verification | None:
+    """Counts a typed code before anybody compares it; None when there is nothing (more) to try."""
+    document = await db[VERIFICATIONS.collection].find_one_and_update(
+        {
+            "email": email,
+            "state": VerificationState.OPEN.value,
+            "tries": {"$lt": MOST_TRIES},
+            "expires_at": {"$gt": now},
+        },
+        {"$inc": {"tries": 1}},
+        projection={"pending": 0},
+        return_document=ReturnDocument.AFTER,
+    )
+    return None if document is None else VERIFICATIONS.load(document)
+
+
+# Sessions
+
+
+async def insert_session(db: Database, session: Session, *, intent: UUID | None) -> None:
+    """A new session; AlreadySignedIn when the same request made one before."""
+    values = asdict(session)
+    document = {"_id": values.pop("key"), **values, "ended_at": None}
+    if intent is not None:
+        document["intent"] = intent
+    try:
+        await db[SESSIONS].insert_one(document)
+    except DuplicateKey as error:
+        raise AlreadySignedIn from error
+
+
+async def find_session(db: Database, key: str) -> Session | None:
+    """The session of whoever holds its token, unless it was ended."""
+    document = await db[SESSIONS].find_one({"_id": key, "ended_at": None})
+    return None if document is None else _session(document)
+
+
+async def find_newest_session(db: Database, login_id: UUID) -> Session | None:
+    """How somebody signed in last."""
+    document = await db[SESSIONS].find_one({"login_id": login_id}, sort=[("created_at", DESCENDING)])
+    return None if document is None else _session(document)
+
+
+async def note_seen(db: Database, session: Session, now: datetime) -> None:
+    """Writes down that a session is in use, once a minute however many replicas want to."""
+    await db[SESSIONS].update_one(
+        {"_id": session.key, "last_seen_at": {"$lte": now - SEEN_EVERY}}, {"$set": {"last_seen_at": now}}
+    )
+
+
+async def end_session(db: Database, key: str, now: datetime) -> None:
+    """Ends a session; again changes nothing."""
+    await db[SESSIONS].update_one({"_id": key, "ended_at": None}, {"$set": {"ended_at": now}})
+
+
+async def end_sessions(db: Database, login_id: UUID, now: datetime, *, session: mongo.Session) -> None:
+    """Ends whatever a login has open."""
+    wanted = {"login_id": login_id, "ended_at": None}
+    await db[SESSIONS].update_many(wanted, {"$set": {"ended_at": now}}, session=session)
+
+
+def _session(document: Document) -> Session:
+    fields = ("login_id", "user_id", "created_at", "last_seen_at")
+    return Session(key=document["_id"], **{field: document[field] for field in fields})
+
+
+# Counters of failed sign-ins
+
+
+async def count_failure(db: Database, counter: str, now: datetime) -> datetime | None:
+    """Counts one failure; the end of the wait when there is one already, and then nothing is counted.
+
+    One atomic update decides: however many try at once, only ten get through before the first wait.
+    """
+    document = await db[COUNTERS].find_one_and_update(
+        {"_id": counter}, _counting(now), upsert=True, return_document=ReturnDocument.AFTER
+    )
+    return document["blocked_until"] if document and document["refused"] else None
+
+
+async def find_wait(db: Database, counter: str, now: datetime) -> datetime | None:
+    """The end of the wait that a counter has come to, if it lies ahead."""
+    document = await db[COUNTERS].find_one({"_id": counter, "blocked_until": {"$gt": now}})
+    return None if document is None else document["blocked_until"]
+
+
+async def forget_failures(db: Database, counter: str) -> None:
+    """After a success."""
+    await db[COUNTERS].delete_one({"_id": counter})
+
+
+def _counting(now: datetime) -> list[Document]:
+    fresh = {"$lte": [{"$ifNull": ["$window_ends_at", now]}, now]}
+    waiting = {"$gt": [{"$ifNull": ["$blocked_until", now]}, now]}
+    over = {"$subtract": ["$failures", MOST_FAILURES]}
+    doubled = {"$multiply": [_ms(FIRST_WAIT), {"$pow": [2, over]}]}
+    wait = {"$toLong": {"$min": [_ms(LONGEST_WAIT), doubled]}}
+    window = _ms(FAILURES_WITHIN)
+    counted: Document = {
+        "blocked_until": {"$cond": [{"$gte": [over, 0]}, {"$add": [now, wait]}, "$blocked_until"]},
+        # The window moves on with each wait, so that the next failure waits longer.
+        "window_ends_at": {"$cond": [{"$gte": [over, 0]}, {"$add": [now, wait, window]}, "$window_ends_at"]},
+    }
+    kept_when_refused = {
+        field: {"$cond": ["$refused", f"${field}", expression]} for field, expression in counted.items()
+    }
+    return [
+        {"$set": {"refused": {"$and": [{"$not": fresh}, waiting]}, "fresh": fresh}},
+        {
+            "$set": {
+                "failures": {
+                    "$switch": {
+                        "branches": [{"case": "$refused", "then": "$failures"}, {"case": "$fresh", "then": 1}],
+                        "default": {"$add": ["$failures", 1]},
+                    }
+                },
+                "blocked_until": {"$cond": ["$fresh", now, "$blocked_until"]},
+                "window_ends_at": {"$cond": ["$fresh", {"$add": [now, window]}, "$window_ends_at"]},
+            }
+        },
+        {"$set": kept_when_refused},
+    ]
+
+
+def _ms(span: timedelta) -> int:
+    return round(span.total_seconds() * 1000)
