@@ -1,0 +1,10 @@
+"""`python -m services.contracts`: serves until it is told to stop."""
+
+from services.contracts.app import create_app
+from services.contracts.settings import ContractsSettings
+from shared.settings import read
+from shared.web import serve
+
+if __name__ == "__main__":
+    settings = read(ContractsSettings)
+    serve(create_app(settings), host=settings.host, port=settings.port)

@@ -1,0 +1,25 @@
+"""Wires the parts of contracts together."""
+
+from aiohttp import web
+
+from services.contracts import store
+from services.contracts.api import routes
+from services.contracts.consumers import SUBSCRIPTIONS
+from services.contracts.linker import link_for_ever
+from services.contracts.settings import ContractsSettings
+from shared import topology
+from shared.service import Parts, create_service
+
+
+def create_app(settings: ContractsSettings) -> web.Application:
+    """The contracts service, ready to be served."""
+    parts = Parts(
+        name="contracts",
+        routes=routes,
+        emits=[store.PRODUCTS.collection, store.DEVICES.collection, store.AGREEMENTS.collection],
+        create_indexes=store.create_indexes,
+        queue=topology.CONTRACTS,
+        subscriptions=SUBSCRIPTIONS,
+        background=[link_for_ever],
+    )
+    return create_service(parts, settings)
