@@ -1,0 +1,10 @@
+"""`python -m services.cases`: serves until it is told to stop."""
+
+from services.cases.app import create_app
+from services.cases.settings import CasesSettings
+from shared.settings import read
+from shared.web import serve
+
+if __name__ == "__main__":
+    settings = read(CasesSettings)
+    serve(create_app(settings), host=settings.host, port=settings.port)

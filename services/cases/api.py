@@ -1,0 +1,147 @@
+"""HTTP of cases: parse, call, answer."""
+
+from datetime import UTC
+from typing import Any
+
+from aiohttp import web
+
+from services.cases import export, store, views
+from services.cases.domain import read_case_number
+from services.cases.handlers import acting, submitting
+from shared.actor import Actor
+from shared.errors import Forbidden
+from shared.paging import Page
+from shared.schemas.base import ListAnswer
+from shared.schemas.cases import (
+    AgentAction,
+    AgentCaseQuery,
+    CaseAction,
+    CaseQuery,
+    CaseRow,
+    Facet,
+    FacetsAnswer,
+    SubmitCase,
+)
+from shared.sheets import CONTENT_TYPE, write_sheet
+from shared.web import CLOCK, DATABASE, actor_of, answer, intent_of, read_body, read_query, send_file
+
+NUMBERS = web.AppKey("numbers", store.CaseNumbers)
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/cases")
+async def submit_case(request: web.Request) -> web.Response:
+    """201 with the new case, or with what the same key made before."""
+    actor = actor_of(request)
+    body = await read_body(request, SubmitCase)
+    case = await submitting.submit_case(
+        request.app[DATABASE],
+        request.app[NUMBERS],
+        actor,
+        body,
+        intent=await intent_of(request, actor),
+        now=request.app[CLOCK](),
+    )
+    return await _detail(request, actor, case.number, status=201)
+
+
+@routes.get("/cases")
+async def list_cases(request: web.Request) -> web.Response:
+    """One page of the cases that the actor may see."""
+    actor = actor_of(request)
+    page = await store.find_cases(request.app[DATABASE], actor, read_query(request, CaseQuery))
+    return _page(page)
+
+
+@routes.get("/cases/facets")
+async def count_cases(request: web.Request) -> web.Response:
+    """Counts by status, severity and site under the same filters."""
+    actor = actor_of(request)
+    db, query = request.app[DATABASE], read_query(request, CaseQuery)
+    by_status = await store.count_by(db, actor, query, "status")
+    by_severity = await store.count_by(db, actor, query, "problem.severity")
+    by_site = await store.count_sites(db, actor, query)
+    return answer(
+        FacetsAnswer(
+            status=[Facet(value=str(value), label=str(value), count=count) for value, count in by_status],
+            severity=[Facet(value=str(value), label=str(value), count=count) for value, count in by_severity],
+            site=[Facet(value=str(site_id or ""), label=name, count=count) for site_id, name, count in by_site],
+        )
+    )
+
+
+@routes.get("/cases.xlsx")
+async def export_cases(request: web.Request) -> web.StreamResponse:
+    """The filtered rows over all pages as a sheet."""
+    actor = actor_of(request)
+    rows = export.each_row(request.app[DATABASE], actor, read_query(request, CaseQuery))
+    sheet = await write_sheet("Cases", export.COLUMNS, rows)
+    name = f"cases-{request.app[CLOCK]().astimezone(UTC):%Y-%m-%d}.xlsx"
+    return await send_file(request, sheet, name=name, content_type=CONTENT_TYPE)
+
+
+@routes.get("/cases/{number}")
+async def show_case(request: web.Request) -> web.Response:
+    """The whole case."""
+    actor = actor_of(request)
+    return await _detail(request, actor, read_case_number(request.match_info["number"]))
+
+
+@routes.post("/cases/{number}/actions")
+async def act(request: web.Request) -> web.Response:
+    """What the customer's side does with a case."""
+    actor = actor_of(request)
+    number = read_case_number(request.match_info["number"])
+    body = await read_body(request, CaseAction)
+    await acting.act(
+        request.app[DATABASE],
+        actor,
+        number,
+        body.root,
+        intent=await intent_of(request, actor),
+        now=request.app[CLOCK](),
+    )
+    return await _detail(request, actor, number)
+
+
+@routes.get("/agent/cases")
+async def list_queue(request: web.Request) -> web.Response:
+    """One page of an agents' queue."""
+    actor = actor_of(request)
+    if not actor.is_vendor:
+        raise Forbidden
+    page = await store.find_queue(request.app[DATABASE], actor, read_query(request, AgentCaseQuery))
+    return _page(page)
+
+
+@routes.post("/agent/cases/{number}/actions")
+async def act_as_agent(request: web.Request) -> web.Response:
+    """What the vendor's side does with a case."""
+    actor = actor_of(request)
+    number = read_case_number(request.match_info["number"])
+    body = await read_body(request, AgentAction)
+    await acting.act_as_agent(
+        request.app[DATABASE],
+        actor,
+        number,
+        body.root,
+        intent=await intent_of(request, actor),
+        now=request.app[CLOCK](),
+    )
+    return await _detail(request, actor, number)
+
+
+async def _detail(request: web.Request, actor: Actor, number: str, *, status: int = 200) -> web.Response:
+    case, history = await store.get_case_with_history(request.app[DATABASE], actor, number)
+    return answer(views.detail(case, history, actor, now=request.app[CLOCK]()), status=status)
+
+
+def _page(page: Page) -> web.Response:
+    listed: ListAnswer[Any] = ListAnswer[CaseRow](
+        items=[views.row(store.load_row(document)) for document in page.documents],
+        next_cursor=page.next_cursor,
+        total=page.total,
+        total_is_lower_bound=page.total_is_lower_bound,
+    )
+    return answer(listed)

@@ -1,0 +1,15 @@
+"""What cases hears, and what it does then."""
+
+from services.cases.handlers import copies
+from shared.events.contracts import AgreementChanged, DeviceChanged, ProductChanged
+from shared.events.identity import CompanyChanged, SiteChanged, UserChanged
+from shared.service import Subscriptions
+
+SUBSCRIPTIONS: Subscriptions = {
+    UserChanged: copies.copy_user,
+    CompanyChanged: copies.copy_company,
+    SiteChanged: copies.copy_site,
+    ProductChanged: copies.copy_product,
+    DeviceChanged: copies.copy_device,
+    AgreementChanged: copies.copy_agreement,
+}

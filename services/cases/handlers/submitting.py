@@ -1,0 +1,112 @@
+"""Submitting a case."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from services.cases import store
+from services.cases.domain import Case, Contact, Person, PostalAddress, Problem, person_of
+from services.cases.handlers.equipment import find_equipment
+from shared.actor import Actor, Role
+from shared.documents import Intent
+from shared.errors import Forbidden, Invalid, NotYetKnown
+from shared.mongo import Database, Document
+from shared.schemas.base import Address
+from shared.schemas.cases import ContactBody, SubmitCase
+
+_ADDRESS = TypeAdapter(PostalAddress)
+
+
+async def submit_case(  # what the use case needs comes in
+    db: Database, numbers: store.CaseNumbers, actor: Actor, body: SubmitCase, *, intent: Intent, now: datetime
+) -> Case:
+    """Writes a new case; a repeat with the same intent gets the one that stands there.
+
+    NotYetKnown for a site, product or colleague that the copies do not know (yet), Forbidden for acting on behalf
+    without the right to.
+    """
+    submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
+    site_name, address = await _equipment_place(db, company_id, body)
+    case = Case.submit(
+        case_id=intent.id,
+        number=await numbers.take(),
+        by=actor,
+        submitter=submitter,
+        company_id=company_id,
+        company_name=company_name,
+        problem=_problem(body),
+        equipment=await find_equipment(db, company_id, body, now=now),
+        contact=await _contact(db, company_id, body.contact, field="contact"),
+        secondary_contact=await _contact(db, company_id, body.secondary_contact, field="secondary_contact")
+        if body.secondary_contact
+        else None,
+        site_id=body.site_id,
+        site_name=site_name,
+        equipment_address=address,
+        parts_address=_address(body.parts_address) if body.parts_address else None,
+        confidential=body.confidential,
+        digest=intent.digest,
+        now=now,
+    )
+    return await store.CASES.insert_once(db, case, intent)
+
+
+async def _submitter(db: Database, actor: Actor, submitter_id: UUID | None) -> tuple[Person, UUID, str]:
+    if submitter_id is None or submitter_id == actor.user_id:
+        if actor.is_vendor:
+            raise Invalid.at("submitter_id", "missing", "Name the customer's user for whom you create the case.")
+        return person_of(actor), actor.company_id, actor.company_name
+    if actor.role is Role.MEMBER:
+        raise Forbidden("Only case managers and administrators create cases for colleagues.")
+    scope: Document = {} if actor.is_vendor else {"company_id": actor.company_id}
+    user = await store.find_copy(db, store.USERS, {"_id": submitter_id, "active": True, **scope})
+    company = user and await store.find_copy(db, store.COMPANIES, {"_id": user["company_id"], "is_vendor": False})
+    if user is None or company is None:
+        raise NotYetKnown("submitter_id")
+    return _person_in(user), company["_id"], company["name"]
+
+
+def _person_in(user: Document) -> Person:
+    return Person(user["_id"], user["name"], user["contact_email"], user["language"])
+
+
+def _problem(body: SubmitCase) -> Problem:
+    return Problem(
+        title=body.title,
+        description=body.description,
+        severity=body.severity,
+        troubleshooting=body.troubleshooting,
+        problem_type=body.problem_type,
+        error_code=body.error_code,
+        operating_system=body.operating_system,
+        own_reference=body.own_reference,
+        preferred_channel=body.preferred_channel,
+        preferred_hours=body.preferred_hours,
+    )
+
+
+def _address(body: Address) -> PostalAddress:
+    return PostalAddress(**body.model_dump())
+
+
+async def _equipment_place(db: Database, company_id: UUID, body: SubmitCase) -> tuple[str, PostalAddress]:
+    if body.equipment_address is not None:
+        return "", _address(body.equipment_address)
+    site = await store.find_copy(db, store.SITES, {"_id": body.site_id, "company_id": company_id, "closed": False})
+    if site is None:
+        raise NotYetKnown("site_id")
+    return site["name"], _ADDRESS.validate_python(site)
+
+
+async def _contact(db: Database, company_id: UUID, body: ContactBody, *, field: str) -> Contact:
+    """The user is fixed here: as picked, or as the verified login that has the address now."""
+    if body.user_id is not None:
+        wanted: Document = {"_id": body.user_id}
+    else:
+        wanted = {"login_email": body.email}
+    user = await store.find_copy(db, store.USERS, {**wanted, "company_id": company_id, "active": True})
+    if user is None and body.user_id is not None:
+        raise NotYetKnown(f"{field}.user_id")
+    given = body.model_dump(exclude={"user_id"})
+    return Contact(**given, user_id=user["_id"] if user else None)

@@ -1,0 +1,345 @@
+"""Every query and index of the cases database; every read says for whom."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import cast
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from pymongo import ASCENDING, DESCENDING, TEXT, ReturnDocument
+
+from services.cases.domain import MAX_ENTRIES, MAX_HISTORY_BYTES, OPEN, Case, Entry, Status, case_number
+from shared.actor import Actor, Role, Visibility
+from shared.coverage import Verdict
+from shared.documents import Documents, Intent
+from shared.errors import NotFound
+from shared.events.base import Event
+from shared.mongo import Database, Document
+from shared.paging import Order, Page, find_page
+from shared.schemas.cases import AgentCaseQuery, CaseQuery
+
+CASES = Documents("cases", Case, appended={"new_entries": "history"})
+USERS, COMPANIES, SITES = "user_copies", "company_copies", "site_copies"
+PRODUCTS, DEVICES, AGREEMENTS = "product_copies", "device_copies", "agreement_copies"
+
+SORTS = {
+    "number": "number",
+    "title": "problem.title",
+    "status": "status",
+    "severity": "problem.severity",
+    "product_name": "equipment.product_name",
+    "serial": "equipment.serial",
+    "site_name": "site_name",
+    "company_name": "company_name",
+    "submitter": "submitter.name",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+    "turn": "turn_since",
+}
+_LIST_HIDES = ("history", "pending", "problem.description", "problem.troubleshooting")
+_ENTRIES = TypeAdapter(list[Entry])
+_OPEN = {"$in": sorted(status.value for status in OPEN)}
+
+
+async def create_indexes(db: Database) -> None:
+    """What the queries below search and sort by."""
+    cases = db[CASES.collection]
+    await cases.create_index("number", unique=True)
+    for field in ("updated_at", "created_at", "status", "problem.severity", "own_ids", "submitter.user_id"):
+        await cases.create_index([("company_id", ASCENDING), (field, ASCENDING), ("_id", ASCENDING)])
+    await cases.create_index([("company_id", ASCENDING), ("equipment.serial", ASCENDING)])
+    await cases.create_index([("status", ASCENDING), ("assignee.user_id", ASCENDING), ("updated_at", DESCENDING)])
+    await cases.create_index([("updated_at", ASCENDING), ("_id", ASCENDING)])
+    await cases.create_index(
+        "equipment.serial",
+        name="unverified",
+        partialFilterExpression={"equipment.coverage.verdict": Verdict.UNVERIFIED.value},
+    )
+    await cases.create_index([("problem.title", TEXT), ("problem.description", TEXT)], name="text")
+    await db[USERS].create_index([("company_id", ASCENDING), ("login_email", ASCENDING)])
+    await db[DEVICES].create_index("serial", unique=True)
+    await db[DEVICES].create_index("agreement_ids")
+    await db[PRODUCTS].create_index("product_number", unique=True)
+    await db[AGREEMENTS].create_index([("company_id", ASCENDING), ("said", ASCENDING)])
+
+
+class CaseNumbers:
+    """Numbers for new cases, taken from the database in blocks; what a stopped process had left is never used."""
+
+    _FIRST = 100_000_000
+    _BLOCK = 100
+
+    def __init__(self, db: Database) -> None:
+        """One per process."""
+        self._db = db
+        self._lock = asyncio.Lock()
+        self._next = self._end = 0
+
+    async def take(self) -> str:
+        """A number that no case has, on whatever replica."""
+        async with self._lock:
+            if self._next == self._end:
+                await self._take_block()
+            self._next += 1
+            return case_number(self._next - 1)
+
+    async def _take_block(self) -> None:
+        counter = await self._db["allocators"].find_one_and_update(
+            {"_id": "case_number"},
+            [{"$set": {"next": {"$add": [{"$ifNull": ["$next", self._FIRST]}, self._BLOCK]}}}],
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        # The upsert answers the document as it is afterwards: it is always there.
+        self._end = cast("Document", counter)["next"]
+        self._next = self._end - self._BLOCK
+
+
+# Who sees what
+
+
+def visible_to(actor: Actor) -> Document:
+    """The one predicate that decides which cases an actor sees, as a filter."""
+    if actor.is_vendor:
+        return {}
+    if actor.role is Role.COMPANY_ADMIN:
+        return {"company_id": actor.company_id}
+    own: Document = {"own_ids": actor.user_id}
+    return {"company_id": actor.company_id, "$or": [own, *_colleagues_cases(actor)]}
+
+
+def _colleagues_cases(actor: Actor) -> list[Document]:
+    visibility = Visibility.COMPANY if actor.role is Role.CASE_MANAGER else actor.visibility
+    if visibility is Visibility.OWN:
+        return []
+    seen: Document = {"confidential": False}
+    if visibility is Visibility.SITE or actor.site_ids is not None:
+        # A case without site counts as company-wide.
+        seen["site_id"] = {"$in": [None, *(actor.site_ids or ())]}
+    return [seen]
+
+
+async def get_case(db: Database, actor: Actor, number: str) -> Case:
+    """A case that this actor may see; NotFound otherwise."""
+    return await CASES.get(db, {"number": number, **visible_to(actor)})
+
+
+async def get_case_with_history(db: Database, actor: Actor, number: str) -> tuple[Case, list[Entry]]:
+    """A case that this actor may see, and of its history what the actor's side may see, oldest first."""
+    document = await db[CASES.collection].find_one({"number": number, **visible_to(actor)}, {"pending": 0})
+    if document is None:
+        raise NotFound
+    entries = _ENTRIES.validate_python(document["history"])
+    return CASES.load(document), [entry for entry in entries if actor.is_vendor or not entry.internal]
+
+
+async def find_entry(db: Database, actor: Actor, number: str, intent: Intent) -> bool:
+    """Whether an earlier request with this key is in the history already; IdempotencyKeyReused for another body."""
+    document = await db[CASES.collection].find_one(
+        {"number": number, "history.id": intent.id, **visible_to(actor)}, {"history.$": 1}
+    )
+    if document is None:
+        return False
+    intent.refuse_unless_same(document["history"][0].get("digest"))
+    return True
+
+
+# Changing
+
+
+async def append_entry(
+    db: Database,
+    actor: Actor,
+    number: str,
+    entry: Entry,
+    *,
+    only: Document,
+    changes: Document,
+    events: tuple[Event, ...] = (),
+) -> Case | None:
+    """Adds an entry to an open, visible case that has room and does not have it yet; None when it did not fit."""
+    size = len(entry.text.encode())
+    wanted = {
+        "number": number,
+        "status": _OPEN,
+        "history.id": {"$ne": entry.id},
+        f"history.{MAX_ENTRIES - 1}": {"$exists": False},
+        "history_bytes": {"$lte": MAX_HISTORY_BYTES - size},
+        "$and": [visible_to(actor), only],
+    }
+    pushed = TypeAdapter(Entry).dump_python(entry)
+    grown = {**changes, "history_bytes": {"$add": ["$history_bytes", size]}}
+    return await CASES.append(db, wanted, push={"history": pushed}, changes=grown, events=events)
+
+
+def status_becomes(becomes: dict[Status, Status], *, now: datetime) -> Document:
+    """Pipeline expressions that move the status, and the time of the turn with it."""
+    moves = {old.value: new.value for old, new in becomes.items()}
+    branches = [{"case": {"$eq": ["$status", old]}, "then": new} for old, new in moves.items()]
+    turn_changes = [old.value for old, new in becomes.items() if Status.WAITING_CUSTOMER in (old, new)]
+    return {
+        "status": {"$switch": {"branches": branches, "default": "$status"}},
+        "turn_since": {"$cond": [{"$in": ["$status", turn_changes]}, now, "$turn_since"]},
+    }
+
+
+# Lists
+
+
+def _wanted(actor: Actor, query: CaseQuery) -> Document:
+    every: list[Document] = [visible_to(actor)]
+    if query.view == "submitted" or query.mine:
+        every.append({"submitter.user_id": actor.user_id})
+    if query.view == "waiting":
+        every.append(_waiting_for(actor))
+    if query.status is not None:
+        every.append({"status": _status_filter(query.status)})
+    if query.site_id is not None:
+        every.append({"site_id": query.site_id})
+    if query.serial is not None:
+        every.append({"equipment.serial": query.serial})
+    if query.severity is not None:
+        every.append({"problem.severity": query.severity})
+    if query.created_from is not None:
+        every.append({"created_at": {"$gte": datetime.combine(query.created_from, time.min, UTC)}})
+    if query.created_to is not None:
+        day_after = query.created_to + timedelta(days=1)
+        every.append({"created_at": {"$lt": datetime.combine(day_after, time.min, UTC)}})
+    if query.q:
+        every.append(_search(query.q))
+    return {"$and": every}
+
+
+def _status_filter(status: str | Sequence[str]) -> Document:
+    if status == "open":
+        return _OPEN
+    return {"$in": [status] if isinstance(status, str) else status}
+
+
+def _waiting_for(actor: Actor) -> Document:
+    if actor.is_vendor:
+        return {"assignee.user_id": actor.user_id, "status": {"$in": ["new", "in_progress", "waiting_parts"]}}
+    return {"own_ids": actor.user_id, "status": Status.WAITING_CUSTOMER.value}
+
+
+def _search(text: str) -> Document:
+    digits = "".join(text.split()).replace("-", "")
+    if digits.isascii() and digits.isdigit():
+        return {"$or": [{"number": digits}, {"problem.own_reference": text}]}
+    # Quoted, so that every word has to occur and a leading dash means nothing.
+    words = " ".join(f'"{word}"' for word in text.replace('"', " ").split())
+    return {"$text": {"$search": words}}
+
+
+def read_order(sort: str | None) -> Order:
+    """The order of a list; newest activity first unless it is told otherwise."""
+    return Order.read(sort or "-updated_at", SORTS)
+
+
+async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
+    """One page of what the actor may see under the query's filters."""
+    return await find_page(
+        db[CASES.collection],
+        _wanted(actor, query),
+        order=read_order(query.sort),
+        limit=query.limit,
+        cursor=query.cursor,
+        hidden=_LIST_HIDES,
+    )
+
+
+async def each_case(db: Database, actor: Actor, query: CaseQuery) -> AsyncIterator[Case]:
+    """All that the query finds, over all pages, in its order."""
+    hidden = dict.fromkeys(_LIST_HIDES, 0)
+    found = db[CASES.collection].find(_wanted(actor, query), hidden).sort(read_order(query.sort).keys)
+    async for document in found.allow_disk_use(allow_disk_use=True).batch_size(500):
+        yield load_row(document)
+
+
+def load_row(document: Document) -> Case:
+    """The case of a list row: its long texts were left out."""
+    document["problem"].setdefault("description", "")
+    return CASES.load(document)
+
+
+async def count_by(db: Database, actor: Actor, query: CaseQuery, field: str) -> list[tuple[object, int]]:
+    """How many cases stand under each value of a field, most first."""
+    groups = await db[CASES.collection].aggregate(
+        [
+            {"$match": _wanted(actor, query)},
+            {"$group": {"_id": f"${field}", "count": {"$sum": 1}}},
+            {"$sort": {"count": -1, "_id": 1}},
+            {"$limit": 200},
+        ],
+        maxTimeMS=5000,
+    )
+    return [(group["_id"], group["count"]) async for group in groups]
+
+
+async def count_sites(db: Database, actor: Actor, query: CaseQuery) -> list[tuple[UUID | None, str, int]]:
+    """How many cases stand at each site (None: without site), most first."""
+    groups = await db[CASES.collection].aggregate(
+        [
+            {"$match": _wanted(actor, query)},
+            {"$group": {"_id": "$site_id", "name": {"$last": "$site_name"}, "count": {"$sum": 1}}},
+            {"$sort": {"count": -1, "name": 1}},
+            {"$limit": 200},
+        ],
+        maxTimeMS=5000,
+    )
+    return [(group["_id"], group["name"], group["count"]) async for group in groups]
+
+
+async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
+    """One page of an agents' queue: open cases only."""
+    every: list[Document] = [visible_to(actor), {"status": _OPEN}]
+    if query.queue == "unassigned":
+        every.append({"assignee": None})
+    if query.queue == "mine":
+        every.append({"assignee.user_id": actor.user_id})
+    if query.company_id is not None:
+        every.append({"company_id": query.company_id})
+    if query.severity is not None:
+        every.append({"problem.severity": query.severity})
+    if query.turn is not None:
+        waiting = Status.WAITING_CUSTOMER.value
+        every.append({"status": waiting if query.turn == "customer" else {"$ne": waiting}})
+    return await find_page(
+        db[CASES.collection],
+        {"$and": every},
+        order=read_order(query.sort or "created_at"),
+        limit=query.limit,
+        cursor=query.cursor,
+        hidden=_LIST_HIDES,
+    )
+
+
+# Local copies
+
+
+async def find_copy(db: Database, collection: str, wanted: Document) -> Document | None:
+    """A copy of another service's document that is not deleted, or None."""
+    return await db[collection].find_one({**wanted, "deleted": False})
+
+
+async def find_agreements(db: Database, agreement_ids: list[UUID]) -> list[Document]:
+    """The copies of these agreements, as far as they are known; a deleted one is known too."""
+    return await db[AGREEMENTS].find({"_id": {"$in": agreement_ids}}).to_list(None)
+
+
+async def find_devices_of(db: Database, agreement_id: UUID) -> list[Document]:
+    """The copies of the devices that cite an agreement."""
+    return await db[DEVICES].find({"agreement_ids": agreement_id, "deleted": False}).to_list(None)
+
+
+async def find_unverified(db: Database, *, company_id: UUID, serials: list[str]) -> list[Case]:
+    """The company's open cases that still wait for a verdict on these serials."""
+    wanted = {
+        "equipment.serial": {"$in": serials},
+        "equipment.coverage.verdict": Verdict.UNVERIFIED.value,
+        "company_id": company_id,
+        "status": _OPEN,
+    }
+    documents = await db[CASES.collection].find(wanted, {"history": 0, "pending": 0}).to_list(None)
+    return [CASES.load(document) for document in documents]
