@@ -1,0 +1,29 @@
+"""Wires the parts of notifications together."""
+
+from aiohttp import web
+
+from services.notifications import store
+from services.notifications.api import routes
+from services.notifications.consumers import SUBSCRIPTIONS
+from services.notifications.mailer import Mailer
+from services.notifications.sender import Sender
+from services.notifications.settings import NotificationsSettings
+from services.notifications.smtp import MailServer
+from shared import topology
+from shared.service import Parts, create_service
+
+
+def create_app(settings: NotificationsSettings) -> web.Application:
+    """The notifications service, ready to be served."""
+    mailer = Mailer(mail_from=settings.mail_from, base_url=settings.base_url, secret_key=settings.secret_key)
+    sender = Sender(mailer, MailServer(settings.smtp_url, own_host=mailer.host))
+    parts = Parts(
+        name="notifications",
+        routes=routes,
+        emits=[],
+        create_indexes=store.create_indexes,
+        queue=topology.NOTIFICATIONS,
+        subscriptions={event: sender.waking(handler) for event, handler in SUBSCRIPTIONS.items()},
+        background=[sender.run],
+    )
+    return create_service(parts, settings)

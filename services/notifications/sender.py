@@ -1,0 +1,232 @@
+"""Sends what the ledger holds: claims due rows, asks whether they may still go, sends, and writes down the answer."""
+
+import asyncio
+import functools
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from email.message import EmailMessage
+from uuid import uuid4
+
+import structlog
+from aiosmtplib import SMTP
+from prometheus_client import Counter
+
+from services.notifications import smtp, store
+from services.notifications.domain import (
+    USER_UNKNOWN_WAIT_S,
+    Mail,
+    MailState,
+    NotToBeSent,
+    NotToBeSentYet,
+    Outcome,
+    Person,
+    Reason,
+    UnusableAddress,
+    wait_s,
+)
+from services.notifications.mailer import Mailer, wire_address
+from services.notifications.smtp import MailServer, MailServerAway
+from shared.events.base import Event
+from shared.mongo import Database, DatabaseError
+from shared.tasks import told_to_stop
+
+_AT_ONCE = 8
+_LOOK_EVERY_S = 1.0
+_KEEP_LEASE_EVERY_S = store.LEASE.total_seconds() / 3
+_STOP_GRACE_S = 8.0
+_FIRST_HOLD_S = 0.5
+_LONGEST_HOLD_S = 5.0
+
+_log = structlog.get_logger()
+_mails = Counter("portico_mails_total", "E-mails by kind and what came of them", ["kind", "outcome"])
+_unknown = Counter(
+    "portico_mail_unknown_outcomes_total", "Tries that ended without the server's answer to the content", ["kind"]
+)
+
+
+class Sender:
+    """One in every replica. A mail server that is away holds all of it, so that mails keep their order of age."""
+
+    def __init__(self, mailer: Mailer, server: MailServer) -> None:
+        """Sends nothing before `run`."""
+        self._mailer = mailer
+        self._server = server
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._woken = asyncio.Event()
+        self._in_hand: dict[str, asyncio.Task[None]] = {}
+        self._hold_s = 0.0
+        self._held_until = 0.0
+
+    def waking(self, handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """The same handler; what it queues is looked at when it is done, not when the next second has passed."""
+
+        @functools.wraps(handler)
+        async def handle_and_wake(db: Database, event: Event) -> None:
+            await handler(db, event)
+            self._woken.set()
+
+        return handle_and_wake
+
+    async def run(self, db: Database) -> None:
+        """For ever; when it is cancelled, mails in hand are given time to get their answer."""
+        try:
+            while not told_to_stop():
+                await asyncio.sleep(max(0.0, self._held_until - time.monotonic()))
+                await self._slots.acquire()
+                await self._start_next(db)
+        finally:
+            await self._finish()
+
+    async def _start_next(self, db: Database) -> None:
+        """Uses up one slot when a row is due, else waits."""
+        self._woken.clear()
+        mail = None
+        try:
+            mail = await store.claim_mail(db, lease=uuid4(), in_hand=self._in_hand.keys())
+        except DatabaseError as error:
+            _log.warning("mails_not_claimed", reason=type(error).__name__)
+        finally:
+            if mail is None:
+                self._slots.release()
+        if mail is not None:
+            self._in_hand[mail.id] = asyncio.create_task(self._work(db, mail))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_EVERY_S):
+                await self._woken.wait()
+
+    async def _finish(self) -> None:
+        if self._in_hand:
+            await asyncio.wait(self._in_hand.values(), timeout=_STOP_GRACE_S)
+        left = list(self._in_hand.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._server.close()
+
+    async def _work(self, db: Database, mail: Mail) -> None:
+        if mail.was_interrupted:
+            _unknown.labels(mail.kind).inc()
+        try:
+            await self._send_or_say_why_not(db, mail)
+        except Exception as error:  # noqa: BLE001  # whatever failed: the lease ends, and the row is claimed again
+            _log.warning("mail_left", id=mail.id, reason=type(error).__name__)
+        finally:
+            del self._in_hand[mail.id]
+            self._slots.release()
+
+    async def _send_or_say_why_not(self, db: Database, mail: Mail) -> None:
+        try:
+            await self._send(db, mail)
+        except NotToBeSentYet:
+            await store.mark_due_again(db, mail, wait_s=USER_UNKNOWN_WAIT_S)
+        except MailServerAway as error:
+            self._hold(error)
+            await store.mark_due_again(db, mail, wait_s=0)
+        except NotToBeSent as rule:
+            await self._give_up(db, mail, rule.reason)
+        except UnusableAddress as error:
+            await store.mark_failed(db, mail, reply=str(error))
+            _count(mail, MailState.FAILED)
+
+    async def _give_up(self, db: Database, mail: Mail, reason: Reason) -> None:
+        if reason is Reason.EXPIRED and mail.tries:
+            # It was tried: the server's last answer stands beside the reason.
+            await store.mark_failed(db, mail, reason=reason)
+            _count(mail, MailState.FAILED)
+        else:
+            await store.mark_suppressed(db, mail, reason)
+            _count(mail, MailState.SUPPRESSED)
+
+    async def _send(self, db: Database, mail: Mail) -> None:
+        if mail.is_expired:
+            raise NotToBeSent(Reason.EXPIRED)
+        person = await _find_willing_person(db, mail)
+        message = self._mailer.render(mail)
+        async with self._greeted() as connection:
+            await _refuse_if_opted_out(db, mail, person)
+            if await store.mark_sending(db, mail):
+                await self._send_now(db, connection, mail, message)
+            else:
+                _log.info("mail_taken_away", id=mail.id)
+
+    @asynccontextmanager
+    async def _greeted(self) -> AsyncIterator[SMTP]:
+        connection = await self._server.take()
+        self._hold_s = 0.0
+        try:
+            yield connection
+        finally:
+            self._server.give_back(connection)
+
+    async def _send_now(self, db: Database, connection: SMTP, mail: Mail, message: EmailMessage) -> None:
+        keeper = asyncio.create_task(_keep_lease(db, mail))
+        try:
+            outcome = await smtp.send(
+                connection, message, sender=self._mailer.sender, recipient=wire_address(mail.email)
+            )
+            await _write_down(db, mail, outcome)
+        finally:
+            keeper.cancel()
+        if outcome.is_unknown:
+            _unknown.labels(mail.kind).inc()
+        _count(mail, outcome.state)
+
+    def _hold(self, error: MailServerAway) -> None:
+        if time.monotonic() < self._held_until:
+            return  # several found out at once
+        self._hold_s = min(max(_FIRST_HOLD_S, self._hold_s * 2), _LONGEST_HOLD_S)
+        spread = random.uniform(0.8, 1.0)  # noqa: S311  # spreads reconnects, guards nothing
+        self._held_until = time.monotonic() + self._hold_s * spread
+        _log.warning("mail_server_away", reason=str(error), again_in_s=self._hold_s)
+
+
+def _count(mail: Mail, state: MailState) -> None:
+    _mails.labels(mail.kind, state).inc()
+    _log.info("mail_settled", id=mail.id, kind=mail.kind, outcome=state)
+
+
+async def _find_willing_person(db: Database, mail: Mail) -> Person:
+    """Who gets the mail, written down so that nobody gets it twice; NotToBeSent when a rule is against it."""
+    person = await store.find_person(db, mail)
+    await store.name_person(db, mail, person)
+    if not person.active:
+        raise NotToBeSent(Reason.DEACTIVATED)
+    if mail.may_be_opted_out and await store.is_suspended(db, mail.company_id):
+        raise NotToBeSent(Reason.COMPANY_SUSPENDED)
+    if await store.is_bouncing(db, mail.email):
+        raise NotToBeSent(Reason.BOUNCING)
+    await _refuse_if_opted_out(db, mail, person)
+    return person
+
+
+async def _refuse_if_opted_out(db: Database, mail: Mail, person: Person) -> None:
+    if person.user_id is None or not mail.may_be_opted_out:
+        return
+    preferences = await store.find_preferences(db, person.user_id)
+    if not preferences.allow(mail.kind):
+        raise NotToBeSent(Reason.OPTED_OUT)
+
+
+async def _keep_lease(db: Database, mail: Mail) -> None:
+    while not told_to_stop():
+        await asyncio.sleep(_KEEP_LEASE_EVERY_S)
+        with suppress(DatabaseError):
+            await store.keep_sending(db, mail)
+
+
+async def _write_down(db: Database, mail: Mail, outcome: Outcome) -> None:
+    """As long as it takes: an answer that is not written down is a mail that is sent twice."""
+    while not told_to_stop():
+        try:
+            if outcome.bounced:
+                await store.put_bouncing(db, mail.email, reply=outcome.reply)
+            if not await store.mark_outcome(db, mail, outcome, wait_s=wait_s(mail.tries + 1)):
+                _log.warning("mail_lease_lost", id=mail.id)
+        except DatabaseError as error:
+            _log.warning("outcome_not_written", id=mail.id, reason=type(error).__name__)
+            await asyncio.sleep(1)
+        else:
+            return
