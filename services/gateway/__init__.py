@@ -1,0 +1,8 @@
+"""Gateway: the one door for people and programs.
+
+Owns:       nothing durable; it remembers for a second who a session token stands for.
+Publishes:  nothing.
+Listens to: nothing.
+Serves:     the public JSON API under /api/v1 (a table: `routes`), the pages, and on a private port its health.
+Asks:       identity, cases, contracts, notifications, over HTTP with deadlines (`clients`).
+"""

@@ -1,0 +1,84 @@
+"""Wires the gateway: the public application, and the private port beside it in the same process."""
+
+from collections.abc import AsyncIterator
+from functools import cache
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from services.gateway import docs, openapi
+from services.gateway.clients import SERVICES, Services
+from services.gateway.edge import API, add_edge
+from services.gateway.forwarding import add_routes
+from services.gateway.pages import add_pages
+from services.gateway.routes import ROUTES
+from services.gateway.session import SESSIONS, Sessions
+from services.gateway.settings import GatewaySettings
+from shared import logging
+from shared.web import STOP_WITHIN_S, add_health
+from shared.web import create_app as create_plain_app
+
+
+def create_app(settings: GatewaySettings, services: Services | None = None) -> web.Application:
+    """The portal; `services` other than the settings' are for tests with deadlines of their own."""
+    logging.set_up("gateway", settings.log_level)
+    app = create_plain_app()
+    app[SERVICES] = services or Services.of(settings)
+    app[SESSIONS] = Sessions(base_url=settings.base_url)
+    add_edge(app, settings.trusted_proxies)
+    add_routes(app, ROUTES)
+    _add_description(app)
+    add_pages(app)
+    app.cleanup_ctx.append(_connections)
+    return app
+
+
+def with_private_port(app: web.Application, settings: GatewaySettings) -> web.Application:
+    """The same application, with health and metrics on a port that is never the portal's."""
+
+    async def run(_app: web.Application) -> AsyncIterator[None]:
+        runner = web.AppRunner(create_ops(app[SERVICES]), access_log=None, shutdown_timeout=STOP_WITHIN_S)
+        await runner.setup()
+        await web.TCPSite(runner, settings.host, settings.ops_port).start()
+        yield
+        await runner.cleanup()
+
+    app.cleanup_ctx.append(run)
+    return app
+
+
+def create_ops(services: Services) -> web.Application:
+    """Health and metrics."""
+
+    async def status() -> tuple[bool, dict[str, Any]]:
+        # Without its services the gateway still answers, so it is ready; what is missing is told.
+        return True, await services.silent()
+
+    ops = create_plain_app()
+    add_health(ops, status)
+    return ops
+
+
+async def _connections(app: web.Application) -> AsyncIterator[None]:
+    yield
+    await app[SERVICES].stop()
+
+
+def _add_description(app: web.Application) -> None:
+    description, page = _description(app[SESSIONS].cookie)
+
+    async def for_programs(_request: web.Request) -> web.Response:
+        return web.Response(body=description, content_type="application/json")
+
+    async def for_people(_request: web.Request) -> web.Response:
+        return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": docs.POLICY})
+
+    app.router.add_get(f"{API}/openapi.json", for_programs)
+    app.router.add_get(f"{API}/docs", for_people)
+
+
+@cache
+def _description(cookie: str) -> tuple[bytes, str]:
+    document = openapi.describe(ROUTES, cookie=cookie)
+    return orjson.dumps(document), docs.render(document)

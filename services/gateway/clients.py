@@ -1,0 +1,299 @@
+"""The only file that knows where the services are: calls and streams with deadlines, one retry, and who asks."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import orjson
+import structlog
+from aiohttp import web
+from yarl import URL
+
+from services.gateway.settings import GatewaySettings
+from services.gateway.visitor import Visitor
+from shared import errors
+from shared.logging import origin
+from shared.signing import ACTOR_HEADER
+from shared.web import CLIENT_HEADER, IDEMPOTENCY_HEADER, REQUEST_ID_HEADER
+
+Service = Literal["identity", "cases", "contracts", "notifications"]
+Query = Mapping[str, object] | str | None
+
+# What a service may say to the outside beside its body; everything else stays inside.
+PASSED_BACK = ("Content-Type", "Content-Disposition", "ETag", "Location", "Retry-After")
+_JSON = "application/json"
+_PROBLEM = "application/problem+json"
+_LONGEST_PAUSE_S = 0.5
+_CONNECT_S = 1.0
+_CHUNK_BYTES = 64 * 1024
+_SPEAKS_OF: Mapping[Service, str] = {
+    "identity": "Sign-in and company data",
+    "cases": "Support cases",
+    "contracts": "Products and contracts",
+    "notifications": "E-mail notices",
+}
+
+_log = structlog.get_logger()
+
+
+class ServiceAway(errors.Unavailable):
+    """A service did not answer in time, or not at all."""
+
+    def __init__(self, service: Service) -> None:
+        """Names in plain words what cannot be had now."""
+        super().__init__(f"{_SPEAKS_OF[service]} cannot be reached at the moment. Please try again shortly.")
+        self.service = service
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long the gateway waits, in seconds."""
+
+    answer_s: float = 5.0
+    first_byte_s: float = 5.0  # of a stream
+    idle_s: float = 30.0  # between two chunks of a stream
+    not_yet_known_s: float = 3.0  # for a copy to catch up with what was just written elsewhere
+    health_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a service answered; `headers` only those that may leave."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """A success."""
+        return self.status < 300  # noqa: PLR2004
+
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return orjson.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One request to a service, ready to be sent again."""
+
+    service: Service
+    method: str
+    url: URL
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+    @property
+    def tries(self) -> int:
+        """Two where the second does no harm."""
+        return 2 if self.method == "GET" or IDEMPOTENCY_HEADER in self.headers else 1
+
+
+def fill(template: str, **values: str) -> str:
+    """An internal path with its variables quoted, so that no value can become another path."""
+    if any(value in {"", ".", ".."} for value in values.values()):
+        raise errors.NotFound
+    return template.format(**{name: quote(value, safe="") for name, value in values.items()})
+
+
+class Services:
+    """The services over one pool of kept-alive connections."""
+
+    def __init__(self, urls: Mapping[Service, str], deadlines: Deadlines = Deadlines()) -> None:
+        """Connects when first asked."""
+        self._urls = urls
+        self._deadlines = deadlines
+        self._http: aiohttp.ClientSession | None = None
+
+    @classmethod
+    def of(cls, settings: GatewaySettings) -> "Services":
+        """The services where the settings say they are."""
+        return cls(
+            {
+                "identity": settings.identity_url,
+                "cases": settings.cases_url,
+                "contracts": settings.contracts_url,
+                "notifications": settings.notifications_url,
+            }
+        )
+
+    async def stop(self) -> None:
+        """Closes every connection."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def call(
+        self,
+        service: Service,
+        method: str,
+        path: str,
+        *,
+        visitor: Visitor | None,
+        query: Query = None,
+        body: bytes | None = None,
+        json: object | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """A service's answer, refusals included; Unavailable when there is none within 5 s.
+
+        `path` has its variables quoted (`fill`). A GET, and whatever carries an Idempotency-Key, is repeated once when
+        the connection fails. `not_yet_known` is asked again for 3 s, then answered as 422.
+        """
+        sent = dict(headers or {})
+        if json is not None:
+            body = orjson.dumps(json)
+            sent["Content-Type"] = _JSON
+        if method == "POST" and visitor is not None:
+            sent.setdefault(IDEMPOTENCY_HEADER, secrets.token_urlsafe(16))
+        ask = _Ask(service, method, self._url(service, path, query), sent | _proofs(visitor), body)
+        return await self._until_known(ask)
+
+    async def stream(
+        self,
+        request: web.Request,
+        service: Service,
+        path: str,
+        *,
+        visitor: Visitor | None,
+        query: Query = None,
+    ) -> web.StreamResponse:
+        """Passes a long GET on to whoever asked, chunk by chunk: 5 s to the first byte, 30 s between chunks."""
+        async with self._opened(service, self._url(service, path, query), _proofs(visitor)) as source:
+            headers = _passed_back(source)
+            if source.content_length is not None:
+                headers["Content-Length"] = str(source.content_length)
+            response = web.StreamResponse(status=source.status, headers=headers)
+            response.headers[REQUEST_ID_HEADER] = origin.get().request_id
+            await response.prepare(request)
+            try:
+                async for chunk in source.content.iter_chunked(_CHUNK_BYTES):
+                    await response.write(chunk)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                _log.warning("stream_broken", service=service, reason=type(error).__name__)
+                _break_off(request)
+            return response
+
+    @asynccontextmanager
+    async def _opened(
+        self, service: Service, url: URL, headers: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=self._deadlines.idle_s)
+        try:
+            async with asyncio.timeout(self._deadlines.first_byte_s):
+                source = await self._session().get(url, headers=headers, timeout=timeout, allow_redirects=False)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _away(service, error) from error
+        try:
+            yield source
+        finally:
+            source.close()
+
+    async def silent(self) -> dict[str, str]:
+        """The services that do not answer that they are alive, and how that showed."""
+        names = list(self._urls)
+        found = await asyncio.gather(*(self._health(name) for name in names))
+        return {name: trouble for name, trouble in zip(names, found, strict=True) if trouble}
+
+    async def _health(self, service: Service) -> str:
+        timeout = aiohttp.ClientTimeout(total=self._deadlines.health_s)
+        try:
+            async with self._session().get(self._url(service, "/healthz", None), timeout=timeout) as answer:
+                return "" if answer.ok else f"answers {answer.status}"
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return type(error).__name__
+
+    async def _until_known(self, ask: _Ask) -> Reply:
+        """Asks again while the service's copy catches up; the Idempotency-Key stays the same."""
+        give_up_at = asyncio.get_running_loop().time() + self._deadlines.not_yet_known_s
+        pause_s = 0.05
+        while True:
+            reply = await self._answer(ask)
+            if not _is_not_yet_known(reply):
+                return reply
+            if asyncio.get_running_loop().time() + pause_s > give_up_at:
+                return _unknown_for_good(reply)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _answer(self, ask: _Ask) -> Reply:
+        try:
+            async with asyncio.timeout(self._deadlines.answer_s):
+                for _ in range(ask.tries - 1):
+                    try:
+                        return await self._send(ask)
+                    except aiohttp.ClientConnectionError as error:
+                        _log.info("service_asked_again", service=ask.service, reason=type(error).__name__)
+                return await self._send(ask)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _away(ask.service, error) from error
+
+    async def _send(self, ask: _Ask) -> Reply:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
+        async with self._session().request(
+            ask.method, ask.url, headers=ask.headers, data=ask.body, timeout=timeout, allow_redirects=False
+        ) as answer:
+            return Reply(answer.status, await answer.read(), _passed_back(answer))
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            # No cookie of one visitor may ever ride on another's request.
+            self._http = aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=500, limit_per_host=0)
+            )
+        return self._http
+
+    def _url(self, service: Service, path: str, query: Query) -> URL:
+        url = self._urls[service] + path
+        if not query:
+            return URL(url)
+        # Spelled into the address: `with_query` would quote a second time what is quoted already.
+        return URL(f"{url}?{query if isinstance(query, str) else urlencode(query, doseq=True)}")
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+def _proofs(visitor: Visitor | None) -> dict[str, str]:
+    """What only the gateway may say of a request."""
+    current = origin.get()
+    proofs = {REQUEST_ID_HEADER: current.request_id, CLIENT_HEADER: current.address}
+    if visitor is not None:
+        proofs[ACTOR_HEADER] = visitor.actor
+    return proofs
+
+
+def _passed_back(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
+
+
+def _away(service: Service, error: Exception) -> ServiceAway:
+    _log.warning("service_away", service=service, reason=type(error).__name__)
+    return ServiceAway(service)
+
+
+def _break_off(request: web.Request) -> None:
+    """Ends the connection without the last chunk, so that nobody takes half a file for a whole one."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _is_not_yet_known(reply: Reply) -> bool:
+    if reply.status != errors.NotYetKnown.status or reply.headers.get("Content-Type") != _PROBLEM:
+        return False
+    return bool(reply.json().get("code") == errors.NotYetKnown.code)
+
+
+def _unknown_for_good(reply: Reply) -> Reply:
+    """422 in place of 409: waiting did not help, so the id is nobody's, or not this visitor's."""
+    problem = reply.json()
+    title = "Something that the request names is not known."
+    fields = [wrong | {"message": "This is not known."} for wrong in problem["errors"]]
+    told = problem | {"status": errors.Invalid.status, "title": title, "detail": title, "errors": fields}
+    return Reply(errors.Invalid.status, orjson.dumps(told), reply.headers)

@@ -1,0 +1,171 @@
+"""Posted forms become the JSON of an API route, and that route's errors come back to the fields."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+Typed = Mapping[str, str]
+
+_NUMBER = re.compile(r"-?\d{1,18}")
+_YES = frozenset({"yes", "1", "true", "on"})
+_NO = frozenset({"no", "0", "false"})
+_FIGURE = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the text of a form's fields becomes the JSON of a route. Names may be dotted: `contact.email`."""
+
+    texts: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    # Objects sent even when nothing of them was typed, so that each of their missing fields is named.
+    always: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every field that the form may fill."""
+        return (*self.texts, *self.numbers, *self.flags)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a form shows: what was typed, and what is wrong with it."""
+
+    typed: Typed = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    general: tuple[str, ...] = ()  # faults of the whole, and of fields that the page does not show
+
+    def __getitem__(self, name: str) -> str:
+        """The text of a field; empty where nothing was typed."""
+        return self.typed.get(name, "")
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether there is anything to mend."""
+        return bool(self.errors or self.general)
+
+    def having(self, **typed: str) -> "Form":
+        """The same form with other values in some fields."""
+        return replace(self, typed={**self.typed, **typed})
+
+
+def to_json(typed: Typed, shape: Shape, *, without: Iterable[str] = ()) -> dict[str, Any]:
+    """The body of the route. Empty fields are left out; `without` names fields and objects that do not count."""
+    dropped = tuple(without)
+    body: dict[str, Any] = {name: {} for name in shape.always if name not in dropped}
+    for name in shape.names:
+        text = typed.get(name, "")
+        if text.strip() and not _belongs_to(name, dropped):
+            _put(body, name, _value(name, text, shape))
+    return body
+
+
+def _belongs_to(name: str, groups: Iterable[str]) -> bool:
+    return any(name == group or name.startswith(f"{group}.") for group in groups)
+
+
+def _value(name: str, text: str, shape: Shape) -> object:
+    """What cannot be read stays text: the route that owns the field says what is wrong with it."""
+    if name in shape.numbers and _NUMBER.fullmatch(text.strip()):
+        return int(text)
+    if name in shape.flags and text in _YES | _NO:
+        return text in _YES
+    return text
+
+
+def _put(body: dict[str, Any], name: str, value: object) -> None:
+    *groups, last = name.split(".")
+    for group in groups:
+        body = body.setdefault(group, {})
+    body[last] = value
+
+
+def from_json(answer: Mapping[str, Any], *, prefix: str = "") -> dict[str, str]:
+    """The fields of a form, filled from an API answer: the way back of `to_json`."""
+    typed: dict[str, str] = {}
+    for name, value in answer.items():
+        if isinstance(value, Mapping):
+            typed |= from_json(value, prefix=f"{prefix}{name}.")
+        elif isinstance(value, bool):
+            typed[prefix + name] = "yes" if value else "no"
+        elif isinstance(value, str | int):
+            typed[prefix + name] = str(value)
+    return typed
+
+
+def refused(typed: Typed, problem: Mapping[str, Any], shown: Iterable[str], *, tag: str = "") -> Form:
+    """The form as it was typed, with a problem's errors at the fields that the page shows.
+
+    `tag` is the leading part that a body of several kinds puts before its field names, such as an action's name.
+    """
+    names = tuple(shown)
+    at_fields: dict[str, str] = {}
+    general: list[str] = []
+    for error in problem.get("errors", ()):
+        name, sentence = str(error["field"]).removeprefix(f"{tag}."), sentence_of(error)
+        if name in names:
+            at_fields.setdefault(name, sentence)
+        else:
+            general.append(sentence)
+    if not at_fields and not general:
+        general.append(str(problem.get("detail") or problem.get("title") or "This could not be done."))
+    # The summary follows the order of the page, not of the body.
+    ordered = {name: at_fields[name] for name in names if name in at_fields}
+    return Form(typed, ordered, tuple(dict.fromkeys(general)))
+
+
+# A text that was cleaned before it was measured is reported without `string_`.
+_TOO_SHORT = frozenset({"string_too_short", "too_short"})
+_TOO_LONG = frozenset({"string_too_long", "too_long"})
+_SENTENCES = {
+    "missing": "Fill this in.",
+    "extra_forbidden": "This is not accepted here.",
+    "int_type": "Choose one from the list.",
+    "int_parsing": "Enter a whole number.",
+    "int_from_float": "Enter a whole number.",
+    "greater_than_equal": "Choose one from the list.",
+    "less_than_equal": "Choose one from the list.",
+    "bool_type": "Choose yes or no.",
+    "bool_parsing": "Choose yes or no.",
+    "literal_error": "Choose one from the list.",
+    "enum": "Choose one from the list.",
+    "uuid_parsing": "Choose one from the list.",
+    "uuid_type": "Choose one from the list.",
+    "date_from_datetime_parsing": "Enter a date, such as 2026-11-22.",
+    "date_parsing": "Enter a date, such as 2026-11-22.",
+    "string_type": "Fill this in.",
+    "string_pattern_mismatch": "This is not in the expected form.",
+    "string_unicode": "Leave out characters that cannot be read.",
+    "union_tag_invalid": "This cannot be done here.",
+    "union_tag_not_found": "This cannot be done here.",
+}
+
+
+def sentence_of(error: Mapping[str, Any]) -> str:
+    """An error of the API in words for the person before the form."""
+    code, message = str(error.get("code", "")), str(error.get("message", ""))
+    figure = _FIGURE.search(message)
+    if code in _TOO_SHORT and figure:
+        return _too_short(int(figure[0]))
+    if code in _TOO_LONG and figure:
+        unit = "entries" if message.startswith("List") else "characters"
+        return f"Use at most {int(figure[0]):,} {unit}."
+    # Codes that are ours come with a sentence for people already.
+    return _SENTENCES.get(code) or message or "This is not accepted."
+
+
+def _too_short(least: int) -> str:
+    return "Fill this in." if least <= 1 else f"Write at least {least} characters."
+
+
+def read_problem(body: bytes) -> dict[str, Any]:
+    """A problem+json body; empty when it is none."""
+    try:
+        problem = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return problem if isinstance(problem, dict) else {}

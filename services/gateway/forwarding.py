@@ -1,0 +1,149 @@
+"""One row of the table at work: who asks, may this browser ask it, then the owner's answer as it is."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from services.gateway.clients import SERVICES, Reply, Service, fill
+from services.gateway.edge import API
+from services.gateway.session import Visitor, refuse_cross_site, refuse_without_csrf, signed_in, visitor_of
+from shared import errors
+from shared.web import read_bytes
+
+CSRF_HEADER = "X-CSRF-Token"
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+# Nothing else that a client sends gets past the door, so no header can claim to come from inside.
+_PASSED_ON = ("Content-Type", "If-Match", "Idempotency-Key", "Accept-Language")
+
+
+class Who(Enum):
+    """Whom a row serves."""
+
+    ANYBODY = auto()  # a session makes no difference
+    WITH_OR_WITHOUT_SESSION = auto()
+    SIGNED_IN = auto()
+
+
+Handler = Callable[[web.Request, "Route"], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A public route below /api/v1 and the internal route that answers it; the paths are the same."""
+
+    method: str
+    path: str
+    service: Service
+    summary: str
+    status: int = 200
+    other_statuses: tuple[int, ...] = ()  # of other successes
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    answer: type[BaseModel] | None = None
+    media_type: str = "application/json"  # of a success
+    who: Who = Who.SIGNED_IN
+    if_match: bool = False
+    handler: Handler | None = None  # code of its own, for rows that stitch
+
+    @property
+    def name(self) -> str:
+        """How the table, the documentation and the authorization matrix call it."""
+        return f"{self.method} {self.path}"
+
+
+def add_routes(app: web.Application, routes: tuple[Route, ...]) -> None:
+    """Every row below /api/v1."""
+    for route in routes:
+        handler = _handler_of(route)
+        if route.method == "GET":
+            app.router.add_get(API + route.path, handler)
+        else:
+            app.router.add_route(route.method, API + route.path, handler)
+
+
+def _handler_of(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    serve = route.handler or forward
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await serve(request, route)
+
+    return handle
+
+
+async def forward(request: web.Request, route: Route) -> web.Response:
+    """Asks the owner; the body goes through as bytes, because the owner validates, once."""
+    visitor = await allowed_visitor(request, route)
+    reply = await request.app[SERVICES].call(
+        route.service,
+        route.method,
+        inner_path(request, route),
+        visitor=visitor,
+        query=request.rel_url.raw_query_string or None,
+        body=None if request.method in SAFE_METHODS else await read_bytes(request),
+        headers=passed_on(request),
+    )
+    return answer_of(reply)
+
+
+async def stream(request: web.Request, route: Route) -> web.StreamResponse:
+    """Asks the owner for a file, and passes it on while it is being made."""
+    visitor = await allowed_visitor(request, route)
+    return await request.app[SERVICES].stream(
+        request,
+        route.service,
+        inner_path(request, route),
+        visitor=visitor,
+        query=request.rel_url.raw_query_string or None,
+    )
+
+
+async def allowed_visitor(request: web.Request, route: Route) -> Visitor | None:
+    """Who asks, None for nobody; NotSignedIn where the row needs somebody, CrossSiteRequest for a change not meant."""
+    match route.who:
+        case Who.SIGNED_IN:
+            return await allowed_user(request)
+        case Who.WITH_OR_WITHOUT_SESSION:
+            visitor = await visitor_of(request)
+        case Who.ANYBODY:
+            visitor = None
+    _refuse_what_was_not_meant(request, visitor)
+    return visitor
+
+
+async def allowed_user(request: web.Request) -> Visitor:
+    """Who is signed in; NotSignedIn, or CrossSiteRequest for a change that the visitor did not mean."""
+    if "Authorization" in request.headers:
+        raise errors.NotSignedIn("This token is not valid.")
+    visitor = await signed_in(request)
+    _refuse_what_was_not_meant(request, visitor)
+    return visitor
+
+
+def _refuse_what_was_not_meant(request: web.Request, visitor: Visitor | None) -> None:
+    if request.method in SAFE_METHODS:
+        return
+    if visitor is None:
+        refuse_cross_site(request)
+    else:
+        refuse_without_csrf(request, visitor, request.headers.get(CSRF_HEADER))
+
+
+def inner_path(request: web.Request, route: Route) -> str:
+    """The owner's path: the public one, its variables quoted."""
+    return fill(route.path, **request.match_info)
+
+
+def passed_on(request: web.Request) -> dict[str, str]:
+    """The few headers that an owner needs to see."""
+    return {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+
+
+def answer_of(reply: Reply) -> web.Response:
+    """The owner's answer; a place it names is named as the outside knows it."""
+    headers = dict(reply.headers)
+    if (location := headers.get("Location", "")).startswith("/"):
+        headers["Location"] = API + location
+    return web.Response(status=reply.status, body=reply.body, headers=headers)

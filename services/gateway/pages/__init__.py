@@ -1,0 +1,21 @@
+"""The portal's pages: a form becomes the JSON of an API route, an answer becomes HTML."""
+
+from aiohttp import web
+
+from services.gateway.pages.account import pages as account
+from services.gateway.pages.cases import pages as cases
+from services.gateway.pages.company import pages as company
+from services.gateway.pages.failures import error_pages
+from services.gateway.pages.new_case import pages as new_case
+from services.gateway.pages.profile import pages as profile
+from services.gateway.pages.start import pages as start
+from services.gateway.pages.static import add_static
+
+
+def add_pages(app: web.Application) -> None:
+    """Registers every page, its stylesheet, and pages in place of problem+json for what goes wrong outside `/api`."""
+    # The last middleware is the innermost: it sees a refusal before the one that answers it as JSON.
+    app.middlewares.append(error_pages)
+    add_static(app)
+    for part in (start, account, profile, company, new_case, cases):
+        app.add_routes(part)

@@ -1,0 +1,152 @@
+"""Signing in and out, accepting an invitation, verifying an address."""
+
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from services.gateway.clients import fill
+from services.gateway.forms import Form, Shape, refused, to_json
+from services.gateway.pages.asking import Sent, go, local_path, read_form, send
+from services.gateway.pages.rendering import render
+from services.gateway.session import (
+    Visitor,
+    clear_session_cookie,
+    end_session,
+    refuse_cross_site,
+    refuse_without_csrf,
+    set_session_cookie,
+    signed_in,
+    visitor_of,
+)
+
+pages = web.RouteTableDef()
+
+_SIGN_IN = Shape(texts=("email", "password"))
+_ACCEPT = Shape(texts=("first_name", "last_name", "password"))
+_VERIFY = Shape(texts=("email", "code"))
+_RESEND = Shape(texts=("email",))
+
+
+# Signing in and out
+
+
+@pages.get("/sign-in")
+async def sign_in_form(request: web.Request) -> web.Response:
+    """E-mail and password; whoever is signed in already goes on."""
+    target = local_path(request.query.get("next"))
+    if await visitor_of(request) is not None:
+        return go(target)
+    typed = {"email": request.query.get("email", ""), "next": target}
+    return render("sign_in.html", visitor=None, form=Form(typed), verified="verified" in request.query)
+
+
+@pages.post("/sign-in")
+async def sign_in(request: web.Request) -> web.Response:
+    """Starts a session and goes back to the wanted page."""
+    refuse_cross_site(request)
+    typed = await read_form(request)
+    sent = await send(request, None, "identity", "POST", "/session", body=to_json(typed, _SIGN_IN))
+    if sent.problem is not None:
+        form = refused(typed, sent.problem, _SIGN_IN.names).having(next=local_path(typed.get("next")))
+        return render("sign_in.html", visitor=None, status=sent.status, form=form, verified=False)
+    response = go(local_path(typed.get("next")))
+    set_session_cookie(request, response, str(sent.content["session_token"]))
+    return response
+
+
+@pages.post("/sign-out")
+async def sign_out(request: web.Request) -> web.Response:
+    """Ends the session, here and everywhere."""
+    typed = await read_form(request)
+    if (visitor := await visitor_of(request)) is not None:
+        refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+        await end_session(request, visitor)
+    response = go("/")
+    clear_session_cookie(request, response)
+    return response
+
+
+# Invitations
+
+
+def _path(request: web.Request, action: str = "") -> str:
+    return fill("/invitations/{code}", code=request.match_info["code"]) + action
+
+
+async def _invitation(request: web.Request, visitor: Visitor | None, form: Form, *, status: int = 200) -> web.Response:
+    """The invitation with the form to accept it, or why it cannot be accepted."""
+    found = await send(request, None, "identity", "GET", _path(request))
+    if found.problem is not None:
+        return render("invitation_gone.html", visitor=visitor, status=found.status, away=found.status >= 500)  # noqa: PLR2004
+    return render(
+        "invitation.html", visitor=visitor, status=status, form=form, invitation=found.content, path=request.path
+    )
+
+
+@pages.get("/invitations/{code}")
+async def invitation(request: web.Request) -> web.Response:
+    """Who invites whom to what."""
+    return await _invitation(request, await visitor_of(request), Form())
+
+
+@pages.post("/invitations/{code}")
+async def accept_invitation(request: web.Request) -> web.Response:
+    """A new login goes on to its verification; a signed-in one is a member at once."""
+    typed = await read_form(request)
+    visitor = await _who_joins(request, typed.get("join") == "yes", typed.get("csrf_token"))
+    body = {} if visitor is not None else to_json(typed, _ACCEPT)
+    sent = await send(request, visitor, "identity", "POST", _path(request, "/accept"), body=body)
+    if sent.problem is not None:
+        return await _invitation(request, visitor, refused(typed, sent.problem, _ACCEPT.names), status=sent.status)
+    return _after_accepting(sent)
+
+
+async def _who_joins(request: web.Request, by_login: bool, csrf_token: str | None) -> Visitor | None:  # noqa: FBT001  # the form's own question
+    if not by_login:
+        refuse_cross_site(request)
+        return None
+    visitor = await signed_in(request)
+    refuse_without_csrf(request, visitor, csrf_token)
+    return visitor
+
+
+def _after_accepting(sent: Sent) -> web.Response:
+    if sent.content["state"] == "verify":
+        return go(f"/verify?{urlencode({'email': sent.content['email']})}")
+    return go("/?done=joined")
+
+
+# Verification
+
+
+@pages.get("/verify")
+async def verify_form(request: web.Request) -> web.Response:
+    """The six digits that were e-mailed."""
+    form = Form({"email": request.query.get("email", "")})
+    return render("verify.html", visitor=None, form=form, sent_again="again" in request.query)
+
+
+@pages.post("/verify")
+async def verify(request: web.Request) -> web.Response:
+    """The account is active, or waits for approval; signing in comes next."""
+    refuse_cross_site(request)
+    typed = await read_form(request)
+    sent = await send(request, None, "identity", "POST", "/registrations/verify", body=to_json(typed, _VERIFY))
+    if sent.problem is not None:
+        form = refused(typed, sent.problem, _VERIFY.names)
+        return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False)
+    if sent.content["state"] == "pending_approval":
+        return render("waiting_for_approval.html", visitor=None)
+    return go(f"/sign-in?{urlencode({'verified': 1, 'email': typed.get('email', '')})}")
+
+
+@pages.post("/verify/resend")
+async def resend_code(request: web.Request) -> web.Response:
+    """Asks for another code; the answer is the same for every address."""
+    refuse_cross_site(request)
+    typed = await read_form(request)
+    sent = await send(request, None, "identity", "POST", "/registrations/resend", body=to_json(typed, _RESEND))
+    if sent.problem is not None:
+        form = refused(typed, sent.problem, _VERIFY.names)
+        return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False)
+    return go(f"/verify?{urlencode({'email': typed.get('email', ''), 'again': 1})}")

@@ -1,0 +1,131 @@
+"""What pages ask of the services: reads that raise, panels that may be missing, and forms that come back."""
+
+import re
+import secrets
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from services.gateway.clients import SERVICES, Query, Reply, Service
+from services.gateway.forms import Typed, read_problem
+from services.gateway.session import Visitor
+from shared import errors
+from shared.errors import Refusal
+from shared.web import IDEMPOTENCY_HEADER, problem, read_bytes
+
+_T = TypeVar("_T")
+
+_FORM_TYPE = "application/x-www-form-urlencoded"
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+
+
+class ServiceRefusal(Refusal):
+    """A service's own refusal, to be shown as a page."""
+
+    def __init__(self, status: int, told: Mapping[str, Any]) -> None:
+        """`told` is the service's problem+json."""
+        super().__init__(str(told.get("detail") or told.get("title") or "This could not be done."))
+        self.status = status  # type: ignore[misc]  # one class for whatever a service answers
+        self.code = str(told.get("code", "refused"))  # type: ignore[misc]  # as above
+        self.title = str(told.get("title", ""))  # type: ignore[misc]  # as above
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of a form: the answer's JSON, or the problem to show at its fields."""
+
+    status: int
+    content: Mapping[str, Any]
+    problem: Mapping[str, Any] | None = None
+
+    @property
+    def code(self) -> str:
+        """The problem's stable code."""
+        return str(self.problem.get("code", "")) if self.problem else ""
+
+
+def _refuse(reply: Reply) -> None:
+    if reply.status == errors.NotSignedIn.status:
+        raise errors.NotSignedIn
+    raise ServiceRefusal(reply.status, read_problem(reply.body))
+
+
+async def fetch(request: web.Request, visitor: Visitor, service: Service, path: str, query: Query = None) -> Any:
+    """The JSON of a GET; raises whatever the service refused with."""
+    reply = await request.app[SERVICES].call(service, "GET", path, visitor=visitor, query=query)
+    if not reply.ok:
+        _refuse(reply)
+    return reply.json()
+
+
+async def panel(content: Awaitable[_T]) -> _T | None:
+    """A part that the page can do without: None while its service is away."""
+    try:
+        return await content
+    except errors.Unavailable:
+        return None
+    except ServiceRefusal as refusal:
+        if refusal.status >= 500:  # noqa: PLR2004
+            return None
+        raise
+
+
+async def send(
+    request: web.Request,
+    visitor: Visitor | None,
+    service: Service,
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    query: Query = None,
+    headers: Mapping[str, str] | None = None,
+) -> Sent:
+    """Sends a form's JSON. What the person can mend or repeat comes back as `problem`, a service being away included.
+
+    Raises where a signed-in visitor may not, or there is nothing.
+    """
+    try:
+        reply = await request.app[SERVICES].call(
+            service, method, path, visitor=visitor, query=query, json=body, headers=headers
+        )
+    except errors.Unavailable as refusal:
+        return Sent(refusal.status, {}, problem(refusal))
+    if reply.ok:
+        return Sent(reply.status, reply.json() if reply.body else {})
+    if visitor is not None and reply.status in {401, 403, 404}:
+        _refuse(reply)
+    return Sent(reply.status, {}, read_problem(reply.body))
+
+
+async def read_form(request: web.Request) -> Typed:
+    """The fields of a posted form; of a repeated field the first counts."""
+    if request.content_type != _FORM_TYPE:
+        raise errors.WrongMediaType(f"Send {_FORM_TYPE}.")
+    await read_bytes(request)
+    posted = await request.post()
+    return {name: text for name in posted if isinstance(text := posted[name], str)}
+
+
+def fresh_key() -> str:
+    """An Idempotency-Key, made when a form is shown: however often it is sent, it acts once."""
+    return secrets.token_urlsafe(16)
+
+
+def once(typed: Typed) -> dict[str, str]:
+    """The header that makes a form act once."""
+    key = typed.get("idempotency_key", "")
+    return {IDEMPOTENCY_HEADER: key if _KEY.fullmatch(key) else fresh_key()}
+
+
+def local_path(text: str | None) -> str:
+    """A path of this site to go back to; the start page for anything else."""
+    return text if text and _LOCAL_PATH.fullmatch(text) else "/"
+
+
+def go(path: str) -> web.Response:
+    """Shows another page after a form, so that reloading does not send it again."""
+    return web.Response(status=303, headers={"Location": path, "Cache-Control": "no-store"})

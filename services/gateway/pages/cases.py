@@ -1,0 +1,156 @@
+"""Cases: the list with its views, the export, one case with its history and what may be done with it."""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiohttp import web
+from yarl import URL
+
+from services.gateway.clients import SERVICES, fill
+from services.gateway.forms import Form, Shape, Typed, refused, to_json
+from services.gateway.pages.asking import Sent, fetch, fresh_key, go, once, panel, read_form, send
+from services.gateway.pages.rendering import render
+from services.gateway.session import Visitor, refuse_without_csrf, signed_in
+from shared import errors
+
+pages = web.RouteTableDef()
+
+_VIEWS = ("recent", "waiting", "submitted")
+_FILTERS = ("status", "severity", "site_id", "serial", "q", "mine")
+_PAGE_SIZE = 50
+
+
+# The list
+
+
+def _wanted(request: web.Request) -> dict[str, str]:
+    """View, filters and order as the address says them; what is empty or unknown does not count."""
+    names = ("view", *_FILTERS, "sort")
+    wanted = {name: value for name in names if (value := request.query.get(name, "").strip())}
+    if wanted.get("view") not in _VIEWS:
+        wanted["view"] = "recent"
+    return wanted
+
+
+class _Links:
+    """Addresses of the same list with something changed: the state of the list lives in its address."""
+
+    def __init__(self, wanted: Mapping[str, str]) -> None:
+        self._wanted = wanted
+
+    def __call__(self, path: str = "/cases", **changes: str) -> str:
+        """An empty change takes something away; paging starts again."""
+        query = {name: value for name, value in {**self._wanted, **changes}.items() if value}
+        return str(URL(path).with_query(query))
+
+    def sorted_by(self, name: str) -> str:
+        """By another column, or the same one the other way round."""
+        return self(sort=f"-{name}" if self._wanted.get("sort") == name else name)
+
+
+@pages.get("/cases")
+async def list_cases(request: web.Request) -> web.Response:
+    """One page of a view, with the filters that fit it."""
+    visitor = await signed_in(request)
+    wanted = _wanted(request)
+    cursor = request.query.get("cursor", "")
+    paging = {"limit": str(_PAGE_SIZE)} | ({"cursor": cursor} if cursor else {})
+    rows, facets = await asyncio.gather(
+        fetch(request, visitor, "cases", "/cases", wanted | paging),
+        panel(fetch(request, visitor, "cases", "/cases/facets", wanted)),
+    )
+    return render(
+        "case_list.html",
+        visitor=visitor,
+        rows=rows,
+        facets=facets or {"status": [], "severity": [], "site": []},
+        wanted=wanted,
+        views=_VIEWS,
+        is_filtered=any(name in wanted for name in _FILTERS),
+        is_first=not cursor,
+        link=_Links(wanted),
+    )
+
+
+@pages.get("/cases.xlsx")
+async def export_cases(request: web.Request) -> web.StreamResponse:
+    """The same rows over all pages, as an Excel file."""
+    visitor = await signed_in(request)
+    return await request.app[SERVICES].stream(request, "cases", "/cases.xlsx", visitor=visitor, query=_wanted(request))
+
+
+# One case
+
+_ACTIONS = {
+    "comment": Shape(texts=("action", "text")),
+    "close": Shape(texts=("action", "reason"), numbers=("version",), flags=("resolved",)),
+    "cancel": Shape(texts=("action", "reason"), numbers=("version",)),
+    "reopen": Shape(texts=("action", "reason"), numbers=("version",)),
+    "change_severity": Shape(texts=("action",), numbers=("version", "severity")),
+}
+_DONE = {
+    "comment": "Your comment is added.",
+    "close": "The case is closed.",
+    "cancel": "The case is cancelled.",
+    "reopen": "The case is open again.",
+    "change_severity": "The severity is changed.",
+}
+
+
+async def _case_page(
+    request: web.Request, visitor: Visitor, *, refused_form: Form | None = None, status: int = 200
+) -> web.Response:
+    case = await fetch(request, visitor, "cases", _path(request))
+    forms = {action: Form({"action": action, "idempotency_key": fresh_key()}) for action in _ACTIONS}
+    if refused_form is not None:
+        # With the version as it is now, so that sending it again is a decision about the current state.
+        forms[refused_form["action"]] = refused_form
+    return render(
+        "case.html",
+        visitor=visitor,
+        status=status,
+        case=case,
+        forms=forms,
+        refused=refused_form,
+        done=_DONE.get(request.query.get("done", "")),
+    )
+
+
+def _path(request: web.Request, action: str = "") -> str:
+    return fill("/cases/{number}", number=request.match_info["number"]) + action
+
+
+@pages.get("/cases/{number}")
+async def case(request: web.Request) -> web.Response:
+    """Header, history, details, and the actions that the services allow this visitor."""
+    return await _case_page(request, await signed_in(request))
+
+
+@pages.post("/cases/{number}")
+async def act_on_case(request: web.Request) -> web.Response:
+    """Does one action; what was refused comes back with everything typed, beside the current state."""
+    visitor = await signed_in(request)
+    typed = await read_form(request)
+    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    action = typed.get("action", "")
+    if action not in _ACTIONS:
+        raise errors.Invalid("This cannot be done with a case.")
+    body = to_json(typed, _ACTIONS[action])
+    sent = await send(request, visitor, "cases", "POST", _path(request, "/actions"), body=body, headers=once(typed))
+    if sent.problem is None:
+        return go(f"/cases/{sent.content['number']}?done={action}")
+    return await _case_page(request, visitor, refused_form=_refused_action(action, typed, sent), status=sent.status)
+
+
+def _refused_action(action: str, typed: Typed, sent: Sent) -> Form:
+    form = refused(typed, sent.problem or {}, _ACTIONS[action].names, tag=action)
+    match sent.code:
+        case errors.StaleVersion.code:
+            sentence = (
+                "Somebody changed this case in the meantime. It now stands as shown; what you typed is still there."
+            )
+        case errors.IdempotencyKeyReused.code:
+            sentence = "This was sent before and has arrived: see the history. Sending it now does it once more."
+        case _:
+            return form
+    return Form({**form.typed, "idempotency_key": fresh_key()}, {}, (sentence,))

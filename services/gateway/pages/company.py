@@ -1,0 +1,150 @@
+"""The company's administration: sites, users and invitations."""
+
+import asyncio
+import re
+
+from aiohttp import web
+
+from services.gateway.clients import fill
+from services.gateway.forms import Form, Shape, Typed, refused, to_json
+from services.gateway.pages.asking import Sent, fetch, fresh_key, go, once, read_form, send
+from services.gateway.pages.profile import sites_of
+from services.gateway.pages.rendering import render
+from services.gateway.session import Visitor, refuse_without_csrf, signed_in
+
+pages = web.RouteTableDef()
+
+_SITE = Shape(
+    texts=(
+        "name",
+        "company_name",
+        "address_line_1",
+        "address_line_2",
+        "postal_code",
+        "city",
+        "region",
+        "country",
+    )
+)
+_DONE = {
+    "added": "The site is added.",
+    "invited": "The invitations are on their way by e-mail. They are valid for 7 days.",
+    "resent": "The invitation is sent again; the link in the older e-mail no longer works.",
+    "revoked": "The invitation is withdrawn; its link no longer works.",
+}
+_BETWEEN_ADDRESSES = re.compile(r"[\s,;]+")
+_INVITED_FIELD = re.compile(r"invitations\.(\d+)\.(\w+)")
+
+
+def _new(**typed: str) -> Form:
+    return Form({"idempotency_key": fresh_key()} | typed)
+
+
+# Sites
+
+
+async def _sites_page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
+    listed = await fetch(request, visitor, "identity", "/sites", {"limit": 200, "sort": "name"})
+    done = _DONE.get(request.query.get("done", ""))
+    return render("sites.html", visitor=visitor, status=status, form=form, sites=listed, done=done)
+
+
+@pages.get("/sites")
+async def sites(request: web.Request) -> web.Response:
+    """The company's locations, and the form to add one."""
+    visitor = await signed_in(request)
+    return await _sites_page(request, visitor, _new(company_name=visitor.user.company_name))
+
+
+@pages.post("/sites")
+async def add_site(request: web.Request) -> web.Response:
+    """Adds a location."""
+    visitor = await signed_in(request)
+    typed = await read_form(request)
+    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    sent = await send(request, visitor, "identity", "POST", "/sites", body=to_json(typed, _SITE), headers=once(typed))
+    if sent.problem is not None:
+        return await _sites_page(request, visitor, refused(typed, sent.problem, _SITE.names), status=sent.status)
+    return go("/sites?done=added")
+
+
+# Users and invitations
+
+
+async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
+    listed, invited, known_sites = await asyncio.gather(
+        fetch(request, visitor, "identity", "/users", {"limit": 200}),
+        fetch(request, visitor, "identity", "/invitations", {"limit": 200}),
+        sites_of(request, visitor),
+    )
+    pending = [invitation for invitation in invited["items"] if invitation["state"] == "pending"]
+    done = _DONE.get(request.query.get("done", ""))
+    return render(
+        "users.html",
+        visitor=visitor,
+        status=status,
+        form=form,
+        users=listed,
+        pending=pending,
+        sites=known_sites or [],
+        done=done,
+    )
+
+
+@pages.get("/users")
+async def users(request: web.Request) -> web.Response:
+    """Who is in the company, who is invited, and the form to invite."""
+    return await _users_page(request, await signed_in(request), _new(role="member"))
+
+
+@pages.post("/users")
+async def change_users(request: web.Request) -> web.Response:
+    """Invites, sends an invitation again, or withdraws it."""
+    visitor = await signed_in(request)
+    typed = await read_form(request)
+    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    match typed.get("do"):
+        case "resend":
+            path = fill("/invitations/{id}/resend", id=typed.get("id", ""))
+            sent, done = await send(request, visitor, "identity", "POST", path, body={}, headers=once(typed)), "resent"
+        case "revoke":
+            path = fill("/invitations/{id}", id=typed.get("id", ""))
+            sent, done = await send(request, visitor, "identity", "DELETE", path), "revoked"
+        case _:
+            sent, done = await _invite(request, visitor, typed), "invited"
+    if sent.problem is not None:
+        return await _users_page(request, visitor, _refused_invitations(typed, sent), status=sent.status)
+    return go(f"/users?done={done}")
+
+
+def _addresses(typed: Typed) -> list[str]:
+    return [address for address in _BETWEEN_ADDRESSES.split(typed.get("emails", "")) if address]
+
+
+async def _invite(request: web.Request, visitor: Visitor, typed: Typed) -> Sent:
+    chosen = to_json(typed, Shape(texts=("role", "site_id")))
+    body = {"invitations": [{"email": address} | chosen for address in _addresses(typed)]}
+    return await send(request, visitor, "identity", "POST", "/invitations", body=body, headers=once(typed))
+
+
+def _refused_invitations(typed: Typed, sent: Sent) -> Form:
+    """The API names the place in the list of addresses; the form says which address that is."""
+    addresses = _addresses(typed)
+    if not addresses and "emails" in typed:
+        return Form(typed, {"emails": "Enter at least one e-mail address."})
+    problem = dict(sent.problem or {})
+    problem["errors"] = [_named(error, addresses) for error in problem.get("errors", ())]
+    return refused(
+        {"role": "member", "idempotency_key": fresh_key()} | dict(typed), problem, ("emails", "role", "site_id")
+    )
+
+
+def _named(error: dict[str, str], addresses: list[str]) -> dict[str, str]:
+    found = _INVITED_FIELD.fullmatch(error["field"])
+    if found is None:
+        return error
+    if found[2] != "email":
+        return error | {"field": found[2]}
+    place = int(found[1])
+    address = addresses[place] if place < len(addresses) else ""
+    return error | {"field": "emails", "code": "address", "message": f"{address}: {error['message']}"}

@@ -1,0 +1,82 @@
+"""What goes wrong on a page is answered as a page."""
+
+from urllib.parse import urlencode
+
+import structlog
+from aiohttp import web
+
+from services.gateway.edge import is_api
+from services.gateway.pages.asking import go
+from services.gateway.pages.rendering import render
+from services.gateway.session import Visitor, visitor_of
+from shared import errors
+from shared.errors import Refusal
+from shared.web import Handler, refusal_of
+
+_log = structlog.get_logger()
+
+_HEADINGS = {
+    403: "You may not do this",
+    404: "There is nothing here",
+    405: "This cannot be done here",
+    408: "That took too long",
+    413: "That is too much at once",
+    422: "Please check what you entered",
+    429: "Please wait a moment",
+    503: "A part of the portal is not reachable",
+}
+_OUR_FAULT = 500
+
+
+@web.middleware
+async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refusals become pages; whoever is not signed in is asked to, and comes back."""
+    if is_api(request):
+        return await handler(request)
+    try:
+        return await handler(request)
+    except errors.NotSignedIn:
+        return go(f"/sign-in?{urlencode({'next': _path_to_return_to(request)})}")
+    except web.HTTPException as error:
+        if error.status < 400:  # noqa: PLR2004
+            raise
+        return await _page(request, refusal_of(error), allow=error.headers.get("Allow"))
+    except Exception as error:  # noqa: BLE001  # anything becomes a page, and is logged where it is nobody's refusal
+        return await _page(request, refusal_of(error))
+
+
+def _path_to_return_to(request: web.Request) -> str:
+    """Where the form stood, for a form: its pages answer GET under the same path."""
+    return request.path_qs if request.method in {"GET", "HEAD"} else request.path
+
+
+async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = None) -> web.Response:
+    response = render(
+        "error.html",
+        visitor=await _visitor_if_known(request),
+        status=refusal.status,
+        title=_HEADINGS.get(refusal.status, "Something went wrong"),
+        sentence=_sentence(refusal),
+        can_retry=request.method == "GET" and refusal.status in {408, 429, 500, 503},
+        path=request.path_qs,
+    )
+    if (wait := getattr(refusal, "retry_after_s", None)) is not None:
+        response.headers["Retry-After"] = str(wait)
+    if allow is not None:
+        response.headers["Allow"] = allow
+    return response
+
+
+def _sentence(refusal: Refusal) -> str:
+    if refusal.status == errors.NotFound.status:
+        return "The page does not exist, or it is not yours to see."
+    if refusal.status == _OUR_FAULT:
+        return "Something went wrong on our side. It has been logged under the request id below."
+    return str(refusal)
+
+
+async def _visitor_if_known(request: web.Request) -> Visitor | None:
+    try:
+        return await visitor_of(request)
+    except Refusal:
+        return None

@@ -1,0 +1,30 @@
+"""Everything the environment may say to the gateway."""
+
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from shared.settings import Settings
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
+
+
+def _networks(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class GatewaySettings(Settings):
+    """Where the portal and the private port listen, where the services are, and whose word counts about addresses."""
+
+    public_host: str = Field("127.0.0.1", alias="PORTICO_HOST")
+    public_port: Port = Field(8080, alias="PORTICO_PORT")
+    ops_port: Port = Field(8085, alias="GATEWAY_OPS_PORT")
+    identity_url: Url = Field("http://127.0.0.1:8081", alias="IDENTITY_URL")
+    cases_url: Url = Field("http://127.0.0.1:8082", alias="CASES_URL")
+    contracts_url: Url = Field("http://127.0.0.1:8083", alias="CONTRACTS_URL")
+    notifications_url: Url = Field("http://127.0.0.1:8084", alias="NOTIFICATIONS_URL")
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = Field(
+        (), alias="PORTICO_TRUSTED_PROXIES"
+    )

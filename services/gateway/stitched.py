@@ -1,0 +1,71 @@
+"""The few rows with code of their own: the session's cookie, and coverage with the open cases of a device."""
+
+from aiohttp import web
+
+from services.gateway.clients import SERVICES, Query, Reply, Services
+from services.gateway.forwarding import Route, allowed_user, allowed_visitor, answer_of, passed_on
+from services.gateway.session import Visitor, clear_session_cookie, end_session, set_session_cookie
+from shared import errors
+from shared.schemas.contracts import CoverageAnswer
+from shared.schemas.identity import NewSession, SessionAnswer
+from shared.web import answer, read_bytes
+
+_MOST_OPEN_CASES = 200
+
+
+async def sign_in(request: web.Request, route: Route) -> web.Response:
+    """The session's token goes into the cookie and nowhere else."""
+    await allowed_visitor(request, route)
+    reply = await request.app[SERVICES].call(
+        "identity", "POST", "/session", visitor=None, body=await read_bytes(request), headers=passed_on(request)
+    )
+    if not reply.ok:
+        return answer_of(reply)
+    session = NewSession.model_validate_json(reply.body)
+    response = answer(SessionAnswer(user=session.user, csrf_token=session.csrf_token), status=reply.status)
+    set_session_cookie(request, response, session.session_token)
+    return response
+
+
+async def read_session(request: web.Request, _route: Route) -> web.Response:
+    """Who is signed in, as identity vouched for it a moment ago."""
+    visitor = await allowed_user(request)
+    return answer(SessionAnswer(user=visitor.user, csrf_token=visitor.csrf_token))
+
+
+async def sign_out(request: web.Request, route: Route) -> web.Response:
+    """The session is over, here at once and everywhere within seconds."""
+    await end_session(request, await allowed_user(request))
+    response = web.Response(status=route.status)
+    clear_session_cookie(request, response)
+    return response
+
+
+async def read_coverage(request: web.Request, _route: Route) -> web.Response:
+    """Coverage by contracts, open cases by cases."""
+    visitor = await allowed_user(request)
+    query = request.rel_url.raw_query_string
+    return answer_of(await coverage_of(request.app[SERVICES], visitor, query, serial=request.query.get("serial")))
+
+
+async def coverage_of(services: Services, visitor: Visitor, query: Query, *, serial: str | None) -> Reply:
+    """What contracts says, with the numbers of the open cases of the device that the visitor may see.
+
+    Coverage is worth having without them: with cases away the list is empty.
+    """
+    reply = await services.call("contracts", "GET", "/coverage", visitor=visitor, query=query)
+    if not reply.ok or serial is None:
+        return reply
+    coverage = CoverageAnswer.model_validate_json(reply.body)
+    known = coverage.device.serial if coverage.device is not None else serial
+    stitched = coverage.model_copy(update={"open_cases": await _open_cases(services, visitor, known)})
+    return Reply(reply.status, stitched.model_dump_json().encode(), reply.headers)
+
+
+async def _open_cases(services: Services, visitor: Visitor, serial: str) -> list[str]:
+    query = {"serial": serial, "status": "open", "limit": _MOST_OPEN_CASES}
+    try:
+        reply = await services.call("cases", "GET", "/cases", visitor=visitor, query=query)
+    except errors.Unavailable:
+        return []
+    return [row["number"] for row in reply.json()["items"]] if reply.ok else []

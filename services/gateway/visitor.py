@@ -1,0 +1,16 @@
+"""Who is at the door: a signed-in visitor, with what the services and the forms need of the session."""
+
+from dataclasses import dataclass, field
+
+from shared.schemas.identity import SessionUser
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody whose session identity has vouched for; `actor` is the signed actor for the services."""
+
+    token: str = field(repr=False)
+    actor: str = field(repr=False)
+    user: SessionUser
+    csrf_token: str = field(repr=False)
+    by_cookie: bool = True
