@@ -1,0 +1,1 @@
+"""How Portico is put to work: this folder holds no business rule."""
