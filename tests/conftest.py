@@ -1,0 +1,167 @@
+"""The tests' real parts: mongod, RabbitMQ, SMTP, the whole stack and a browser, started once and stopped at the end."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from deploy.local.parts import Mongod, RabbitMQ
+from deploy.local.stack import Stack
+from tests.scripted_smtp import ScriptedSmtp
+
+_IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+_CHROMIUM_FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-pings",
+)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI nothing may be skipped: a skipped test there is a test that nobody ran."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not _IN_CI or reporter is None:
+        return
+    for report in reporter.stats.get("skipped", []):
+        reporter.write_line(f"skipped, which CI does not allow: {report.nodeid}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def parts_dir() -> Iterator[Path]:
+    """A folder for the data of the parts; in memory where possible, because tests need no disk."""
+    memory = Path("/dev/shm")  # noqa: S108  # a fresh folder with a random name is made below it
+    path = Path(tempfile.mkdtemp(prefix="portico-tests-", dir=memory if os.access(memory, os.W_OK) else None))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def mongod(parts_dir: Path) -> AsyncIterator[Mongod]:
+    """The mongod of this test run. Shared: a test that kills one takes `own_mongod`."""
+    part = Mongod(parts_dir / "mongod")
+    try:
+        await part.start()
+        yield part
+    finally:
+        await part.stop()
+
+
+@pytest.fixture(scope="session")
+async def mongo_url(mongod: Mongod) -> str:
+    """A real replica set; take a database of your own in it."""
+    return mongod.url
+
+
+@pytest.fixture(scope="session")
+async def rabbitmq(parts_dir: Path) -> AsyncIterator[RabbitMQ]:
+    """The broker of this test run. Shared: a test that kills one takes `own_rabbitmq`."""
+    part = RabbitMQ(parts_dir / "rabbitmq", management=True)
+    try:
+        await part.start()
+        yield part
+    finally:
+        await part.stop()
+
+
+@pytest.fixture(scope="session")
+async def rabbitmq_url(rabbitmq: RabbitMQ) -> str:
+    """A real broker; take `fresh_vhost_url` unless the test names everything itself."""
+    return rabbitmq.url
+
+
+@pytest.fixture
+async def fresh_vhost_url(rabbitmq: RabbitMQ) -> AsyncIterator[str]:
+    """An empty virtual host of the shared broker, dropped afterwards."""
+    name = f"test-{uuid4().hex}"
+    address = f"{rabbitmq.management_url}/api/vhosts/{name}"
+    async with aiohttp.ClientSession(raise_for_status=True) as http:
+        await http.put(address, json={})
+        try:
+            yield f"{rabbitmq.url}{name}"
+        finally:
+            await http.delete(address)
+
+
+@pytest.fixture
+async def own_mongod(tmp_path: Path) -> AsyncIterator[Mongod]:
+    """A mongod for this one test, which may kill and restart it."""
+    part = Mongod(tmp_path / "mongod", cache_gb=0.25)
+    try:
+        await part.start()
+        yield part
+    finally:
+        await part.stop()
+
+
+@pytest.fixture
+async def own_rabbitmq(tmp_path: Path) -> AsyncIterator[RabbitMQ]:
+    """A broker for this one test, which may kill and restart it."""
+    part = RabbitMQ(tmp_path / "rabbitmq")
+    try:
+        await part.start()
+        yield part
+    finally:
+        await part.stop()
+
+
+@pytest.fixture
+async def smtp_server() -> AsyncIterator[ScriptedSmtp]:
+    """An SMTP server that keeps what it gets and refuses whom the test tells it to."""
+    server = ScriptedSmtp()
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def stack(parts_dir: Path) -> AsyncIterator[Stack]:
+    """All five services on real parts, without demo data. A test that kills a part restarts it before it ends."""
+    whole = Stack(parts_dir / "stack", environment={"PORTICO_RETRY_DELAYS_S": "0.2,0.5,1,2,5"})
+    try:
+        await whole.start()
+        yield whole
+    finally:
+        await whole.stop()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """A real Chromium, without a window."""
+    as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=_chromium(), args=[*_CHROMIUM_FLAGS, *as_root])
+        try:
+            yield chromium
+        finally:
+            await chromium.close()
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page in a browser profile of its own: no cookies, no cache."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+    context.set_default_timeout(10_000)
+    try:
+        yield await context.new_page()
+    finally:
+        await context.close()
+
+
+def _chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    pytest.fail("No chromium was found. Install it (Debian: apt-get install chromium).")

@@ -1,0 +1,336 @@
+"""Two companies and their vendor, made through the API, and for each route a request that acts on the first company."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+
+from deploy.local.stack import Stack
+from shared.codes import Purpose, link_code
+from tests.builders import Json, a_contact, a_serial, an_address, an_email
+
+PASSWORD = "correct horse battery staple"
+COLUMNS = ("anonymous", "own", "other_company", "vendor_admin", "agent", "member")
+
+
+@dataclass(frozen=True)
+class Someone:
+    """A column of the matrix: a session, and the credentials that it came from."""
+
+    column: str
+    email: str = ""
+    cookie: str = ""
+    csrf_token: str = ""
+    user: Json = field(default_factory=dict)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Cookie": self.cookie, "X-CSRF-Token": self.csrf_token} if self.cookie else {}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """The rest of a request, once its route is known."""
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    json: Json | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    asker: Someone | None = None  # another session of the same user, for what ends it
+
+
+@dataclass(frozen=True)
+class Answered:
+    status: int
+    body: bytes
+
+    @property
+    def told(self) -> str:
+        return self.body.decode(errors="replace")
+
+
+class World:
+    """`canary` stands in every text of the first company."""
+
+    def __init__(self, stack: Stack, http: aiohttp.ClientSession) -> None:
+        self._stack = stack
+        self._http = http
+        self.canary = f"canary{secrets.token_hex(6)}"
+        self.people: dict[str, Someone] = {"anonymous": Someone("anonymous")}
+        self.company_id = ""
+        self.product_number = f"P{secrets.token_hex(4).upper()}"
+        self.serial = ""
+        self.site_id = ""
+        self.number = ""
+
+    async def build(self) -> None:
+        await self._command("create-vendor-admin", email := an_email("vendor"))
+        vendor = await self._arrives("vendor_admin", email)
+        self.company_id = (await self.json("POST", "/vendor/companies", vendor, {"name": self.text("Acme")}))["id"]
+        rival = (await self.json("POST", "/vendor/companies", vendor, {"name": "Rival Ltd"}))["id"]
+        await self._user("agent", "agent", vendor.user["company_id"])
+        await self._user("own", "company_admin", self.company_id)
+        await self._user("other_company", "company_admin", rival)
+        await self._user("member", "member", self.company_id)
+        product = {"product_number": self.product_number, "name": "Laser 9"}
+        await self.json("POST", "/vendor/products", vendor, product)
+        self.site_id = (await self.new_site())["id"]
+        self.serial = await self.new_device()
+        self.number = await self.new_case()
+        await self._until_cases_knows_its_submitter()
+
+    def text(self, words: str) -> str:
+        """A text of the first company."""
+        return f"{words} {self.canary}"
+
+    async def ask(self, method: str, path: str, who: Someone, ask: Ask | None = None) -> Answered:
+        """What somebody is answered."""
+        ask = ask or Ask()
+        asker = ask.asker or who
+        url = f"{self._stack.base_url}/api/v1{path.format(**ask.path)}"
+        async with self._http.request(
+            method, url, params=ask.query, json=ask.json, headers={**asker.headers, **ask.headers}
+        ) as answer:
+            return Answered(answer.status, await answer.read())
+
+    async def json(self, method: str, path: str, who: Someone, body: Json | None = None) -> Any:
+        """The JSON of a success."""
+        url = f"{self._stack.base_url}/api/v1{path}"
+        async with self._http.request(method, url, json=body, headers=who.headers) as answer:
+            assert answer.ok, (method, path, answer.status, await answer.text())
+            return await answer.json()
+
+    async def signs_in(self, who: Someone) -> Someone:
+        """A new session of the same user."""
+        return await self._arrives(who.column, who.email, keep=False)
+
+    # What the first company has
+
+    async def new_site(self) -> Any:
+        return await self.json("POST", "/sites", self.people["own"], {"name": self.text("Lyon"), **an_address()})
+
+    async def new_device(self) -> str:
+        serial = f"{a_serial()}{self.canary}".upper()
+        body = {"serial": serial, "product_number": self.product_number, "company_id": self.company_id}
+        await self.json("POST", "/vendor/devices", self.people["vendor_admin"], {**body, "site_id": self.site_id})
+        return serial
+
+    async def new_case(self) -> str:
+        return str((await self.json("POST", "/cases", self.people["own"], self.a_case()))["number"])
+
+    async def new_invitation(self) -> str:
+        body = {"invitations": [{"email": an_email(self.canary), "role": "member"}]}
+        return str((await self.json("POST", "/invitations", self.people["own"], body))["items"][0]["id"])
+
+    def a_case(self) -> Json:
+        return {
+            "serial": self.serial,
+            "title": self.text("Paper jam"),
+            "description": self.text("It jams on every second page since Monday."),
+            "severity": 3,
+            "contact": a_contact(),
+            "site_id": self.site_id,
+        }
+
+    def code_of(self, invitation_id: str) -> str:
+        """The code that stands in the invitation's first e-mail."""
+        secret = Path(self._stack.environment["PORTICO_SECRET_KEY_FILE"]).read_text(encoding="utf-8").strip()
+        return link_code(secret, Purpose.INVITATION, UUID(invitation_id), 1)
+
+    # Who is there
+
+    async def _until_cases_knows_its_submitter(self) -> None:
+        """What the operator's command wrote reaches the other services by the sweeper, some seconds later."""
+        on_behalf = {**self.a_case(), "submitter_id": self.people["own"].user["id"]}
+        async with asyncio.timeout(60):
+            while True:
+                # The gateway itself waits three seconds before it says no.
+                answer = await self.ask("POST", "/cases", self.people["agent"], Ask(json=on_behalf))
+                if answer.status == HTTPStatus.CREATED:
+                    return
+                assert "not_yet_known" in answer.told
+
+    async def _user(self, column: str, role: str, company_id: str) -> None:
+        email = an_email(self.canary if column in {"own", "member"} else column)
+        names = ["--first-name", "Ana", "--last-name", column.replace("_", " ").title()]
+        await self._command("create-user", email, "--company-id", company_id, "--role", role, *names)
+        await self._arrives(column, email)
+
+    async def _command(self, command: str, email: str, *words: str) -> None:
+        code, output = await self._stack.run_service_command(
+            "identity", command, "--email", email, *words, stdin=f"{PASSWORD}\n"
+        )
+        assert code == 0, output
+
+    async def _arrives(self, column: str, email: str, *, keep: bool = True) -> Someone:
+        url = f"{self._stack.base_url}/api/v1/session"
+        async with self._http.post(url, json={"email": email, "password": PASSWORD}) as answer:
+            session = await answer.json()
+            assert answer.status == 201, session
+            cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        someone = Someone(column, email, cookie, session["csrf_token"], session["user"])
+        if keep:
+            self.people[column] = someone
+        return someone
+
+
+Prepare = Callable[[World, Someone], Awaitable[Ask]]
+
+
+def _always(ask: Ask) -> Prepare:
+    async def prepare(_world: World, _who: Someone) -> Ask:
+        return ask
+
+    return prepare
+
+
+async def _credentials(world: World, who: Someone) -> Ask:
+    return Ask(json={"email": who.email or world.people["agent"].email, "password": PASSWORD})
+
+
+async def _a_session_to_end(world: World, who: Someone) -> Ask:
+    return Ask(asker=await world.signs_in(who) if who.cookie else None)
+
+
+async def _an_invitations_code(world: World, _who: Someone) -> Ask:
+    return Ask({"code": world.code_of(await world.new_invitation())})
+
+
+async def _acceptance(world: World, who: Someone) -> Ask:
+    newcomer = {"first_name": "Luc", "last_name": "Petit", "password": PASSWORD}
+    return Ask({"code": world.code_of(await world.new_invitation())}, json={} if who.cookie else newcomer)
+
+
+async def _a_profile_at_the_site(world: World, _who: Someone) -> Ask:
+    person = {**a_contact(), **an_address(), "language": "en", "time_zone": "Europe/Paris", "site_id": world.site_id}
+    return Ask(json=person, headers={"If-Match": "*"})
+
+
+async def _a_site(_world: World, _who: Someone) -> Ask:
+    return Ask(json={"name": "Paris", **an_address()})
+
+
+async def _the_site(world: World, _who: Someone) -> Ask:
+    return Ask({"id": world.site_id})
+
+
+async def _a_change_of_a_new_site(world: World, _who: Someone) -> Ask:
+    site = await world.new_site()
+    return Ask({"id": site["id"]}, json={"city": "Paris"}, headers={"If-Match": f'"{site["version"]}"'})
+
+
+async def _an_invitation_to_the_site(world: World, _who: Someone) -> Ask:
+    return Ask(json={"invitations": [{"email": an_email(), "role": "member", "site_id": world.site_id}]})
+
+
+async def _a_new_invitation(world: World, _who: Someone) -> Ask:
+    return Ask({"id": await world.new_invitation()})
+
+
+async def _the_device(world: World, _who: Someone) -> Ask:
+    return Ask({"serial": world.serial})
+
+
+async def _coverage_of_the_device(world: World, _who: Someone) -> Ask:
+    return Ask(query={"serial": world.serial})
+
+
+async def _the_cases_of_the_device(world: World, _who: Someone) -> Ask:
+    return Ask(query={"serial": world.serial})
+
+
+async def _a_case_at_the_site(world: World, who: Someone) -> Ask:
+    on_behalf = {"submitter_id": world.people["own"].user["id"]} if who.column in {"vendor_admin", "agent"} else {}
+    return Ask(json={**world.a_case(), **on_behalf})
+
+
+async def _the_case(world: World, _who: Someone) -> Ask:
+    return Ask({"number": world.number})
+
+
+async def _a_comment(world: World, _who: Someone) -> Ask:
+    return Ask({"number": world.number}, json={"action": "comment", "text": "Any news?"})
+
+
+async def _a_note(world: World, _who: Someone) -> Ask:
+    return Ask({"number": world.number}, json={"action": "note", "text": "Ask the depot."})
+
+
+async def _a_new_company(_world: World, _who: Someone) -> Ask:
+    return Ask(json={"name": f"Company {secrets.token_hex(4)}"})
+
+
+async def _the_company(world: World, _who: Someone) -> Ask:
+    return Ask({"id": world.company_id})
+
+
+async def _an_invitation_to_the_company(world: World, _who: Someone) -> Ask:
+    return Ask({"id": world.company_id}, json={"invitations": [{"email": an_email(), "role": "company_admin"}]})
+
+
+async def _a_new_product(_world: World, _who: Someone) -> Ask:
+    return Ask(json={"product_number": f"P{secrets.token_hex(6)}", "name": "Laser 10"})
+
+
+async def _a_new_device(world: World, _who: Someone) -> Ask:
+    return Ask(json={"serial": a_serial(), "product_number": world.product_number, "company_id": world.company_id})
+
+
+async def _a_new_agreement(world: World, _who: Someone) -> Ask:
+    agreement = {"kind": "base_warranty", "level": "Next day", "start": "2026-01-01", "end": "2029-12-31"}
+    return Ask(json={**agreement, "company_id": world.company_id, "serials": [world.serial]})
+
+
+_NOTHING = _always(Ask())
+_RESEND = _always(Ask(json={"email": "nobody@example.com"}))
+_WRONG_CODE = _always(Ask(json={"email": "nobody@example.com", "code": "000000"}))
+_OPT_IN = _always(Ask(json={"case_emails": True}))
+
+PREPARE: dict[str, Prepare] = {
+    "POST /session": _credentials,
+    "GET /session": _NOTHING,
+    "DELETE /session": _a_session_to_end,
+    "GET /invitations/{code}": _an_invitations_code,
+    "POST /invitations/{code}/accept": _acceptance,
+    "POST /registrations/verify": _WRONG_CODE,
+    "POST /registrations/resend": _RESEND,
+    "GET /profile": _NOTHING,
+    "PUT /profile": _a_profile_at_the_site,
+    "GET /notification-preferences": _NOTHING,
+    "PUT /notification-preferences": _OPT_IN,
+    "GET /sites": _NOTHING,
+    "POST /sites": _a_site,
+    "GET /sites/{id}": _the_site,
+    "PATCH /sites/{id}": _a_change_of_a_new_site,
+    "GET /users": _NOTHING,
+    "GET /invitations": _NOTHING,
+    "POST /invitations": _an_invitation_to_the_site,
+    "POST /invitations/{id}/resend": _a_new_invitation,
+    "DELETE /invitations/{id}": _a_new_invitation,
+    "GET /deliveries": _NOTHING,
+    "GET /products": _NOTHING,
+    "GET /devices": _NOTHING,
+    "GET /devices/{serial}": _the_device,
+    "GET /coverage": _coverage_of_the_device,
+    "GET /cases": _the_cases_of_the_device,
+    "POST /cases": _a_case_at_the_site,
+    "GET /cases/facets": _the_cases_of_the_device,
+    "GET /cases.xlsx": _the_cases_of_the_device,
+    "GET /cases/{number}": _the_case,
+    "POST /cases/{number}/actions": _a_comment,
+    "GET /agent/cases": _NOTHING,
+    "POST /agent/cases/{number}/actions": _a_note,
+    "GET /vendor/companies": _NOTHING,
+    "POST /vendor/companies": _a_new_company,
+    "GET /vendor/companies/{id}": _the_company,
+    "POST /vendor/companies/{id}/invitations": _an_invitation_to_the_company,
+    "POST /vendor/products": _a_new_product,
+    "POST /vendor/devices": _a_new_device,
+    "POST /vendor/agreements": _a_new_agreement,
+}

@@ -1,0 +1,172 @@
+"""People who use Portico through its JSON API, and the mails they get."""
+
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import aiohttp
+
+from deploy.local.child import until
+from deploy.local.stack import Stack
+from tests.builders import Json, a_contact, an_address
+
+PASSWORD = "correct horse battery staple"
+VENDOR_ADMIN = "vera.vendor@portico.example"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and what came with it."""
+
+    status: int
+    body: Any
+    headers: Json
+
+    @property
+    def code(self) -> str:
+        return str(self.body["code"])
+
+    @property
+    def wrong_fields(self) -> set[str]:
+        return {error["field"] for error in self.body["errors"]}
+
+
+class Visitor:
+    """A browser's worth of cookies in front of the portal; signed in or not."""
+
+    def __init__(self, stack: Stack, http: aiohttp.ClientSession, email: str = "") -> None:
+        self.stack = stack
+        self.email = email
+        self._http = http
+        self._csrf = ""
+
+    async def call(self, method: str, path: str, **request: Any) -> Answer:
+        headers = {"X-CSRF-Token": self._csrf} if self._csrf else {}
+        headers |= request.pop("headers", {})
+        url = f"http://127.0.0.1:{self.stack.port}/api/v1{path}"
+        async with self._http.request(method, url, headers=headers, **request) as response:
+            is_json = response.content_type.endswith("json")
+            body = await response.json() if is_json else await response.read()
+            return Answer(response.status, body, dict(response.headers))
+
+    async def get(self, path: str, **query: Any) -> Any:
+        return self._good(await self.call("GET", path, params=query))
+
+    async def post(self, path: str, body: Json, **request: Any) -> Any:
+        return self._good(await self.call("POST", path, json=body, **request))
+
+    async def put(self, path: str, body: Json, **request: Any) -> Any:
+        return self._good(await self.call("PUT", path, json=body, **request))
+
+    @staticmethod
+    def _good(answer: Answer) -> Any:
+        assert answer.status < 300, (answer.status, answer.body)
+        return answer.body
+
+    async def sign_in(self, password: str = PASSWORD) -> Self:
+        session = await self.post("/session", {"email": self.email, "password": password})
+        self._csrf = session["csrf_token"]
+        return self
+
+    async def complete_profile(self, **other: Any) -> Json:
+        profile: Json = await self.put("/profile", a_profile(self.email) | other, headers={"If-Match": "*"})
+        return profile
+
+    async def submit(self, **fields: Any) -> Json:
+        case: Json = await self.post("/cases", a_case() | fields)
+        return case
+
+    async def act(self, number: str, **action: Any) -> Json:
+        case: Json = await self.post(f"/cases/{number}/actions", action)
+        return case
+
+    async def agent_act(self, number: str, **action: Any) -> Json:
+        case: Json = await self.post(f"/agent/cases/{number}/actions", action)
+        return case
+
+
+def a_profile(email: str) -> Json:
+    return {
+        "first_name": "Ana",
+        "last_name": "Duarte",
+        "email": email,
+        "phone": "+33472000001",
+        "language": "en",
+        "time_zone": "Europe/Paris",
+        **an_address(),
+    }
+
+
+def a_case(**fields: Any) -> Json:
+    return {
+        "serial": "UNKNOWN1",
+        "title": "Paper jam in tray 3",
+        "description": "The printer jams on every second page since this morning.",
+        "severity": 3,
+        "contact": a_contact(),
+        "equipment_address": an_address(),
+    } | fields
+
+
+@asynccontextmanager
+async def visiting(stack: Stack, email: str = "") -> AsyncIterator[Visitor]:
+    jar = aiohttp.CookieJar(unsafe=True)
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout) as http:
+        yield Visitor(stack, http, email)
+
+
+async def vendor_admin_exists(stack: Stack) -> None:
+    """As an operator makes the first one; harmless when it is there."""
+    words = ("identity", "create-vendor-admin", "--email", VENDOR_ADMIN, "--if-missing")
+    code, said = await stack.run_service_command(*words, stdin=f"{PASSWORD}\n")
+    assert code == 0, said
+
+
+async def a_company(vendor: Visitor, name: str = "") -> Json:
+    company: Json = await vendor.post("/vendor/companies", {"name": name or f"Acme {secrets.token_hex(3)}"})
+    return company
+
+
+async def join(stack: Stack, visitor: Visitor, *, first_name: str = "Ana", last_name: str = "Duarte") -> None:
+    """From the invitation e-mail to the verified address, as an invited person goes."""
+    code = link_in(await mail_for(stack, visitor.email, about="invit"), "invitations")
+    name = {"first_name": first_name, "last_name": last_name}
+    accepted = await visitor.call("POST", f"/invitations/{code}/accept", json=name | {"password": PASSWORD})
+    assert accepted.status == 202, accepted.body
+    mail = await mail_for(stack, visitor.email, about="verif")
+    typed = re.search(r"\b\d{6}\b", mail["text"])
+    assert typed is not None
+    verified = await visitor.post("/registrations/verify", {"email": visitor.email, "code": typed[0]})
+    assert verified == {"state": "active"}
+
+
+async def mails_to(stack: Stack, address: str, *, about: str = "") -> list[Json]:
+    """What a person got, newest first; `about` is looked for in the subject."""
+    return [mail for mail in await stack.mails(address) if about.lower() in mail["subject"].lower()]
+
+
+async def mail_for(stack: Stack, address: str, *, about: str = "", within_s: float = 20) -> Json:
+    """Waits for a mail and answers the newest."""
+    found: list[Json] = []
+
+    async def came() -> bool:
+        found[:] = await mails_to(stack, address, about=about)
+        return bool(found)
+
+    subjects = [mail["subject"] for mail in await stack.mails(address)]
+    assert await until(came, deadline_s=within_s), f"no mail about {about!r} came; there are {subjects}"
+    return found[0]
+
+
+def link_in(mail: Json, folder: str) -> str:
+    match = re.search(rf"https?://\S+/{folder}/([\w-]+)", mail["text"])
+    assert match is not None, mail["text"]
+    return match[1]
+
+
+async def until_true(condition: Callable[[], Any], *, within_s: float = 20) -> None:
+    assert await until(condition, deadline_s=within_s), "it did not come true in time"

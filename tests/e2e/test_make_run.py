@@ -1,0 +1,117 @@
+"""What `make run` promises: ready with one line, alone on its data, self-healing, gone without a trace."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.local.child import Child, free_port, until
+from deploy.local.demo_data import VENDOR
+from deploy.local.portal import signed_in
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_FOREIGN = ("MONGO_URL", "RABBITMQ_URL", "PORTICO_SMTP_URL", "PORTICO_SECRET_KEY", "PORTICO_BASE_URL")
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def _make_run(data_dir: Path, port: int, demo: str) -> Child:
+    command = [sys.executable, "-m", "deploy.local"]
+    environment = {"PORTICO_DATA_DIR": str(data_dir), "PORTICO_PORT": str(port), "PORTICO_DEMO": demo}
+    # Another data folder's log, so that each start has its own.
+    log = data_dir.with_name(f"run-{port}.log")
+    return Child("make-run", command, log, environment | dict.fromkeys(_FOREIGN, ""), cwd=_REPOSITORY)
+
+
+@asynccontextmanager
+async def _running(data_dir: Path, port: int, *, demo: str = "1") -> AsyncIterator[Child]:
+    run = _make_run(data_dir, port, demo)
+    run.start()
+    try:
+        await run.wait_until(lambda: _says(run, f"Portico is ready: http://localhost:{port}\n"), deadline_s=150)
+        yield run
+    finally:
+        await run.stop(grace_s=60)
+
+
+async def _says(run: Child, text: str) -> bool:
+    return text in run.log.read_text(encoding="utf-8")
+
+
+def _password_in(run: Child) -> str:
+    line = next(line for line in run.log.read_text(encoding="utf-8").splitlines() if VENDOR.email in line)
+    return line.split(" / ")[1]
+
+
+def _left_behind(data_dir: Path) -> Iterator[str]:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            known = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(data_dir).encode() in known:
+            yield process.name
+
+
+def _process_of(module: str, data_dir: Path) -> int:
+    for number in _left_behind(data_dir):
+        if f"-m\0{module}\0".encode() in Path(f"/proc/{number}/cmdline").read_bytes():
+            return int(number)
+    raise LookupError(module)
+
+
+@pytest.fixture
+def data_dir(parts_dir: Path, tmp_path: Path) -> Path:
+    return parts_dir / tmp_path.name / "var"
+
+
+async def test_it_is_ready_heals_itself_stops_without_a_trace_and_starts_again_with_its_data(data_dir: Path) -> None:
+    data_dir.mkdir(parents=True)
+    async with _running(data_dir, free_port()) as run:
+        password, port = _password_in(run), run.env["PORTICO_PORT"]
+
+        second = subprocess.run(
+            run.argv, env={**os.environ, **run.env, "PORTICO_PORT": str(free_port())}, capture_output=True, check=False
+        )
+        assert second.returncode == 1
+        assert b"runs already with the data in" in second.stderr
+
+        same_port = subprocess.run(run.argv, env={**os.environ, **run.env}, capture_output=True, check=False)
+        assert (same_port.returncode, same_port.stderr.decode()) == (
+            1,
+            f"Port {port} is in use. Set PORTICO_PORT to another one.\n",
+        )
+
+        os.kill(_process_of("services.cases", data_dir), signal.SIGKILL)
+        assert await until(
+            lambda: _says(run, "cases ended with exit code -9; it starts again in 0.5 s."), deadline_s=10
+        )
+
+        assert (data_dir / "stack.env").stat().st_mode & 0o077 == 0
+        run.send(signal.SIGINT)
+        await run.ended()
+        assert (run.exit_code, list(_left_behind(data_dir))) == (0, [])
+
+    async with _running(data_dir, free_port()) as run:
+        assert _password_in(run) == password
+        async with signed_in(f"http://127.0.0.1:{run.env['PORTICO_PORT']}", VENDOR.email, password) as vendor:
+            assert vendor.user["role"] == "vendor_admin"
+        run.send(signal.SIGTERM)
+        await run.ended()
+        assert (run.exit_code, list(_left_behind(data_dir))) == (0, [])
+
+
+async def test_a_supervisor_that_is_killed_leaves_nothing_behind(data_dir: Path) -> None:
+    data_dir.mkdir(parents=True)
+    async with _running(data_dir, free_port(), demo="0") as run:
+        os.kill(run.pid, signal.SIGKILL)
+
+        async def all_gone() -> bool:
+            return not list(_left_behind(data_dir))
+
+        assert await until(all_gone, deadline_s=40)

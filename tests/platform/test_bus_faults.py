@@ -1,0 +1,244 @@
+"""The bus when processes come and go, somebody deletes queues, or the broker dies or freezes."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from uuid import UUID
+
+import pytest
+
+from deploy.local.parts import RabbitMQ
+from shared.bus import Bus, BusAway, Unroutable
+from shared.topology import EVENTS, Topology, WorkQueue
+from tests.platform.things import (
+    ATTEMPTS,
+    NEWER,
+    QUEUE,
+    TOPOLOGY,
+    Ear,
+    ThingHappened,
+    a_raw_channel,
+    a_thing,
+    dead_letters,
+    eventually,
+    has_consumers,
+    publish_until_confirmed,
+    running,
+    soon,
+    until_up,
+)
+
+# Starting and stopping
+
+
+async def test_an_event_published_before_its_consumer_ever_started_arrives(fresh_vhost_url: str) -> None:
+    async with running(fresh_vhost_url) as publisher:
+        await publisher.publish(a_thing(5))
+    ear = Ear()
+    async with running(fresh_vhost_url, ear.hear):
+        await eventually(lambda: ear.times(5) == 1)
+
+
+async def test_processes_that_start_at_once_declare_together(fresh_vhost_url: str) -> None:
+    buses = [Bus(fresh_vhost_url, app_id=f"tests-{number}", topology=TOPOLOGY) for number in range(5)]
+    try:
+        await asyncio.gather(*(bus.start() for bus in buses))
+        for bus in buses:
+            await until_up(bus)
+        await asyncio.gather(*(bus.publish(a_thing()) for bus in buses))
+    finally:
+        await asyncio.gather(*(bus.stop() for bus in buses))
+
+
+async def test_stopping_lets_a_running_handler_finish(fresh_vhost_url: str) -> None:
+    began, finish = asyncio.Event(), asyncio.Event()
+    done: list[UUID] = []
+
+    async def work(event: ThingHappened) -> None:
+        began.set()
+        await finish.wait()
+        done.append(event.id)
+
+    async with running(fresh_vhost_url, work) as bus:
+        await bus.publish(a_thing())
+        await began.wait()
+        stopping = asyncio.create_task(bus.stop())
+        await eventually(lambda: bus.status()["consumers"] == {QUEUE.name: False})
+        finish.set()
+        await stopping
+    ear = Ear()
+    async with running(fresh_vhost_url, ear.hear) as bus:
+        await bus.publish(a_thing(2))
+        await eventually(lambda: ear.times(2) == 1)
+    assert len(done) == 1
+    assert ear.times(1) == 0
+
+
+async def test_what_does_not_finish_in_time_is_redelivered_elsewhere(
+    fresh_vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.consumer._STOP_GRACE_S", 0.2)
+    began = asyncio.Event()
+
+    async def hang(_event: ThingHappened) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    async with running(fresh_vhost_url, hang) as bus:
+        await bus.publish(a_thing(9))
+        await began.wait()
+    ear = Ear()
+    async with running(fresh_vhost_url, ear.hear):
+        await eventually(lambda: ear.times(9) == 1)
+
+
+# Damage
+
+
+async def test_a_deleted_queue_comes_back_with_its_consumer(fresh_vhost_url: str) -> None:
+    ear = Ear()
+    async with running(fresh_vhost_url, ear.hear) as bus:
+        async with a_raw_channel(fresh_vhost_url) as channel:
+            await channel.queue_delete(QUEUE.name)
+
+        await soon(lambda: has_consumers(fresh_vhost_url, 1), deadline_s=10.0)
+        await bus.publish(a_thing(2))
+        await eventually(lambda: ear.times(2) == 1)
+
+
+async def test_a_deleted_binding_is_loud_and_mended(fresh_vhost_url: str) -> None:
+    ear = Ear()
+    async with running(fresh_vhost_url, ear.hear) as bus:
+        async with a_raw_channel(fresh_vhost_url) as channel:
+            await (await channel.get_queue(QUEUE.name)).unbind(EVENTS, ThingHappened.type)
+        with pytest.raises(Unroutable):
+            await bus.publish(a_thing(1))
+
+        async def mended() -> bool:
+            try:
+                await bus.publish(a_thing(2))
+            except Unroutable:
+                return False
+            return True
+
+        await soon(mended, deadline_s=10.0)
+        await eventually(lambda: ear.times(2) == 1)
+
+
+async def test_a_failed_event_is_held_while_its_retry_queue_is_gone(fresh_vhost_url: str) -> None:
+    attempts: list[UUID] = []
+
+    async def fail(event: ThingHappened) -> None:
+        attempts.append(event.id)
+        raise LookupError
+
+    async with running(fresh_vhost_url, fail) as bus:
+        async with a_raw_channel(fresh_vhost_url) as channel:
+            await channel.queue_delete(QUEUE.retry_queue(TOPOLOGY.retry_delays_s[0]))
+        await bus.publish(a_thing())
+        await dead_letters(fresh_vhost_url, 1)
+    assert len(attempts) == ATTEMPTS
+
+
+async def test_a_retired_binding_is_unbound_at_start(fresh_vhost_url: str) -> None:
+    async with running(fresh_vhost_url) as bus:
+        await bus.publish(a_thing())
+    newer = WorkQueue(QUEUE.name, listens=(NEWER,))
+    retired = Topology((newer,), TOPOLOGY.retry_delays_s, retired=((QUEUE.name, ThingHappened.type), ("gone", "x")))
+    async with running(fresh_vhost_url, topology=retired) as bus:
+        with pytest.raises(Unroutable):
+            await bus.publish(a_thing())
+        await bus.publish(a_thing(type_=NEWER))
+
+
+async def test_a_changed_queue_is_refused_and_tried_again_without_a_storm(fresh_vhost_url: str) -> None:
+    async with a_raw_channel(fresh_vhost_url) as channel:
+        await channel.declare_queue(QUEUE.name, durable=True)
+    bus = Bus(fresh_vhost_url, app_id="tests", topology=TOPOLOGY)
+    await bus.start()
+    try:
+        await asyncio.sleep(1)
+        assert not bus.connected
+        async with a_raw_channel(fresh_vhost_url) as channel:
+            await channel.queue_delete(QUEUE.name)
+        await until_up(bus, deadline_s=10.0)
+    finally:
+        await bus.stop()
+
+
+# The broker itself fails
+
+
+async def test_a_killed_broker_loses_nothing_and_everybody_is_back_in_time(
+    own_rabbitmq: RabbitMQ, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ear = Ear()
+    attempted = confirmed = 0
+    over = asyncio.Event()
+
+    async with running(own_rabbitmq.url, ear.hear) as bus:
+
+        async def publish_on_and_on() -> None:
+            nonlocal attempted, confirmed
+            while not over.is_set():
+                attempted += 1
+                await publish_until_confirmed(bus, a_thing(attempted))
+                confirmed += 1
+
+        publishers = [asyncio.create_task(publish_on_and_on()) for _ in range(8)]
+        await eventually(lambda: confirmed > 200)
+        own_rabbitmq.kill()
+        await eventually(lambda: not bus.connected)
+        await own_rabbitmq.restart()
+        began, before = time.monotonic(), confirmed
+        await until_up(bus, deadline_s=10.0)
+        await eventually(lambda: confirmed > before, deadline_s=10.0)
+        back_s = time.monotonic() - began
+        await eventually(lambda: confirmed > before + 200)
+        over.set()
+        await asyncio.gather(*publishers)
+        await eventually(lambda: len({event.id for event in ear.heard}) == confirmed, deadline_s=30.0)
+
+    doubled = len(ear.heard) - confirmed
+    with capsys.disabled():
+        sys.stdout.write(f" [kill -9: confirmed {confirmed}, lost 0, doubled {doubled}, back after {back_s:.1f} s] ")
+    assert back_s < 10
+
+
+async def test_a_frozen_broker_fails_publishing_in_time_and_thaws(own_rabbitmq: RabbitMQ) -> None:
+    ear = Ear()
+    async with running(own_rabbitmq.url, ear.hear) as bus:
+        await bus.publish(a_thing(1))
+        os.kill(own_rabbitmq.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            outcomes = await asyncio.gather(*(bus.publish(a_thing(2)) for _ in range(10)), return_exceptions=True)
+            assert time.monotonic() - began < 6
+            assert all(isinstance(outcome, BusAway) for outcome in outcomes)
+            with pytest.raises(BusAway):
+                await bus.publish(a_thing(3))
+        finally:
+            os.kill(own_rabbitmq.pid, signal.SIGCONT)
+        last = a_thing(4)
+        await asyncio.wait_for(publish_until_confirmed(bus, last), timeout=20)
+        await eventually(lambda: ear.times(4) >= 1)
+
+
+async def test_what_is_being_handled_when_the_broker_dies_comes_again(own_rabbitmq: RabbitMQ) -> None:
+    began = asyncio.Event()
+    ear = Ear()
+
+    async def hang_at_first(event: ThingHappened) -> None:
+        await ear.hear(event)
+        if len(ear.heard) == 1:
+            began.set()
+            await asyncio.Event().wait()
+
+    async with running(own_rabbitmq.url, hang_at_first) as bus:
+        await bus.publish(a_thing(1))
+        await began.wait()
+        own_rabbitmq.kill()
+        await own_rabbitmq.restart()
+        await eventually(lambda: ear.times(1) == 2, deadline_s=30.0)

@@ -1,0 +1,193 @@
+"""Entities as documents: one write, versions, intents, and events that ride along."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from shared.documents import Documents, Intent, put_copy
+from shared.errors import IdempotencyKeyReused, NotFound, StaleVersion
+from shared.events.base import Event, State
+from shared.logging import Origin, origin
+from shared.mongo import Database, Document, connect
+
+
+class BoxChanged(State):
+    """What these tests say."""
+
+    type: ClassVar[str] = "tests.box.changed.v1"
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """What these tests keep."""
+
+    id: UUID
+    label: str
+    opened_on: date | None = None
+    keys: frozenset[UUID] = frozenset()
+    version: int = 1
+    events: tuple[Event, ...] = ()
+    new_notes: tuple[str, ...] = ()
+
+    def relabelled(self, label: str) -> "Box":
+        event = BoxChanged(at=datetime.now(UTC), version=self.version + 1, label=label)
+        return replace(self, label=label, events=(*self.events, event))
+
+
+BOXES = Documents("boxes", Box, appended={"new_notes": "notes"})
+
+
+@pytest.fixture(scope="module")
+async def db(mongo_url: str) -> AsyncIterator[Database]:
+    database = connect(mongo_url, f"test_{uuid4().hex}")
+    yield database
+    await database.drop()
+    await database.close()
+
+
+@pytest.fixture
+def noticed(db: Database) -> list[tuple[str, Any, list[Document]]]:
+    heard: list[tuple[str, Any, list[Document]]] = []
+    db.on_pending = lambda *args: heard.append(args)
+    return heard
+
+
+async def raw(db: Database, box: Box) -> Document:
+    document = await db["boxes"].find_one({"_id": box.id})
+    assert document is not None
+    return document
+
+
+async def test_an_entity_comes_back_as_it_was_written(db: Database) -> None:
+    box = Box(id=uuid7(), label="$label", opened_on=date(2026, 2, 28), keys=frozenset({uuid4(), uuid4()}))
+    await BOXES.insert(db, box)
+    assert await BOXES.get(db, {"_id": box.id}) == box
+
+
+async def test_what_is_not_there_is_not_found(db: Database) -> None:
+    assert await BOXES.find(db, {"_id": uuid7()}) is None
+    with pytest.raises(NotFound):
+        await BOXES.get(db, {"_id": uuid7()})
+
+
+async def test_a_change_and_its_events_are_one_write(db: Database, noticed: list[Any]) -> None:
+    box = await BOXES.insert(db, Box(id=uuid7(), label="a"))
+    token = origin.set(Origin("req-12345", "user-1", "10.0.0.1"))
+    saved = await BOXES.save(db, replace(box.relabelled("b"), new_notes=("first",)))
+    origin.reset(token)
+    document = await raw(db, box)
+    (pending,) = document["pending"]
+    assert (saved.version, saved.events, saved.new_notes) == (2, (), ())
+    assert (document["label"], document["version"], document["notes"]) == ("b", 2, ["first"])
+    assert (pending["type"], pending["body"]["version"], pending["body"]["label"]) == (BoxChanged.type, 2, "b")
+    assert (pending["request_id"], pending["actor"], pending["address"]) == ("req-12345", "user-1", "10.0.0.1")
+    assert document["relay_after"] > datetime.now(UTC)
+    ((collection, document_id, carried),) = noticed
+    assert (collection, document_id, carried[0]["id"]) == ("boxes", box.id, pending["id"])
+
+
+async def test_a_stale_save_changes_nothing(db: Database, noticed: list[Any]) -> None:
+    box = await BOXES.insert(db, Box(id=uuid7(), label="a"))
+    await BOXES.save(db, box.relabelled("b"))
+    noticed.clear()
+    with pytest.raises(StaleVersion):
+        await BOXES.save(db, box.relabelled("c"))
+    document = await raw(db, box)
+    assert (document["label"], document["version"], len(document["pending"])) == ("b", 2, 1)
+    assert noticed == []
+
+
+async def test_of_many_saves_at_once_one_wins(db: Database) -> None:
+    box = await BOXES.insert(db, Box(id=uuid7(), label="a"))
+    results = await asyncio.gather(*(BOXES.save(db, box.relabelled(str(n))) for n in range(20)), return_exceptions=True)
+    assert sum(isinstance(result, Box) for result in results) == 1
+    assert sum(isinstance(result, StaleVersion) for result in results) == 19
+    assert (await raw(db, box))["version"] == 2
+
+
+async def test_appends_never_conflict_and_their_events_know_their_version(db: Database) -> None:
+    box = await BOXES.insert(db, Box(id=uuid7(), label="a"))
+
+    async def append(n: int) -> Box | None:
+        event = BoxChanged(at=datetime.now(UTC), version=0, label="$version")
+        return await BOXES.append(db, {"_id": box.id}, push={"notes": {"text": f"$n{n}"}}, events=[event])
+
+    versions = {saved.version for saved in await asyncio.gather(*(append(n) for n in range(50))) if saved}
+    document = await raw(db, box)
+    assert versions == set(range(2, 52))
+    assert {note["text"] for note in document["notes"]} == {f"$n{n}" for n in range(50)}
+    assert [item["body"]["version"] for item in document["pending"]] == list(range(2, 52))
+    assert {item["body"]["label"] for item in document["pending"]} == {"$version"}
+
+
+async def test_an_append_whose_rule_does_not_hold_changes_nothing(db: Database) -> None:
+    box = await BOXES.insert(db, Box(id=uuid7(), label="a"))
+    assert await BOXES.append(db, {"_id": box.id, "label": "z"}, push={"notes": {"text": "x"}}) is None
+    assert (await raw(db, box))["version"] == 1
+
+
+async def test_one_intent_makes_one_document_and_another_body_is_refused(db: Database) -> None:
+    intent = Intent.of(user_id=uuid7(), route="/boxes", key="k", body=b"{}")
+    other = Intent.of(user_id=uuid7(), route="/boxes", key="k", body=b"{}")
+    assert intent.id != other.id
+    made = await asyncio.gather(*(BOXES.insert_once(db, Box(id=intent.id, label=str(n)), intent) for n in range(10)))
+    assert len({box.label for box in made}) == 1
+    assert await BOXES.find_intended(db, intent) == made[0]
+    changed = replace(intent, digest="another")
+    with pytest.raises(IdempotencyKeyReused):
+        await BOXES.insert_once(db, Box(id=intent.id, label="x"), changed)
+    with pytest.raises(IdempotencyKeyReused):
+        await BOXES.find_intended(db, changed)
+
+
+async def test_a_transaction_is_all_or_nothing_and_its_events_are_noticed_after_the_commit(
+    db: Database, noticed: list[Any]
+) -> None:
+    box = await BOXES.insert(db, Box(id=uuid7(), label="a"))
+    other = Box(id=uuid7(), label="other")
+
+    async def fail(session: Any) -> None:
+        await BOXES.save(db, box.relabelled("b"), session=session)
+        await BOXES.insert(db, other, session=session)
+        raise NotFound
+
+    with pytest.raises(NotFound):
+        await db.atomically(fail)
+    assert ((await raw(db, box))["label"], await BOXES.find(db, {"_id": other.id})) == ("a", None)
+    assert noticed == []
+
+    async def work(session: Any) -> None:
+        await BOXES.save(db, box.relabelled("b"), session=session)
+        await BOXES.insert(db, other, session=session)
+        assert noticed == []
+
+    await db.atomically(work)
+    assert ((await raw(db, box))["label"], (await raw(db, other))["label"]) == ("b", "other")
+    assert [document_id for _, document_id, _ in noticed] == [box.id]
+    assert "relay_after" in await raw(db, box)
+
+
+async def test_copies_keep_the_newest_state_in_whatever_order_it_comes(db: Database) -> None:
+    copy_id = uuid7()
+    results = await asyncio.gather(
+        *(put_copy(db, "copies", copy_id, {"label": str(v)}, version=v) for v in (3, 1, 5, 2, 4, 5, 1))
+    )
+    copy = await db["copies"].find_one({"_id": copy_id})
+    assert copy is not None
+    assert (copy["version"], copy["label"]) == (5, "5")
+    assert results[2]
+    assert await put_copy(db, "copies", copy_id, {"label": "5 again"}, version=5)
+    assert not await put_copy(db, "copies", copy_id, {"label": "4 late"}, version=4)
+
+
+async def test_many_copies_written_at_once_all_end_at_the_newest(db: Database) -> None:
+    ids = [uuid7() for _ in range(100)]
+    await asyncio.gather(*(put_copy(db, "races", copy_id, {}, version=v) for copy_id in ids for v in (1, 2)))
+    assert await db["races"].count_documents({"_id": {"$in": ids}, "version": 2}) == 100

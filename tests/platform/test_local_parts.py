@@ -1,0 +1,121 @@
+"""The parts that `make run` and the tests stand on: killed, restarted, moved, and never left behind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import pytest
+from pymongo import AsyncMongoClient
+
+from deploy.local.child import Child, NotReady, free_port, port_is_free, until
+from deploy.local.parts import Mongod, RabbitMQ
+
+_QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
+
+
+@asynccontextmanager
+async def _connected(mongod: Mongod) -> AsyncIterator[AsyncMongoClient[dict[str, Any]]]:
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongod.url)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _processes_of(data_dir: Path) -> list[str]:
+    lines = (file.read_bytes() for file in Path("/proc").glob("[0-9]*/environ") if _readable(file))
+    return [line.decode(errors="replace") for line in lines if str(data_dir).encode() in line]
+
+
+def _readable(file: Path) -> bool:
+    try:
+        file.read_bytes()
+    except OSError:
+        return False
+    return True
+
+
+async def test_a_killed_mongod_comes_back_with_its_data(own_mongod: Mongod) -> None:
+    async with _connected(own_mongod) as client:
+        await client["shop"]["kept"].insert_one({"_id": 1})
+        own_mongod.kill()
+        await own_mongod.restart()
+        assert await client["shop"]["kept"].count_documents({}) == 1
+
+
+async def test_a_mongod_on_another_port_finds_its_earlier_data(tmp_path: Path) -> None:
+    first, second = Mongod(tmp_path / "mongod", cache_gb=0.25), Mongod(tmp_path / "mongod", cache_gb=0.25)
+    assert first.port != second.port
+    try:
+        await first.start()
+        async with _connected(first) as client:
+            await client["shop"]["kept"].insert_one({"_id": 1})
+        await first.stop()
+        await second.start()
+        async with _connected(second) as client:
+            assert await client["shop"]["kept"].count_documents({}) == 1
+    finally:
+        await first.stop()
+        await second.stop()
+
+
+async def test_a_killed_broker_comes_back_with_its_messages_and_leaves_no_process(own_rabbitmq: RabbitMQ) -> None:
+    connection = await aio_pika.connect(own_rabbitmq.url)
+    async with connection, connection.channel() as channel:
+        await channel.declare_queue("kept", durable=True, arguments=_QUORUM)
+        kept = aio_pika.Message(b"kept", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        await channel.default_exchange.publish(kept, "kept")
+    # RabbitMQ 3.10 itself forgets the leader of a quorum queue that was declared less than a second before kill -9.
+    await asyncio.sleep(1.5)
+    own_rabbitmq.kill()
+    await own_rabbitmq.restart()
+    connection = await aio_pika.connect(own_rabbitmq.url)
+    async with connection, connection.channel() as channel:
+        queue = await channel.declare_queue("kept", durable=True, arguments=_QUORUM)
+        assert (await queue.get(no_ack=True)).body == b"kept"
+    await own_rabbitmq.stop()
+    assert _processes_of(Path(own_rabbitmq.env["HOME"])) == []
+
+
+async def test_a_virtual_host_is_empty_and_ours(fresh_vhost_url: str) -> None:
+    connection = await aio_pika.connect(fresh_vhost_url)
+    async with connection, connection.channel() as channel:
+        queue = await channel.declare_queue("first", durable=True)
+        assert queue.declaration_result.message_count == 0
+
+
+async def test_a_part_that_ends_at_once_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    child = Child("broken", ["sh", "-c", "echo no such luck; exit 3"], tmp_path / "broken.log")
+    child.start()
+    with pytest.raises(NotReady, match=r"(?s)broken ended with exit code 3.*no such luck"):
+        await child.wait_until(_never, deadline_s=5)
+
+
+async def test_a_part_that_ignores_sigterm_is_killed_with_all_it_started(tmp_path: Path) -> None:
+    stubborn = ["sh", "-c", "trap '' TERM; sleep 1000 & echo started; wait; sleep 1000"]
+    child = Child("stubborn", stubborn, tmp_path / "stubborn.log", {"MARK": str(tmp_path)})
+    child.start()
+    assert await until(lambda: _says(child, "started"), deadline_s=5)
+    await child.stop(grace_s=0.2)
+    assert not child.running
+    assert _processes_of(tmp_path) == []
+
+
+async def test_a_port_is_taken_while_somebody_listens() -> None:
+    port = free_port()
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", port)
+    assert not port_is_free(port)
+    server.close()
+    await server.wait_closed()
+    assert port_is_free(port)
+
+
+async def _never() -> bool:
+    return False
+
+
+async def _says(child: Child, word: str) -> bool:
+    return word in child.log_tail()

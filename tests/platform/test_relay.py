@@ -1,0 +1,156 @@
+"""The relay: every pending event reaches the bus and the audit log, whoever dies in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from shared import relay
+from shared.bus import Bus
+from shared.documents import Documents
+from shared.events.base import Event
+from shared.mongo import Database, connect
+from shared.relay import Relay
+from tests.platform.things import TOPOLOGY, Ear, ThingHappened, running, soon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """A document that says something."""
+
+    id: UUID
+    version: int = 1
+    events: tuple[Event, ...] = ()
+
+
+THINGS = Documents("things", Thing)
+
+
+@pytest.fixture
+async def db(mongo_url: str) -> AsyncIterator[Database]:
+    database = connect(mongo_url, f"test_{uuid4().hex}")
+    await relay.create_indexes(database, ["things"])
+    yield database
+    await database.drop()
+    await database.close()
+
+
+@asynccontextmanager
+async def relaying(db: Database, bus: Bus) -> AsyncIterator[Relay]:
+    carrier = Relay(db, bus, ["things"])
+    await carrier.start()
+    try:
+        yield carrier
+    finally:
+        await carrier.stop()
+
+
+async def say(db: Database, number: int) -> Thing:
+    event = ThingHappened(number=number, at=datetime.now(UTC))
+    return await THINGS.insert(db, Thing(id=uuid7(), events=(event,)))
+
+
+async def make_overdue(db: Database) -> None:
+    """As if the writer had died before it could publish."""
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    await db["things"].update_many({"relay_after": {"$exists": True}}, {"$set": {"relay_after": past}})
+
+
+async def nothing_pending(db: Database) -> bool:
+    wanted = {"$or": [{"pending": {"$ne": []}}, {"relay_after": {"$exists": True}}]}
+    return await db["things"].count_documents(wanted) == 0
+
+
+async def test_an_event_is_published_at_once_and_written_into_the_audit_log(db: Database, fresh_vhost_url: str) -> None:
+    ear = Ear()
+    async with running(fresh_vhost_url, ear.hear) as bus, relaying(db, bus):
+        thing = await say(db, 1)
+        await soon(lambda: nothing_pending(db), deadline_s=5)
+        (entry,) = await db["audit"].find().to_list(None)
+        await soon(lambda: _heard(ear, 1))
+    assert entry["type"] == ThingHappened.type
+    assert entry["body"]["number"] == 1
+    document = await db["things"].find_one({"_id": thing.id})
+    assert document is not None
+    assert document["version"] == 1
+
+
+async def _heard(ear: Ear, count: int) -> bool:
+    return len(ear.heard) == count
+
+
+async def test_what_a_dead_writer_left_is_swept_once_by_whichever_replica(db: Database, fresh_vhost_url: str) -> None:
+    for number in range(200):
+        await say(db, number)
+    await make_overdue(db)
+    ear = Ear()
+    async with (
+        running(fresh_vhost_url, ear.hear) as one,
+        running(fresh_vhost_url, topology=TOPOLOGY) as two,
+        relaying(db, one),
+        relaying(connect_again(db), two),
+    ):
+        await soon(lambda: nothing_pending(db), deadline_s=20)
+        await soon(lambda: _heard(ear, 200))
+    assert {event.number for event in ear.heard} == set(range(200))
+    assert await db["audit"].count_documents({}) == 200
+
+
+def connect_again(db: Database) -> Database:
+    """Another replica's view of the same database; `db` keeps its own listener."""
+    replica = Database.__new__(Database)
+    replica.__dict__.update(db.__dict__)
+    replica.on_pending = None
+    return replica
+
+
+async def test_with_the_broker_away_events_wait_and_go_out_when_it_is_back(db: Database, fresh_vhost_url: str) -> None:
+    away = Bus("amqp://127.0.0.1:1/", app_id="tests", topology=TOPOLOGY)
+    await away.start()
+    async with relaying(db, away) as carrier:
+        await say(db, 1)
+        await make_overdue(db)
+        await asyncio.sleep(0)
+        oldest = await carrier.oldest_pending()
+    await away.stop()
+    assert oldest is not None
+    assert not await nothing_pending(db)
+    ear = Ear()
+    async with running(fresh_vhost_url, ear.hear) as bus, relaying(db, bus):
+        await soon(lambda: nothing_pending(db), deadline_s=15)
+        await soon(lambda: _heard(ear, 1))
+
+
+async def test_an_event_that_no_queue_wants_stays_pending(db: Database, fresh_vhost_url: str) -> None:
+    async with running(fresh_vhost_url) as bus, relaying(db, bus):
+        await THINGS.insert(db, Thing(id=uuid7(), events=(UnwantedHappened(at=datetime.now(UTC)),)))
+        await say(db, 1)
+        wanted = {"pending.type": ThingHappened.type}
+
+        async def the_other_is_gone() -> bool:
+            return await db["things"].count_documents(wanted) == 0
+
+        await soon(the_other_is_gone)
+        assert await db["things"].count_documents({"pending.type": UnwantedHappened.type}) == 1
+
+
+class UnwantedHappened(Event):
+    """No queue is bound for it."""
+
+    type = "tests.unwanted.happened.v1"
+
+
+async def test_an_event_already_in_the_audit_log_is_published_all_the_same(db: Database, fresh_vhost_url: str) -> None:
+    await say(db, 1)
+    (document,) = await db["things"].find().to_list(None)
+    await db["audit"].insert_one({"_id": document["pending"][0]["id"]})
+    await make_overdue(db)
+    ear = Ear()
+    async with running(fresh_vhost_url, ear.hear) as bus, relaying(db, bus):
+        await soon(lambda: nothing_pending(db))
+        await soon(lambda: _heard(ear, 1))

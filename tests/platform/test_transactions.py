@@ -1,0 +1,67 @@
+"""What a transaction says is said once it is committed, and only then."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pymongo.errors import PyMongoError
+
+from shared.mongo import Database, Document, Session, connect
+
+EVENT: Document = {"id": uuid4()}
+
+
+@pytest.fixture
+async def db(mongo_url: str) -> AsyncIterator[Database]:
+    database = connect(mongo_url, f"transactions-{uuid4().hex}")
+    yield database
+    await database.drop()
+    await database.close()
+
+
+def listened_to(db: Database) -> list[tuple[str, Any, list[Document]]]:
+    heard: list[tuple[str, Any, list[Document]]] = []
+    db.on_pending = lambda collection, document_id, pending: heard.append((collection, document_id, pending))
+    return heard
+
+
+async def test_a_transactions_events_are_announced_after_the_commit(db: Database) -> None:
+    heard = listened_to(db)
+
+    async def write(session: Session) -> str:
+        await db["things"].insert_one({"_id": 1}, session=session)
+        db.announce("things", 1, [EVENT], session)
+        assert heard == []
+        return "done"
+
+    assert await db.atomically(write) == "done"
+    assert heard == [("things", 1, [EVENT])]
+
+
+async def test_a_transaction_that_ran_twice_announces_once(db: Database) -> None:
+    heard, attempts = listened_to(db), []
+
+    async def write(session: Session) -> None:
+        attempts.append(session)
+        await db["things"].insert_one({"_id": 1}, session=session)
+        db.announce("things", 1, [EVENT], session)
+        if len(attempts) == 1:
+            raise PyMongoError("once more", ["TransientTransactionError"])
+
+    await db.atomically(write)
+    assert (len(attempts), len(heard)) == (2, 1)
+
+
+async def test_an_aborted_transaction_announces_nothing(db: Database) -> None:
+    heard = listened_to(db)
+
+    async def write(session: Session) -> None:
+        await db["things"].insert_one({"_id": 1}, session=session)
+        db.announce("things", 1, [EVENT], session)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await db.atomically(write)
+    assert heard == []
+    assert await db["things"].count_documents({}) == 0

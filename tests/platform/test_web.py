@@ -1,0 +1,172 @@
+"""The application of every process: problems, limits, deadlines, request ids, health."""
+
+import asyncio
+import gzip
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from pydantic import Field
+
+from deploy.local.parts import Mongod
+from services.cases.app import create_app as create_cases
+from services.cases.settings import CasesSettings
+from shared import errors
+from shared import web as platform
+from shared.schemas.base import Request
+from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, an_actor, signed
+
+Client = TestClient[Any, Any]
+
+
+class Order(Request):
+    """What the test application takes."""
+
+    name: str = Field(max_length=10)
+    count: int = Field(strict=True)
+
+
+async def take(request: web.Request) -> web.Response:
+    order = await platform.read_body(request, Order)
+    return platform.answer({"name": order.name})
+
+
+async def break_down(_request: web.Request) -> web.Response:
+    raise RuntimeError("CANARY: a secret of the inside")
+
+
+async def refuse(_request: web.Request) -> web.Response:
+    raise errors.TooManyRequests(retry_after_s=7)
+
+
+@pytest.fixture
+async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    monkeypatch.setattr(platform, "BODY_DEADLINE_S", 0.3)
+    app = platform.create_app()
+    app.router.add_post("/orders", take)
+    app.router.add_get("/broken/{code}", break_down)
+    app.router.add_get("/limited", refuse)
+    async with TestClient(TestServer(app)) as it:
+        yield it
+
+
+async def problem_of(response: Any) -> dict[str, Any]:
+    assert response.content_type == "application/problem+json"
+    body: dict[str, Any] = json.loads(await response.read())
+    assert set(body) >= {"type", "title", "status", "detail", "request_id", "errors"}
+    assert body["status"] == response.status
+    assert body["request_id"] == response.headers["X-Request-Id"]
+    return body
+
+
+async def test_what_breaks_is_a_500_that_tells_nothing_of_the_inside(client: Client) -> None:
+    async with client.get("/broken/secret-code") as response:
+        body = await problem_of(response)
+    assert (response.status, body["errors"]) == (500, [])
+    assert "CANARY" not in str(body)
+
+
+async def test_unknown_paths_and_methods_are_problems_too(client: Client) -> None:
+    async with client.get("/nowhere") as response:
+        assert ((await problem_of(response))["status"], response.status) == (404, 404)
+    async with client.delete("/orders") as response:
+        assert (await problem_of(response))["status"] == 405
+        assert response.headers["Allow"] == "POST"
+
+
+async def test_a_wait_is_told_in_seconds(client: Client) -> None:
+    async with client.get("/limited") as response:
+        assert (response.status, response.headers["Retry-After"]) == (429, "7")
+        await problem_of(response)
+
+
+async def test_a_request_id_is_taken_when_it_is_one_and_made_when_it_is_not(client: Client) -> None:
+    async with client.get("/nowhere", headers={"X-Request-Id": "abc-12345678"}) as response:
+        assert response.headers["X-Request-Id"] == "abc-12345678"
+    for bad in ("short", "x" * 65, "with space in it", "{}{}{}{}{}"):
+        async with client.get("/nowhere", headers={"X-Request-Id": bad}) as response:
+            made = response.headers["X-Request-Id"]
+        assert made != bad
+        assert len(made) == 32
+
+
+async def test_every_wrong_field_is_named(client: Client) -> None:
+    async with client.post("/orders", json={"name": "x" * 11, "count": "1", "extra": 1}) as response:
+        body = await problem_of(response)
+    assert {(error["field"], error["code"]) for error in body["errors"]} == {
+        ("name", "string_too_long"),
+        ("count", "int_type"),
+        ("extra", "extra_forbidden"),
+    }
+
+
+async def test_a_chunked_body_over_the_limit_is_413(client: Client) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 65_536
+
+    headers = {"Content-Type": "application/json"}
+    async with client.post("/orders", data=chunks(), headers=headers) as response:
+        assert (await problem_of(response))["status"] == 413
+
+
+async def test_a_body_that_never_ends_is_cut_off(client: Client) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"name": "'
+        await asyncio.sleep(5)
+
+    headers = {"Content-Type": "application/json"}
+    async with client.post("/orders", data=slowly(), headers=headers) as response:
+        assert (await problem_of(response))["status"] == 408
+
+
+async def test_a_small_zip_bomb_is_refused(client: Client) -> None:
+    bomb = gzip.compress(b"[" * 20_000_000)
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with client.post("/orders", data=io.BytesIO(bomb), headers=headers) as response:
+        assert response.status in (400, 413)
+
+
+# A whole service, with its database away and back
+
+
+def settings(mongo_url: str) -> CasesSettings:
+    return CasesSettings.model_validate(
+        {
+            "PORTICO_SECRET_KEY": TEST_SECRET,
+            "MONGO_URL": mongo_url,
+            "RABBITMQ_URL": UNREACHABLE_BROKER,
+            "PORTICO_LOG_LEVEL": "error",
+        }
+    )
+
+
+async def test_a_service_starts_without_its_database_says_503_and_comes_back_by_itself(own_mongod: Mongod) -> None:
+    own_mongod.kill()
+    async with TestClient(TestServer(create_cases(settings(own_mongod.url)))) as client:
+        async with client.get("/healthz") as alive, client.get("/readyz") as ready:
+            assert (alive.status, ready.status) == (200, 503)
+        async with client.get("/cases", headers=signed(an_actor())) as response:
+            assert (response.status, response.headers["Retry-After"]) == (503, "2")
+            assert (await problem_of(response))["code"] == "unavailable"
+        await own_mongod.restart()
+        async with client.get("/cases", headers=signed(an_actor())) as response:
+            assert response.status == 200
+        async with client.get("/readyz") as ready:
+            body = await ready.json()
+        # The broker is still away: HTTP can be served all the same.
+        assert (ready.status, body["degraded"]["broker"]) == (200, "away")
+
+
+async def test_metrics_name_routes_by_their_template(mongo_url: str) -> None:
+    async with TestClient(TestServer(create_cases(settings(mongo_url)))) as client:
+        async with client.get("/cases/1234567890", headers=signed(an_actor())) as response:
+            assert response.status == 422
+        async with client.get("/metrics") as metrics:
+            text = await metrics.text()
+    assert 'portico_http_requests_total{method="GET",route="/cases/{number}",status="422"}' in text
+    assert "1234567890" not in text

@@ -1,0 +1,141 @@
+"""Something to talk about on the bus, somebody who listens, and ways to wait for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+
+from deploy.local.child import until
+from shared.bus import Bus, BusAway, Envelope, Handler, Subscriptions
+from shared.events.base import Event
+from shared.logging import Origin, origin
+from shared.topology import EVENTS, Topology, WorkQueue
+
+
+class ThingHappened(Event):
+    """What these tests talk about."""
+
+    type: ClassVar[str] = "tests.thing.happened.v1"
+    number: int
+
+
+NEWER = "tests.thing.happened.v2"
+QUEUE = WorkQueue("tests.things.v1", listens=(ThingHappened.type, NEWER))
+TOPOLOGY = Topology(queues=(QUEUE,), retry_delays_s=(0.1, 0.2))
+ATTEMPTS = 3
+
+
+@dataclass
+class Ear:
+    """Remembers what was heard, and does to each event what the test says."""
+
+    heard: list[ThingHappened] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
+
+    async def hear(self, event: ThingHappened) -> None:
+        self.heard.append(event)
+        self.origins.append(origin.get())
+
+    def times(self, number: int) -> int:
+        return sum(event.number == number for event in self.heard)
+
+
+@asynccontextmanager
+async def running(
+    url: str, handler: Handler | None = None, *, topology: Topology = TOPOLOGY, deadline_s: float = 30.0
+) -> AsyncIterator[Bus]:
+    """A process's bus, connected; with a handler it consumes."""
+    bus = Bus(url, app_id="tests", topology=topology, handler_deadline_s=deadline_s)
+    if handler:
+        subscriptions: Subscriptions = {ThingHappened: handler}
+        bus.consume(topology.queues[0], subscriptions)
+    await bus.start()
+    try:
+        await until_up(bus)
+        yield bus
+    finally:
+        await bus.stop()
+
+
+async def until_up(bus: Bus, *, deadline_s: float = 30.0) -> None:
+    """Connected, and every consumer attached."""
+
+    def is_up() -> bool:
+        consumers = bus.status()["consumers"]
+        assert isinstance(consumers, dict)
+        return bus.connected and all(consumers.values())
+
+    await eventually(is_up, deadline_s=deadline_s)
+
+
+def a_thing(number: int = 1, *, type_: str = ThingHappened.type, body: bytes | None = None) -> Envelope:
+    """An event on its way; with `body`, one that is not what it says."""
+    event = ThingHappened(number=number, at=datetime.now(UTC))
+    return Envelope(
+        id=event.id, type=type_, body=event.model_dump_json().encode() if body is None else body, at=event.at
+    )
+
+
+async def eventually(condition: Callable[[], bool], *, deadline_s: float = 15.0) -> None:
+    """Waits for it; fails when the deadline passes first."""
+
+    async def holds() -> bool:
+        return condition()
+
+    await soon(holds, deadline_s=deadline_s)
+
+
+async def soon(condition: Callable[[], Awaitable[bool]], *, deadline_s: float = 15.0) -> None:
+    """Waits for it; fails when the deadline passes first."""
+    assert await until(condition, deadline_s=deadline_s, pause_s=0.02), "it did not come true in time"
+
+
+async def publish_until_confirmed(bus: Bus, envelope: Envelope) -> None:
+    """As the relay does."""
+    while True:
+        try:
+            await bus.publish(envelope)
+        except BusAway:
+            await asyncio.sleep(0.05)
+        else:
+            return
+
+
+@asynccontextmanager
+async def a_raw_channel(url: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
+    connection = await aio_pika.connect(url)
+    async with connection, connection.channel() as channel:
+        yield channel
+
+
+async def dead_letters(url: str, count: int, *, deadline_s: float = 15.0) -> list[AbstractIncomingMessage]:
+    """Waits until so many are dead, and takes them out."""
+    async with a_raw_channel(url) as channel:
+        queue = await channel.declare_queue(QUEUE.dead_queue, passive=True)
+
+        async def there() -> bool:
+            return (await queue.declare()).message_count == count
+
+        await soon(there, deadline_s=deadline_s)
+        return [await queue.get(no_ack=True) for _ in range(count)]
+
+
+async def put_by_hand(url: str, message: aio_pika.Message, *, key: str = ThingHappened.type) -> None:
+    async with a_raw_channel(url) as channel:
+        exchange = await channel.get_exchange(EVENTS, ensure=False)
+        await exchange.publish(message, key)
+
+
+async def has_consumers(url: str, count: int) -> bool:
+    """Whether the broker knows of so many on the work queue; not while there is no queue."""
+    async with a_raw_channel(url) as channel:
+        try:
+            queue = await channel.declare_queue(QUEUE.name, passive=True)
+        except aio_pika.exceptions.ChannelNotFoundEntity:
+            return False
+        return queue.declaration_result.consumer_count == count

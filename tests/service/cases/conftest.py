@@ -1,0 +1,156 @@
+"""The cases service on a real mongod, spoken to as the gateway does."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from uuid_utils.compat import uuid7
+
+from services.cases.app import create_app
+from services.cases.consumers import SUBSCRIPTIONS
+from services.cases.settings import CasesSettings
+from shared.actor import Actor, Role
+from shared.events.base import Event
+from shared.events.identity import SiteChanged, UserChanged
+from shared.mongo import Database
+from shared.web import DATABASE
+from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, a_contact, an_actor, an_address, signed
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A status and what came with it."""
+
+    status: int
+    body: Any
+
+    @property
+    def code(self) -> str:
+        return str(self.body["code"])
+
+    @property
+    def wrong_fields(self) -> set[str]:
+        return {error["field"] for error in self.body["errors"]}
+
+
+class CasesApi:
+    """The service's HTTP, and the events it hears."""
+
+    def __init__(self, client: TestClient[Any, Any], db: Database) -> None:
+        self.client = client
+        self.db = db
+
+    async def call(
+        self, method: str, path: str, by: Actor | None, *, key: str | None = None, **request: Any
+    ) -> Answered:
+        headers = signed(by) | request.pop("headers", {})
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        async with self.client.request(method, path, headers=headers, **request) as response:
+            is_json = response.content_type.endswith("json")
+            return Answered(response.status, await response.json() if is_json else await response.read())
+
+    async def submit(self, by: Actor, *, key: str | None = None, **fields: Any) -> Answered:
+        return await self.call("POST", "/cases", by, key=key, json=a_case(**fields))
+
+    async def submitted(self, by: Actor, **fields: Any) -> Json:
+        answer = await self.submit(by, **fields)
+        assert answer.status == 201, answer.body
+        body: Json = answer.body
+        return body
+
+    async def get(self, number: str, by: Actor) -> Answered:
+        return await self.call("GET", f"/cases/{number}", by)
+
+    async def act(self, number: str, by: Actor, *, key: str | None = None, **action: Any) -> Answered:
+        return await self.call("POST", f"/cases/{number}/actions", by, key=key, json=action)
+
+    async def agent_act(self, number: str, by: Actor, *, key: str | None = None, **action: Any) -> Answered:
+        return await self.call("POST", f"/agent/cases/{number}/actions", by, key=key, json=action)
+
+    async def listed(self, by: Actor, **query: Any) -> list[str]:
+        answer = await self.call("GET", "/cases", by, params=query)
+        assert answer.status == 200, answer.body
+        return [row["number"] for row in answer.body["items"]]
+
+    async def hear(self, event: Event) -> None:
+        """As the bus would hand it over: through JSON."""
+        await SUBSCRIPTIONS[type(event)](self.db, type(event).model_validate_json(event.model_dump_json()))
+
+    async def said(self, number: str) -> list[Json]:
+        """The events that this case's changes caused and that wait for the bus: type and body."""
+        document = await self.db["cases"].find_one({"number": number})
+        assert document is not None
+        return [{"type": item["type"], **item["body"]} for item in document["pending"]]
+
+
+def a_case(**fields: Any) -> Json:
+    """A case body that is accepted: an unknown serial, another address than a site's."""
+    body: Json = {
+        "serial": "CNB7K2041X",
+        "title": "Paper jam in tray 3",
+        "description": "The printer jams on every second page since this morning.",
+        "severity": 3,
+        "contact": a_contact(),
+        "equipment_address": an_address(),
+    }
+    if "product_number" in fields or "said" in fields:
+        del body["serial"]
+    if "site_id" in fields:
+        del body["equipment_address"]
+    return body | fields
+
+
+def user_state(actor: Actor, *, version: int = 1, **other: Any) -> UserChanged:
+    """What identity says of this actor."""
+    values: dict[str, Any] = {
+        "user_id": actor.user_id,
+        "company_id": actor.company_id,
+        "login_email": actor.login_email,
+        "contact_email": actor.email,
+        "name": actor.name,
+        "role": actor.role,
+        "language": actor.language,
+        "time_zone": actor.time_zone,
+        "version": version,
+        "at": datetime.now(UTC),
+    }
+    return UserChanged(**(values | other))
+
+
+def site_state(company_id: UUID, *, version: int = 1, **other: Any) -> SiteChanged:
+    """What identity says of a site."""
+    values: dict[str, Any] = {
+        "site_id": uuid7(),
+        "company_id": company_id,
+        "name": "Lyon",
+        "version": version,
+        "at": datetime.now(UTC),
+        **an_address(),
+    }
+    return SiteChanged(**(values | other))
+
+
+@pytest.fixture(scope="session")
+async def cases(mongo_url: str) -> AsyncIterator[CasesApi]:
+    settings = CasesSettings.model_validate(
+        {
+            "PORTICO_SECRET_KEY": TEST_SECRET,
+            "MONGO_URL": mongo_url,
+            "RABBITMQ_URL": UNREACHABLE_BROKER,
+            "PORTICO_LOG_LEVEL": "error",
+        }
+    )
+    app = create_app(settings)
+    async with TestClient(TestServer(app)) as client:
+        yield CasesApi(client, app[DATABASE])
+
+
+@pytest.fixture
+def agent() -> Actor:
+    """Somebody of the vendor's."""
+    return an_actor(Role.AGENT, name="Marek Kowal")

@@ -1,0 +1,250 @@
+"""Acting on a case: the rules of both sides, and many people at once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from shared.actor import Actor, Role
+from tests.builders import an_actor
+from tests.service.cases.conftest import CasesApi, user_state
+
+
+async def test_a_case_is_taken_answered_and_closed_with_its_resolution(cases: CasesApi, agent: Actor) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    taken = (await cases.agent_act(number, agent, action="take")).body
+    assert (taken["status"], taken["assignee"]["name"]) == ("in_progress", "Marek Kowal")
+    await cases.agent_act(number, agent, action="reply", text="Please send the event log.")
+    version = (await cases.get(number, agent)).body["version"]
+    closed = (
+        await cases.agent_act(number, agent, action="close", version=version, resolution="Replaced the roller.")
+    ).body
+    assert (closed["status"], closed["turn"], closed["resolution"]) == ("closed", None, "Replaced the roller.")
+    assert [entry["kind"] for entry in closed["history"]] == ["created", "taken", "reply", "closed"]
+    *_, fact, state = await cases.said(number)
+    assert (fact["type"], fact["outcome"], fact["reason"]) == ("cases.case.closed.v1", "closed", "Replaced the roller.")
+    assert fact["version"] == state["version"] == closed["version"]
+    assert state["is_open"] is False
+    assert {person["email"] for person in fact["people"]} >= {ana.email}
+
+
+async def test_a_customers_comment_gives_the_turn_back(cases: CasesApi, agent: Actor) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    version = (await cases.agent_act(number, agent, action="take")).body["version"]
+    waiting = await cases.agent_act(number, agent, action="set_status", version=version, status="waiting_customer")
+    assert waiting.body["turn"] == "customer"
+    assert await cases.listed(ana, view="waiting") == [number]
+    answered = (await cases.act(number, ana, action="comment", text="Here is the log.")).body
+    assert (answered["status"], answered["turn"]) == ("in_progress", "vendor")
+    assert answered["turn_since"] == answered["updated_at"]
+
+
+async def test_a_closed_case_takes_no_comment_and_no_second_closing(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    closed = await cases.act(number, ana, action="close", version=1, reason="done", resolved=True)
+    comment = await cases.act(number, ana, action="comment", text="too late")
+    again = await cases.act(number, ana, action="close", version=closed.body["version"], reason="done", resolved=True)
+    assert (comment.status, comment.code) == (409, "case_closed")
+    assert (again.status, again.code) == (409, "case_closed")
+
+
+async def test_a_cancelled_case_counts_as_closed(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    cancelled = (await cases.act(number, ana, action="cancel", version=1, reason="wrong device")).body
+    assert (cancelled["status"], cancelled["allowed_actions"]) == ("cancelled", [])
+    assert (await cases.said(number))[-2]["outcome"] == "cancelled"
+
+
+async def test_a_closed_case_can_be_reopened_and_an_open_one_cannot(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    assert (await cases.act(number, ana, action="reopen", version=1, reason="again")).code == "case_open"
+    closed = (await cases.act(number, ana, action="close", version=1, reason="done", resolved=True)).body
+    assert closed["allowed_actions"] == ["reopen"]
+    opened = (await cases.act(number, ana, action="reopen", version=closed["version"], reason="again")).body
+    assert (opened["status"], opened["closed_at"]) == ("in_progress", None)
+    assert (await cases.said(number))[-1]["is_open"] is True
+
+
+async def test_a_stale_change_answers_409_with_the_current_state(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    await cases.act(number, ana, action="change_severity", version=1, severity=1)
+    stale = await cases.act(number, ana, action="close", version=1, reason="done", resolved=True)
+    assert (stale.status, stale.code) == (409, "stale")
+    assert stale.body["current"] == {"version": 2, "status": "new", "severity": 1, "assignee": None}
+
+
+@pytest.mark.parametrize(
+    "action", [{"action": "comment", "text": "hello"}, {"action": "cancel", "version": 1, "reason": "x"}]
+)
+async def test_a_repeated_action_with_the_same_key_happens_once(cases: CasesApi, action: dict[str, Any]) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    answers = [await cases.act(number, ana, key="again", **action) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert len(answers[-1].body["history"]) == 2
+    other = await cases.act(number, ana, key="again", action="comment", text="something else")
+    assert (other.status, other.code) == (422, "idempotency_key_reused")
+
+
+async def test_who_sees_but_does_not_own_may_not_change(cases: CasesApi) -> None:
+    ana = an_actor()
+    luc = an_actor(Role.MEMBER, company_id=ana.company_id)
+    number = (await cases.submitted(ana))["number"]
+    assert (await cases.get(number, luc)).body["allowed_actions"] == []
+    for action in (
+        {"action": "comment", "text": "hi"},
+        {"action": "close", "version": 1, "reason": "x", "resolved": False},
+        {"action": "change_severity", "version": 1, "severity": 1},
+    ):
+        answer = await cases.act(number, luc, **action)
+        assert (answer.status, answer.code) == (403, "forbidden"), action
+
+
+async def test_a_case_manager_changes_what_it_sees(cases: CasesApi) -> None:
+    ana = an_actor(Role.MEMBER)
+    manager = an_actor(Role.CASE_MANAGER, company_id=ana.company_id)
+    number = (await cases.submitted(ana))["number"]
+    answer = await cases.act(number, manager, action="change_severity", version=1, severity=2)
+    assert (answer.status, answer.body["severity"]) == (200, 2)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"action": "take"},
+        {"action": "reply", "text": "x"},
+        {"action": "note", "text": "x"},
+        {"action": "set_status", "version": 1, "status": "in_progress"},
+        {"action": "close", "version": 1, "resolution": "x"},
+        {"action": "assign", "version": 1, "agent_id": "0195d8e0-0000-7000-8000-000000000000"},
+    ],
+    ids=lambda action: str(action["action"]),
+)
+async def test_the_customers_side_has_no_agent_actions(cases: CasesApi, action: dict[str, Any]) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    assert (await cases.agent_act(number, ana, **action)).status == 403
+    assert len((await cases.get(number, ana)).body["history"]) == 1
+
+
+async def test_a_case_is_assigned_to_an_agent_and_to_nobody_else(cases: CasesApi, agent: Actor) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    await cases.hear(user_state(agent))
+    await cases.hear(user_state(ana))
+    assigned = await cases.agent_act(number, agent, action="assign", version=1, agent_id=str(agent.user_id))
+    assert assigned.body["assignee"]["name"] == agent.name
+    wrong = await cases.agent_act(
+        number, agent, action="assign", version=assigned.body["version"], agent_id=str(ana.user_id)
+    )
+    assert (wrong.status, wrong.code) == (409, "not_yet_known")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"action": "explode"},
+        {"action": "comment"},
+        {"action": "comment", "text": ""},
+        {"action": "comment", "text": {"$ne": None}},
+        {"action": "comment", "text": "x" * 10_001},
+        {"action": "comment", "text": "x", "internal": True},
+        {"action": "close", "reason": "x", "resolved": True},
+        {"action": "close", "version": "1", "reason": "x", "resolved": True},
+        {"action": "close", "version": 2**63, "reason": "x", "resolved": True},
+        {"action": "change_severity", "version": 1, "severity": 0},
+    ],
+    ids=str,
+)
+async def test_a_wrong_action_is_named(cases: CasesApi, body: dict[str, Any]) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    answer = await cases.act(number, ana, **body)
+    assert answer.status == 422
+    assert answer.body["errors"][0]["code"]
+
+
+# Many at once
+
+
+async def test_twenty_people_comment_at_once_and_nothing_is_lost(cases: CasesApi) -> None:
+    ana = an_actor()
+    people = [an_actor(company_id=ana.company_id, name=f"Person {n}") for n in range(20)]
+    number = (await cases.submitted(ana))["number"]
+    answers = await asyncio.gather(
+        *(cases.act(number, person, action="comment", text=f"from {person.name}") for person in people)
+    )
+    assert {answer.status for answer in answers} == {200}
+    now = (await cases.get(number, ana)).body
+    assert {entry["text"] for entry in now["history"][1:]} == {f"from Person {n}" for n in range(20)}
+    assert now["version"] == 21
+
+
+async def test_twenty_agents_take_one_case_and_one_has_it(cases: CasesApi) -> None:
+    ana = an_actor()
+    agents = [an_actor(Role.AGENT, name=f"Agent {n}") for n in range(20)]
+    number = (await cases.submitted(ana))["number"]
+    answers = await asyncio.gather(*(cases.agent_act(number, one, action="take") for one in agents))
+    assert sorted(answer.status for answer in answers) == [200] + [409] * 19
+    assert {answer.code for answer in answers if answer.status == 409} == {"already_taken"}
+    winner = next(answer.body["assignee"]["name"] for answer in answers if answer.status == 200)
+    now = (await cases.get(number, ana)).body
+    assert now["assignee"]["name"] == winner
+    assert [entry["kind"] for entry in now["history"]] == ["created", "taken"]
+
+
+async def test_twenty_people_close_and_comment_at_once_and_one_closes(cases: CasesApi) -> None:
+    ana = an_actor()
+    people = [an_actor(company_id=ana.company_id) for _ in range(20)]
+    number = (await cases.submitted(ana))["number"]
+    closing = [cases.act(number, p, action="close", version=1, reason="done", resolved=True) for p in people[:10]]
+    commenting = [cases.act(number, p, action="comment", text="wait") for p in people[10:]]
+    answers = await asyncio.gather(*closing, *commenting)
+    winners = [answer for answer in answers[:10] if answer.status == 200]
+    assert len(winners) <= 1
+    assert all(answer.status == 409 for answer in answers[:10] if answer not in winners)
+    assert all(answer.status in (200, 409) for answer in answers[10:])
+    history = (await cases.get(number, ana)).body["history"]
+    accepted = sum(answer.status == 200 for answer in answers)
+    assert len(history) == 1 + accepted
+    closed_facts = [said for said in await cases.said(number) if said["type"] == "cases.case.closed.v1"]
+    assert len(closed_facts) == len(winners)
+
+
+async def test_a_full_case_takes_no_comment_but_can_be_closed(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    document = await cases.db["cases"].find_one({"number": number})
+    assert document is not None
+    entry = document["history"][0]
+    await cases.db["cases"].update_one({"number": number}, {"$set": {"history": [entry] * 1000}})
+    comment = await cases.act(number, ana, action="comment", text="one more")
+    assert (comment.status, comment.code) == (409, "case_full")
+    closed = await cases.act(number, ana, action="close", version=1, reason="done", resolved=True)
+    assert closed.status == 200
+
+
+async def test_a_case_with_8_mib_of_text_takes_no_comment(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    await cases.db["cases"].update_one({"number": number}, {"$set": {"history_bytes": 8 * 1024 * 1024 - 5}})
+    assert (await cases.act(number, ana, action="comment", text="sixsix")).code == "case_full"
+    assert (await cases.act(number, ana, action="comment", text="five5")).status == 200
+
+
+async def test_a_text_that_looks_like_a_database_expression_stays_text(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana, title="$problem.severity"))["number"]
+    commented = (await cases.act(number, ana, action="comment", text="$$ROOT")).body
+    closed = (
+        await cases.act(number, ana, action="close", version=commented["version"], reason="$version", resolved=True)
+    ).body
+    assert (closed["title"], closed["resolution"]) == ("$problem.severity", "$version")
+    assert [entry["text"] for entry in closed["history"]] == ["", "$$ROOT", "$version"]

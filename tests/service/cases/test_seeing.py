@@ -1,0 +1,232 @@
+"""Who sees which case: one predicate for lists, detail, counts and export."""
+
+import io
+from typing import Any
+
+import openpyxl
+import pytest
+from uuid_utils.compat import uuid7
+
+from services.cases.domain import case_number
+from shared.actor import Actor, Role
+from tests.builders import Json, a_contact, an_actor
+from tests.service.cases.conftest import CasesApi, site_state, user_state
+
+
+async def export(cases: CasesApi, by: Actor, **query: Any) -> list[list[object]]:
+    answer = await cases.call("GET", "/cases.xlsx", by, params=query)
+    assert answer.status == 200, answer.body
+    sheet = openpyxl.load_workbook(io.BytesIO(answer.body)).active
+    assert sheet is not None
+    return [[cell.value for cell in row] for row in sheet.iter_rows()]
+
+
+async def sees(cases: CasesApi, by: Actor, case: Json) -> bool:
+    """Whether all doors agree that this actor sees the case."""
+    number = case["number"]
+    doors = {
+        (await cases.get(number, by)).status == 200,
+        number in await cases.listed(by),
+        number in [row[0] for row in await export(cases, by)],
+        sum(f["count"] for f in (await cases.call("GET", "/cases/facets", by)).body["status"]) > 0,
+    }
+    assert len(doors) == 1, "the doors disagree"
+    return True in doors
+
+
+async def test_a_stranger_sees_no_case_and_nothing_tells_it_from_one_that_is_not_there(cases: CasesApi) -> None:
+    case = await cases.submitted(an_actor())
+    stranger = an_actor()
+    assert not await sees(cases, stranger, case)
+    seen, unused = await cases.get(case["number"], stranger), await cases.get(case_number(999_999_999), stranger)
+    for answer in (seen, unused):
+        answer.body.pop("request_id")
+    assert (seen.status, seen.body) == (unused.status, unused.body) == (404, unused.body)
+
+
+async def test_a_stranger_cannot_act_on_a_case(cases: CasesApi) -> None:
+    case = await cases.submitted(an_actor())
+    comment = await cases.act(case["number"], an_actor(), action="comment", text="hello")
+    closing = await cases.act(case["number"], an_actor(), action="close", version=1, reason="x", resolved=True)
+    assert (comment.status, closing.status) == (404, 404)
+
+
+@pytest.mark.parametrize(
+    ("role", "visibility", "seen"),
+    [
+        (Role.MEMBER, "company", True),
+        (Role.MEMBER, "site", False),
+        (Role.MEMBER, "own", False),
+        (Role.CASE_MANAGER, "own", True),
+        (Role.COMPANY_ADMIN, "own", True),
+    ],
+)
+async def test_the_companys_visibility_decides_what_members_see_of_colleagues(
+    cases: CasesApi, *, role: Role, visibility: str, seen: bool
+) -> None:
+    ana = an_actor()
+    site = site_state(ana.company_id)
+    await cases.hear(site)
+    case = await cases.submitted(ana, site_id=str(site.site_id))
+    colleague = an_actor(role, company_id=ana.company_id, visibility=visibility)
+    assert await sees(cases, colleague, case) is seen
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.CASE_MANAGER])
+async def test_a_site_scope_hides_other_sites_but_not_cases_without_site(cases: CasesApi, role: Role) -> None:
+    ana = an_actor()
+    here, there = site_state(ana.company_id), site_state(ana.company_id, name="Nice")
+    for site in (here, there):
+        await cases.hear(site)
+    at_here = await cases.submitted(ana, site_id=str(here.site_id))
+    at_there = await cases.submitted(ana, site_id=str(there.site_id))
+    nowhere = await cases.submitted(ana)
+    limited = an_actor(role, company_id=ana.company_id, site_ids=frozenset({here.site_id}))
+    assert set(await cases.listed(limited)) == {at_here["number"], nowhere["number"]}
+    assert (await cases.get(at_there["number"], limited)).status == 404
+
+
+async def test_own_cases_stay_visible_whatever_the_scope(cases: CasesApi) -> None:
+    ana = an_actor()
+    luc = an_actor(Role.MEMBER, company_id=ana.company_id, visibility="own", site_ids=frozenset({uuid7()}))
+    await cases.hear(user_state(luc))
+    site = site_state(ana.company_id)
+    await cases.hear(site)
+    as_contact = a_contact(user_id=str(luc.user_id))
+    first = await cases.submitted(ana, site_id=str(site.site_id), contact=as_contact, confidential=True)
+    second = await cases.submitted(ana, site_id=str(site.site_id), secondary_contact=as_contact)
+    assert set(await cases.listed(luc)) == {first["number"], second["number"]}
+
+
+@pytest.mark.parametrize(
+    ("role", "seen"),
+    [(Role.MEMBER, False), (Role.CASE_MANAGER, False), (Role.COMPANY_ADMIN, True)],
+)
+async def test_a_confidential_case_is_seen_by_its_own_people_and_administrators(
+    cases: CasesApi, agent: Actor, *, role: Role, seen: bool
+) -> None:
+    ana = an_actor(Role.MEMBER)
+    case = await cases.submitted(ana, confidential=True)
+    assert await sees(cases, ana, case)
+    assert await sees(cases, an_actor(role, company_id=ana.company_id), case) is seen
+    assert (await cases.get(case["number"], agent)).status == 200
+
+
+async def test_internal_notes_never_leave_the_vendors_side(cases: CasesApi, agent: Actor) -> None:
+    ana = an_actor()
+    case = await cases.submitted(ana)
+    noted = await cases.agent_act(case["number"], agent, action="note", text="CANARY-7431")
+    assert "CANARY-7431" in str(noted.body)
+    for answer in (
+        await cases.get(case["number"], ana),
+        await cases.call("GET", "/cases", ana),
+        await cases.act(case["number"], ana, action="comment", text="anything new?"),
+    ):
+        assert answer.status == 200
+        assert "CANARY" not in str(answer.body)
+    assert "CANARY" not in str(await export(cases, ana))
+    assert "CANARY" not in str(await cases.said(case["number"]))
+    assert (await cases.get(case["number"], ana)).body["history"][-1]["kind"] == "comment"
+
+
+async def test_a_mistyped_number_is_answered_check_the_number(cases: CasesApi) -> None:
+    number = (await cases.submitted(an_actor()))["number"]
+    mistyped = number[:4] + str((int(number[4]) + 1) % 10) + number[5:]
+    for wrong in (mistyped, "123", "abcdefghij", number + "0", "\u0660" * 10):
+        answer = await cases.get(wrong, an_actor())
+        assert (answer.status, answer.code, answer.wrong_fields) == (422, "check_number", {"number"})
+
+
+async def test_the_customers_side_has_no_agent_queue(cases: CasesApi) -> None:
+    assert (await cases.call("GET", "/agent/cases", an_actor())).status == 403
+
+
+# Lists
+
+
+async def test_every_column_sorts_in_both_directions_and_pages_never_skip_or_repeat(cases: CasesApi) -> None:
+    ana = an_actor()
+    for severity in (3, 1, 4, 1, 2):
+        await cases.submitted(ana, severity=severity, own_reference=f"R{severity}")
+    columns = "number title status severity product_name serial site_name created_at updated_at turn submitter"
+    for column in columns.split():
+        forwards = await walk(cases, ana, sort=column)
+        backwards = await walk(cases, ana, sort=f"-{column}")
+        assert len(set(forwards)) == 5
+        assert forwards == list(reversed(backwards)), column
+        assert forwards == await cases.listed(ana, sort=column, limit=200)
+
+
+async def walk(cases: CasesApi, by: Actor, **query: Any) -> list[str]:
+    numbers: list[str] = []
+    cursor = None
+    while True:
+        params = {"limit": 2, **query} | ({"cursor": cursor} if cursor else {})
+        body = (await cases.call("GET", "/cases", by, params=params)).body
+        assert body["total"] == 5
+        numbers += [row["number"] for row in body["items"]]
+        cursor = body["next_cursor"]
+        if cursor is None:
+            return numbers
+
+
+async def test_filters_narrow_list_counts_and_export_alike(cases: CasesApi) -> None:
+    ana = an_actor()
+    luc = an_actor(Role.MEMBER, company_id=ana.company_id)
+    high = await cases.submitted(ana, severity=1, serial="AAA111", title="Smoke from the fuser unit")
+    await cases.submitted(ana, severity=4)
+    by_luc = await cases.submitted(luc, severity=4, own_reference="PO-77")
+    await cases.act(by_luc["number"], luc, action="close", version=1, reason="works again", resolved=True)
+    for query, expected in (
+        ({"severity": 1}, [high]),
+        ({"serial": "aaa-111"}, [high]),
+        ({"q": "fuser smoke"}, [high]),
+        ({"q": high["number"]}, [high]),
+        ({"status": "closed"}, [by_luc]),
+        ({"view": "submitted", "severity": 1}, [high]),
+        ({"mine": "1", "severity": 1}, [high]),
+        ({"view": "waiting"}, []),
+        ({"created_to": "2020-01-01"}, []),
+    ):
+        numbers = [case["number"] for case in expected]
+        assert await cases.listed(ana, **query) == numbers, query
+        assert [row[0] for row in (await export(cases, ana, **query))[1:]] == numbers
+        facets = (await cases.call("GET", "/cases/facets", ana, params=query)).body
+        assert sum(facet["count"] for facet in facets["status"]) == len(expected)
+    assert await cases.listed(luc, mine="1") == [by_luc["number"]]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "201"},
+        {"limit": "x"},
+        {"sort": "password_hash"},
+        {"sort": "$where"},
+        {"cursor": "garbage"},
+        {"cursor": "W3siJG5lIjpudWxsfSwxXQ=="},
+        {"status": "exploded"},
+        {"severity": "9"},
+        {"site_id": "1"},
+        {"unknown": "1"},
+        {"created_from": "yesterday"},
+        {"status[$ne]": "new"},
+    ],
+    ids=str,
+)
+async def test_a_wrong_query_is_named(cases: CasesApi, query: dict[str, str]) -> None:
+    answer = await cases.call("GET", "/cases", an_actor(), params=query)
+    assert answer.status == 422
+    assert answer.body["errors"][0]["field"]
+
+
+async def test_the_export_has_one_text_row_per_case_and_no_formula(cases: CasesApi) -> None:
+    ana = an_actor()
+    await cases.submitted(ana, title='=HYPERLINK("http://evil.example")', own_reference="+1")
+    rows = await export(cases, ana)
+    assert rows[0][:4] == ["Number", "Title", "Status", "Severity"]
+    answer = await cases.call("GET", "/cases.xlsx", ana)
+    sheet = openpyxl.load_workbook(io.BytesIO(answer.body)).active
+    assert sheet is not None
+    assert (sheet["B2"].value, sheet["B2"].data_type) == ('=HYPERLINK("http://evil.example")', "s")

@@ -1,0 +1,359 @@
+"""Submitting a case: what it needs, what it says, and that it happens once."""
+
+import asyncio
+import io
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from services.cases.domain import read_case_number
+from shared.actor import Actor, Role
+from shared.events.contracts import AgreementChanged, DeviceChanged, ProductChanged
+from shared.events.identity import CompanyChanged
+from tests.builders import Json, a_contact, a_serial, an_actor, an_address
+from tests.service.cases.conftest import CasesApi, a_case, site_state, user_state
+
+NOW = datetime.now(UTC)
+
+
+def agreement(**other: Any) -> AgreementChanged:
+    values: dict[str, Any] = {
+        "agreement_id": uuid7(),
+        "agreement_kind": "service_contract",
+        "level": "next business day",
+        "start": NOW.date() - timedelta(days=10),
+        "end": NOW.date() + timedelta(days=300),
+        "version": 1,
+        "at": NOW,
+    }
+    return AgreementChanged(**(values | other))
+
+
+def device(company_id: UUID, serial: str, *agreements: AgreementChanged, **other: Any) -> DeviceChanged:
+    values: dict[str, Any] = {
+        "device_id": uuid7(),
+        "serial": serial,
+        "product_id": uuid7(),
+        "product_number": "LP600",
+        "product_name": "LaserPress 600",
+        "company_id": company_id,
+        "agreement_ids": tuple(item.agreement_id for item in agreements),
+        "version": 1,
+        "at": NOW,
+    }
+    return DeviceChanged(**(values | other))
+
+
+async def test_a_case_gets_a_number_with_a_check_digit_and_says_that_it_was_created(cases: CasesApi) -> None:
+    ana = an_actor()
+    contact = a_contact()
+    case = await cases.submitted(ana, contact=contact)
+    assert read_case_number(case["number"]) == case["number"]
+    assert (case["status"], case["turn"], case["version"]) == ("new", "vendor", 1)
+    created, state = await cases.said(case["number"])
+    assert created["type"] == "cases.case.created.v1"
+    assert [(person["relation"], person["email"]) for person in created["people"]] == [
+        ("submitter", ana.email),
+        ("owner", ana.email),
+        ("contact", contact["email"]),
+    ]
+    assert (state["type"], state["is_open"], state["version"]) == ("cases.case.changed.v1", True, 1)
+
+
+async def test_the_same_key_makes_one_case_however_often_and_at_once(cases: CasesApi) -> None:
+    ana, body = an_actor(), a_case()
+    answers = await asyncio.gather(
+        *(cases.call("POST", "/cases", ana, key="double-click", json=body) for _ in range(8))
+    )
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer.body["number"] for answer in answers}) == 1
+    assert len(await cases.listed(ana)) == 1
+
+
+async def test_the_same_key_with_another_body_is_refused(cases: CasesApi) -> None:
+    ana = an_actor()
+    await cases.submit(ana, key="k1")
+    answer = await cases.submit(ana, key="k1", title="Something else")
+    assert (answer.status, answer.code) == (422, "idempotency_key_reused")
+
+
+async def test_two_users_may_use_the_same_key(cases: CasesApi) -> None:
+    one, other = await cases.submit(an_actor(), key="1"), await cases.submit(an_actor(), key="1")
+    assert one.body["number"] != other.body["number"]
+
+
+async def test_an_unknown_serial_is_accepted_as_unverified(cases: CasesApi) -> None:
+    case = await cases.submitted(an_actor(), serial=" cn-b7 k2 ")
+    assert (case["serial"], case["coverage"]["verdict"]) == ("CNB7K2", "unverified")
+
+
+async def test_another_companys_serial_answers_like_an_unknown_one(cases: CasesApi) -> None:
+    serial = a_serial()
+    await cases.hear(device(uuid7(), serial))
+    case = await cases.submitted(an_actor(), serial=serial)
+    assert (case["coverage"]["verdict"], case["product_name"]) == ("unverified", "")
+
+
+async def test_a_known_device_brings_its_product_and_coverage(cases: CasesApi) -> None:
+    ana, serial, contract = an_actor(), a_serial(), agreement(said="SA-204-118")
+    await cases.hear(contract)
+    await cases.hear(device(ana.company_id, serial, contract))
+    case = await cases.submitted(ana, serial=serial.lower())
+    assert case["product_name"] == "LaserPress 600"
+    assert case["said"] == "SA-204-118"
+    assert case["coverage"] == {
+        "verdict": "covered",
+        "level": "next business day",
+        "until": contract.end.isoformat(),
+    }
+
+
+async def test_a_device_without_live_agreement_is_accepted_as_not_covered(cases: CasesApi) -> None:
+    ana, serial = an_actor(), a_serial()
+    over = agreement(start=date(2020, 1, 1), end=date(2021, 1, 1))
+    await cases.hear(over)
+    await cases.hear(device(ana.company_id, serial, over))
+    assert (await cases.submitted(ana, serial=serial))["coverage"]["verdict"] == "not_covered"
+
+
+@pytest.mark.parametrize("agreement_first", [True, False])
+async def test_an_unverified_case_gets_its_verdict_whichever_event_comes_first(
+    cases: CasesApi, *, agreement_first: bool
+) -> None:
+    ana, serial, contract = an_actor(), a_serial(), agreement()
+    case = await cases.submitted(ana, serial=serial)
+    told = [contract, device(ana.company_id, serial, contract)]
+    for event in told if agreement_first else reversed(told):
+        await cases.hear(event)
+    now = (await cases.get(case["number"], ana)).body
+    assert (now["coverage"]["verdict"], now["product_name"]) == ("covered", "LaserPress 600")
+    # contracts hears which agreements the open case cites now.
+    assert (await cases.said(case["number"]))[-1]["agreement_ids"] == [str(contract.agreement_id)]
+
+
+async def test_an_older_state_of_a_device_never_overwrites_a_newer_one(cases: CasesApi) -> None:
+    ana, serial = an_actor(), a_serial()
+    newer = device(ana.company_id, serial, version=3, product_name="LaserPress 700")
+    older = newer.model_copy(update={"version": 2, "product_name": "LaserPress 600"})
+    for event in (newer, older, newer):
+        await cases.hear(event)
+    assert (await cases.submitted(ana, serial=serial))["product_name"] == "LaserPress 700"
+
+
+async def test_a_product_without_serial_numbers_needs_none_and_another_asks_for_it(cases: CasesApi) -> None:
+    number = f"P-{a_serial()}"
+    product = ProductChanged(
+        product_id=uuid7(),
+        product_number=number,
+        name="Remote Graphics",
+        line="Software",
+        has_serials=False,
+        version=1,
+        at=NOW,
+    )
+    await cases.hear(product)
+    case = await cases.submitted(an_actor(), product_number=number)
+    assert (case["product_name"], case["coverage"]["verdict"]) == ("Remote Graphics", "not_covered")
+    await cases.hear(product.model_copy(update={"version": 2, "has_serials": True}))
+    answer = await cases.submit(an_actor(), product_number=number)
+    assert (answer.status, answer.wrong_fields) == (422, {"serial"})
+
+
+async def test_a_site_gives_its_address_and_another_companys_site_is_not_known(cases: CasesApi) -> None:
+    ana = an_actor()
+    site = site_state(ana.company_id, city="Marseille")
+    await cases.hear(site)
+    case = await cases.submitted(ana, site_id=str(site.site_id))
+    assert (case["site_name"], case["equipment_address"]["city"]) == ("Lyon", "Marseille")
+    answer = await cases.submit(an_actor(), site_id=str(site.site_id))
+    assert (answer.status, answer.code) == (409, "not_yet_known")
+
+
+async def test_a_contact_is_the_user_whose_verified_login_has_the_address_now(cases: CasesApi) -> None:
+    ana = an_actor()
+    luc = an_actor(Role.MEMBER, company_id=ana.company_id, visibility="own")
+    await cases.hear(user_state(luc))
+    by_address = await cases.submitted(ana, contact=a_contact(email=luc.login_email))
+    assert by_address["contact"]["user_id"] == str(luc.user_id)
+    assert (await cases.get(by_address["number"], luc)).status == 200
+    # A profile's address is no proof of who somebody is.
+    await cases.hear(user_state(luc, version=2, contact_email="boss@example.com"))
+    by_profile = await cases.submitted(ana, contact=a_contact(email="boss@example.com"))
+    assert by_profile["contact"]["user_id"] is None
+    assert (await cases.get(by_profile["number"], luc)).status == 404
+
+
+async def test_a_contact_picked_from_another_company_is_not_known(cases: CasesApi) -> None:
+    stranger = an_actor()
+    await cases.hear(user_state(stranger))
+    answer = await cases.submit(an_actor(), contact=a_contact(user_id=str(stranger.user_id)))
+    assert (answer.status, answer.code) == (409, "not_yet_known")
+
+
+async def test_a_manager_creates_for_a_colleague_and_history_names_who_typed_it(cases: CasesApi) -> None:
+    manager = an_actor(Role.CASE_MANAGER, name="Mia Typist")
+    luc = an_actor(Role.MEMBER, company_id=manager.company_id, name="Luc Petit", visibility="own")
+    await cases.hear(user_state(luc))
+    await cases.hear(company_state(manager))
+    case = await cases.submitted(manager, submitter_id=str(luc.user_id))
+    assert case["submitter"]["name"] == "Luc Petit"
+    assert case["history"][0]["by"]["name"] == "Mia Typist"
+    assert await cases.listed(luc, view="submitted") == [case["number"]]
+
+
+async def test_a_member_creates_for_nobody_else(cases: CasesApi) -> None:
+    luc = an_actor(Role.MEMBER)
+    answer = await cases.submit(luc, submitter_id=str(uuid7()))
+    assert (answer.status, answer.code) == (403, "forbidden")
+
+
+async def test_the_vendor_names_the_submitter_who_gives_the_company(cases: CasesApi, agent: Actor) -> None:
+    nobody = await cases.submit(agent)
+    assert (nobody.status, nobody.wrong_fields) == (422, {"submitter_id"})
+    ana = an_actor()
+    await cases.hear(user_state(ana))
+    await cases.hear(company_state(ana))
+    case = await cases.submitted(agent, submitter_id=str(ana.user_id))
+    assert case["company_id"] == str(ana.company_id)
+    assert (await cases.get(case["number"], ana)).status == 200
+
+
+def company_state(actor: Actor) -> CompanyChanged:
+    return CompanyChanged(company_id=actor.company_id, name=actor.company_name, time_zone="UTC", version=1, at=NOW)
+
+
+# Bad input
+
+
+REQUIRED = ("title", "description", "severity", "contact")
+
+
+@pytest.mark.parametrize("field", REQUIRED)
+async def test_each_required_field_that_is_missing_is_named(cases: CasesApi, field: str) -> None:
+    body = a_case()
+    del body[field]
+    answer = await cases.call("POST", "/cases", an_actor(), json=body)
+    assert (answer.status, answer.wrong_fields) == (422, {field})
+
+
+@pytest.mark.parametrize("field", ["first_name", "last_name", "email", "phone"])
+async def test_each_missing_field_of_the_contact_is_named(cases: CasesApi, field: str) -> None:
+    contact = a_contact()
+    del contact[field]
+    answer = await cases.submit(an_actor(), contact=contact)
+    assert (answer.status, answer.wrong_fields) == (422, {f"contact.{field}"})
+
+
+async def test_every_missing_field_is_named_at_once(cases: CasesApi) -> None:
+    answer = await cases.call("POST", "/cases", an_actor(), json={"serial": "X", "site_id": str(uuid7())})
+    assert answer.status == 422
+    assert set(REQUIRED) <= answer.wrong_fields
+
+
+BAD_FIELDS: list[Json] = [
+    {"title": {"$ne": None}},
+    {"title": ["a"]},
+    {"title": "x" * 121},
+    {"title": "two\nlines"},
+    {"title": "nul\u0000byte"},
+    {"title": "   "},
+    {"description": "too short"},
+    {"description": "x" * 10_001},
+    {"severity": 5},
+    {"severity": "3"},
+    {"severity": True},
+    {"severity": 2**70},
+    {"severity": None},
+    {"contact": {"$gt": ""}},
+    {"contact": a_contact(email={"$ne": None})},
+    {"contact": a_contact(email="a@b.example, c@d.example")},
+    {"contact": a_contact(email="a@b.example\r\nBcc: c@d.example")},
+    {"contact": a_contact(phone="12")},
+    {"contact": a_contact(is_admin=True)},
+    {"equipment_address": an_address(country="XX")},
+    {"preferred_channel": "pigeon"},
+    {"status": "closed"},
+    {"company_id": str(uuid7())},
+    {"_id": "x"},
+    {"site_id": str(uuid7()), "equipment_address": an_address()},
+    {"said": "SA-1", "serial": "X"},
+    {"submitter_id": "not-an-id"},
+]
+
+
+@pytest.mark.parametrize("wrong", BAD_FIELDS, ids=lambda wrong: str(wrong)[:40])
+async def test_a_wrong_field_is_named_with_its_rule(cases: CasesApi, wrong: Json) -> None:
+    body = a_case() | wrong
+    answer = await cases.call("POST", "/cases", an_actor(), json=body)
+    assert answer.status == 422
+    assert all(error["field"] and error["code"] and error["message"] for error in answer.body["errors"])
+    assert answer.body["errors"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b'{"title": NaN}', 422),
+        (b'{"severity": Infinity}', 422),
+        (b'{"title": "\\ud800"}', 400),
+        (b"[" * 20_000, 400),
+        (b'{"a":' * 20_000 + b"1" + b"}" * 20_000, 400),
+        (b"[]", 422),
+        (b"null", 422),
+        (b"1e999", 422),
+        (b"\xff\xfe", 400),
+        (b'{"title": "' + b"x" * 5_000_000 + b'"}', 413),
+    ],
+    ids=[
+        "empty",
+        "cut",
+        "nan",
+        "infinity",
+        "surrogate",
+        "deep list",
+        "deep object",
+        "list",
+        "null",
+        "huge",
+        "bytes",
+        "5 MB",
+    ],
+)
+async def test_a_body_that_is_no_case_is_refused_without_a_5xx(cases: CasesApi, raw: bytes, status: int) -> None:
+    answer = await cases.call(
+        "POST", "/cases", an_actor(), data=io.BytesIO(raw), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status == status, answer.body
+
+
+async def test_another_media_type_is_refused(cases: CasesApi) -> None:
+    answer = await cases.call("POST", "/cases", an_actor(), data=b"{}", headers={"Content-Type": "text/plain"})
+    assert (answer.status, answer.code) == (415, "wrong_media_type")
+
+
+async def test_without_a_signed_actor_there_is_nothing(cases: CasesApi) -> None:
+    assert (await cases.call("POST", "/cases", None, json=a_case())).status == 401
+    forged = {"X-Portico-Actor": "eyJhbGciOiJub25lIn0.eyJhY3QiOnt9fQ."}
+    assert (await cases.call("GET", "/cases", None, headers=forged)).status == 401
+
+
+async def test_a_suspended_company_gets_403_and_its_own_code(cases: CasesApi) -> None:
+    answer = await cases.call("GET", "/cases", an_actor(suspended=True))
+    assert (answer.status, answer.code) == (403, "company_suspended")
+
+
+async def test_a_read_only_token_reads_but_does_not_write(cases: CasesApi) -> None:
+    reader = an_actor(may_write=False)
+    assert (await cases.call("GET", "/cases", reader)).status == 200
+    assert (await cases.submit(reader)).status == 403
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256, "é"])
+async def test_an_idempotency_key_is_visible_ascii_of_at_most_255(cases: CasesApi, key: str) -> None:
+    answer = await cases.submit(an_actor(), key=key)
+    assert (answer.status, answer.wrong_fields) == (422, {"Idempotency-Key"})

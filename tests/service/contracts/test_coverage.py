@@ -1,0 +1,136 @@
+"""What is covered, and who may know."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from uuid_utils.compat import uuid7
+
+from services.contracts import handlers
+from shared.actor import Role
+from shared.events.cases import CaseChanged
+from shared.events.identity import CompanyChanged
+from shared.schemas.contracts import CoverageQuery
+from tests.builders import a_serial, an_actor
+from tests.service.contracts.conftest import Contracts
+
+
+async def test_the_coverage_of_an_own_device_names_level_end_and_agreements(contracts: Contracts) -> None:
+    acme = await contracts.a_company()
+    device = await contracts.a_device(acme)
+    warranty = await contracts.an_agreement(serials=[device["serial"]])
+    contract = await contracts.an_agreement(
+        kind="service_contract", said=a_serial(), company_id=str(acme), level="Gold",
+        start="2021-01-01", end="2100-06-30", serials=[device["serial"]],
+    )  # fmt: skip
+    await contracts.linked(warranty)
+    await contracts.linked(contract)
+    found = await contracts.coverage(by=an_actor(Role.MEMBER, company_id=acme), serial=device["serial"].lower())
+    assert (found["verdict"], found["level"], found["until"]) == ("covered", "Gold", "2100-06-30")
+    assert found["device"]["serial"] == device["serial"]
+    assert found["product_name"] == "LaserJet 4"
+    assert [each["id"] for each in found["agreements"]] == [warranty["id"], contract["id"]]
+    assert found["open_cases"] == []
+
+
+async def test_a_device_without_agreements_is_not_covered(contracts: Contracts) -> None:
+    acme = await contracts.a_company()
+    device = await contracts.a_device(acme)
+    found = await contracts.coverage(by=an_actor(company_id=acme), serial=device["serial"])
+    assert (found["verdict"], found["level"], found["until"]) == ("not_covered", None, None)
+
+
+async def test_another_companys_device_answers_exactly_like_an_unknown_one(contracts: Contracts) -> None:
+    rival = await contracts.a_company()
+    foreign = await contracts.a_device(rival)
+    await contracts.linked(await contracts.an_agreement(serials=[foreign["serial"]]))
+    ownerless = await contracts.a_device()
+    actor = an_actor(company_id=await contracts.a_company())
+    unknown = await contracts.coverage(by=actor, serial=a_serial())
+    assert unknown["verdict"] == "unverified"
+    assert await contracts.coverage(by=actor, serial=foreign["serial"]) == unknown
+    assert await contracts.coverage(by=actor, serial=ownerless["serial"]) == unknown
+
+
+async def test_a_look_alike_of_an_own_serial_is_suggested(contracts: Contracts) -> None:
+    acme, rival = await contracts.a_company(), await contracts.a_company()
+    tag = a_serial()
+    own, foreign = await contracts.a_device(acme, serial=f"O{tag}"), await contracts.a_device(rival, serial=f"Q{tag}")
+    found = await contracts.coverage(by=an_actor(company_id=acme), serial=f"0{tag}")
+    assert (found["verdict"], found["did_you_mean"]) == ("unverified", [own["serial"]])
+    found = await contracts.coverage(by=an_actor(company_id=rival), serial=f"0{tag}")
+    assert found["did_you_mean"] == [foreign["serial"]]
+
+
+async def test_a_said_leads_to_what_it_covers(contracts: Contracts) -> None:
+    acme = await contracts.a_company()
+    devices = [await contracts.a_device(acme) for _ in range(2)]
+    said = a_serial()
+    agreement = await contracts.an_agreement(
+        kind="service_contract", said=said, company_id=str(acme), serials=[device["serial"] for device in devices]
+    )
+    await contracts.linked(agreement)
+    found = await contracts.coverage(by=an_actor(company_id=acme), said=said.lower())
+    assert (found["verdict"], found["until"]) == ("covered", "2099-12-31")
+    assert [each["serial"] for each in found["devices"]] == sorted(device["serial"] for device in devices)
+    stranger = an_actor(company_id=await contracts.a_company())
+    unknown = await contracts.coverage(by=stranger, said=a_serial())
+    assert await contracts.coverage(by=stranger, said=said) == unknown
+    assert unknown["verdict"] == "unverified"
+    assert (await contracts.coverage(by=an_actor(Role.AGENT), said=said))["verdict"] == "covered"
+
+
+async def test_a_product_by_its_number_is_known_but_not_covered(contracts: Contracts) -> None:
+    product = await contracts.a_product(has_serials=False)
+    actor = an_actor(Role.MEMBER)
+    found = await contracts.coverage(by=actor, product_number=product["product_number"].lower())
+    assert (found["verdict"], found["product_name"]) == ("not_covered", product["name"])
+    assert (await contracts.coverage(by=actor, product_number=a_serial()))["verdict"] == "unverified"
+
+
+async def test_coverage_asks_for_exactly_one_thing(contracts: Contracts) -> None:
+    actor = an_actor()
+    assert await contracts.refused("GET", "/coverage", by=actor) == (422, "invalid")
+    assert await contracts.refused("GET", "/coverage?serial=A&said=B", by=actor) == (422, "invalid")
+    assert await contracts.refused("GET", "/coverage?serial=A", by=None) == (401, "not_signed_in")
+
+
+async def test_the_last_day_ends_on_the_companys_calendar(contracts: Contracts) -> None:
+    east, west = await contracts.a_company(time_zone="Asia/Tokyo"), await contracts.a_company(time_zone="America/Lima")
+    evening = datetime(2026, 6, 30, 20, 0, tzinfo=UTC)
+    for company_id, verdict in ((east, "not_covered"), (west, "covered")):
+        device = await contracts.a_device(company_id)
+        agreement = await contracts.an_agreement(start="2026-01-01", end="2026-06-30", serials=[device["serial"]])
+        await contracts.linked(agreement)
+        query = CoverageQuery(serial=device["serial"])
+        found = await handlers.find_coverage(contracts.db, an_actor(company_id=company_id), query, now=evening)
+        assert found.coverage.verdict == verdict
+
+
+async def test_copies_hold_the_newest_state_however_it_comes(contracts: Contracts) -> None:
+    company_id, case_id, agreement_id = uuid7(), uuid7(), uuid7()
+    at = datetime.now(timezone(timedelta(0)))
+
+    def company(version: int, time_zone: str) -> CompanyChanged:
+        return CompanyChanged(at=at, version=version, company_id=company_id, name="Acme", time_zone=time_zone)
+
+    def case(version: int, *, is_open: bool) -> CaseChanged:
+        return CaseChanged(
+            at=at, version=version, case_id=case_id, number="1000000009", company_id=company_id,
+            is_open=is_open, agreement_ids=(agreement_id,),
+        )  # fmt: skip
+
+    for event in (company(2, "Europe/Paris"), company(1, "UTC"), company(2, "Europe/Paris")):
+        await contracts.hear(event)
+    for fact in (case(3, is_open=False), case(1, is_open=True), case(3, is_open=False)):
+        await contracts.hear(fact)
+    copy = await contracts.db["companies"].find_one({"_id": company_id})
+    assert copy is not None
+    assert (copy["time_zone"], copy["version"]) == ("Europe/Paris", 2)
+    copy = await contracts.db["case_copies"].find_one({"_id": case_id})
+    assert copy is not None
+    assert (copy["is_open"], copy["agreement_ids"], copy["version"]) == (False, [agreement_id], 3)
+
+
+async def test_the_service_stays_up_and_ready_with_the_broker_away(contracts: Contracts) -> None:
+    async with contracts.client.get("/readyz") as response:
+        body = await response.json()
+    assert (response.status, body["ready"], body["degraded"]) == (200, True, {"broker": "away"})

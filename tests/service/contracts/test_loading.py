@@ -1,0 +1,200 @@
+"""What the vendor loads: products, devices, agreements."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from deploy.local.child import until
+from services.contracts import linker, store
+from shared.actor import Role
+from shared.serials import normal_said
+from tests.builders import a_serial, an_actor
+from tests.service.contracts.conftest import Contracts
+
+PRODUCT = {"name": "Cable", "product_number": "X"}
+DEVICE = {"serial": "X1", "product_number": "X"}
+AGREEMENT = {"kind": "base_warranty", "level": "Basic", "start": "2026-01-01", "end": "2026-12-31"}
+
+
+@pytest.mark.parametrize("role", sorted(set(Role) - {Role.VENDOR_ADMIN}))
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/vendor/products", PRODUCT), ("/vendor/devices", DEVICE), ("/vendor/agreements", AGREEMENT)],
+)
+async def test_only_vendor_admins_may_load(contracts: Contracts, role: Role, path: str, body: dict[str, str]) -> None:
+    assert await contracts.refused("POST", path, by=an_actor(role), json=body) == (403, "forbidden")
+    assert await contracts.refused("POST", path, by=None, json=body) == (401, "not_signed_in")
+
+
+async def test_a_product_is_said_with_all_that_others_copy(contracts: Contracts) -> None:
+    product = await contracts.a_product(name="LaserJet 9", line="Printers", has_serials=False)
+    (event,) = await contracts.said("products", product["id"])
+    assert event["type"] == "contracts.product.changed.v1"
+    assert (event["version"], event["product_id"]) == (1, product["id"])
+    assert (event["name"], event["line"], event["has_serials"]) == ("LaserJet 9", "Printers", False)
+
+
+async def test_a_product_number_is_taken_once(contracts: Contracts) -> None:
+    product = await contracts.a_product()
+    again = {"product_number": product["product_number"].lower(), "name": "Other"}
+    refusal = await contracts.refused("POST", "/vendor/products", by=contracts.vendor, json=again)
+    assert refusal == (409, "product_exists")
+
+
+async def test_the_same_key_makes_one_product(contracts: Contracts) -> None:
+    body = {"product_number": a_serial(), "name": "Cable"}
+    answers = await asyncio.gather(*(contracts.post("/vendor/products", body, key="once") for _ in range(5)))
+    assert len({answer["id"] for answer in answers}) == 1
+    other = body | {"name": "Plug"}
+    refusal = await contracts.refused("POST", "/vendor/products", by=contracts.vendor, key="once", json=other)
+    assert refusal == (422, "idempotency_key_reused")
+
+
+async def test_a_serial_is_kept_in_one_spelling_and_taken_once(contracts: Contracts) -> None:
+    serial = a_serial()
+    device = await contracts.a_device(serial=f" {serial[:4].lower()}-{serial[4:]} ")
+    assert device["serial"] == serial
+    again = {"serial": serial, "product_number": device["product_number"]}
+    refusal = await contracts.refused("POST", "/vendor/devices", by=contracts.vendor, json=again)
+    assert refusal == (409, "device_exists")
+    found = await contracts.get(f"/devices/{serial.lower()}", by=contracts.vendor)
+    assert found["id"] == device["id"]
+
+
+async def test_a_serial_of_dashes_is_none(contracts: Contracts) -> None:
+    body = {"serial": "---", "product_number": "X"}
+    assert await contracts.refused("POST", "/vendor/devices", by=contracts.vendor, json=body) == (422, "invalid")
+    assert await contracts.refused("GET", "/devices/---", by=contracts.vendor) == (404, "not_found")
+
+
+async def test_a_device_needs_a_product_that_carries_serials(contracts: Contracts) -> None:
+    cable = await contracts.a_product(has_serials=False)
+    for number in (cable["product_number"], a_serial()):
+        body = {"serial": a_serial(), "product_number": number}
+        assert await contracts.refused("POST", "/vendor/devices", by=contracts.vendor, json=body) == (422, "invalid")
+
+
+async def test_an_owner_that_the_copies_do_not_know_is_not_yet_known(contracts: Contracts) -> None:
+    company_id, other_id = await contracts.a_company(), await contracts.a_company()
+    foreign_site = await contracts.a_site(other_id)
+    vendor_id = await contracts.a_company(is_vendor=True)
+    product = await contracts.a_product()
+    body = {"serial": a_serial(), "product_number": product["product_number"]}
+    for owner in (
+        {"company_id": str(uuid7())},
+        {"company_id": str(vendor_id)},
+        {"company_id": str(company_id), "site_id": str(foreign_site)},
+    ):
+        refusal = await contracts.refused("POST", "/vendor/devices", by=contracts.vendor, json=body | owner)
+        assert refusal == (409, "not_yet_known"), owner
+    unknown = AGREEMENT | {"company_id": str(uuid7())}
+    refusal = await contracts.refused("POST", "/vendor/agreements", by=contracts.vendor, json=unknown)
+    assert refusal == (409, "not_yet_known")
+
+
+async def test_a_said_is_taken_once(contracts: Contracts) -> None:
+    said = f"{a_serial()}-1"
+    agreement = await contracts.an_agreement(said=f" {said.lower()}")
+    assert agreement["said"] == normal_said(said)
+    again = AGREEMENT | {"said": said}
+    refusal = await contracts.refused("POST", "/vendor/agreements", by=contracts.vendor, json=again)
+    assert refusal == (409, "said_exists")
+
+
+async def test_an_agreement_ends_after_it_starts(contracts: Contracts) -> None:
+    body = AGREEMENT | {"end": "2025-12-31"}
+    assert await contracts.refused("POST", "/vendor/agreements", by=contracts.vendor, json=body) == (422, "invalid")
+
+
+async def test_an_agreement_links_itself_to_its_devices_which_say_so(contracts: Contracts) -> None:
+    devices = [await contracts.a_device() for _ in range(3)]
+    agreement = await contracts.an_agreement(serials=[device["serial"].lower() for device in devices])
+    await contracts.linked(agreement)
+    for device in devices:
+        events = await contracts.said("devices", device["id"])
+        assert [(event["version"], event["agreement_ids"]) for event in events] == [(1, []), (2, [agreement["id"]])]
+
+
+async def test_agreements_that_link_one_device_at_once_lose_none(contracts: Contracts) -> None:
+    device = await contracts.a_device()
+    agreements = await asyncio.gather(*(contracts.an_agreement(serials=[device["serial"]]) for _ in range(5)))
+    for agreement in agreements:
+        await contracts.linked(agreement)
+    events = await contracts.said("devices", device["id"])
+    assert [event["version"] for event in events] == [1, 2, 3, 4, 5, 6]
+    assert set(events[-1]["agreement_ids"]) == {agreement["id"] for agreement in agreements}
+
+
+async def test_a_device_that_comes_after_its_agreement_is_linked_then(contracts: Contracts) -> None:
+    serial = a_serial()
+    agreement = await contracts.an_agreement(serials=[serial])
+    assert agreement["to_link"] == 1
+    await contracts.a_device(serial=serial)
+    await contracts.linked(agreement)
+    found = await contracts.coverage(by=contracts.vendor, serial=serial)
+    assert found["verdict"] == "covered"
+
+
+async def test_an_agreement_never_covers_another_companys_device(contracts: Contracts) -> None:
+    acme, rival = await contracts.a_company(), await contracts.a_company()
+    own, foreign = await contracts.a_device(acme), await contracts.a_device(rival)
+    agreement = await contracts.an_agreement(company_id=str(acme), serials=[own["serial"], foreign["serial"]])
+
+    async def only_one_waits() -> bool:
+        return await store.count_to_link(contracts.db, UUID(agreement["id"])) == 1
+
+    assert await until(only_one_waits, deadline_s=10, pause_s=0.05)
+    found = await contracts.coverage(by=contracts.vendor, serial=foreign["serial"])
+    assert (found["verdict"], found["agreements"]) == ("not_covered", [])
+    found = await contracts.coverage(by=contracts.vendor, serial=own["serial"])
+    assert found["verdict"] == "covered"
+
+
+async def test_thousands_of_serials_are_linked_by_chunks(contracts: Contracts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linker, "_CHUNK", 7)
+    product = await contracts.a_product()
+    devices = [await contracts.a_device(product_number=product["product_number"]) for _ in range(20)]
+    agreement = await contracts.an_agreement(serials=[device["serial"] for device in devices])
+    await contracts.linked(agreement)
+    found = await contracts.db["devices"].count_documents({"agreement_ids": UUID(agreement["id"])})
+    assert found == len(devices)
+
+
+async def test_the_product_list_is_typed_ahead(contracts: Contracts) -> None:
+    tag = a_serial()
+    await contracts.a_product(name=f"Zebra {tag} (90%)", product_number=f"A{tag}")
+    await contracts.a_product(name=f"Ærø {tag}", product_number=f"B{tag}", has_serials=False)
+    actor = an_actor(Role.MEMBER)
+
+    async def found(**query: str) -> list[str]:
+        page = await contracts.get("/products", by=actor, **query)
+        return [item["name"] for item in page["items"]]
+
+    assert await found(q=tag.lower()) == [f"Zebra {tag} (90%)", f"Ærø {tag}"]
+    assert await found(q=f"b{tag}") == [f"Ærø {tag}"]
+    assert await found(q=f"zeb {tag}") == [f"Zebra {tag} (90%)"]
+    assert await found(q=f"{tag} (90%)") == [f"Zebra {tag} (90%)"]
+    assert await found(q=f"{tag} .*") == []
+    assert await found(q=tag, has_serials="false") == [f"Ærø {tag}"]
+    assert await contracts.refused("GET", "/products", by=None) == (401, "not_signed_in")
+    assert await contracts.refused("GET", "/products?sort=line", by=actor) == (422, "invalid")
+
+
+async def test_a_company_sees_its_own_devices_only(contracts: Contracts) -> None:
+    acme, rival = await contracts.a_company(), await contracts.a_company()
+    site_id = await contracts.a_site(acme)
+    own = [await contracts.a_device(acme), await contracts.a_device(acme, site_id=str(site_id))]
+    foreign = await contracts.a_device(rival)
+    actor = an_actor(Role.MEMBER, company_id=acme)
+    page = await contracts.get("/devices", by=actor, limit="1")
+    rest = await contracts.get("/devices", by=actor, limit="1", cursor=page["next_cursor"])
+    serials = [item["serial"] for item in page["items"] + rest["items"]]
+    assert serials == sorted(device["serial"] for device in own)
+    assert (page["total"], rest["next_cursor"]) == (2, None)
+    at_site = await contracts.get("/devices", by=actor, site_id=str(site_id))
+    assert [item["serial"] for item in at_site["items"]] == [own[1]["serial"]]
+    assert (await contracts.get("/devices", by=actor, company_id=str(rival)))["items"] == []
+    assert await contracts.refused("GET", f"/devices/{foreign['serial']}", by=actor) == (404, "not_found")
+    assert (await contracts.get(f"/devices/{foreign['serial']}", by=contracts.vendor))["company_id"] == str(rival)

@@ -1,0 +1,184 @@
+"""Small real servers where the services would be, and a gateway before them with short deadlines."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from multidict import CIMultiDictProxy
+
+from services.gateway.app import create_app
+from services.gateway.clients import Deadlines, Service, Services
+from services.gateway.settings import GatewaySettings
+from tests.builders import TEST_SECRET
+
+NAMES: tuple[Service, ...] = ("identity", "cases", "contracts", "notifications")
+TOKEN = "a-session-token-of-a-visitor-0123456789"
+CSRF = "the-csrf-token-of-that-session"
+SIGNED_ACTOR = "signed.actor.token"
+DEADLINES = Deadlines(answer_s=0.6, first_byte_s=0.6, idle_s=0.6, not_yet_known_s=0.6, health_s=0.5)
+
+Client = TestClient[web.Request, web.Application]
+Json = dict[str, Any]
+Script = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as it came to a service."""
+
+    method: str
+    path: str  # as it stood in the request line, with its query
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+
+@dataclass
+class StandIn:
+    """A server that answers as a test tells it to, and remembers what it was asked."""
+
+    seen: list[Seen] = field(default_factory=list)
+    server: TestServer | None = None
+    _scripts: dict[str, Iterator[Script]] = field(default_factory=dict)
+
+    def answers(self, name: str, *scripts: Script) -> None:
+        """`name` is method and path; the last script answers for ever."""
+        self._scripts[name] = _repeat_last(scripts)
+
+    def asked(self, name: str) -> list[Seen]:
+        """The requests for one method and path."""
+        return [seen for seen in self.seen if f"{seen.method} {seen.path.partition('?')[0]}" == name]
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=8 * 1024 * 1024)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self.server = TestServer(app)
+        await self.server.start_server()
+
+    async def stop(self) -> None:
+        if self.server is not None:
+            await self.server.close()
+
+    @property
+    def url(self) -> str:
+        assert self.server is not None
+        return f"http://127.0.0.1:{self.server.port}"
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append(Seen(request.method, request.raw_path, request.headers, await request.read()))
+        script = self._scripts.get(f"{request.method} {request.rel_url.raw_path}")
+        return await next(script)(request) if script is not None else problem_response(404, "not_found")
+
+
+def _repeat_last(scripts: tuple[Script, ...]) -> Iterator[Script]:
+    yield from scripts[:-1]
+    while True:
+        yield scripts[-1]
+
+
+def says(content: object, *, status: int = 200, **headers: str) -> Script:
+    """Answers with JSON."""
+
+    async def script(_request: web.Request) -> web.Response:
+        return web.Response(
+            body=orjson.dumps(content),
+            status=status,
+            content_type="application/json",
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+        )
+
+    return script
+
+
+def refuses(status: int, code: str, *fields: str) -> Script:
+    """Answers with a problem that names fields."""
+
+    async def script(_request: web.Request) -> web.Response:
+        return problem_response(status, code, *fields)
+
+    return script
+
+
+def problem_response(status: int, code: str, *fields: str) -> web.Response:
+    told = {
+        "type": f"urn:portico:problem:{code}",
+        "title": code,
+        "status": status,
+        "code": code,
+        "detail": code,
+        "request_id": "of-the-service",
+        "errors": [{"field": name, "code": code, "message": code} for name in fields],
+    }
+    return web.Response(body=orjson.dumps(told), status=status, content_type="application/problem+json")
+
+
+async def hangs_up(request: web.Request) -> web.StreamResponse:
+    """Dies before it has answered."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def never_answers(_request: web.Request) -> web.StreamResponse:
+    """Takes the request and does not come back within any deadline of these tests."""
+    await asyncio.sleep(5)
+    return web.Response()
+
+
+def a_session() -> Json:
+    """What identity answers for a live session token."""
+    return {
+        "user": {
+            "id": str(uuid4()),
+            "name": "Ana Duarte",
+            "email": "ana@example.com",
+            "role": "company_admin",
+            "company_id": str(uuid4()),
+            "company_name": "Acme SA",
+            "language": "en",
+            "time_zone": "UTC",
+            "profile_complete": True,
+        },
+        "csrf_token": CSRF,
+        "actor": SIGNED_ACTOR,
+    }
+
+
+@dataclass
+class House:
+    """The stand-ins and the gateway before them."""
+
+    services: dict[Service, StandIn]
+    portal: Client
+
+    def __getitem__(self, service: Service) -> StandIn:
+        return self.services[service]
+
+    def signed_in(self, **headers: str) -> dict[str, str]:
+        """Headers of a browser with a session, on a page that knows its CSRF token."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return {"Cookie": f"portico={TOKEN}", "X-CSRF-Token": CSRF} | given
+
+
+def unused_url() -> str:
+    """An address where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+async def a_portal(urls: dict[Service, str], **environment: str) -> Client:
+    """A gateway before services at these addresses; started, to be closed by the caller."""
+    settings = GatewaySettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET, **environment})
+    client = TestClient(TestServer(create_app(settings, Services(urls, DEADLINES))))
+    await client.start_server()
+    return client

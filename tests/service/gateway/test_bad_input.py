@@ -1,0 +1,71 @@
+"""Requests that no well-behaved client would send: refused, and never our fault."""
+
+import asyncio
+
+import pytest
+
+from tests.service.gateway.stand_ins import CSRF, TOKEN, House, says
+
+
+async def _status_of(house: House, *head: bytes, body: bytes = b"") -> int:
+    """Sends a request byte by byte as written, and reads the status of the answer."""
+    session = f"Host: localhost\r\nCookie: portico={TOKEN}\r\nX-CSRF-Token: {CSRF}\r\nConnection: close".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.port)
+    try:
+        writer.write(b"\r\n".join([head[0], session, *head[1:], b"", b""]) + body)
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+    finally:
+        writer.close()
+    return int(answer.split(b" ", 2)[1])
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/cases?q=\xff\xfe",
+        b"/cases?q=%ff%zz%00",
+        b"/cases?q=a[b]{c}|d",
+        b"/cases?" + b"a=1&" * 1000,
+        b"/cases/%00",
+        b"/cases/%ff%fe",
+        b"/cases/\xff",
+        b"/cases/%ED%A0%80",
+        b"/cases/%c0%ae%c0%ae",
+        b"/cases/a;b=c",
+        b"/cases/" + b"9" * 3000,
+        b"/coverage?serial=%ff",
+        b"/coverage?serial=%00&serial=2",
+    ],
+)
+async def test_no_target_breaks_the_gateway(house: House, target: bytes) -> None:
+    house["contracts"].answers("GET /coverage", says({"verdict": "unverified"}))
+    assert await _status_of(house, b"GET /api/v1" + target + b" HTTP/1.1") in {200, 400, 404}
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (b"Idempotency-Key: \xff\xfe", 201),
+        (b"If-Match: \xff", 201),
+        (b"Accept-Language: \xc3\xa9", 201),
+        (b"X-Request-Id: \xff", 201),
+        (b"X-Forwarded-For: \xff, ,,", 201),
+        (b"Origin: http://[::1", 403),
+        (b"Origin: \xff", 403),
+        (b"Sec-Fetch-Site: \xff", 403),
+        (b"Content-Encoding: gzip", 415),
+        (b"Content-Encoding: unheard-of", 415),
+    ],
+)
+async def test_no_header_breaks_the_gateway(house: House, header: bytes, status: int) -> None:
+    house["identity"].answers("POST /sites", says({}, status=201))
+    got = await _status_of(house, b"POST /api/v1/sites HTTP/1.1", header, b"Content-Length: 2", body=b"{}")
+    assert got == status
+
+
+@pytest.mark.parametrize("chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}XX0\r\n\r\n"])
+async def test_a_body_in_broken_chunks_is_malformed_and_no_service_sees_it(house: House, chunks: bytes) -> None:
+    head = (b"POST /api/v1/sites HTTP/1.1", b"Transfer-Encoding: chunked")
+    assert await _status_of(house, *head, body=chunks) == 400
+    assert house["identity"].asked("POST /sites") == []

@@ -1,0 +1,352 @@
+"""What passes the door and what does not, and what happens when a service fails behind it."""
+
+import time
+from io import BytesIO
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from tests.service.gateway.stand_ins import (
+    SIGNED_ACTOR,
+    House,
+    a_portal,
+    hangs_up,
+    never_answers,
+    refuses,
+    says,
+    unused_url,
+)
+
+BODY = b'{ "title":"Pr\xc3\xa9sentation",\n "severity": 3 }'
+JSON = "application/json"
+
+
+async def test_a_body_goes_through_as_the_bytes_it_came_in(house: House) -> None:
+    house["cases"].answers("POST /cases", says({"number": "1000000009"}, status=201))
+    answer = await house.portal.post("/api/v1/cases", data=BODY, headers=house.signed_in(Content_Type=JSON))
+    assert (answer.status, await answer.json()) == (201, {"number": "1000000009"})
+    assert house["cases"].seen[0].body == BODY
+
+
+async def test_a_query_goes_through_as_it_was_written(house: House) -> None:
+    house["cases"].answers("GET /cases", says({"items": []}))
+    query = "q=a%2Bb+c%26d&status=new&status=closed&limit=-1"
+    answer = await house.portal.get(URL(f"/api/v1/cases?{query}", encoded=True), headers=house.signed_in())
+    assert answer.status == 200
+    assert house["cases"].seen[0].path == f"/cases?{query}"
+
+
+async def test_only_a_few_headers_pass_in_and_forged_ones_have_no_effect(house: House) -> None:
+    house["identity"].answers("PUT /profile", says({}))
+    forged = {
+        "X-Portico-Actor": "forged",
+        "x-portico-client": "10.0.0.1",
+        "X-User-Id": "forged",
+        "X-Internal-Role": "vendor_admin",
+        "X-Forwarded-For": "10.9.9.9",
+        "Accept-Language": "fr",
+        "If-Match": '"3"',
+    }
+    await house.portal.put("/api/v1/profile", json={}, headers=house.signed_in() | forged)
+    seen = house["identity"].asked("PUT /profile")[0].headers
+    assert seen["X-Portico-Actor"] == SIGNED_ACTOR
+    assert seen["X-Portico-Client"] == "127.0.0.1"
+    assert (seen["If-Match"], seen["Accept-Language"]) == ('"3"', "fr")
+    for name in ("X-User-Id", "X-Internal-Role", "X-Forwarded-For", "Cookie", "X-CSRF-Token"):
+        assert name not in seen
+
+
+async def test_an_anonymous_request_cannot_bring_an_actor_of_its_own(house: House) -> None:
+    await house.portal.post("/api/v1/registrations/resend", json={}, headers={"X-Portico-Actor": "forged"})
+    assert "X-Portico-Actor" not in house["identity"].seen[0].headers
+
+
+async def test_only_a_few_headers_pass_out(house: House) -> None:
+    house["identity"].answers(
+        "GET /sites/1", says({}, ETag='"7"', Set_Cookie="portico=stolen", X_Internal="secret", Server="identity/1")
+    )
+    answer = await house.portal.get("/api/v1/sites/1", headers=house.signed_in())
+    assert answer.headers["ETag"] == '"7"'
+    assert not {"Set-Cookie", "X-Internal"} & set(answer.headers)
+    assert answer.headers["Server"] != "identity/1"
+
+
+async def test_a_place_inside_is_named_as_the_outside_knows_it(house: House) -> None:
+    house["cases"].answers("POST /cases", says({}, status=201, Location="/cases/1000000009"))
+    answer = await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in())
+    assert answer.headers["Location"] == "/api/v1/cases/1000000009"
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        ("/cases/1%2F..%2Fagent", "/cases/1%2F..%2Fagent"),
+        ("/cases/1%3Fstatus=open", "/cases/1%3Fstatus=open"),
+        ("/cases/%C3%A9%20%23", "/cases/%C3%A9%20%23"),
+        ("/cases/%252e%252e", "/cases/%252e%252e"),
+    ],
+)
+async def test_no_variable_of_a_path_becomes_another_path(house: House, outer: str, inner: str) -> None:
+    answer = await house.portal.get(URL(f"/api/v1{outer}", encoded=True), headers=house.signed_in())
+    assert answer.status == 404
+    assert [seen.path for seen in house["cases"].seen] == [inner]
+
+
+@pytest.mark.parametrize("outer", ["/cases/..", "/cases/%2e%2e", "/devices/%2E"])
+async def test_dots_lead_nowhere(house: House, outer: str) -> None:
+    answer = await house.portal.get(URL(f"/api/v1{outer}", encoded=True), headers=house.signed_in())
+    assert answer.status in {401, 404}
+    assert house["cases"].seen == []
+    assert house["contracts"].seen == []
+
+
+async def test_a_post_without_idempotency_key_gets_one_and_a_given_one_is_kept(house: House) -> None:
+    house["cases"].answers("POST /cases", says({}, status=201))
+    await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in())
+    await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in(Idempotency_Key="mine"))
+    made, given = (seen.headers["Idempotency-Key"] for seen in house["cases"].seen)
+    assert len(made) >= 16
+    assert given == "mine"
+
+
+async def test_five_megabytes_of_json_are_too_large_and_no_service_sees_them(house: House) -> None:
+    huge = BytesIO(b'{"title": "' + b"x" * 5_000_000 + b'"}')
+    answer = await house.portal.post("/api/v1/cases", data=huge, headers=house.signed_in(Content_Type=JSON))
+    assert (answer.status, answer.content_type) == (413, "application/problem+json")
+    assert house["cases"].seen == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/nothing", 404),
+        ("GET", "/api/v2/cases", 404),
+        ("GET", "/api", 404),
+        ("PUT", "/api/v1/cases", 405),
+        ("OPTIONS", "/api/v1/cases", 405),
+    ],
+)
+async def test_unknown_paths_and_methods_are_problems(house: House, method: str, path: str, status: int) -> None:
+    answer = await house.portal.request(method, path)
+    assert answer.status == status
+    if path != "/api":
+        assert answer.content_type == "application/problem+json"
+        assert (await answer.json())["status"] == status
+    if status == 405:
+        assert set(answer.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/cases", "/api/v1/nothing", "/api/v1/openapi.json", "/api/v1/docs"])
+async def test_no_answer_goes_without_its_guards(house: House, path: str) -> None:
+    answer = await house.portal.get(path, headers={"X-Request-Id": "my-request-0001"})
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Request-Id"] == "my-request-0001"
+
+
+async def test_a_request_id_is_taken_or_made_and_goes_along(house: House) -> None:
+    house["cases"].answers("GET /cases", says({"items": []}))
+    headers = house.signed_in()
+    taken = await house.portal.get("/api/v1/cases", headers=headers | {"X-Request-Id": "my-request-0002"})
+    made = await house.portal.get("/api/v1/cases", headers=headers | {"X-Request-Id": "a b\tc"})
+    seen = [one.headers["X-Request-Id"] for one in house["cases"].seen]
+    assert seen == ["my-request-0002", made.headers["X-Request-Id"]]
+    assert taken.headers["X-Request-Id"] == "my-request-0002"
+    assert len(seen[1]) == 32
+
+
+async def test_a_trusted_proxy_says_whom_it_stands_for(house: House) -> None:
+    urls = {name: service.url for name, service in house.services.items()}
+    portal = await a_portal(urls, PORTICO_TRUSTED_PROXIES="127.0.0.0/8, 10.0.0.0/8")
+    try:
+        forwarded = {"X-Forwarded-For": "1.2.3.4, 203.0.113.9, 10.1.1.1"}
+        await portal.post("/api/v1/registrations/resend", json={}, headers=forwarded)
+    finally:
+        await portal.close()
+    assert house["identity"].seen[0].headers["X-Portico-Client"] == "203.0.113.9"
+
+
+# When a copy is behind, or a service fails
+
+
+async def test_what_is_not_yet_known_is_asked_again_with_the_same_key(house: House) -> None:
+    behind = refuses(409, "not_yet_known", "site_id")
+    house["cases"].answers("POST /cases", behind, behind, says({"number": "1000000009"}, status=201))
+    answer = await house.portal.post("/api/v1/cases", data=BODY, headers=house.signed_in(Content_Type=JSON))
+    assert answer.status == 201
+    assert {seen.body for seen in house["cases"].seen} == {BODY}
+    assert len({seen.headers["Idempotency-Key"] for seen in house["cases"].seen}) == 1
+
+
+async def test_what_stays_unknown_is_a_wrong_field(house: House) -> None:
+    house["cases"].answers("POST /cases", refuses(409, "not_yet_known", "site_id"))
+    answer = await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in())
+    told = await answer.json()
+    assert (answer.status, told["status"], told["code"]) == (422, 422, "not_yet_known")
+    wrong = {"field": "site_id", "code": "not_yet_known", "message": "This is not known."}
+    assert told["errors"] == [wrong]
+    assert len(house["cases"].seen) > 2
+
+
+async def test_any_other_conflict_is_told_at_once(house: House) -> None:
+    house["cases"].answers("POST /cases/1/actions", refuses(409, "stale"))
+    answer = await house.portal.post("/api/v1/cases/1/actions", json={}, headers=house.signed_in())
+    assert (answer.status, (await answer.json())["code"]) == (409, "stale")
+    assert len(house["cases"].seen) == 1
+
+
+async def test_a_service_that_is_away_is_named_and_the_others_go_on(house: House) -> None:
+    await house["cases"].stop()
+    house["contracts"].answers("GET /devices", says({"items": []}))
+    away = await house.portal.get("/api/v1/cases", headers=house.signed_in())
+    there = await house.portal.get("/api/v1/devices", headers=house.signed_in())
+    assert (away.status, away.headers["Retry-After"]) == (503, "2")
+    assert "Support cases" in (await away.json())["detail"]
+    assert there.status == 200
+
+
+async def test_a_get_is_repeated_once_when_the_connection_dies(house: House) -> None:
+    house["cases"].answers("GET /cases", hangs_up, says({"items": []}))
+    answer = await house.portal.get("/api/v1/cases", headers=house.signed_in())
+    assert answer.status == 200
+
+
+async def test_a_get_is_repeated_only_once(house: House) -> None:
+    house["cases"].answers("GET /cases/1", hangs_up)
+    answer = await house.portal.get("/api/v1/cases/1", headers=house.signed_in())
+    assert answer.status == 503
+    # aiohttp itself repeats a GET when a kept-alive connection turns out to be dead.
+    assert len(house["cases"].seen) <= 4
+
+
+async def test_a_post_is_repeated_under_its_own_key(house: House) -> None:
+    house["cases"].answers("POST /cases", hangs_up, says({}, status=201))
+    answer = await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in())
+    assert answer.status == 201
+    first, second = house["cases"].seen
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
+
+
+async def test_what_has_no_key_is_not_repeated(house: House) -> None:
+    house["identity"].answers("POST /registrations/resend", hangs_up)
+    house["identity"].answers("PATCH /sites/1", hangs_up)
+    anonymous = await house.portal.post("/api/v1/registrations/resend", json={})
+    change = await house.portal.patch("/api/v1/sites/1", json={}, headers=house.signed_in())
+    assert [anonymous.status, change.status] == [503, 503]
+    assert len(house["identity"].asked("POST /registrations/resend")) == 1
+    assert len(house["identity"].asked("PATCH /sites/1")) == 1
+
+
+async def test_a_service_that_does_not_answer_in_time_is_away_and_not_asked_again(house: House) -> None:
+    house["cases"].answers("GET /cases", never_answers)
+    started = time.monotonic()
+    answer = await house.portal.get("/api/v1/cases", headers=house.signed_in())
+    assert answer.status == 503
+    assert time.monotonic() - started < 2
+    assert len(house["cases"].seen) == 1
+
+
+# Files
+
+
+async def _two_chunks(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Disposition": 'attachment; filename="cases.xlsx"'})
+    await response.prepare(request)
+    await response.write(b"first ")
+    await response.write(b"second")
+    return response
+
+
+async def _breaks_off(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"first ")
+    return await hangs_up(request)
+
+
+async def _stops_in_the_middle(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"first ")
+    return await never_answers(request)
+
+
+async def test_a_file_streams_through(house: House) -> None:
+    house["cases"].answers("GET /cases.xlsx", _two_chunks)
+    answer = await house.portal.get("/api/v1/cases.xlsx?status=new", headers=house.signed_in())
+    assert (answer.status, await answer.read()) == (200, b"first second")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="cases.xlsx"'
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Request-Id"] == house["cases"].seen[0].headers["X-Request-Id"]
+    assert house["cases"].seen[0].path == "/cases.xlsx?status=new"
+
+
+async def test_a_refused_file_is_the_owners_refusal(house: House) -> None:
+    house["cases"].answers("GET /cases.xlsx", refuses(422, "invalid", "limit"))
+    answer = await house.portal.get("/api/v1/cases.xlsx", headers=house.signed_in())
+    assert (answer.status, (await answer.json())["code"]) == (422, "invalid")
+
+
+async def test_a_file_that_does_not_begin_in_time_is_not_to_be_had(house: House) -> None:
+    house["cases"].answers("GET /cases.xlsx", never_answers)
+    answer = await house.portal.get("/api/v1/cases.xlsx", headers=house.signed_in())
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+
+
+@pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle])
+async def test_half_a_file_never_looks_like_a_whole_one(house: House, script: object) -> None:
+    house["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
+    with pytest.raises(aiohttp.ClientError):
+        await (await house.portal.get("/api/v1/cases.xlsx", headers=house.signed_in())).read()
+
+
+# Coverage with open cases
+
+COVERED = {
+    "verdict": "covered",
+    "device": {"serial": "CN1", "product_number": "P", "product_name": "P", "site_id": None},
+}
+
+
+async def test_coverage_tells_the_open_cases_of_the_device(house: House) -> None:
+    house["contracts"].answers("GET /coverage", says(COVERED))
+    house["cases"].answers("GET /cases", says({"items": [{"number": "1000000009"}]}))
+    answer = await house.portal.get("/api/v1/coverage?serial=cn-1", headers=house.signed_in())
+    told = await answer.json()
+    assert (told["verdict"], told["open_cases"]) == ("covered", ["1000000009"])
+    assert house["contracts"].seen[0].path == "/coverage?serial=cn-1"
+    assert URL(house["cases"].seen[0].path).query == {"serial": "CN1", "status": "open", "limit": "200"}
+
+
+async def test_coverage_does_without_the_cases_when_they_are_away(house: House) -> None:
+    house["contracts"].answers("GET /coverage", says(COVERED))
+    await house["cases"].stop()
+    answer = await house.portal.get("/api/v1/coverage?serial=CN1", headers=house.signed_in())
+    assert (answer.status, (await answer.json())["open_cases"]) == (200, [])
+
+
+async def test_coverage_of_a_product_asks_nobody_for_cases(house: House) -> None:
+    house["contracts"].answers("GET /coverage", says({"verdict": "not_covered"}))
+    answer = await house.portal.get("/api/v1/coverage?product_number=P1", headers=house.signed_in())
+    assert answer.status == 200
+    assert house["cases"].seen == []
+
+
+async def test_a_refused_coverage_is_the_owners_refusal(house: House) -> None:
+    house["contracts"].answers("GET /coverage", refuses(422, "invalid", "serial"))
+    answer = await house.portal.get("/api/v1/coverage", headers=house.signed_in())
+    assert answer.status == 422
+
+
+async def test_nobody_home_at_all_still_answers(house: House) -> None:
+    portal = await a_portal({name: unused_url() for name in house.services})
+    try:
+        assert (await portal.get("/api/v1/openapi.json")).status == 200
+        assert (await portal.post("/api/v1/session", json={})).status == 503
+        assert (await portal.get("/api/v1/cases")).status == 401
+    finally:
+        await portal.close()

@@ -1,0 +1,24 @@
+"""The private port: alive, ready, and which services do not answer."""
+
+from aiohttp.test_utils import TestClient, TestServer
+
+from services.gateway.app import create_ops
+from services.gateway.clients import Services
+from tests.service.gateway.stand_ins import DEADLINES, House, unused_url
+
+
+async def test_ready_tells_which_services_are_silent(house: House) -> None:
+    urls = {name: service.url for name, service in house.services.items()} | {"cases": unused_url()}
+    services = Services(urls, DEADLINES)
+    async with TestClient(TestServer(create_ops(services))) as ops:
+        answer = await ops.get("/readyz")
+        told = await answer.json()
+        assert (answer.status, told["ready"], list(told["degraded"])) == (200, True, ["cases"])
+        assert (await ops.get("/healthz")).status == 200
+        assert b"portico_http_requests_total" in await (await ops.get("/metrics")).read()
+    await services.stop()
+
+
+async def test_the_private_paths_are_not_on_the_portals_port(house: House) -> None:
+    for path in ("/healthz", "/readyz", "/metrics", "/session/resolve"):
+        assert (await house.portal.get(path)).status == 404

@@ -1,0 +1,254 @@
+"""The door: cookies, sessions, and changes that the visitor meant."""
+
+from collections.abc import Callable
+
+import pytest
+
+from services.gateway.clients import Services
+from services.gateway.session import Sessions
+from shared.errors import Unavailable
+from tests.service.gateway.stand_ins import (
+    CSRF,
+    DEADLINES,
+    SIGNED_ACTOR,
+    TOKEN,
+    House,
+    StandIn,
+    a_portal,
+    a_session,
+    hangs_up,
+    refuses,
+    says,
+    unused_url,
+)
+
+CREDENTIALS = {"email": "ana@example.com", "password": "correct horse battery"}
+
+
+async def test_signing_in_puts_the_token_into_the_cookie_and_nowhere_else(house: House) -> None:
+    session = a_session()
+    house["identity"].answers("POST /session", says({**session, "session_token": TOKEN}, status=201))
+    answer = await house.portal.post("/api/v1/session", json=CREDENTIALS)
+    assert answer.status == 201
+    assert await answer.json() == {"user": session["user"], "csrf_token": CSRF}
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith(f"portico={TOKEN};")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=2592000"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie
+    assert "Domain" not in cookie
+
+
+async def test_behind_tls_the_cookie_is_bound_to_the_host(house: House) -> None:
+    house["identity"].answers("POST /session", says({**a_session(), "session_token": TOKEN}, status=201))
+    urls = {name: service.url for name, service in house.services.items()}
+    portal = await a_portal(urls, PORTICO_BASE_URL="https://portal.example.com")
+    try:
+        answer = await portal.post("/api/v1/session", json=CREDENTIALS)
+        cookie = answer.headers["Set-Cookie"]
+        assert cookie.startswith(f"__Host-portico={TOKEN};")
+        assert "Secure" in cookie.split("; ")
+        seen = await portal.get("/api/v1/session", headers={"Cookie": f"portico={TOKEN}"})
+        assert seen.status == 401
+        seen = await portal.get("/api/v1/session", headers={"Cookie": f"__Host-portico={TOKEN}"})
+        assert seen.status == 200
+    finally:
+        await portal.close()
+
+
+async def test_wrong_credentials_set_no_cookie(house: House) -> None:
+    house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
+    answer = await house.portal.post("/api/v1/session", json=CREDENTIALS)
+    assert (answer.status, (await answer.json())["code"]) == (401, "wrong_credentials")
+    assert "Set-Cookie" not in answer.headers
+
+
+async def test_another_site_cannot_sign_a_browser_in(house: House) -> None:
+    answer = await house.portal.post("/api/v1/session", json=CREDENTIALS, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status, (await answer.json())["code"]) == (403, "csrf")
+    assert house["identity"].asked("POST /session") == []
+
+
+async def test_the_session_tells_who_is_signed_in_and_the_token_for_changes(house: House) -> None:
+    session = a_session()
+    house["identity"].answers("POST /session/resolve", says(session))
+    answer = await house.portal.get("/api/v1/session", headers=house.signed_in())
+    assert answer.status == 200
+    assert await answer.json() == {"user": session["user"], "csrf_token": CSRF}
+
+
+@pytest.mark.parametrize("cookie", ["", "short", "x" * 101, "a-session-token-with-a-dot.and-more"])
+async def test_a_cookie_that_cannot_be_a_session_is_nobody_and_identity_is_not_asked(house: House, cookie: str) -> None:
+    answer = await house.portal.get("/api/v1/cases", headers={"Cookie": f"portico={cookie}"})
+    assert (answer.status, (await answer.json())["code"]) == (401, "not_signed_in")
+    assert house["identity"].seen == []
+
+
+async def test_an_unknown_session_is_nobody(house: House) -> None:
+    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+    answer = await house.portal.get("/api/v1/cases", headers=house.signed_in())
+    assert answer.status == 401
+    assert house["cases"].seen == []
+
+
+async def test_a_bearer_token_is_not_a_session_and_does_not_hide_behind_one(house: House) -> None:
+    answer = await house.portal.get("/api/v1/cases", headers=house.signed_in(Authorization="Bearer abc"))
+    assert answer.status == 401
+    assert house["cases"].seen == []
+
+
+async def test_signing_out_ends_the_session_here_at_once(house: House) -> None:
+    house["identity"].answers("POST /session/end", says({}, status=204))
+    assert (await house.portal.get("/api/v1/session", headers=house.signed_in())).status == 200
+    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+    answer = await house.portal.delete("/api/v1/session", headers=house.signed_in())
+    assert answer.status == 204
+    assert answer.headers["Set-Cookie"].startswith('portico=""; ')
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    assert TOKEN in house["identity"].asked("POST /session/end")[0].body.decode()
+    assert (await house.portal.get("/api/v1/session", headers=house.signed_in())).status == 401
+
+
+async def test_a_sign_out_that_identity_did_not_take_is_no_success(house: House) -> None:
+    house["identity"].answers("POST /session/end", refuses(503, "unavailable"))
+    answer = await house.portal.delete("/api/v1/session", headers=house.signed_in())
+    assert answer.status == 503
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-CSRF-Token": ""},
+        {"X-CSRF-Token": "another"},
+        {"X-CSRF-Token": "é" * 8},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+    ],
+)
+async def test_a_change_that_the_visitor_did_not_mean_is_refused(house: House, headers: dict[str, str]) -> None:
+    answer = await house.portal.post("/api/v1/sites", json={}, headers=house.signed_in() | headers)
+    assert (answer.status, (await answer.json())["code"]) == (403, "csrf")
+    assert house["identity"].asked("POST /sites") == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:8080"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+    ],
+)
+async def test_a_change_from_an_own_page_passes(house: House, headers: dict[str, str]) -> None:
+    house["identity"].answers("POST /sites", says({}, status=201))
+    answer = await house.portal.post("/api/v1/sites", json={}, headers=house.signed_in() | headers)
+    assert answer.status == 201
+
+
+async def test_an_invitation_opens_with_and_without_a_session(house: House) -> None:
+    house["identity"].answers("POST /invitations/abc/accept", says({"state": "verify", "email": "x"}, status=202))
+    anonymous = await house.portal.post("/api/v1/invitations/abc/accept", json={})
+    with_session = await house.portal.post("/api/v1/invitations/abc/accept", json={}, headers=house.signed_in())
+    careless = await house.portal.post(
+        "/api/v1/invitations/abc/accept", json={}, headers={"Cookie": f"portico={TOKEN}"}
+    )
+    assert [anonymous.status, with_session.status, careless.status] == [202, 202, 403]
+    first, second = house["identity"].asked("POST /invitations/abc/accept")
+    assert "X-Portico-Actor" not in first.headers
+    assert second.headers["X-Portico-Actor"] == SIGNED_ACTOR
+
+
+async def test_without_identity_nobody_gets_in_and_the_answer_says_so(house: House) -> None:
+    await house["identity"].stop()
+    answer = await house.portal.get("/api/v1/cases", headers=house.signed_in())
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert "Sign-in" in (await answer.json())["detail"]
+
+
+# How long identity's word holds
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def _sessions(clock: Callable[[], float], *, size: int = 10) -> Sessions:
+    return Sessions(base_url="http://localhost:8080", size=size, clock=clock)
+
+
+def _services(url: str) -> Services:
+    return Services({"identity": url}, DEADLINES)
+
+
+async def test_identity_is_asked_once_a_second(house: House) -> None:
+    clock, services = Clock(), _services(house["identity"].url)
+    sessions = _sessions(clock)
+    for _ in range(5):
+        assert await sessions.visitor(services, TOKEN) is not None
+    assert len(house["identity"].asked("POST /session/resolve")) == 1
+    clock.now += 1.0
+    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+    assert await sessions.visitor(services, TOKEN) is None
+    await services.stop()
+
+
+async def test_an_ended_session_is_not_taken_up_again_when_identity_goes_away(house: House) -> None:
+    clock, services = Clock(), _services(house["identity"].url)
+    sessions = _sessions(clock)
+    await sessions.visitor(services, TOKEN)
+    clock.now += 1.0
+    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"), refuses(503, "unavailable"))
+    assert await sessions.visitor(services, TOKEN) is None
+    with pytest.raises(Unavailable):
+        await sessions.visitor(services, TOKEN)
+    await services.stop()
+
+
+async def test_while_identity_is_away_its_word_holds_for_thirty_seconds_and_it_is_not_asked_for_every_request(
+    house: House,
+) -> None:
+    clock, services = Clock(), _services(house["identity"].url)
+    sessions = _sessions(clock)
+    await sessions.visitor(services, TOKEN)
+    house["identity"].answers("POST /session/resolve", refuses(503, "unavailable"))
+    clock.now += 29.0
+    for _ in range(5):
+        assert await sessions.visitor(services, TOKEN) is not None
+    assert len(house["identity"].asked("POST /session/resolve")) == 2
+    clock.now += 2.0
+    with pytest.raises(Unavailable):
+        await sessions.visitor(services, TOKEN)
+    await services.stop()
+
+
+async def test_the_memory_of_sessions_is_bounded(house: House) -> None:
+    clock, services = Clock(), _services(house["identity"].url)
+    sessions = _sessions(clock, size=3)
+    for number in range(10):
+        await sessions.visitor(services, f"{TOKEN}-{number}")
+    assert len(sessions._known) == 3
+    await services.stop()
+
+
+async def test_a_session_nobody_vouched_for_gets_nothing_while_identity_is_away() -> None:
+    services = _services(unused_url())
+    with pytest.raises(Unavailable):
+        await _sessions(Clock()).visitor(services, TOKEN)
+    await services.stop()
+
+
+async def test_resolving_is_repeated_when_the_connection_dies(house: House) -> None:
+    identity = StandIn()
+    await identity.start()
+    services = _services(identity.url)
+    identity.answers("POST /session/resolve", hangs_up, says(a_session()))
+    assert await _sessions(Clock()).visitor(services, TOKEN) is not None
+    await services.stop()
+    await identity.stop()

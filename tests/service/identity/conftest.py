@@ -1,0 +1,162 @@
+"""Identity with a real database; the broker is away, so its events wait in the documents."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from services.identity import store
+from services.identity.api import PASSWORDS
+from services.identity.app import create_app
+from services.identity.passwords import Passwords
+from services.identity.settings import IdentitySettings
+from shared.actor import Actor, Role, Visibility
+from shared.codes import Purpose, digit_code, link_code
+from shared.mongo import Database, Document
+from shared.web import CLOCK, DATABASE
+from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, an_actor, an_email, signed
+
+PASSWORD = "seven green kites over Lyon"
+
+
+@dataclass
+class Clock:
+    """Time that a test may move."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+
+    def tell(self) -> datetime:
+        return self.now
+
+    def pass_by(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What identity answered."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def code(self) -> str:
+        return str(self.body["code"])
+
+    @property
+    def wrong_fields(self) -> dict[str, str]:
+        return {error["field"]: error["code"] for error in self.body["errors"]}
+
+
+@dataclass(frozen=True)
+class IdentityApi:
+    """Identity as the gateway calls it, and what stands in its database."""
+
+    client: TestClient[Any, Any]
+    db: Database
+    clock: Clock
+    passwords: Passwords
+
+    async def call(self, method: str, path: str, body: Any = None, *, by: Actor | None = None, **headers: str) -> Reply:
+        sent = {"json": body} if body is not None else {}
+        async with self.client.request(method, path, headers=signed(by, **headers), **sent) as response:
+            answered = await response.json() if response.content_type.endswith("json") else None
+            return Reply(response.status, answered, response.headers)
+
+    async def get(self, path: str, *, by: Actor | None = None) -> Reply:
+        return await self.call("GET", path, by=by)
+
+    async def post(self, path: str, body: Any = None, *, by: Actor | None = None, **headers: str) -> Reply:
+        return await self.call("POST", path, {} if body is None else body, by=by, **headers)
+
+    async def a_company(self, **values: Any) -> Json:
+        answer = await self.post("/vendor/companies", {"name": "Acme SA"} | values, by=an_actor(Role.VENDOR_ADMIN))
+        assert answer.status == 201, answer
+        return dict(answer.body)
+
+    async def invited(self, company: Json, email: str, **values: Any) -> Document:
+        """Invites by the vendor; the invitation as it stands in the database."""
+        wanted = {"invitations": [{"email": email, "role": Role.COMPANY_ADMIN} | values]}
+        path = f"/vendor/companies/{company['id']}/invitations"
+        answer = await self.post(path, wanted, by=an_actor(Role.VENDOR_ADMIN))
+        assert answer.status == 201, answer
+        return await self.document("invitations", answer.body["items"][0]["id"])
+
+    async def accepted(self, invitation: Document, **values: Any) -> Reply:
+        newcomer = {"first_name": "Ana", "last_name": "Duarte", "password": PASSWORD} | values
+        return await self.post(f"/invitations/{invitation_code(invitation)}/accept", newcomer)
+
+    async def open_verification(self, email: str) -> Document:
+        found = await self.db["verifications"].find_one({"email": email, "state": "open"})
+        assert found is not None
+        return found
+
+    async def verified(self, email: str) -> Reply:
+        code = verification_code(await self.open_verification(email))
+        return await self.post("/registrations/verify", {"email": email, "code": code})
+
+    async def a_user(self, company: Json | None = None, **values: Any) -> Actor:
+        """Somebody who went the whole way from the invitation to the verified login."""
+        email = an_email()
+        company = company or await self.a_company()
+        assert (await self.accepted(await self.invited(company, email, **values))).status == 202
+        assert (await self.verified(email)).status == 200
+        return await self.actor(email, company)
+
+    async def actor(self, email: str, company: Json) -> Actor:
+        document = await self.db["users"].find_one({"login_email": email, "company_id": UUID(company["id"])})
+        assert document is not None
+        user = store.USERS.load(document)
+        return user.as_actor(
+            company_name=company.get("name", "Acme SA"),
+            visibility=Visibility(company.get("visibility", "company")),
+            suspended=False,
+            address="127.0.0.1",
+        )
+
+    async def document(self, collection: str, document_id: str | UUID) -> Document:
+        found = await self.db[collection].find_one({"_id": UUID(str(document_id))})
+        assert found is not None
+        return found
+
+    async def said(self, collection: str, document_id: str | UUID) -> list[Json]:
+        """What a document would tell others, oldest first."""
+        document = await self.document(collection, document_id)
+        return [{"type": item["type"], **item["body"]} for item in document["pending"]]
+
+    async def sign_in(self, email: str, password: str = PASSWORD, **headers: str) -> Reply:
+        return await self.call("POST", "/session", {"email": email, "password": password}, by=None, **headers)
+
+
+def invitation_code(invitation: Document, *, generation: int | None = None) -> str:
+    """The code as the mail would carry it."""
+    return link_code(TEST_SECRET, Purpose.INVITATION, invitation["_id"], generation or invitation["generation"])
+
+
+def verification_code(verification: Document) -> str:
+    """The code as the mail would carry it."""
+    return digit_code(TEST_SECRET, Purpose.VERIFICATION, verification["_id"], verification["generation"])
+
+
+def another_code(code: str) -> str:
+    """Six digits that are not the code."""
+    return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+@pytest.fixture
+async def identity(mongo_url: str) -> AsyncIterator[IdentityApi]:
+    """The service, with its indexes and a clock of its own."""
+    settings = IdentitySettings.model_validate(
+        {"PORTICO_SECRET_KEY": TEST_SECRET, "MONGO_URL": mongo_url, "RABBITMQ_URL": UNREACHABLE_BROKER}
+    )
+    app = create_app(settings)
+    clock = Clock()
+    app[CLOCK] = clock.tell
+    await store.create_indexes(app[DATABASE])
+    async with TestClient(TestServer(app)) as client:
+        yield IdentityApi(client, app[DATABASE], clock, app[PASSWORDS])

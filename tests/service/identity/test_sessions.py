@@ -1,0 +1,278 @@
+"""Signing in, how long it lasts, and how failures are slowed down."""
+
+import asyncio
+from threading import Event
+from typing import Any
+
+import pytest
+
+from services.identity.passwords import Passwords
+from shared.actor import Role
+from shared.errors import Unavailable
+from shared.signing import verifier
+from tests.builders import TEST_SECRET, an_email
+from tests.service.identity.conftest import IdentityApi, Reply, invitation_code
+
+
+async def resolved(identity: IdentityApi, session: Reply, **headers: str) -> Reply:
+    body = {"token": session.body["session_token"]}
+    return await identity.call("POST", "/session/resolve", body, by=None, **headers)
+
+
+def without_request_id(reply: Reply) -> dict[str, Any]:
+    return {**reply.body, "request_id": ""}
+
+
+async def test_signing_in_tells_who_is_signed_in(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    answer = await identity.sign_in(f"  {user.login_email.upper()} ")
+    assert answer.status == 201
+    assert answer.body["user"] == {
+        "id": str(user.user_id),
+        "name": "Ana Duarte",
+        "email": user.login_email,
+        "role": "company_admin",
+        "company_id": str(user.company_id),
+        "company_name": "Acme SA",
+        "language": "en",
+        "time_zone": "UTC",
+        "profile_complete": False,
+    }
+
+
+async def test_the_token_is_not_in_the_database(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    token = (await identity.sign_in(user.login_email)).body["session_token"]
+    session = await identity.db["sessions"].find_one({"user_id": user.user_id})
+    assert session is not None
+    assert token not in str(session)
+
+
+async def test_a_session_is_turned_into_a_signed_actor(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    session = await identity.sign_in(user.login_email)
+    answer = await resolved(identity, session, x_portico_client="192.0.2.7")
+    actor = verifier(TEST_SECRET)(answer.body["actor"])
+    assert (actor.user_id, actor.role, actor.address) == (user.user_id, Role.COMPANY_ADMIN, "192.0.2.7")
+    assert answer.body["user"] == session.body["user"]
+    assert answer.body["csrf_token"] == session.body["csrf_token"]
+    assert "session_token" not in answer.body
+
+
+async def test_each_session_has_a_csrf_token_of_its_own(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    sessions = [await identity.sign_in(user.login_email) for _ in range(2)]
+    assert len({session.body["csrf_token"] for session in sessions}) == 2
+
+
+async def test_an_unknown_address_and_a_wrong_password_get_the_same_answer(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    wrong = await identity.sign_in(user.login_email, "not the password at all")
+    unknown = await identity.sign_in(an_email(), "not the password at all")
+    endless = await identity.sign_in(an_email(), "é" * 1000)
+    assert (wrong.status, wrong.code) == (401, "wrong_credentials")
+    assert without_request_id(wrong) == without_request_id(unknown) == without_request_id(endless)
+
+
+async def test_an_unknown_address_costs_a_hash_too() -> None:
+    passwords = Passwords()
+    looked_at: list[str] = []
+    verify = passwords._verify
+
+    def watched(password_hash: str, password: str) -> bool:
+        looked_at.append(password_hash)
+        return verify(password_hash, password)
+
+    passwords._verify = watched  # type: ignore[method-assign]  # the real one, watched
+    assert not await passwords.matches(None, "the password of nobody")
+    assert looked_at == [passwords._nobodys]
+    passwords.close()
+
+
+async def test_a_session_ends_after_twelve_idle_hours(identity: IdentityApi) -> None:
+    session = await identity.sign_in((await identity.a_user()).login_email)
+    for _ in range(3):
+        identity.clock.pass_by(hours=11, minutes=59)
+        assert (await resolved(identity, session)).status == 200
+    identity.clock.pass_by(hours=12)
+    assert (await resolved(identity, session)).code == "not_signed_in"
+
+
+async def test_a_session_ends_after_thirty_days_however_busy(identity: IdentityApi) -> None:
+    session = await identity.sign_in((await identity.a_user()).login_email)
+    for _ in range(60):
+        identity.clock.pass_by(hours=11, minutes=59)
+        assert (await resolved(identity, session)).status == 200
+    identity.clock.pass_by(hours=1)
+    assert (await resolved(identity, session)).status == 401
+
+
+async def test_being_seen_is_written_down_once_a_minute(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    session = await identity.sign_in(user.login_email)
+    seen = []
+    for seconds in (30, 29, 1):
+        identity.clock.pass_by(seconds=seconds)
+        await resolved(identity, session)
+        document = await identity.db["sessions"].find_one({"user_id": user.user_id})
+        assert document is not None
+        seen.append(document["last_seen_at"] == identity.clock.now)
+    assert seen == [False, False, True]
+
+
+async def test_an_ended_session_is_over_at_once_and_others_are_not(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    ended, kept = await identity.sign_in(user.login_email), await identity.sign_in(user.login_email)
+    for _ in range(2):
+        answer = await identity.post("/session/end", {"token": ended.body["session_token"]})
+        assert answer.status == 204
+    assert (await resolved(identity, ended)).status == 401
+    assert (await resolved(identity, kept)).status == 200
+
+
+@pytest.mark.parametrize("token", ["x", "é", "A" * 43])
+async def test_a_token_that_we_never_made_is_nobodys(identity: IdentityApi, token: str) -> None:
+    assert (await identity.post("/session/resolve", {"token": token})).status == 401
+    assert (await identity.post("/session/end", {"token": token})).status == 204
+
+
+async def test_a_deactivated_users_sessions_are_over(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    session = await identity.sign_in(user.login_email)
+    await identity.db["users"].update_one({"_id": user.user_id}, {"$set": {"active": False}})
+    assert (await resolved(identity, session)).status == 401
+    assert (await identity.sign_in(user.login_email)).code == "account_inactive"
+
+
+async def test_a_suspended_companys_users_are_known_as_such(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    session = await identity.sign_in(user.login_email)
+    await identity.db["companies"].update_one({"_id": user.company_id}, {"$set": {"suspended": True}})
+    actor = verifier(TEST_SECRET)((await resolved(identity, session)).body["actor"])
+    assert actor.suspended
+    answer = await identity.get("/profile", by=actor)
+    assert (answer.status, answer.code) == (403, "company_suspended")
+
+
+async def test_somebody_with_two_memberships_comes_back_as_whom_they_were_last(identity: IdentityApi) -> None:
+    first = await identity.a_user()
+    company = await identity.a_company(name="Second SA")
+    invitation = await identity.invited(company, first.login_email)
+    assert (await identity.sign_in(first.login_email)).body["user"]["company_id"] == str(first.company_id)
+    accepted = await identity.post(f"/invitations/{invitation_code(invitation)}/accept", {}, by=first)
+    assert accepted.status == 200
+    second = await identity.actor(first.login_email, company)
+    await identity.db["sessions"].update_many({"login_id": first.login_id}, {"$set": {"user_id": second.user_id}})
+    assert (await identity.sign_in(first.login_email)).body["user"]["company_id"] == company["id"]
+    await identity.db["users"].update_one({"_id": second.user_id}, {"$set": {"active": False}})
+    assert (await identity.sign_in(first.login_email)).body["user"]["company_id"] == str(first.company_id)
+
+
+async def test_a_repeated_sign_in_request_is_not_told_the_secret_again(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    answers = [await identity.sign_in(user.login_email, idempotency_key="a-key") for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 409]
+    assert "session_token" not in answers[1].body
+
+
+async def test_ten_failures_are_followed_by_a_wait_that_grows(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    answers = [await identity.sign_in(user.login_email, "wrong") for _ in range(11)]
+    assert [answer.status for answer in answers] == [401] * 10 + [429]
+    assert (answers[-1].code, answers[-1].headers["Retry-After"]) == ("too_many_failures", "30")
+    assert (await identity.sign_in(user.login_email)).status == 429
+    waits = []
+    for _ in range(7):
+        identity.clock.pass_by(seconds=int(answers[-1].headers["Retry-After"]))
+        assert (await identity.sign_in(user.login_email, "wrong")).status == 401
+        answers.append(await identity.sign_in(user.login_email, "wrong"))
+        waits.append(int(answers[-1].headers["Retry-After"]))
+    assert waits == [60, 120, 240, 480, 900, 900, 900]
+
+
+async def test_a_success_after_the_wait_forgets_the_failures(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    for _ in range(10):
+        await identity.sign_in(user.login_email, "wrong")
+    identity.clock.pass_by(seconds=30)
+    assert (await identity.sign_in(user.login_email)).status == 201
+    answers = [await identity.sign_in(user.login_email, "wrong") for _ in range(10)]
+    assert {answer.status for answer in answers} == {401}
+
+
+async def test_failures_are_forgotten_after_fifteen_minutes(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    for _ in range(3):
+        answers = [await identity.sign_in(user.login_email, "wrong") for _ in range(9)]
+        assert {answer.status for answer in answers} == {401}
+        identity.clock.pass_by(minutes=15)
+
+
+async def test_unknown_addresses_are_slowed_down_like_known_ones(identity: IdentityApi) -> None:
+    known, unknown = (await identity.a_user()).login_email, an_email()
+    answers = [[await identity.sign_in(email, "wrong") for _ in range(12)] for email in (known, unknown)]
+    assert [answer.status for answer in answers[0]] == [answer.status for answer in answers[1]]
+    assert without_request_id(answers[0][-1]) == without_request_id(answers[1][-1])
+
+
+async def test_of_fifty_guesses_at_once_ten_are_looked_at(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    answers = await asyncio.gather(*(identity.sign_in(user.login_email, "wrong") for _ in range(50)))
+    assert sorted(answer.status for answer in answers) == [401] * 10 + [429] * 40
+
+
+async def test_one_client_cannot_try_many_addresses(identity: IdentityApi) -> None:
+    client = f"192.0.2.{an_email()}"
+    answers = [await identity.sign_in(an_email(), "wrong", x_portico_client=client) for _ in range(11)]
+    assert [answer.status for answer in answers] == [401] * 10 + [429]
+    user = await identity.a_user()
+    assert (await identity.sign_in(user.login_email, x_portico_client=client)).status == 429
+    assert (await identity.sign_in(user.login_email, x_portico_client=f"{client}.other")).status == 201
+
+
+async def test_a_whole_company_may_sign_in_from_one_client_at_once(identity: IdentityApi) -> None:
+    company = await identity.a_company()
+    users = [await identity.a_user(company, role=Role.MEMBER) for _ in range(12)]
+    client = f"192.0.2.{an_email()}"
+    answers = await asyncio.gather(*(identity.sign_in(user.login_email, x_portico_client=client) for user in users))
+    assert {answer.status for answer in answers} == {201}
+
+
+async def test_passwords_do_not_hold_up_the_service(identity: IdentityApi) -> None:
+    released = Event()
+    threads = [identity.passwords._threads.submit(released.wait, 30) for _ in range(2)]
+    waiting = asyncio.create_task(identity.sign_in(an_email()))
+    try:
+        assert (await identity.get("/healthz")).status == 200
+        assert (await identity.post("/registrations/resend", {"email": an_email()})).status == 202
+        assert not waiting.done()
+    finally:
+        released.set()
+    assert (await waiting).status == 401
+    assert all(thread.result() for thread in threads)
+
+
+async def test_more_sign_ins_than_can_be_answered_in_time_are_sent_away() -> None:
+    passwords = Passwords()
+    passwords._waiting = 200
+    with pytest.raises(Unavailable):
+        await passwords.matches(None, "x")
+    passwords.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "email"),
+        ({"email": "a@example.com"}, "password"),
+        ({"email": {"$ne": None}, "password": "x"}, "email"),
+        ({"email": "a@example.com", "password": {"$ne": None}}, "password"),
+        ({"email": "a@example.com", "password": "x", "totp": "1"}, "totp"),
+        ({"email": "a@example.com", "password": "x" * 1025}, "password"),
+        ({"email": "a" * 300 + "@example.com", "password": "x"}, "email"),
+    ],
+)
+async def test_bad_sign_ins_are_refused_by_field(identity: IdentityApi, body: object, field: str) -> None:
+    answer = await identity.post("/session", body)
+    assert answer.status == 422
+    assert field in answer.wrong_fields

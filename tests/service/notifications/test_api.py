@@ -1,0 +1,171 @@
+"""Preferences and the ledger, through HTTP."""
+
+import asyncio
+import random
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from shared.actor import Role
+from tests.builders import an_actor, an_email
+from tests.service.notifications.conftest import (
+    Notifications,
+    a_closed_case,
+    a_created_case,
+    a_user,
+    an_invitation,
+    named,
+    stranger,
+)
+
+_RACES = 40
+
+
+async def test_everybody_starts_opted_in(notifications: Notifications) -> None:
+    answered = await notifications.get("/notification-preferences", an_actor(Role.MEMBER))
+    assert answered == {"case_emails": True, "kinds": {"case_created": True, "case_closed": True}}
+
+
+async def test_a_kind_that_is_left_out_stays_as_it_is(notifications: Notifications) -> None:
+    actor = an_actor()
+    answered = await notifications.opt_out(actor, case_closed=False)
+    assert answered == {"case_emails": True, "kinds": {"case_created": True, "case_closed": False}}
+    answered = await notifications.opt_out(actor)
+    assert answered == {"case_emails": False, "kinds": {"case_created": True, "case_closed": False}}
+    assert await notifications.get("/notification-preferences", actor) == answered
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"case_emails": "maybe"}, {"case_emails": True, "kinds": {"invitation": False}}, {"case_emails": 1, "x": 2}],
+)
+async def test_a_wrong_preference_is_refused(notifications: Notifications, body: dict[str, object]) -> None:
+    refusal = await notifications.refused("PUT", "/notification-preferences", an_actor(), json=body)
+    assert refusal == (422, "invalid")
+
+
+async def test_strangers_and_readers_change_nothing(notifications: Notifications) -> None:
+    body = {"case_emails": False}
+    refusal = await notifications.refused("PUT", "/notification-preferences", None, json=body)
+    assert refusal == (401, "not_signed_in")
+    reader = an_actor(may_write=False)
+    refusal = await notifications.refused("PUT", "/notification-preferences", reader, json=body)
+    assert refusal == (403, "forbidden")
+    assert await notifications.refused("GET", "/notification-preferences", None) == (401, "not_signed_in")
+
+
+async def test_an_opt_out_before_anything_is_known_of_the_user_holds(notifications: Notifications) -> None:
+    user = a_user()
+    await notifications.opt_out(an_actor(user_id=user.user_id))
+    await notifications.hear(created := a_created_case(user.company_id, named(user)))
+    await notifications.hear(user)
+    row = (await notifications.settled(created))[user.contact_email]
+    assert (row["state"], row["reason"]) == ("suppressed", "opted_out")
+
+
+async def test_an_opt_out_of_one_kind_leaves_the_others(notifications: Notifications) -> None:
+    user = a_user()
+    await notifications.opt_out(an_actor(user_id=user.user_id), case_created=False)
+    created = a_created_case(user.company_id, named(user))
+    await notifications.hear(user, created, closed := a_closed_case(created))
+    assert (await notifications.settled(created))[user.contact_email]["reason"] == "opted_out"
+    assert (await notifications.settled(closed))[user.contact_email]["state"] == "sent"
+
+
+async def test_an_opt_out_holds_for_the_users_address_as_well(notifications: Notifications) -> None:
+    user = a_user(contact_email=an_email("office"))
+    await notifications.opt_out(an_actor(user_id=user.user_id))
+    await notifications.hear(user, created := a_created_case(user.company_id, stranger(user.contact_email)))
+    assert (await notifications.settled(created))[user.contact_email]["reason"] == "opted_out"
+
+
+async def test_nobody_opts_out_of_what_they_need_to_get_in(notifications: Notifications) -> None:
+    user = a_user()
+    await notifications.opt_out(an_actor(user_id=user.user_id))
+    await notifications.hear(user, invitation := an_invitation(user.login_email, company_id=user.company_id))
+    assert (await notifications.settled(invitation))[user.login_email]["state"] == "sent"
+
+
+async def test_what_waits_is_suppressed_by_the_time_the_opt_out_is_answered(notifications: Notifications) -> None:
+    user = a_user()
+    await notifications.smtp.stop()
+    created = a_created_case(user.company_id, named(user), stranger(an_email()))
+    await notifications.hear(user, created)
+    await notifications.opt_out(an_actor(user_id=user.user_id))
+    rows = {row["email"]: row for row in await notifications.rows(created)}
+    assert (rows[user.contact_email]["state"], rows[user.contact_email]["reason"]) == ("suppressed", "opted_out")
+    await notifications.smtp.start()
+    await notifications.settled(created)
+    assert [len(notifications.smtp.to(address)) for address in rows] == [0, 1]
+
+
+async def test_no_mail_is_marked_as_being_sent_after_the_opt_out_was_answered(notifications: Notifications) -> None:
+    # The row names the user's address only: whose it is, the sender finds out in the middle of the race.
+    sent = suppressed = 0
+    for _ in range(_RACES):
+        user = a_user()
+        await notifications.hear(user)
+        events = [a_created_case(user.company_id, stranger(user.login_email)) for _ in range(4)]
+        await notifications.hear(*events)
+        await asyncio.sleep(random.uniform(0, 0.06))
+        await notifications.opt_out(an_actor(user_id=user.user_id))
+        answered_at = await _database_time(notifications, user.user_id)
+        for event in events:
+            row = (await notifications.settled(event))[user.login_email]
+            if row["state"] == "sent":
+                sent += 1
+                assert row["sending_at"] <= answered_at
+            else:
+                suppressed += 1
+                assert row["reason"] == "opted_out"
+    assert sent
+    assert suppressed
+
+
+async def _database_time(notifications: Notifications, user_id: UUID) -> datetime:
+    document = await notifications.db["preferences"].find_one({"_id": user_id}, {"now": "$$NOW"})
+    assert document is not None
+    now: datetime = document["now"]
+    return now
+
+
+async def test_the_ledger_shows_an_admin_the_own_company_newest_first(notifications: Notifications) -> None:
+    acme, rival = uuid7(), uuid7()
+    first, second = an_email(), an_email()
+    await notifications.hear(created := a_created_case(acme, stranger(first)))
+    await notifications.settled(created)
+    await notifications.hear(invitation := an_invitation(second, company_id=acme))
+    await notifications.hear(foreign := a_created_case(rival, stranger(an_email())))
+    await notifications.settled(invitation)
+    await notifications.settled(foreign)
+    admin = an_actor(Role.COMPANY_ADMIN, company_id=acme)
+    page = await notifications.get("/deliveries", admin, limit="1")
+    assert [item["email"] for item in page["items"]] == [second]
+    assert page["total"] == 2
+    rest = await notifications.get("/deliveries", admin, limit="1", cursor=page["next_cursor"])
+    (item,) = rest["items"]
+    assert (item["email"], item["kind"], item["state"], item["case_number"]) == (
+        first,
+        "case_created",
+        "sent",
+        created.number,
+    )
+    assert (item["smtp_reply"], item["tries"], rest["next_cursor"]) == ("250 2.0.0 OK", 1, None)
+    everything = await notifications.get("/deliveries", an_actor(Role.VENDOR_ADMIN))
+    assert everything["total"] == 3
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.CASE_MANAGER, Role.AGENT])
+async def test_the_ledger_is_for_admins(notifications: Notifications, role: Role) -> None:
+    assert await notifications.refused("GET", "/deliveries", an_actor(role)) == (403, "forbidden")
+    assert await notifications.refused("GET", "/deliveries", None) == (401, "not_signed_in")
+
+
+async def test_the_metrics_count_mails_by_what_came_of_them(notifications: Notifications) -> None:
+    await notifications.hear(invitation := an_invitation(an_email()))
+    await notifications.settled(invitation)
+    async with notifications.client.get("/metrics") as response:
+        text = await response.text()
+    assert 'portico_mails_total{kind="invitation",outcome="sent"}' in text

@@ -1,0 +1,331 @@
+"""Who gets a mail, how often, and what the ledger says of it."""
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from deploy.local.child import until
+from services.notifications import handlers, sender, store
+from services.notifications.domain import KEPT_FOR, MailState, Outcome
+from services.notifications.mailer import Mailer
+from services.notifications.sender import Sender
+from services.notifications.smtp import MailServer
+from shared.logging import Origin, origin
+from shared.mongo import Database, connect
+from shared.schemas.notifications import PreferencesBody
+from tests.builders import TEST_SECRET, an_actor, an_email
+from tests.scripted_smtp import ScriptedSmtp
+from tests.service.notifications.conftest import (
+    Notifications,
+    a_closed_case,
+    a_company,
+    a_created_case,
+    a_user,
+    a_verification,
+    an_invitation,
+    named,
+    now,
+    stranger,
+)
+
+
+async def test_everybody_on_a_case_is_told_once_however_often_the_event_comes(notifications: Notifications) -> None:
+    user = a_user()
+    contact = an_email("luc")
+    created = a_created_case(user.company_id, named(user), named(user, "owner"), stranger(contact))
+    closed = a_closed_case(created)
+    # Late, twice, at once, and in the wrong order.
+    await notifications.hear(closed, created, closed)
+    await asyncio.gather(*(notifications.hear(created) for _ in range(5)))
+    await notifications.hear(user)
+    rows = [*(await notifications.settled(created)).values(), *(await notifications.settled(closed)).values()]
+    assert {row["state"] for row in rows} == {"sent"}
+    # A redelivery after all was sent: the rows are not due again.
+    await notifications.hear(created, closed)
+    again = [*await notifications.rows(created), *await notifications.rows(closed)]
+    assert sorted(rows, key=str) == sorted(again, key=str)
+    for address in (user.contact_email, contact):
+        subjects = sorted(mail.subject for mail in notifications.smtp.to(address))
+        assert subjects == ["[1000000009] Case closed: It smokes", "[1000000009] Case created: It smokes"]
+
+
+async def test_a_sent_row_has_the_servers_answer_and_the_request_it_came_from(notifications: Notifications) -> None:
+    token = origin.set(Origin("request-of-the-click"))
+    try:
+        await notifications.hear(invitation := an_invitation(an_email()))
+    finally:
+        origin.reset(token)
+    row = (await notifications.settled(invitation))[invitation.email]
+    assert (row["state"], row["smtp_reply"], row["tries"]) == ("sent", "250 2.0.0 OK", 1)
+    assert row["request_id"] == "request-of-the-click"
+    assert "due_at" not in row
+    (mail,) = notifications.smtp.to(invitation.email)
+    assert mail.message["X-Request-Id"] == "request-of-the-click"
+    assert mail.message["Message-ID"] == f"<{row['_id']}@portal.example>"
+    assert mail.sender == "portico@localhost"
+
+
+async def test_no_row_holds_a_code(notifications: Notifications) -> None:
+    verification = a_verification(an_email())
+    await notifications.hear(verification)
+    await notifications.settled(verification)
+    (mail,) = notifications.smtp.to(verification.email)
+    code = next(line for line in mail.text.splitlines() if line.isdigit())
+    (row,) = await notifications.rows(verification)
+    assert len(code) == 6
+    assert code not in {str(value) for value in (*row.values(), *row["facts"].values())}
+
+
+async def test_a_user_is_the_same_person_under_each_of_their_addresses(notifications: Notifications) -> None:
+    user = a_user(contact_email=an_email("office"))
+    people = (named(user), stranger(user.login_email), stranger(user.contact_email, "secondary_contact"))
+    await notifications.hear(user, created := a_created_case(user.company_id, *people))
+    await notifications.settled(created)
+    states = sorted((row["state"], row["reason"] or "") for row in await notifications.rows(created))
+    assert states == [("sent", ""), ("suppressed", "same_person"), ("suppressed", "same_person")]
+    mails = notifications.smtp.to(user.login_email) + notifications.smtp.to(user.contact_email)
+    assert len(mails) == 1
+
+
+async def test_case_mail_goes_to_the_address_on_the_case(notifications: Notifications) -> None:
+    user = a_user()
+    on_the_case = an_email("desk")
+    await notifications.hear(user, created := a_created_case(user.company_id, named(user, email=on_the_case)))
+    await notifications.settled(created)
+    assert len(notifications.smtp.to(on_the_case)) == 1
+    assert notifications.smtp.to(user.contact_email) == []
+
+
+async def test_the_address_of_another_companys_user_is_somebody_else(notifications: Notifications) -> None:
+    user = a_user()
+    await notifications.opt_out(an_actor(user_id=user.user_id))
+    await notifications.hear(user, created := a_created_case(uuid7(), stranger(user.login_email)))
+    assert (await notifications.settled(created))[user.login_email]["state"] == "sent"
+
+
+async def test_a_mail_waits_for_the_copy_of_its_user(notifications: Notifications) -> None:
+    user = a_user(active=False)
+    await notifications.hear(created := a_created_case(user.company_id, named(user)))
+    await notifications.once(created, lambda row: row["state"] == "queued" and row["due_at"] > row["created_at"])
+    await notifications.hear(user)
+    row = (await notifications.settled(created))[user.contact_email]
+    assert (row["state"], row["reason"], row["tries"]) == ("suppressed", "deactivated", 0)
+
+
+async def test_a_deactivated_user_is_told_nothing_under_any_address(notifications: Notifications) -> None:
+    user = a_user(active=False)
+    await notifications.hear(user, created := a_created_case(user.company_id, named(user), stranger(user.login_email)))
+    await notifications.settled(created)
+    reasons = sorted(row["reason"] for row in await notifications.rows(created))
+    assert reasons == ["deactivated", "same_person"]
+    assert notifications.smtp.to(user.contact_email) == []
+
+
+async def test_a_removed_user_can_be_invited_again(notifications: Notifications) -> None:
+    user = a_user(active=False)
+    await notifications.hear(user, invitation := an_invitation(user.login_email, company_id=user.company_id))
+    assert (await notifications.settled(invitation))[user.login_email]["state"] == "sent"
+
+
+async def test_a_suspended_company_gets_no_case_mail_until_it_is_lifted(notifications: Notifications) -> None:
+    user = a_user()
+    await notifications.hear(user, a_company(user.company_id, suspended=True))
+    await notifications.hear(created := a_created_case(user.company_id, named(user)))
+    await notifications.hear(invitation := an_invitation(an_email(), company_id=user.company_id))
+    row = (await notifications.settled(created))[user.contact_email]
+    assert (row["state"], row["reason"]) == ("suppressed", "company_suspended")
+    assert (await notifications.settled(invitation))[invitation.email]["state"] == "sent"
+    await notifications.hear(a_company(user.company_id, version=2), closed := a_closed_case(created))
+    assert (await notifications.settled(closed))[user.contact_email]["state"] == "sent"
+
+
+async def test_a_recipient_refused_for_good_bounces_and_is_not_tried_again(notifications: Notifications) -> None:
+    contact, other = an_email(), an_email()
+    notifications.smtp.answer_recipient(contact, "550 5.1.1 No such user")
+    created = a_created_case(uuid7(), stranger(contact), stranger(other))
+    await notifications.hear(created)
+    rows = await notifications.settled(created)
+    assert (rows[contact]["state"], rows[contact]["smtp_reply"]) == ("failed", "550 5.1.1 No such user")
+    assert rows[other]["state"] == "sent"
+    await notifications.hear(closed := a_closed_case(created))
+    rows = await notifications.settled(closed)
+    assert (rows[contact]["state"], rows[contact]["reason"]) == ("suppressed", "bouncing")
+    assert notifications.smtp.tried.count(contact) == 1
+
+
+async def test_another_permanent_refusal_fails_that_mail_only(notifications: Notifications) -> None:
+    contact = an_email()
+    notifications.smtp.answer_recipient(contact, "554 5.7.1 Policy", times=1)
+    await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))
+    assert (await notifications.settled(created))[contact]["state"] == "failed"
+    await notifications.hear(closed := a_closed_case(created))
+    assert (await notifications.settled(closed))[contact]["state"] == "sent"
+
+
+async def test_a_greylisted_mail_is_tried_again_until_it_is_taken(notifications: Notifications) -> None:
+    contact = an_email()
+    notifications.smtp.answer_recipient(contact, "451 4.7.1 Greylisted", times=2)
+    await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))
+    row = (await notifications.settled(created))[contact]
+    assert (row["state"], row["tries"], row["unknown_outcomes"]) == ("sent", 3, 0)
+    assert notifications.smtp.tried.count(contact) == 3
+
+
+async def test_a_refusal_of_the_content_is_an_answer_too(notifications: Notifications) -> None:
+    contact = an_email()
+    notifications.smtp.answer_data("452 4.3.1 Disk full")
+    await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))
+    row = (await notifications.settled(created))[contact]
+    assert (row["state"], row["tries"]) == ("sent", 2)
+
+
+async def test_mails_wait_while_the_server_is_away_and_go_in_order_of_age(notifications: Notifications) -> None:
+    await notifications.smtp.stop()
+    invitations = [an_invitation(an_email()) for _ in range(20)]
+    await notifications.hear(*invitations)
+    await asyncio.gather(*(notifications.once(each, lambda row: row["state"] == "queued") for each in invitations))
+    await notifications.smtp.start()
+    for invitation in invitations:
+        row = (await notifications.settled(invitation))[invitation.email]
+        assert (row["state"], row["tries"]) == ("sent", 1)
+    tried = [notifications.smtp.tried.index(invitation.email) for invitation in invitations]
+    # Eight are under way at once, so neighbours may overtake each other.
+    assert all(abs(place - index) < 8 for index, place in enumerate(tried))
+
+
+async def test_a_connection_cut_before_the_answer_leaves_an_unknown_outcome_and_the_same_message_id(
+    notifications: Notifications,
+) -> None:
+    contact = an_email()
+    notifications.smtp.cut_after_data()
+    await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))
+    row = (await notifications.settled(created))[contact]
+    assert (row["state"], row["tries"], row["unknown_outcomes"]) == ("sent", 2, 1)
+    first, second = notifications.smtp.to(contact)
+    assert first.message["Message-ID"] == second.message["Message-ID"]
+
+
+async def test_a_mail_whose_sender_died_while_sending_goes_again_with_the_same_message_id(
+    notifications: Notifications,
+) -> None:
+    await notifications.smtp.stop()
+    await notifications.hear(invitation := an_invitation(an_email()))
+    (row,) = await notifications.rows(invitation)
+    # As a process leaves it that is killed between the final dot and the record of the answer.
+    died = {"state": "sending", "lease": uuid4(), "tries": 1, "due_at": now() - timedelta(seconds=1)}
+    await notifications.db["mails"].update_one({"_id": row["_id"]}, {"$set": died})
+    await notifications.smtp.start()
+    row = (await notifications.settled(invitation))[invitation.email]
+    assert (row["state"], row["tries"], row["unknown_outcomes"]) == ("sent", 2, 1)
+    (mail,) = notifications.smtp.to(invitation.email)
+    assert mail.message["Message-ID"] == f"<{row['_id']}@portal.example>"
+
+
+async def test_a_late_mark_of_a_dead_lease_undoes_nothing(notifications: Notifications) -> None:
+    await notifications.smtp.stop()
+    await notifications.hear(invitation := an_invitation(an_email()))
+    (row,) = await notifications.rows(invitation)
+    zombie = store.load({**row, "lease": uuid4()})
+    refused = Outcome(MailState.FAILED, "550 late")
+    assert not await store.mark_outcome(notifications.db, zombie, refused, wait_s=0)
+    assert not await store.mark_sending(notifications.db, zombie)
+    await notifications.smtp.start()
+    assert (await notifications.settled(invitation))[invitation.email]["state"] == "sent"
+
+
+async def test_a_sender_that_read_the_old_preferences_finds_its_row_taken_away(mongo_url: str) -> None:
+    db = connect(mongo_url, f"test_{uuid4().hex}")
+    user = a_user()
+    await handlers.copy_user(db, user)
+    await handlers.queue_case_created_mails(db, a_created_case(user.company_id, stranger(user.login_email)))
+    mail = await store.claim_mail(db, lease=uuid4(), in_hand=())
+    assert mail is not None
+    person = await store.find_person(db, mail)
+    assert await store.name_person(db, mail, person)
+    assert (await store.find_preferences(db, user.user_id)).allow(mail.kind)
+    await handlers.change_preferences(db, an_actor(user_id=user.user_id), PreferencesBody(case_emails=False))
+    assert not await store.mark_sending(db, mail)
+    row = await db["mails"].find_one({"_id": mail.id})
+    assert row is not None
+    assert (row["state"], row["reason"]) == ("suppressed", "opted_out")
+    await db.drop()
+    await db.close()
+
+
+async def test_two_senders_send_each_mail_once(notifications: Notifications) -> None:
+    _, task = _another_sender(notifications.db, notifications.smtp)
+    invitations = [an_invitation(an_email()) for _ in range(60)]
+    await asyncio.gather(*(notifications.hear(each) for each in invitations))
+    for invitation in invitations:
+        await notifications.settled(invitation)
+    await _stopped(task)
+    assert [len(notifications.smtp.to(each.email)) for each in invitations] == [1] * len(invitations)
+
+
+async def test_a_code_past_its_time_is_not_sent(notifications: Notifications) -> None:
+    expired = a_verification(an_email(), expires_at=now() - timedelta(seconds=1))
+    await notifications.hear(expired)
+    row = (await notifications.settled(expired))[expired.email]
+    assert (row["state"], row["reason"]) == ("suppressed", "expired")
+    assert notifications.smtp.tried == []
+
+
+async def test_what_the_server_puts_off_for_48_hours_fails_with_its_last_answer(notifications: Notifications) -> None:
+    contact = an_email()
+    notifications.smtp.answer_recipient(contact, "451 4.7.1 Come back")
+    await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))
+    await notifications.once(created, lambda row: row["tries"] > 0)
+    (row,) = await notifications.rows(created)
+    assert row["expires_at"] - row["created_at"] == KEPT_FOR
+    await notifications.db["mails"].update_one({"_id": row["_id"]}, {"$set": {"expires_at": now()}})
+    row = (await notifications.settled(created))[contact]
+    assert (row["state"], row["reason"], row["smtp_reply"]) == ("failed", "expired", "451 4.7.1 Come back")
+
+
+async def test_what_a_handler_queues_is_sent_without_waiting_for_the_next_look(
+    mongo_url: str, smtp_server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "_LOOK_EVERY_S", 60.0)
+    db = connect(mongo_url, f"test_{uuid4().hex}")
+    waker, task = _another_sender(db, smtp_server)
+    for _ in range(3):  # it looks once when it starts, but not for the next ones
+        invitation = an_invitation(an_email())
+        await waker.waking(handlers.queue_invitation_mail)(db, invitation)
+        await smtp_server.wait_for(invitation.email, deadline_s=10)
+    await _stopped(task)
+    await db.drop()
+    await db.close()
+
+
+async def test_a_graceful_stop_lets_the_mail_in_hand_get_its_answer(mongo_url: str, smtp_server: ScriptedSmtp) -> None:
+    db = connect(mongo_url, f"test_{uuid4().hex}")
+    smtp_server.reply_delay_s = 0.5
+    await handlers.queue_invitation_mail(db, invitation := an_invitation(an_email()))
+    _, task = _another_sender(db, smtp_server)
+    mails = db["mails"]
+
+    async def is_sending() -> bool:
+        return await mails.find_one({"state": "sending"}) is not None
+
+    assert await until(is_sending, deadline_s=10, pause_s=0.01)
+    await _stopped(task)
+    row = await mails.find_one({"email": invitation.email})
+    assert row is not None
+    assert row["state"] == "sent"
+    assert len(smtp_server.to(invitation.email)) == 1
+    await db.drop()
+    await db.close()
+
+
+def _another_sender(db: Database, server: ScriptedSmtp) -> tuple[Sender, asyncio.Task[None]]:
+    mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
+    another = Sender(mailer, MailServer(server.url, own_host="portal.example"))
+    return another, asyncio.create_task(another.run(db))
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

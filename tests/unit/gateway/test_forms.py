@@ -1,0 +1,147 @@
+"""Forms: text to JSON, and errors back to the fields."""
+
+from typing import Any
+
+from services.gateway.forms import Form, Shape, from_json, read_problem, refused, sentence_of, to_json
+
+SHAPE = Shape(
+    texts=("title", "own_reference", "contact.first_name", "contact.email", "secondary_contact.email", "site_id"),
+    numbers=("severity",),
+    flags=("confidential",),
+    always=("contact",),
+)
+
+
+def a_problem(*errors: tuple[str, str, str], **other: str) -> dict[str, Any]:
+    return {"errors": [{"field": field, "code": code, "message": message} for field, code, message in errors]} | other
+
+
+def test_dotted_names_become_objects() -> None:
+    typed = {"title": "Paper jam", "contact.first_name": "Luc", "contact.email": "luc@example.com"}
+    assert to_json(typed, SHAPE) == {
+        "title": "Paper jam",
+        "contact": {"first_name": "Luc", "email": "luc@example.com"},
+    }
+
+
+def test_empty_fields_are_left_out() -> None:
+    assert to_json({"title": " ", "own_reference": "", "severity": "", "confidential": ""}, SHAPE) == {"contact": {}}
+
+
+def test_an_object_that_is_always_sent_lets_the_api_name_each_missing_field() -> None:
+    assert to_json({}, SHAPE)["contact"] == {}
+    assert "secondary_contact" not in to_json({}, SHAPE)
+
+
+def test_numbers_and_flags_are_typed_and_what_cannot_be_read_stays_text() -> None:
+    assert to_json({"severity": "2", "confidential": "yes"}, SHAPE) == {
+        "contact": {},
+        "severity": 2,
+        "confidential": True,
+    }
+    assert to_json({"confidential": "no"}, SHAPE)["confidential"] is False
+    assert to_json({"severity": "2.5"}, SHAPE)["severity"] == "2.5"
+    assert to_json({"severity": "\u0662x"}, SHAPE)["severity"] == "\u0662x"
+    assert to_json({"confidential": "perhaps"}, SHAPE)["confidential"] == "perhaps"
+
+
+def test_fields_that_the_shape_does_not_name_never_reach_the_api() -> None:
+    assert to_json({"csrf_token": "secret", "company_id": "another", "$ne": "x"}, SHAPE) == {"contact": {}}
+
+
+def test_what_does_not_count_is_left_out_with_everything_below_it() -> None:
+    typed = {"title": "Paper jam", "contact.first_name": "Luc", "site_id": "7"}
+    assert to_json(typed, SHAPE, without=("contact", "site_id")) == {"title": "Paper jam"}
+
+
+def test_text_keeps_its_blanks_and_line_breaks() -> None:
+    assert to_json({"title": " a\r\nb "}, SHAPE)["title"] == " a\r\nb "
+
+
+def test_an_answer_fills_a_form_and_comes_back_the_same() -> None:
+    answer = {
+        "title": "Paper jam",
+        "severity": 3,
+        "confidential": True,
+        "contact": {"first_name": "Luc", "email": None},
+        "history": [1, 2],
+    }
+    typed = from_json(answer)
+    assert typed == {"title": "Paper jam", "severity": "3", "confidential": "yes", "contact.first_name": "Luc"}
+    assert to_json(typed, SHAPE) == {
+        "title": "Paper jam",
+        "severity": 3,
+        "confidential": True,
+        "contact": {"first_name": "Luc"},
+    }
+
+
+def test_errors_stand_at_the_fields_that_the_page_shows() -> None:
+    problem = a_problem(("contact.email", "email", "Enter one e-mail address."), ("title", "missing", "Field required"))
+    form = refused({"title": "", "contact.email": "luc@"}, problem, SHAPE.names)
+    assert form.errors == {"contact.email": "Enter one e-mail address.", "title": "Fill this in."}
+    assert form.general == ()
+    assert form["contact.email"] == "luc@"
+
+
+def test_errors_of_fields_that_the_page_does_not_show_stand_above_the_form() -> None:
+    problem = a_problem(("body", "exactly_one", "Give either site_id or equipment_address."))
+    form = refused({}, problem, SHAPE.names)
+    assert form.errors == {}
+    assert form.general == ("Give either site_id or equipment_address.",)
+
+
+def test_a_problem_without_errors_gives_its_detail() -> None:
+    assert refused({}, {"detail": "The case is closed.", "errors": []}, SHAPE.names).general == ("The case is closed.",)
+    assert refused({}, {"title": "Please wait."}, SHAPE.names).general == ("Please wait.",)
+    assert refused({}, {}, SHAPE.names).is_refused
+
+
+def test_the_first_error_of_a_field_is_shown() -> None:
+    problem = a_problem(("title", "one_line", "Use one line only."), ("title", "string_too_long", "at most 120"))
+    assert refused({}, problem, SHAPE.names).errors == {"title": "Use one line only."}
+
+
+def test_the_name_of_an_action_before_a_field_is_taken_off() -> None:
+    problem = a_problem(("close.reason", "missing", "Field required"))
+    assert refused({}, problem, ("reason",), tag="close").errors == {"reason": "Fill this in."}
+
+
+def test_lengths_are_said_with_their_figure() -> None:
+    def sentence(code: str, message: str) -> str:
+        return sentence_of({"code": code, "message": message})
+
+    assert sentence("string_too_short", "String should have at least 20 characters") == "Write at least 20 characters."
+    assert sentence("string_too_short", "String should have at least 1 character") == "Fill this in."
+    cleaned = "Value should have at least 20 items after validation, not 9"
+    assert sentence("too_short", cleaned) == "Write at least 20 characters."
+    long = "String should have at most 10000 characters"
+    assert sentence("string_too_long", long) == "Use at most 10,000 characters."
+    cleaned = "Value should have at most 120 items after validation, not 130"
+    assert sentence("too_long", cleaned) == "Use at most 120 characters."
+    listed = "List should have at most 100 items after validation, not 101"
+    assert sentence("too_long", listed) == "Use at most 100 entries."
+
+
+def test_sentences_of_the_services_are_kept() -> None:
+    error = {"code": "already_member", "message": "This person is in your company already."}
+    assert sentence_of(error) == "This person is in your company already."
+    assert sentence_of({"code": "unheard_of", "message": ""}) == "This is not accepted."
+
+
+def test_a_form_without_errors_is_not_refused() -> None:
+    form = Form({"title": "Paper jam"})
+    assert not form.is_refused
+    assert form["own_reference"] == ""
+    assert form.having(title="Battery")["title"] == "Battery"
+
+
+def test_a_body_that_is_no_problem_reads_as_an_empty_one() -> None:
+    assert read_problem(b"<html>") == {}
+    assert read_problem(b"[1]") == {}
+    assert read_problem(b'{"code": "stale"}') == {"code": "stale"}
+
+
+def test_errors_come_in_the_order_of_the_page() -> None:
+    problem = a_problem(("site_id", "missing", ""), ("contact.email", "missing", ""), ("title", "missing", ""))
+    assert list(refused({}, problem, SHAPE.names).errors) == ["title", "contact.email", "site_id"]

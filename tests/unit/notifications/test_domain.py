@@ -1,0 +1,128 @@
+"""The rules of notifications, without any I/O."""
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from services.notifications.domain import (
+    Mail,
+    MailKind,
+    MailState,
+    Person,
+    Preferences,
+    Stage,
+    mail_id,
+    outcome_of_lost_connection,
+    outcome_of_refusal,
+    outcome_of_success,
+    wait_s,
+)
+from services.notifications.settings import NotificationsSettings
+from shared.settings import read
+from tests.builders import TEST_SECRET
+
+EVENT_ID = uuid7()
+
+
+def a_mail(email: str = "Ana@Example.com", **other: object) -> Mail:
+    values = {
+        "event_id": EVENT_ID,
+        "kind": MailKind.CASE_CREATED,
+        "name": "Ana",
+        "language": "en",
+        "company_id": None,
+        "facts": {},
+        "request_id": "r",
+    } | other
+    return Mail.to(email, **values)  # type: ignore[arg-type]  # a test's shorthand
+
+
+def test_the_same_event_addressee_and_kind_give_the_same_row() -> None:
+    assert a_mail("Ana@Example.com").id == a_mail("ana@example.com").id
+    assert a_mail().id == mail_id(event_id=EVENT_ID, addressee="ana@example.com", kind=MailKind.CASE_CREATED)
+
+
+def test_another_event_addressee_or_kind_gives_another_row() -> None:
+    others = [a_mail("luc@example.com"), a_mail(event_id=uuid7()), a_mail(kind=MailKind.CASE_CLOSED)]
+    assert len({a_mail().id, *(other.id for other in others)}) == 4
+
+
+def test_a_user_has_one_row_whatever_the_address() -> None:
+    user_id = uuid7()
+    assert a_mail("a@example.com", user_id=user_id).id == a_mail("b@example.com", user_id=user_id).id
+
+
+def test_an_address_is_a_person_of_its_company_only() -> None:
+    one, other = uuid7(), uuid7()
+    assert Person.of_address("a@example.com", one) != Person.of_address("a@example.com", other)
+
+
+def test_everybody_is_opted_in_until_they_say_otherwise() -> None:
+    assert all(Preferences().allow(kind) for kind in MailKind)
+
+
+def test_the_main_switch_governs_case_mails_only() -> None:
+    off = Preferences(case_emails=False, kinds={"case_created": True})
+    assert not off.allow(MailKind.CASE_CREATED)
+    assert off.allow(MailKind.INVITATION)
+    assert off.allow(MailKind.VERIFICATION_CODE)
+    assert off.refused == (MailKind.CASE_CREATED, MailKind.CASE_CLOSED)
+
+
+def test_each_case_kind_has_its_own_switch() -> None:
+    partly = Preferences(kinds={"case_closed": False})
+    assert partly.allow(MailKind.CASE_CREATED)
+    assert partly.refused == (MailKind.CASE_CLOSED,)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "state", "bounced"),
+    [
+        (550, "5.1.1 No such user", MailState.FAILED, True),
+        (553, "5.1.3 Bad address syntax", MailState.FAILED, True),
+        (550, "5.1.10 Null MX", MailState.FAILED, True),
+        (550, "5.1.7 Bad sender's mailbox address", MailState.FAILED, False),
+        (550, "5.1.8 Sender address rejected", MailState.FAILED, False),
+        (550, "5.7.1 Spam", MailState.FAILED, False),
+        (550, "No enhanced code", MailState.FAILED, False),
+        (552, "5.2.2 Mailbox full, see 5.1.1", MailState.FAILED, False),
+        (451, "4.7.1 Greylisted", MailState.QUEUED, False),
+        (421, "4.3.2 Shutting down", MailState.QUEUED, False),
+        (252, "Cannot say", MailState.QUEUED, False),
+    ],
+)
+def test_what_a_servers_refusal_means(*, code: int, text: str, state: MailState, bounced: bool) -> None:
+    outcome = outcome_of_refusal(code, text)
+    assert (outcome.state, outcome.bounced, outcome.reply) == (state, bounced, f"{code} {text}")
+
+
+def test_a_reply_is_one_short_line() -> None:
+    reply = outcome_of_success(250, "2.0.0 OK\nqueued as " + "x" * 1000).reply
+    assert reply.startswith("250 2.0.0 OK queued as x")
+    assert len(reply) == 500
+
+
+def test_a_connection_lost_in_the_content_leaves_the_outcome_unknown() -> None:
+    assert outcome_of_lost_connection(Stage.DATA, "lost").is_unknown
+    assert not outcome_of_lost_connection(Stage.BEFORE_DATA, "lost").is_unknown
+
+
+def test_the_wait_grows_from_five_seconds_to_ten_minutes() -> None:
+    assert [wait_s(tries) for tries in (1, 2, 3, 8, 1000)] == [5.0, 10.0, 20.0, 600.0, 600.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORTICO_SMTP_URL", "http://mail.example"),
+        ("PORTICO_SMTP_URL", "smtp://mail.example:99999"),
+        ("PORTICO_SMTP_URL", "smtp://mail.example:0"),
+        ("PORTICO_MAIL_FROM", "nobody"),
+        ("PORTICO_MAIL_FROM", "Portico <>"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_and_is_named(
+    name: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        read(NotificationsSettings, {"PORTICO_SECRET_KEY": TEST_SECRET, name: value})
+    assert name in capsys.readouterr().err

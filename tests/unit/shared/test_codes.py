@@ -1,0 +1,67 @@
+"""Codes that are derived, never stored; and the signed actor."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from shared.codes import Purpose, digit_code, link_code, read_link_code, subkey
+from shared.errors import NotSignedIn
+from shared.signing import actor_key, sign, verify
+from tests.builders import TEST_SECRET, an_actor
+
+OTHER_SECRET = TEST_SECRET[::-1]
+
+
+def test_a_link_code_leads_back_to_its_request_and_generation() -> None:
+    request_id = uuid4()
+    code = link_code(TEST_SECRET, Purpose.INVITATION, request_id, 3)
+    assert read_link_code(TEST_SECRET, Purpose.INVITATION, code) == (request_id, 3)
+    assert code.isascii()
+    assert len(code) == 46
+
+
+def test_no_code_fits_another_key_purpose_or_generation() -> None:
+    request_id = uuid4()
+    code = link_code(TEST_SECRET, Purpose.INVITATION, request_id, 1)
+    assert read_link_code(OTHER_SECRET, Purpose.INVITATION, code) is None
+    assert read_link_code(TEST_SECRET, Purpose.VERIFICATION, code) is None
+    assert code != link_code(TEST_SECRET, Purpose.INVITATION, request_id, 2)
+
+
+@pytest.mark.parametrize("position", [0, 10, 22, 30, 45])
+def test_a_changed_character_makes_a_code_worthless(position: int) -> None:
+    code = link_code(TEST_SECRET, Purpose.INVITATION, uuid4(), 1)
+    other = "A" if code[position] != "A" else "B"
+    assert read_link_code(TEST_SECRET, Purpose.INVITATION, code[:position] + other + code[position + 1 :]) is None
+
+
+@pytest.mark.parametrize("junk", ["", "a", "é" * 46, "=" * 46, "A" * 46, "A" * 5000, "../../etc/passwd", "\x00"])
+def test_junk_is_no_code(junk: str) -> None:
+    assert read_link_code(TEST_SECRET, Purpose.INVITATION, junk) is None
+
+
+def test_a_code_to_type_has_six_digits_and_changes_with_each_generation() -> None:
+    request_id = uuid4()
+    codes = [digit_code(TEST_SECRET, Purpose.VERIFICATION, request_id, generation) for generation in range(1, 50)]
+    assert all(len(code) == 6 and code.isdigit() for code in codes)
+    assert len(set(codes)) > 45
+
+
+def test_each_purpose_has_a_key_of_its_own() -> None:
+    assert len({subkey(TEST_SECRET, purpose) for purpose in ("actor", "csrf", *Purpose)}) == 2 + len(Purpose)
+
+
+def test_a_signed_actor_is_read_back_whole() -> None:
+    actor = an_actor(site_ids=frozenset({uuid4()}), language="fr")
+    token = sign(actor, key=actor_key(TEST_SECRET), now=datetime.now(UTC))
+    assert verify(token, key=actor_key(TEST_SECRET)) == actor
+
+
+def test_a_signed_actor_is_worth_nothing_after_a_minute_or_under_another_key() -> None:
+    key = actor_key(TEST_SECRET)
+    old = sign(an_actor(), key=key, now=datetime.now(UTC) - timedelta(seconds=61))
+    forged = sign(an_actor(), key=actor_key(OTHER_SECRET), now=datetime.now(UTC))
+    for token in (old, forged, "", "a.b.c"):
+        with pytest.raises(NotSignedIn):
+            verify(token, key=key)

@@ -1,0 +1,46 @@
+"""Settings: read once, named when they are wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.settings import ServiceSettings, read
+from tests.builders import TEST_SECRET
+
+GOOD = {"PORTICO_SECRET_KEY": TEST_SECRET}
+
+
+def test_safe_defaults_and_what_the_environment_says() -> None:
+    settings = read(ServiceSettings, GOOD | {"PORTICO_RETRY_DELAYS_S": "0.5,2"})
+    assert (settings.secret_key, settings.retry_delays_s) == (TEST_SECRET, (0.5, 2))
+    assert read(ServiceSettings, GOOD).retry_delays_s == (5, 30, 120, 600, 3600)
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({}, "PORTICO_SECRET_KEY"),
+        ({"PORTICO_SECRET_KEY": "short"}, "PORTICO_SECRET_KEY"),
+        (GOOD | {"MONGO_URL": "localhost"}, "MONGO_URL"),
+        (GOOD | {"RABBITMQ_URL": "http://x"}, "RABBITMQ_URL"),
+        (GOOD | {"PORTICO_RETRY_DELAYS_S": "5,soon"}, "PORTICO_RETRY_DELAYS_S"),
+        (GOOD | {"PORTICO_LOG_LEVEL": "loud"}, "PORTICO_LOG_LEVEL"),
+        (GOOD | {"PORTICO_BASE_URL": "portal.example"}, "PORTICO_BASE_URL"),
+        ({"PORTICO_SECRET_KEY_FILE": "/nowhere/at/all"}, "PORTICO_SECRET_KEY_FILE"),
+    ],
+)
+def test_a_wrong_or_missing_setting_stops_the_start_and_is_named_without_its_value(
+    environment: dict[str, str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        read(ServiceSettings, environment)
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert named in said
+    assert "short" not in said.replace(named, "")
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(f"{TEST_SECRET}\n")
+    assert read(ServiceSettings, {"PORTICO_SECRET_KEY_FILE": str(path)}).secret_key == TEST_SECRET
