@@ -1,7 +1,6 @@
 """The aiohttp application of every process: problem+json, request ids, limits, deadlines, metrics, graceful stop."""
 
 import asyncio
-import os
 import re
 import secrets
 import sys
@@ -204,20 +203,29 @@ def answer(
     return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
-async def send_file(request: web.Request, file: BinaryIO, *, name: str, content_type: str) -> web.StreamResponse:
-    """Streams a file as a download, and closes it."""
-    with file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        response = web.StreamResponse(
-            headers={"Content-Type": content_type, "Content-Disposition": f'attachment; filename="{name}"'}
-        )
-        response.content_length = size
-        response.headers[REQUEST_ID_HEADER] = origin.get().request_id
-        await response.prepare(request)
-        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
-            await response.write(chunk)
-        await response.write_eof()
+async def send_file(
+    request: web.Request, making: Awaitable[BinaryIO], *, name: str, content_type: str
+) -> web.StreamResponse:
+    """Streams a file as a download once it is made, and closes it; the headers go out at once."""
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": content_type,
+            "Content-Disposition": f'attachment; filename="{name}"',
+            REQUEST_ID_HEADER: origin.get().request_id,
+        }
+    )
+    await response.prepare(request)
+    try:
+        with await making as file:
+            file.seek(0)
+            while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+                await response.write(chunk)
+    except BaseException:
+        # Half a file must not look like a whole one.
+        if request.transport is not None:
+            request.transport.abort()
+        raise
+    await response.write_eof()
     return response
 
 

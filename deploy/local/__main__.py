@@ -61,7 +61,7 @@ async def _serve(stack: Stack, settings: LocalSettings) -> None:
         for line in await demo.prepare(stack):
             print(line)
     else:
-        print("First vendor admin: python -m services.identity create-vendor-admin --email <address>")
+        print("First vendor admin: .venv/bin/python -m services.identity create-vendor-admin --email <address>")
     if stack.mail_page_url:
         print(f"Every e-mail is caught here: {stack.mail_page_url}")
     print(f"Portico is ready: {stack.base_url}", flush=True)

@@ -75,8 +75,9 @@ async def count_cases(request: web.Request) -> web.Response:
 async def export_cases(request: web.Request) -> web.StreamResponse:
     """The filtered rows over all pages as a sheet."""
     actor = actor_of(request)
-    rows = export.each_row(request.app[DATABASE], actor, read_query(request, CaseQuery))
-    sheet = await write_sheet("Cases", export.COLUMNS, rows)
+    query = read_query(request, CaseQuery)
+    store.read_order(query.sort)  # refused while a refusal can still be answered
+    sheet = write_sheet("Cases", export.COLUMNS, export.each_row(request.app[DATABASE], actor, query))
     name = f"cases-{request.app[CLOCK]().astimezone(UTC):%Y-%m-%d}.xlsx"
     return await send_file(request, sheet, name=name, content_type=CONTENT_TYPE)
 

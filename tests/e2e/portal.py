@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -23,7 +23,7 @@ class Answer:
 
     status: int
     body: Any
-    headers: Json
+    headers: Mapping[str, str]  # whatever the case of its names
 
     @property
     def code(self) -> str:
@@ -50,7 +50,7 @@ class Visitor:
         async with self._http.request(method, url, headers=headers, **request) as response:
             is_json = response.content_type.endswith("json")
             body = await response.json() if is_json else await response.read()
-            return Answer(response.status, body, dict(response.headers))
+            return Answer(response.status, body, response.headers)
 
     async def get(self, path: str, **query: Any) -> Any:
         return self._good(await self.call("GET", path, params=query))
