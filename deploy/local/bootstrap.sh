@@ -44,6 +44,12 @@ rabbitmq() {
         install_with_apt rabbitmq-server "RabbitMQ 3.10 or newer is needed: install it, or set RABBITMQ_URL."
 }
 
+mongod() {
+    [ -n "${MONGO_URL:-}" ] || command -v mongod >/dev/null && return
+    # The one from the Python package is linked against it, and small systems come without.
+    ldconfig -p | grep -q 'libcurl\.so\.4 ' || install_with_apt libcurl4 "libcurl 4 is needed: install it, or MongoDB, or set MONGO_URL."
+}
+
 chromium() {
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
         install_with_apt chromium "Chromium is needed for the browser tests."
@@ -52,8 +58,12 @@ chromium() {
 python_packages
 case "${1:-check}" in
     check | lock) ;;
-    run) rabbitmq ;;
+    run)
+        mongod
+        rabbitmq
+        ;;
     test)
+        MONGO_URL="" mongod
         RABBITMQ_URL="" rabbitmq
         chromium
         ;;

@@ -33,7 +33,9 @@ async def prepare(stack: Stack) -> list[str]:
             raise DemoFailed(f"The demo data could not be made. {refused}") from refused
         made.touch()
     people = [VENDOR, AGENT, *(person for company in COMPANIES for person in company.people)]
-    return ["Demo sign-ins:", *(f"  {_role(person):14} {person.email} / {kept.password}" for person in people)]
+    lines = ["Demo sign-ins:", *(f"  {_role(person):14} {person.email} / {kept.password}" for person in people)]
+    serials = ", ".join(f"{company.sites[0].devices[0][0]} ({company.name})" for company in COMPANIES)
+    return [*lines, f"Serial numbers to create a case with: {serials}"]
 
 
 async def _make(stack: Stack, kept: _Kept) -> None:
