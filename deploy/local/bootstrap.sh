@@ -23,7 +23,7 @@ install_with_apt() { # $1 = Debian packages, $2 = what to do without apt
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1 >/dev/null
 }
 
-python_packages() {
+need_python_packages() {
     if [ ! -x .venv/bin/python ]; then
         python=$(command -v python3.11 || command -v python3) || refuse "Python 3.11 or newer is needed."
         "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || refuse "Python 3.11 or newer is needed."
@@ -38,34 +38,34 @@ python_packages() {
     fi
 }
 
-rabbitmq() {
+need_rabbitmq() {
     [ -n "${RABBITMQ_URL:-}" ] && return
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null ||
         install_with_apt rabbitmq-server "RabbitMQ 3.10 or newer is needed: install it, or set RABBITMQ_URL."
 }
 
-mongod() {
+need_mongod() {
     [ -n "${MONGO_URL:-}" ] || command -v mongod >/dev/null && return
     # The one from the Python package is linked against it, and small systems come without.
     ldconfig -p | grep -q 'libcurl\.so\.4 ' || install_with_apt libcurl4 "libcurl 4 is needed: install it, or MongoDB, or set MONGO_URL."
 }
 
-chromium() {
+need_chromium() {
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
         install_with_apt chromium "Chromium is needed for the browser tests."
 }
 
-python_packages
+need_python_packages
 case "${1:-check}" in
     check | lock) ;;
     run)
-        mongod
-        rabbitmq
+        need_mongod
+        need_rabbitmq
         ;;
     test)
-        MONGO_URL="" mongod
-        RABBITMQ_URL="" rabbitmq
-        chromium
+        MONGO_URL="" need_mongod
+        RABBITMQ_URL="" need_rabbitmq
+        need_chromium
         ;;
     *) refuse "unknown step: $1" ;;
 esac
