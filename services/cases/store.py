@@ -56,7 +56,9 @@ async def create_indexes(db: Database) -> None:
         name="unverified",
         partialFilterExpression={"equipment.coverage.verdict": Verdict.UNVERIFIED.value},
     )
-    await cases.create_index([("problem.title", TEXT), ("problem.description", TEXT)], name="text")
+    # Words as they are written: stems and stop words of one language would be wrong for the other.
+    texts = [("problem.title", TEXT), ("problem.description", TEXT)]
+    await cases.create_index(texts, name="text", default_language="none")
     await db[USERS].create_index([("company_id", ASCENDING), ("login_email", ASCENDING)])
     await db[DEVICES].create_index("serial", unique=True)
     await db[DEVICES].create_index("agreement_ids")
