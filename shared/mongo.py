@@ -9,7 +9,7 @@ from bson.codec_options import CodecOptions, TypeRegistry
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -119,6 +119,11 @@ def connect(url: str, name: str) -> Database:
     return Database(client, name)
 
 
+def is_away(error: DatabaseError) -> bool:
+    """Whether the database could not be asked, or not in time; anything else it says is a mistake of ours."""
+    return error.timeout or isinstance(error, ConnectionFailure) or error.has_error_label("TransientTransactionError")
+
+
 def is_duplicate(error: DuplicateKey, *fields: str) -> bool:
     """Whether it was the unique index on exactly these fields that refused."""
     pattern = (error.details or {}).get("keyPattern", {})
@@ -133,5 +138,6 @@ __all__ = [
     "DuplicateKey",
     "Session",
     "connect",
+    "is_away",
     "is_duplicate",
 ]

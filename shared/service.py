@@ -11,6 +11,7 @@ from aiohttp import web
 
 from shared import logging, relay
 from shared.bus import Bus
+from shared.errors import Unavailable
 from shared.events.base import Event
 from shared.mongo import Database, DatabaseError, connect
 from shared.relay import Relay
@@ -18,7 +19,7 @@ from shared.settings import ServiceSettings
 from shared.signing import verifier
 from shared.tasks import told_to_stop
 from shared.topology import TOPOLOGY, WorkQueue
-from shared.web import DATABASE, VERIFY, add_health, create_app
+from shared.web import DATABASE, HEALTH_PATHS, VERIFY, Handler, add_health, create_app
 
 Subscriptions = Mapping[type[Event], Callable[..., Awaitable[None]]]
 Background = Callable[[Database], Awaitable[None]]
@@ -52,17 +53,25 @@ def create_service(parts: Parts, settings: ServiceSettings) -> web.Application:
     carrier = Relay(db, bus, parts.emits)
     if parts.queue is not None:
         bus.consume(parts.queue, parts.subscriptions or {}, db)
-    add_health(app, lambda: _status(db, bus, carrier))
+    prepared = asyncio.Event()
+    app.middlewares.append(_refuse_until(prepared))
+    add_health(app, lambda: _status(db, bus, carrier, prepared))
 
-    async def run(_app: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(_prepare(db, parts))]
-        tasks += [asyncio.create_task(_keep_running(work, db)) for work in parts.background]
+    async def work() -> None:
+        # What an index promises (one login for an address, one mail for a person) must hold from the first event on.
+        await _create_indexes(db, parts)
+        prepared.set()
         await bus.start()
         await carrier.start()
+        async with asyncio.TaskGroup() as tasks:
+            for background in parts.background:
+                tasks.create_task(_keep_running(background, db))
+
+    async def run(_app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(work())
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         await carrier.stop()
         await bus.stop()
         await db.close()
@@ -71,8 +80,18 @@ def create_service(parts: Parts, settings: ServiceSettings) -> web.Application:
     return app
 
 
-async def _prepare(db: Database, parts: Parts) -> None:
-    """Creates the indexes, however long the database takes to come up."""
+def _refuse_until(prepared: asyncio.Event) -> Any:
+    @web.middleware
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not prepared.is_set() and request.path not in HEALTH_PATHS:
+            raise Unavailable
+        return await handler(request)
+
+    return refuse
+
+
+async def _create_indexes(db: Database, parts: Parts) -> None:
+    """However long the database takes to come up."""
     while not told_to_stop():
         try:
             await parts.create_indexes(db)
@@ -93,8 +112,10 @@ async def _keep_running(work: Background, db: Database) -> None:
         await asyncio.sleep(1)
 
 
-async def _status(db: Database, bus: Bus, carrier: Relay) -> tuple[bool, dict[str, Any]]:
+async def _status(db: Database, bus: Bus, carrier: Relay, prepared: asyncio.Event) -> tuple[bool, dict[str, Any]]:
     """Whether HTTP can be served, and what is not as it should be."""
+    if not prepared.is_set():
+        return False, {"database": "not prepared yet"}
     with contextlib.suppress(DatabaseError, TimeoutError):
         async with asyncio.timeout(2):
             await db.ping()

@@ -21,7 +21,7 @@ from shared.actor import Actor
 from shared.documents import Intent
 from shared.errors import FieldError, Refusal
 from shared.logging import Origin, origin
-from shared.mongo import Database, DatabaseError
+from shared.mongo import Database, DatabaseError, is_away
 from shared.signing import ACTOR_HEADER, Verify
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -30,6 +30,7 @@ STOP_WITHIN_S = 15.0
 REQUEST_ID_HEADER = "X-Request-Id"
 CLIENT_HEADER = "X-Portico-Client"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
+HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 DATABASE = web.AppKey("database", Database)
 VERIFY: web.AppKey[Verify] = web.AppKey("verify", cast("type[Verify]", object))
@@ -47,7 +48,6 @@ _seconds = Histogram("portico_http_request_seconds", "Time to the answer", ["met
 _CHUNK_BYTES = 256 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def utc_now() -> datetime:
@@ -294,7 +294,7 @@ def refusal_of(error: Exception) -> Refusal:
             return errors.TooLarge(f"At most {MAX_BODY_BYTES} bytes are accepted here.")
         case web.HTTPException():
             return _AsRefusal(error)
-        case DatabaseError():
+        case DatabaseError() if is_away(error):
             _log.warning("database_unavailable", reason=f"{type(error).__name__}: {error}")
             return errors.Unavailable()
     _log.error("unhandled", exc_info=error)
@@ -337,7 +337,7 @@ def _record(request: web.Request, status: int, seconds: float) -> None:
     route = _route_of(request)
     _requests.labels(request.method, route, status).inc()
     _seconds.labels(request.method, route).observe(seconds)
-    if route not in _QUIET_ROUTES:
+    if route not in HEALTH_PATHS:
         _log.info("request", method=request.method, route=route, status=status, ms=round(seconds * 1000, 1))
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from aiohttp.test_utils import TestClient
 from uuid_utils.compat import uuid7
 
+from deploy.local.child import until
 from shared.actor import Actor, Role, Visibility
 from shared.signing import ACTOR_HEADER, actor_key, sign
 
@@ -80,3 +81,13 @@ async def json_of(client: TestClient[Any, Any], method: str, path: str, actor: A
         body = await response.json() if response.content_type.endswith("json") else await response.text()
         assert response.status < 300, (response.status, body)
         return body
+
+
+async def until_ready(client: TestClient[Any, Any]) -> None:
+    """Waits until a service has its indexes and answers."""
+
+    async def is_ready() -> bool:
+        async with client.get("/readyz") as response:
+            return response.status == 200
+
+    assert await until(is_ready, deadline_s=30, pause_s=0.02), "the service did not get ready"

@@ -51,6 +51,8 @@ need_mongod() {
 }
 
 need_chromium() {
+    # Playwright drives it through a Node.js that is linked against this library.
+    ldconfig -p | grep -q 'libatomic\.so\.1 ' || install_with_apt libatomic1 "libatomic 1 is needed for the browser tests."
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
         install_with_apt chromium "Chromium is needed for the browser tests."
 }

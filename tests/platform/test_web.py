@@ -18,7 +18,7 @@ from services.cases.settings import CasesSettings
 from shared import errors
 from shared import web as platform
 from shared.schemas.base import Request
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, an_actor, signed
+from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, an_actor, signed, until_ready
 
 Client = TestClient[Any, Any]
 
@@ -154,6 +154,7 @@ async def test_a_service_starts_without_its_database_says_503_and_comes_back_by_
             assert (response.status, response.headers["Retry-After"]) == (503, "2")
             assert (await problem_of(response))["code"] == "unavailable"
         await own_mongod.restart()
+        await until_ready(client)
         async with client.get("/cases", headers=signed(an_actor())) as response:
             assert response.status == 200
         async with client.get("/readyz") as ready:
@@ -164,6 +165,7 @@ async def test_a_service_starts_without_its_database_says_503_and_comes_back_by_
 
 async def test_metrics_name_routes_by_their_template(mongo_url: str) -> None:
     async with TestClient(TestServer(create_cases(settings(mongo_url)))) as client:
+        await until_ready(client)
         async with client.get("/cases/1234567890", headers=signed(an_actor())) as response:
             assert response.status == 422
         async with client.get("/metrics") as metrics:

@@ -18,7 +18,7 @@ from shared.events.base import Event
 from shared.events.identity import SiteChanged, UserChanged
 from shared.mongo import Database
 from shared.web import DATABASE
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, a_contact, an_actor, an_address, signed
+from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, a_contact, an_actor, an_address, signed, until_ready
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ async def cases(mongo_url: str) -> AsyncIterator[CasesApi]:
     )
     app = create_app(settings)
     async with TestClient(TestServer(app)) as client:
+        await until_ready(client)
         yield CasesApi(client, app[DATABASE])
 
 

@@ -22,7 +22,7 @@ from shared.events.identity import CompanyChanged, SiteChanged
 from shared.mongo import Database
 from shared.settings import read
 from shared.web import DATABASE
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, a_serial, an_actor, json_of, signed
+from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, a_serial, an_actor, json_of, signed, until_ready
 
 Client = TestClient[web.Request, web.Application]
 
@@ -130,6 +130,7 @@ async def contracts(mongo_url: str) -> AsyncIterator[Contracts]:
     )
     app = create_app(settings)
     async with TestClient(TestServer(app)) as client:
+        await until_ready(client)
         db = app[DATABASE]
         await store.create_indexes(db)
         yield Contracts(client, db, an_actor(Role.VENDOR_ADMIN))

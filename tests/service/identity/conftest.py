@@ -18,7 +18,7 @@ from shared.actor import Actor, Role, Visibility
 from shared.codes import Purpose, digit_code, link_code
 from shared.mongo import Database, Document
 from shared.web import CLOCK, DATABASE
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, an_actor, an_email, signed
+from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, an_actor, an_email, signed, until_ready
 
 PASSWORD = "seven green kites over Lyon"
 
@@ -159,4 +159,5 @@ async def identity(mongo_url: str) -> AsyncIterator[IdentityApi]:
     app[CLOCK] = clock.tell
     await store.create_indexes(app[DATABASE])
     async with TestClient(TestServer(app)) as client:
+        await until_ready(client)
         yield IdentityApi(client, app[DATABASE], clock, app[PASSWORDS])

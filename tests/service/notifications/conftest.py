@@ -23,7 +23,7 @@ from shared.events.identity import CompanyChanged, InvitationIssued, UserChanged
 from shared.mongo import Database
 from shared.settings import read
 from shared.web import DATABASE
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, an_email, json_of, signed
+from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, an_email, json_of, signed, until_ready
 from tests.scripted_smtp import ScriptedSmtp
 
 Client = TestClient[web.Request, web.Application]
@@ -181,4 +181,5 @@ async def notifications(
     await app[DATABASE]["mails"].delete_many({})
     await store.create_indexes(app[DATABASE])
     async with TestClient(TestServer(app)) as client:
+        await until_ready(client)
         yield Notifications(client, app[DATABASE], smtp_server)
