@@ -1,5 +1,5 @@
 # `make run` starts everything, `make test` proves it. Both fetch what the machine lacks; nothing needs Docker.
-.PHONY: run test check lock
+.PHONY: run test check lock texts
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
@@ -24,3 +24,10 @@ lock:
 	@deploy/local/bootstrap.sh lock
 	.venv/bin/uv pip compile pyproject.toml --group dev --universal --generate-hashes \
 		--python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.lock
+
+# New words of the portal into its French catalogue, to be translated there; a test finds what is left empty.
+texts:
+	@deploy/local/bootstrap.sh check
+	cd services/gateway && pot=$$(mktemp) && trap 'rm -f $$pot' EXIT && \
+		../../.venv/bin/pybabel -q extract -F babel.cfg -k N_ --no-location --sort-output --omit-header -o $$pot . && \
+		../../.venv/bin/pybabel -q update -i $$pot -o locale/fr.po -l fr -w 120 --no-fuzzy-matching --ignore-obsolete --omit-header

@@ -1,4 +1,4 @@
-"""Invitation and verification codes: derived from a key, never stored, never sent over the bus.
+"""Invitation, verification and unsubscribe codes: derived from a key, never stored, never sent over the bus.
 
 A code is a MAC over a request's id and generation, so whoever holds the key can write it into a mail, and whoever
 holds the request can check it. A new generation makes every older code worthless.
@@ -20,6 +20,7 @@ class Purpose(StrEnum):
 
     INVITATION = "invitation"
     VERIFICATION = "verification"
+    UNSUBSCRIBE = "unsubscribe"
 
 
 def subkey(secret: str, purpose: str) -> bytes:

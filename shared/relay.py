@@ -1,6 +1,7 @@
 """Carries pending events from documents to the audit log and the bus: at once by their writer, else by a sweeper."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ AUDIT = "audit"
 _QUEUE_SIZE = 2000
 _WORKERS = 16
 _SWEEP_EVERY_S = 1.0
+_AGAIN_S = 0.5
 _SWEEP_AT_MOST = 500
 _DUPLICATE = 11000
 
@@ -36,7 +38,7 @@ class Relay:
         self._db = db
         self._bus = bus
         self._collections = collections
-        self._queue: asyncio.Queue[tuple[str, object, list[Document]]] = asyncio.Queue(_QUEUE_SIZE)
+        self._queue: asyncio.Queue[tuple[str, object, list[Document], float]] = asyncio.Queue(_QUEUE_SIZE)
         self._in_flight: set[object] = set()
         self._tasks: list[asyncio.Task[None]] = []
         db.on_pending = self._notice
@@ -70,22 +72,33 @@ class Relay:
     def _notice(self, collection: str, document_id: object, pending: list[Document]) -> None:
         # When the queue is full the events stay in their document, and the sweeper comes by.
         with suppress(asyncio.QueueFull):
-            self._queue.put_nowait((collection, document_id, pending))
+            self._queue.put_nowait((collection, document_id, pending, time.monotonic()))
 
     async def _work(self) -> None:
         while not told_to_stop():
-            collection, document_id, pending = await self._queue.get()
+            collection, document_id, pending, since = await self._queue.get()
             _waiting.set(self._queue.qsize())
             try:
-                await self._carry(collection, document_id, pending)
-            except Exception as error:  # noqa: BLE001  # whatever failed, the events wait in the document for the sweeper
-                _log.warning("relay_failed", collection=collection, reason=f"{type(error).__name__}: {error}")
+                await self._carry_in_time(collection, document_id, pending, since)
             finally:
                 self._queue.task_done()
 
+    async def _carry_in_time(self, collection: str, document_id: object, pending: list[Document], since: float) -> None:
+        """Tries until the grace is over, so that a short absence of the broker delays nothing; then the sweeper may."""
+        while not told_to_stop():
+            try:
+                if self._bus.connected:
+                    return await self._carry(collection, document_id, pending)
+            except Exception as error:  # noqa: BLE001  # whatever failed, the events wait in the document
+                _log.warning("relay_failed", collection=collection, reason=f"{type(error).__name__}: {error}")
+            if time.monotonic() - since > RELAY_GRACE.total_seconds():
+                return None
+            await asyncio.sleep(_AGAIN_S)
+        return None
+
     async def _carry(self, collection: str, document_id: object, pending: list[Document]) -> None:
         fresh = [item for item in pending if item["id"] not in self._in_flight]
-        if not fresh or not self._bus.connected:
+        if not fresh:
             return
         ids = {item["id"] for item in fresh}
         self._in_flight |= ids
@@ -131,7 +144,7 @@ class Relay:
             document = await self._claim(collection)
             if document is None:
                 return
-            await self._queue.put((collection, document["_id"], document.get("pending", [])))
+            await self._queue.put((collection, document["_id"], document.get("pending", []), time.monotonic()))
 
     async def _claim(self, collection: str) -> Document | None:
         """One document whose events are overdue by the database's clock; no other replica gets it for a while."""

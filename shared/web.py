@@ -164,14 +164,22 @@ class CompanySuspended(errors.Forbidden):
     title = "Your company's access is suspended. Please call your vendor."
 
 
-async def intent_of(request: web.Request, actor: Actor) -> Intent:
-    """What this POST wants once; without an Idempotency-Key, the request stands for itself."""
+async def intent_of(request: web.Request, actor: Actor, *, body: bytes | None = None) -> Intent:
+    """What this POST wants once; without an Idempotency-Key, the request stands for itself.
+
+    `body` stands for a body that was read as a stream: whatever is the same when the request is sent again.
+    """
     key = request.headers.get(IDEMPOTENCY_HEADER)
     if key is None:
         key = secrets.token_urlsafe(16)
     elif not _IDEMPOTENCY_KEY.fullmatch(key):
         raise errors.Invalid.at("Idempotency-Key", "idempotency_key", "Use 1 to 255 visible ASCII characters.")
-    return Intent.of(user_id=actor.user_id, route=_route_of(request), key=key, body=await read_bytes(request))
+    return Intent.of(
+        user_id=actor.user_id,
+        route=_route_of(request),
+        key=key,
+        body=await read_bytes(request) if body is None else body,
+    )
 
 
 def etag(version: int) -> str:

@@ -1,13 +1,17 @@
 """A signed-in user of the public JSON API, for what the demo puts into a new portal."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
+from time import monotonic
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
+
+_NOT_YET_KNOWN_S = 30.0
 
 Json = dict[str, Any]
 
@@ -27,7 +31,17 @@ class Portal:
     async def post(self, path: str, body: Json, *, key: str) -> Json:
         """Create something, or get what the same key (any text) has created before."""
         idempotency_key = str(uuid5(NAMESPACE_URL, key))
-        return await _send(self.http, "POST", f"{self.address}{path}", body, {"Idempotency-Key": idempotency_key})
+        give_up_at = monotonic() + _NOT_YET_KNOWN_S
+        while True:
+            try:
+                return await _send(
+                    self.http, "POST", f"{self.address}{path}", body, {"Idempotency-Key": idempotency_key}
+                )
+            except PortalRefused as refused:
+                # What was made a moment ago in one service is on its way to the others; a cold broker takes its time.
+                if "not_yet_known" not in str(refused) or monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(1)
 
     async def put(self, path: str, body: Json) -> Json:
         """Replace something, whatever its version."""

@@ -40,6 +40,10 @@ class PythonPart:
     async def start(self) -> None:
         """Start the process and wait until it is ready."""
         self.child.start()
+        await self.wait_ready()
+
+    async def wait_ready(self) -> None:
+        """Wait until it answers, with its database and its broker."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as http:
             await self.child.wait_until(lambda: self._is_ready(http), deadline_s=_READY_WITHIN_S)
 
@@ -137,8 +141,10 @@ class Stack:
         self.parts[name].kill()
 
     async def restart(self, name: str) -> None:
-        """Start one part again; ready when it returns."""
+        """Start one part again; it, and all that depend on it, are ready when it returns."""
         await self.parts[name].restart()
+        running = [part for part in self.parts.values() if isinstance(part, PythonPart) and part.child.running]
+        await asyncio.gather(*(part.wait_ready() for part in running))
 
     async def run_service_command(self, *words: str, stdin: str = "") -> tuple[int, str]:
         """Run `python -m services.<words…>` against this stack; returns its exit code and all it printed."""

@@ -3,7 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.actor import Role, Visibility
 from shared.events.base import Event, State
@@ -27,8 +27,23 @@ class UserChanged(State):
     successor_id: UUID | None = None  # who takes the open cases over when the user is deactivated
 
 
+class CompanyPin(BaseModel):
+    """A special-handling code of a company; bound to an agreement, to a site, to both, or to nothing.
+
+    `instructions` are for agents: whoever copies them never shows them to the customer's side.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    pin: str
+    label: str
+    instructions: str = ""
+    said: str | None = None  # normalised
+    site_id: UUID | None = None
+
+
 class CompanyChanged(State):
-    """A company as others see it."""
+    """A company as others see it. The instructions of its `pins` are internal to the vendor's side."""
 
     type: ClassVar[str] = "identity.company.changed.v1"
     company_id: UUID
@@ -37,6 +52,7 @@ class CompanyChanged(State):
     time_zone: str
     visibility: Visibility = Visibility.COMPANY
     suspended: bool = False
+    pins: tuple[CompanyPin, ...] = ()
 
 
 class SiteChanged(State):

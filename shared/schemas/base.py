@@ -92,6 +92,8 @@ Phone = Annotated[Line, StringConstraints(max_length=40), AfterValidator(_phone)
 Country = Annotated[str, StringConstraints(min_length=2, max_length=2), AfterValidator(_country)]
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_time_zone)]
 Language = Annotated[str, StringConstraints(max_length=5), AfterValidator(_language)]
+# Case makes no difference where a PIN is read out over the phone.
+Pin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$", to_upper=True)]
 Version = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 Utc = Annotated[AwareDatetime, PlainSerializer(_utc, when_used="json")]
 

@@ -8,6 +8,7 @@ from pydantic import Field, RootModel, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.coverage import Verdict
+from shared.schemas.attachments import AttachmentAnswer, AttachmentIds
 from shared.schemas.base import (
     Address,
     Answer,
@@ -16,6 +17,7 @@ from shared.schemas.base import (
     ListQuery,
     Name,
     Phone,
+    Pin,
     Request,
     Short,
     Text,
@@ -65,8 +67,10 @@ class SubmitCase(Request):
     site_id: UUID | None = None
     equipment_address: Address | None = None
     parts_address: Address | None = None
+    pin: Pin | None = None
     confidential: bool = False
     submitter_id: UUID | None = None  # on behalf of a colleague; the vendor's side must name the submitter
+    attachment_ids: AttachmentIds = ()
 
     @model_validator(mode="after")
     def _one_way_to_start(self) -> Self:
@@ -134,23 +138,35 @@ class CaseRow(Answer):
     assignee: PersonAnswer | None
     own_reference: str
     coverage: CoverageOnCase
+    pin: str | None = None
     confidential: bool
     created_at: Utc
     updated_at: Utc
     version: int
 
 
+class CaseAttachment(AttachmentAnswer):
+    """A file of a case, and the entry of the history that brought it."""
+
+    entry_id: UUID
+    at: Utc
+    by: PersonAnswer
+    by_vendor: bool
+    internal: bool
+
+
 class HistoryEntry(Answer):
     """One entry of a case's history; `internal` ones are only sent to the vendor's side."""
 
     id: UUID
-    kind: str  # created, comment, reply, note, taken, status_changed, severity_changed, closed, cancelled, …
+    kind: str  # created, comment, attached, reply, note, taken, status_changed, severity_changed, closed, cancelled, …
     at: Utc
     by: PersonAnswer
     by_vendor: bool
     text: str = ""
     internal: bool = False
     changes: dict[str, Any] = Field(default_factory=dict)
+    attachments: list[AttachmentAnswer] = Field(default_factory=list)
 
 
 class CaseDetail(CaseRow):
@@ -172,11 +188,12 @@ class CaseDetail(CaseRow):
     resolution: str | None
     resolved: bool | None
     turn_since: Utc | None
+    pin_instructions: str | None = None  # only sent to the vendor's side
     allowed_actions: list[str]
     history: list[HistoryEntry]
     service_orders: list[Any] = Field(default_factory=list)
     parts_orders: list[Any] = Field(default_factory=list)
-    attachments: list[Any] = Field(default_factory=list)
+    attachments: list[CaseAttachment] = Field(default_factory=list)
 
 
 class CommentAction(Request):
@@ -184,6 +201,14 @@ class CommentAction(Request):
 
     action: Literal["comment"]
     text: Comment
+    attachment_ids: AttachmentIds = ()
+
+
+class AttachAction(Request):
+    """Adds files without a text."""
+
+    action: Literal["attach"]
+    attachment_ids: Annotated[AttachmentIds, Field(min_length=1)]
 
 
 class CloseAction(Request):
@@ -220,7 +245,8 @@ class ChangeSeverityAction(Request):
 
 
 CaseActionUnion = Annotated[
-    CommentAction | CloseAction | CancelAction | ReopenAction | ChangeSeverityAction, Field(discriminator="action")
+    CommentAction | AttachAction | CloseAction | CancelAction | ReopenAction | ChangeSeverityAction,
+    Field(discriminator="action"),
 ]
 
 
@@ -247,6 +273,7 @@ class ReplyAction(Request):
 
     action: Literal["reply"]
     text: Comment
+    attachment_ids: AttachmentIds = ()
 
 
 class NoteAction(Request):
@@ -254,6 +281,7 @@ class NoteAction(Request):
 
     action: Literal["note"]
     text: Comment
+    attachment_ids: AttachmentIds = ()
 
 
 class SetStatusAction(Request):
@@ -306,6 +334,7 @@ class AgentCaseQuery(ListQuery):
     company_id: UUID | None = None
     severity: Annotated[int, Field(ge=1, le=4)] | None = None
     turn: Literal["customer", "vendor"] | None = None
+    pin: Pin | None = None
 
 
 class Facet(Answer):

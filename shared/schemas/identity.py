@@ -13,14 +13,18 @@ from shared.schemas.base import (
     Email,
     Language,
     Line,
+    ListAnswer,
     ListQuery,
     Name,
     Phone,
+    Pin,
     Request,
     Short,
+    Text,
     TimeZone,
     Utc,
 )
+from shared.schemas.contracts import Said
 
 # Bounded before hashing: Argon2 over a megabyte would be a cheap way to keep the service busy.
 Password = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
@@ -176,6 +180,43 @@ class CompanyAnswer(Answer):
     version: int
 
 
+class PinBody(Request):
+    """One special-handling code; bound to an agreement, to a site, to both, or to nothing."""
+
+    pin: Pin
+    label: Name
+    instructions: Annotated[Text, StringConstraints(max_length=2_000)] = ""
+    said: Said | None = None
+    site_id: UUID | None = None
+
+
+class PinsBody(Request):
+    """`PUT /vendor/companies/{id}/pins`: the whole list."""
+
+    pins: Annotated[list[PinBody], Field(max_length=100)]
+
+
+class PinAnswer(Answer):
+    """A PIN as the company's users see it; its handling instructions are for agents."""
+
+    pin: str
+    label: str
+    said: str | None
+    site_id: UUID | None
+
+
+class AssignedPin(PinAnswer):
+    """A PIN as the vendor sees it."""
+
+    instructions: str
+
+
+class AssignedPins(ListAnswer[AssignedPin]):
+    """The whole list of a company's PINs; `version` is the company's."""
+
+    version: int
+
+
 class ProfileBody(Address):
     """`PUT /profile`; every required field at once."""
 
@@ -188,6 +229,7 @@ class ProfileBody(Address):
     alternative_phone: Phone | None = None
     job_title: Short = ""
     site_id: UUID | None = None
+    pin: Pin | None = None
 
 
 class ProfileQuery(Request):
@@ -208,6 +250,7 @@ class ProfileAnswer(Answer):
     alternative_phone: str | None = None
     job_title: str = ""
     site_id: UUID | None = None
+    pin: str | None = None
     company_name: str = ""
     address_line_1: str = ""
     address_line_2: str = ""

@@ -24,6 +24,20 @@ class PreferencesAnswer(Answer):
     kinds: dict[CaseMailKind, bool]
 
 
+class UnsubscribeBody(Request):
+    """`POST /unsubscribe/{token}`: the kind of the mail that the link came with, or all mails about cases."""
+
+    scope: Literal["kind", "case_emails"] = "kind"
+
+
+class UnsubscribeAnswer(Answer):
+    """`GET /unsubscribe/{token}`: what the link would stop, and for whom."""
+
+    kind: CaseMailKind
+    email: str  # only its first letter and its host: whoever got the mail passed on learns no more
+    is_wanted: bool  # whether mails of this kind still go out
+
+
 class DeliveryAnswer(Answer):
     """One row of the ledger: somebody who should have been told, and what came of it."""
 

@@ -1,0 +1,106 @@
+"""Two languages: texts by gettext catalogues, dates, times and numbers as the reader writes them.
+
+English is written in the code and templates and is the key; `locale/<language>.po` beside a service's templates has the
+other language. The language of the reader at hand travels with the context.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import date, datetime
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel.core import negotiate_locale
+from babel.dates import format_date, format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from jinja2 import Environment
+
+LANGUAGES = ("en", "fr")
+DEFAULT = "en"
+
+_language: ContextVar[str] = ContextVar("language", default=DEFAULT)
+
+
+def language() -> str:
+    """The language of the reader at hand."""
+    return _language.get()
+
+
+@contextmanager
+def reading_in(code: str) -> Iterator[None]:
+    """Everything within is written for a reader of this language; an unknown one reads English."""
+    token = _language.set(code if code in LANGUAGES else DEFAULT)
+    try:
+        yield
+    finally:
+        _language.reset(token)
+
+
+def preferred_language(accept_language: str) -> str:
+    """Of our languages, the one that an `Accept-Language` header likes best."""
+    wanted: list[tuple[float, str]] = []
+    for part in accept_language.split(",")[:20]:
+        tag, _, quality = part.strip().partition(";q=")
+        try:
+            wanted.append((-float(quality or 1), tag))
+        except ValueError:
+            continue
+    tags = [tag for _, tag in sorted(wanted, key=lambda each: each[0])]
+    return negotiate_locale(tags, LANGUAGES, sep="-") or DEFAULT
+
+
+class Texts:
+    """The catalogues of one service: `folder` holds a `<language>.po` for every language but English."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reads the catalogues once; they need no compiling."""
+        self._translations = {code: _read(folder / f"{code}.po", code) for code in LANGUAGES if code != DEFAULT}
+        self._english = NullTranslations()
+
+    def gettext(self, text: str) -> str:
+        """The text in the reader's language; the English one where there is none."""
+        return self._translations.get(language(), self._english).gettext(text)
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        """The form for `count` in the reader's language."""
+        return self._translations.get(language(), self._english).ngettext(one, many, count)
+
+
+@cache
+def _read(path: Path, code: str) -> NullTranslations:
+    compiled = BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=code))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def install(environment: Environment, texts: Texts) -> None:
+    """`_("…")`, `ngettext`, `{% trans %}`, and the filters `day`, `moment` and `number` for templates."""
+    environment.add_extension("jinja2.ext.i18n")
+    environment.install_gettext_callables(texts.gettext, texts.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= {"day": day, "moment": moment, "number": number}
+    environment.globals["language"] = language
+
+
+def day(value: date | str) -> str:
+    """A date, such as 22 Nov 2026 or 22 nov. 2026."""
+    value = date.fromisoformat(value) if isinstance(value, str) else value
+    return format_date(value, "d MMM y", locale=language())
+
+
+def moment(value: datetime | str, zone: ZoneInfo) -> str:
+    """A date and time in the reader's zone, such as 22 Nov 2026, 14:05."""
+    value = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return format_datetime(value, "d MMM y, HH:mm", tzinfo=zone, locale=language())
+
+
+def number(value: int) -> str:
+    """A number with the reader's separators, such as 12,345 or 12 345."""
+    return str(format_decimal(value, locale=language()))
