@@ -1,11 +1,11 @@
 """Entities as the HTTP bodies show them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TypeVar
 
-from services.identity.domain.companies import Company
+from services.identity.domain.companies import Company, Pin
 from services.identity.domain.invitations import Invitation
 from services.identity.domain.sessions import csrf_token_of
 from services.identity.domain.sites import Site
@@ -16,10 +16,13 @@ from shared.mongo import Document
 from shared.paging import Page
 from shared.schemas.base import Answer, ListAnswer
 from shared.schemas.identity import (
+    AssignedPin,
+    AssignedPins,
     CompanyAnswer,
     InvitationAnswer,
     InvitationView,
     NewSession,
+    PinAnswer,
     ProfileAnswer,
     ResolvedSession,
     SessionUser,
@@ -52,6 +55,18 @@ def company_answer(company: Company) -> CompanyAnswer:
         created_at=company.created_at,
         version=company.version,
     )
+
+
+def pins_answer(pins: Sequence[Pin]) -> ListAnswer[PinAnswer]:
+    """The PINs as the company's users see them."""
+    items = [PinAnswer(pin=pin.pin, label=pin.label, said=pin.said, site_id=pin.site_id) for pin in pins]
+    return ListAnswer(items=items, total=len(items))
+
+
+def assigned_pins(company: Company) -> AssignedPins:
+    """The PINs as the vendor sees them."""
+    items = [AssignedPin.model_validate(asdict(pin)) for pin in company.pins]
+    return AssignedPins(items=items, total=len(items), version=company.version)
 
 
 def site_answer(site: Site) -> SiteAnswer:

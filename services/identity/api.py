@@ -17,6 +17,7 @@ from shared.schemas.identity import (
     InvitationsAnswer,
     NewCompany,
     NewInvitations,
+    PinsBody,
     ProfileBody,
     ProfileQuery,
     ResendVerification,
@@ -264,7 +265,32 @@ async def change_site(request: web.Request) -> web.Response:
     return answer(answers.site_answer(site), headers={"ETag": etag(site.version)})
 
 
-# Companies
+# Companies and their PINs
+
+
+@routes.get("/pins")
+async def list_own_pins(request: web.Request) -> web.Response:
+    """The PINs of the own company, without the instructions for agents."""
+    return answer(answers.pins_answer(await companies.list_own_pins(request.app[DATABASE], actor_of(request))))
+
+
+@routes.get("/vendor/companies/{id}/pins")
+async def list_pins(request: web.Request) -> web.Response:
+    """The PINs of one of the vendor's customers."""
+    actor = actor_of(request)
+    company = await companies.show_company(request.app[DATABASE], actor, read_path(request, "id", UUID))
+    return answer(answers.assigned_pins(company), headers={"ETag": etag(company.version)})
+
+
+@routes.put("/vendor/companies/{id}/pins")
+async def assign_pins(request: web.Request) -> web.Response:
+    """The whole list of them."""
+    actor, company_id = actor_of(request), read_path(request, "id", UUID)
+    body, expected = await read_body(request, PinsBody), expected_version(request)
+    company = await companies.assign_pins(
+        request.app[DATABASE], actor, company_id, body, expected_version=expected, now=request.app[CLOCK]()
+    )
+    return answer(answers.assigned_pins(company), headers={"ETag": etag(company.version)})
 
 
 @routes.get("/vendor/companies")

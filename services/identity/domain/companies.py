@@ -1,12 +1,14 @@
 """Companies: the vendor's one record, and its customers'."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from shared.actor import Visibility
+from shared.errors import FieldError, Invalid
 from shared.events.identity import CompanyChanged
 
 # Fixed, so that two commands at the same moment cannot make two vendors.
@@ -18,6 +20,31 @@ class Kind(StrEnum):
 
     VENDOR = "vendor"
     CUSTOMER = "customer"
+
+
+class DuplicatePin(Invalid):
+    """One code in two rows of a company's list."""
+
+    code = "duplicate_pin"
+    title = "This PIN stands in the list twice."
+
+
+class PinNotValid(Invalid):
+    """Not one of the company's PINs. `state` lists those that are."""
+
+    code = "pin_not_valid"
+    title = "Choose one of your company's PINs."
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A special-handling code; bound to an agreement, to a site, to both, or to nothing. `instructions`: for agents."""
+
+    pin: str
+    label: str
+    instructions: str = ""
+    said: str | None = None
+    site_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +59,7 @@ class Company:
     created_at: datetime
     suspended: bool = False
     admin_ids: tuple[UUID, ...] = ()
+    pins: tuple[Pin, ...] = ()
     version: int = 1
     events: tuple[CompanyChanged, ...] = ()
 
@@ -43,6 +71,33 @@ class Company:
         company = cls(id=company_id, kind=kind, name=name, time_zone=time_zone, visibility=visibility, created_at=now)
         return replace(company, events=(CompanyChanged(at=now, version=1, **company._payload()),))
 
+    def with_pins(self, pins: Iterable[Pin], now: datetime) -> "Company":
+        """With another list of PINs; the same company where nothing differs. DuplicatePin."""
+        changed = replace(self, pins=tuple(pins))
+        if changed == self:
+            return self
+        changed._refuse_duplicate_pins()
+        said = CompanyChanged(at=now, version=self.version + 1, **changed._payload())
+        return replace(changed, events=(*self.events, said))
+
+    def refuse_unknown_pin(self, wanted: str) -> None:
+        """PinNotValid, with the PINs that are the company's."""
+        if any(pin.pin == wanted for pin in self.pins):
+            return
+        valid = [{"pin": pin.pin, "label": pin.label} for pin in self.pins]
+        error = FieldError("pin", PinNotValid.code, PinNotValid.title)
+        raise PinNotValid(errors=(error,), state={"valid_pins": valid})
+
+    def _refuse_duplicate_pins(self) -> None:
+        codes = [pin.pin for pin in self.pins]
+        repeated = [place for place, code in enumerate(codes) if code in codes[:place]]
+        if repeated:
+            raise DuplicatePin(
+                errors=tuple(
+                    FieldError(f"pins.{place}.pin", DuplicatePin.code, DuplicatePin.title) for place in repeated
+                )
+            )
+
     def _payload(self) -> dict[str, Any]:
         return {
             "company_id": self.id,
@@ -51,4 +106,5 @@ class Company:
             "time_zone": self.time_zone,
             "visibility": self.visibility,
             "suspended": self.suspended,
+            "pins": tuple(asdict(pin) for pin in self.pins),
         }

@@ -66,6 +66,7 @@ class Profile:
     alternative_phone: str | None = None
     job_title: str = ""
     site_id: UUID | None = None
+    pin: str | None = None
     address_line_1: str = ""
     address_line_2: str = ""
     city: str = ""

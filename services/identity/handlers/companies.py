@@ -5,13 +5,15 @@ from uuid import UUID
 
 from services.identity import store
 from services.identity.domain.access import refuse_unless_vendor_admin
-from services.identity.domain.companies import Company, Kind
+from services.identity.domain.companies import Company, Kind, Pin
+from services.identity.domain.sites import UnknownSite
 from shared.actor import Actor
 from shared.documents import Intent
+from shared.errors import FieldError, PreconditionFailed, StaleVersion
 from shared.mongo import Database
 from shared.paging import Page
 from shared.schemas.base import ListQuery
-from shared.schemas.identity import NewCompany
+from shared.schemas.identity import NewCompany, PinsBody
 
 
 async def create_company(db: Database, actor: Actor, wanted: NewCompany, *, intent: Intent, now: datetime) -> Company:
@@ -38,3 +40,42 @@ async def list_companies(db: Database, actor: Actor, query: ListQuery) -> Page:
     """Customer companies; for vendor admins."""
     refuse_unless_vendor_admin(actor)
     return await store.find_customers(db, sort=query.sort, limit=query.limit, cursor=query.cursor)
+
+
+async def list_own_pins(db: Database, actor: Actor) -> tuple[Pin, ...]:
+    """The PINs of the actor's company, for every user of it."""
+    return (await store.get_company(db, actor.company_id)).pins
+
+
+async def assign_pins(
+    db: Database, actor: Actor, company_id: UUID, wanted: PinsBody, *, expected_version: int | None, now: datetime
+) -> Company:
+    """The whole list of a company's PINs; for vendor admins. PreconditionFailed unless `expected_version` stands."""
+    refuse_unless_vendor_admin(actor)
+    company = await store.get_customer(db, company_id)
+    if company.version != expected_version:
+        raise PreconditionFailed
+    pins = [Pin(**each.model_dump()) for each in wanted.pins]
+    changed = company.with_pins(pins, now)
+    await _refuse_unknown_sites(db, company, pins)
+    if changed == company:
+        return company
+    try:
+        return await store.COMPANIES.save(db, changed)
+    except StaleVersion as error:
+        raise PreconditionFailed from error
+
+
+async def _refuse_unknown_sites(db: Database, company: Company, pins: list[Pin]) -> None:
+    # The list is always written whole: a site that was closed since is no reason to refuse another row.
+    kept = {pin.site_id for pin in company.pins}
+    asked = {pin.site_id for pin in pins if pin.site_id is not None} - kept
+    unknown = asked - await store.find_open_site_ids(db, company.id, list(asked))
+    if unknown:
+        raise UnknownSite(
+            errors=tuple(
+                FieldError(f"pins.{place}.site_id", UnknownSite.code, UnknownSite.title)
+                for place, pin in enumerate(pins)
+                if pin.site_id in unknown
+            )
+        )

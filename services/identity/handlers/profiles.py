@@ -19,7 +19,7 @@ async def review_profile(db: Database, actor: Actor, wanted: ProfileBody) -> Use
     """What saving would make of it; writes nothing."""
     user = await store.get_own_user(db, actor)
     profile = Profile(**wanted.model_dump())
-    await _refuse_unknown_site(db, user, profile)
+    await _refuse_what_is_not_the_companys(db, user, profile)
     return replace(user, profile=profile)
 
 
@@ -31,7 +31,7 @@ async def save_profile(
     if expected_version not in (None, user.version):
         raise PreconditionFailed
     profile = Profile(**wanted.model_dump())
-    await _refuse_unknown_site(db, user, profile)
+    await _refuse_what_is_not_the_companys(db, user, profile)
     if profile == user.profile:
         return user
     try:
@@ -44,6 +44,13 @@ async def list_users(db: Database, actor: Actor, query: ListQuery) -> Page:
     """The users of the admin's company."""
     refuse_unless_admin(actor)
     return await store.find_users(db, actor, sort=query.sort, limit=query.limit, cursor=query.cursor)
+
+
+async def _refuse_what_is_not_the_companys(db: Database, user: User, profile: Profile) -> None:
+    await _refuse_unknown_site(db, user, profile)
+    # A PIN that the vendor took away after it was chosen is no reason to refuse another phone number.
+    if profile.pin not in (None, user.profile.pin):
+        (await store.get_company(db, user.company_id)).refuse_unknown_pin(profile.pin)
 
 
 async def _refuse_unknown_site(db: Database, user: User, profile: Profile) -> None:
