@@ -1,5 +1,6 @@
 """HTTP of cases: parse, call, answer."""
 
+from dataclasses import asdict
 from datetime import UTC
 from typing import Any
 
@@ -7,10 +8,13 @@ from aiohttp import web
 
 from services.cases import export, store, views
 from services.cases.domain import read_case_number
-from services.cases.handlers import acting, submitting
+from services.cases.handlers import acting, attaching, pins, submitting
+from services.cases.handlers.attaching import Policy
+from services.cases.uploads import read_uploads
 from shared.actor import Actor
 from shared.errors import Forbidden
 from shared.paging import Page
+from shared.schemas.attachments import AttachmentLimits
 from shared.schemas.base import ListAnswer
 from shared.schemas.cases import (
     AgentAction,
@@ -26,6 +30,7 @@ from shared.sheets import CONTENT_TYPE, write_sheet
 from shared.web import CLOCK, DATABASE, actor_of, answer, intent_of, read_body, read_query, send_file
 
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)
+POLICY = web.AppKey("attachment_policy", Policy)
 
 routes = web.RouteTableDef()
 
@@ -40,6 +45,7 @@ async def submit_case(request: web.Request) -> web.Response:
         request.app[NUMBERS],
         actor,
         body,
+        limits=request.app[POLICY].limits,
         intent=await intent_of(request, actor),
         now=request.app[CLOCK](),
     )
@@ -100,6 +106,7 @@ async def act(request: web.Request) -> web.Response:
         actor,
         number,
         body.root,
+        limits=request.app[POLICY].limits,
         intent=await intent_of(request, actor),
         now=request.app[CLOCK](),
     )
@@ -127,15 +134,47 @@ async def act_as_agent(request: web.Request) -> web.Response:
         actor,
         number,
         body.root,
+        limits=request.app[POLICY].limits,
         intent=await intent_of(request, actor),
         now=request.app[CLOCK](),
     )
     return await _detail(request, actor, number)
 
 
+@routes.post("/attachments")
+async def upload_files(request: web.Request) -> web.Response:
+    """201 with the files that were kept and those that were refused; 422 when there was none to keep."""
+    actor = actor_of(request)
+    policy = request.app[POLICY]
+    uploads = await read_uploads(request, policy.limits)
+    intent = await intent_of(request, actor, body=uploads.fingerprint)
+    kept, refused = await attaching.take_in(request.app[DATABASE], actor, uploads.files, policy, intent=intent)
+    return answer(views.upload(kept, refused), status=201)
+
+
+@routes.get("/attachment-limits")
+async def show_limits(request: web.Request) -> web.Response:
+    """What one message may have attached."""
+    actor_of(request)
+    return answer(AttachmentLimits.model_validate(asdict(request.app[POLICY].limits)))
+
+
+@routes.get("/attachments/{id}")
+async def download_file(request: web.Request) -> web.Response:
+    """The file, in a way that no browser shows it or runs what is in it."""
+    actor = actor_of(request)
+    file, content = await attaching.hand_out(request.app[DATABASE], actor, request.match_info["id"])
+    return web.Response(body=content, headers=views.download_headers(file))
+
+
 async def _detail(request: web.Request, actor: Actor, number: str, *, status: int = 200) -> web.Response:
     case, history = await store.get_case_with_history(request.app[DATABASE], actor, number)
-    return answer(views.detail(case, history, actor, now=request.app[CLOCK]()), status=status)
+    instructions = await pins.find_instructions(request.app[DATABASE], actor, case)
+    states = await store.attachments.find_states(request.app[DATABASE], views.file_ids(history))
+    shown = views.detail(
+        case, history, actor, file_states=states, pin_instructions=instructions, now=request.app[CLOCK]()
+    )
+    return answer(shown, status=status)
 
 
 def _page(page: Page) -> web.Response:

@@ -3,12 +3,18 @@
 from aiohttp import web
 
 from services.cases import store
-from services.cases.api import NUMBERS, routes
+from services.cases.api import NUMBERS, POLICY, routes
+from services.cases.clamd import Clamd
 from services.cases.consumers import SUBSCRIPTIONS
+from services.cases.handlers.attaching import Policy
+from services.cases.scanner import Scanner
 from services.cases.settings import CasesSettings
+from services.cases.sweeper import sweep_for_ever
 from shared import topology
-from shared.service import Parts, create_service
+from shared.service import Background, Parts, create_service
 from shared.web import DATABASE
+
+_SCANS_AT_ONCE = 4
 
 
 def create_app(settings: CasesSettings) -> web.Application:
@@ -20,7 +26,16 @@ def create_app(settings: CasesSettings) -> web.Application:
         create_indexes=store.create_indexes,
         queue=topology.CASES,
         subscriptions=SUBSCRIPTIONS,
+        background=[sweep_for_ever, *_scanners(settings)],
     )
     app = create_service(parts, settings)
     app[NUMBERS] = store.CaseNumbers(app[DATABASE])
+    app[POLICY] = Policy(settings.limits, scanned=settings.clamd is not None)
     return app
+
+
+def _scanners(settings: CasesSettings) -> list[Background]:
+    if settings.clamd is None:
+        return []
+    host, port = settings.clamd
+    return [Scanner(Clamd(host, port)).run] * _SCANS_AT_ONCE

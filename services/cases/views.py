@@ -1,16 +1,38 @@
 """Cases as the API shows them."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from services.cases.domain import Case, Entry
+from services.cases.domain import (
+    AttachedFile,
+    Attachment,
+    Case,
+    Entry,
+    FileState,
+    RefusedUpload,
+    content_type_of,
+)
 from shared.actor import Actor
-from shared.schemas.cases import CaseDetail, CaseRow, HistoryEntry, PersonAnswer
+from shared.schemas.attachments import AttachmentAnswer, RefusedFile, UploadAnswer
+from shared.schemas.cases import CaseAttachment, CaseDetail, CaseRow, HistoryEntry, PersonAnswer
 
 _CASE = TypeAdapter(Case)
-_INNER = {"id", "events", "new_entries", "created_by", "own_ids", "history_bytes", "owner", "problem", "equipment"}
+_INNER = {
+    "id",
+    "events",
+    "new_entries",
+    "created_by",
+    "own_ids",
+    "history_bytes",
+    "owner",
+    "problem",
+    "equipment",
+    "pin_instructions",
+}
 
 
 def row(case: Case) -> CaseRow:
@@ -18,13 +40,23 @@ def row(case: Case) -> CaseRow:
     return CaseRow.model_validate(_flat(case))
 
 
-def detail(case: Case, history: list[Entry], actor: Actor, *, now: datetime) -> CaseDetail:
+def detail(
+    case: Case,
+    history: list[Entry],
+    actor: Actor,
+    *,
+    file_states: Mapping[str, FileState],
+    pin_instructions: str | None,
+    now: datetime,
+) -> CaseDetail:
     """The whole case as this actor may see it; its history oldest first."""
     return CaseDetail.model_validate(
         _flat(case)
         | {
+            "pin_instructions": pin_instructions,
             "allowed_actions": case.allowed_actions(actor, now=now),
-            "history": [_entry(entry) for entry in history],
+            "history": [_entry(entry, file_states) for entry in history],
+            "attachments": [file for entry in history for file in _files(entry, file_states)],
         }
     )
 
@@ -37,14 +69,77 @@ def _flat(case: Case) -> dict[str, Any]:
     return {**fields, **problem, **equipment, "turn": case.turn}
 
 
-def _entry(entry: Entry) -> HistoryEntry:
+def _entry(entry: Entry, file_states: Mapping[str, FileState]) -> HistoryEntry:
     return HistoryEntry(
         id=entry.id,
         kind=entry.kind,
         at=entry.at,
-        by=PersonAnswer(user_id=entry.by.user_id, name=entry.by.name),
+        by=_person(entry),
         by_vendor=entry.by_vendor,
         text=entry.text,
         internal=entry.internal,
         changes=dict(entry.changes or {}),
+        attachments=[AttachmentAnswer(**_attached(file, file_states)) for file in entry.attachments],
     )
+
+
+def _person(entry: Entry) -> PersonAnswer:
+    return PersonAnswer(user_id=entry.by.user_id, name=entry.by.name)
+
+
+# Files
+
+
+def file_ids(history: Sequence[Entry]) -> list[str]:
+    """The files that these entries cite."""
+    return [file.id for entry in history for file in entry.attachments]
+
+
+def _attached(file: AttachedFile, states: Mapping[str, FileState]) -> dict[str, Any]:
+    state = states.get(file.id, FileState.READY)
+    content_type = content_type_of(file.name)
+    return {"id": file.id, "name": file.name, "size": file.size, "content_type": content_type, "state": state}
+
+
+def _files(entry: Entry, states: Mapping[str, FileState]) -> list[CaseAttachment]:
+    return [
+        CaseAttachment(
+            **_attached(file, states),
+            entry_id=entry.id,
+            at=entry.at,
+            by=_person(entry),
+            by_vendor=entry.by_vendor,
+            internal=entry.internal,
+        )
+        for file in entry.attachments
+    ]
+
+
+def upload(kept: Sequence[Attachment], refused: Sequence[RefusedUpload]) -> UploadAnswer:
+    """What became of uploaded files."""
+    return UploadAnswer(
+        items=[
+            AttachmentAnswer(
+                id=file.id, name=file.name, size=file.size, content_type=file.content_type, state=file.state.value
+            )
+            for file in kept
+        ],
+        refused=[
+            RefusedFile.model_validate(
+                {"name": file.name, "code": file.code, "message": file.message, "limit": file.limit}
+            )
+            for file in refused
+        ],
+    )
+
+
+def download_headers(file: Attachment) -> dict[str, str]:
+    """A download and nothing else, whatever is in it: no guessing at its type, and a sandbox should it be shown."""
+    plain = "".join(char if char.isascii() and char.isprintable() and char not in '"\\%' else "_" for char in file.name)
+    return {
+        "Content-Type": file.content_type,
+        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cache-Control": "private, no-store",
+    }

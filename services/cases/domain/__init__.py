@@ -1,7 +1,22 @@
 """What a case is and what may be done to it; pure values."""
 
 from services.cases.domain.case import MAX_ENTRIES, MAX_HISTORY_BYTES, REOPEN_WITHIN, Case
+from services.cases.domain.files import (
+    AttachedFile,
+    Attachment,
+    FileState,
+    Infected,
+    Limits,
+    RefusedUpload,
+    StillScanning,
+    Upload,
+    clean_name,
+    content_type_of,
+    in_words,
+    sort_out,
+)
 from services.cases.domain.numbers import CheckNumber, case_number, read_case_number
+from services.cases.domain.pins import Pin, PinNotValid, choose_pin
 from services.cases.domain.refusals import AlreadyTaken, CaseIsClosed, CaseIsFull, CaseIsOpen, ReopenTooLate
 from services.cases.domain.values import (
     OPEN,
@@ -21,6 +36,8 @@ __all__ = [
     "OPEN",
     "REOPEN_WITHIN",
     "AlreadyTaken",
+    "AttachedFile",
+    "Attachment",
     "Case",
     "CaseIsClosed",
     "CaseIsFull",
@@ -29,12 +46,25 @@ __all__ = [
     "Contact",
     "Entry",
     "Equipment",
+    "FileState",
+    "Infected",
+    "Limits",
     "Person",
+    "Pin",
+    "PinNotValid",
     "PostalAddress",
     "Problem",
+    "RefusedUpload",
     "ReopenTooLate",
     "Status",
+    "StillScanning",
+    "Upload",
     "case_number",
+    "choose_pin",
+    "clean_name",
+    "content_type_of",
+    "in_words",
     "person_of",
     "read_case_number",
+    "sort_out",
 ]

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Literal, Self, TypedDict
 from uuid import UUID
 
+from services.cases.domain.files import AttachedFile
+from services.cases.domain.pins import Pin
 from services.cases.domain.refusals import CaseIsClosed, CaseIsOpen, ReopenTooLate
 from services.cases.domain.values import (
     OPEN,
@@ -60,6 +62,8 @@ class Case:
     equipment_address: PostalAddress
     parts_address: PostalAddress | None
     confidential: bool
+    pin: str | None = None
+    pin_instructions: str = ""  # for agents only, as they were when the case was written
     status: Status
     assignee: Person | None = None
     created_by: UUID
@@ -96,6 +100,7 @@ class Case:
         confidential: bool,
         digest: str,
         now: datetime,
+        pin: Pin | None = None,
     ) -> Self:
         """A new case; carries CaseCreated and CaseChanged."""
         own = (submitter.user_id, contact.user_id, secondary_contact.user_id if secondary_contact else None)
@@ -115,6 +120,8 @@ class Case:
             equipment_address=equipment_address,
             parts_address=parts_address,
             confidential=confidential,
+            pin=pin.pin if pin else None,
+            pin_instructions=pin.instructions if pin else "",
             status=Status.NEW,
             created_by=by.user_id,
             created_at=now,
@@ -138,6 +145,12 @@ class Case:
             return None
         return "customer" if self.status is Status.WAITING_CUSTOMER else "vendor"
 
+    def with_files(self, files: tuple[AttachedFile, ...]) -> "Case":
+        """The same new case; its first entry cites these files."""
+        first, *others = self.new_entries
+        citing = replace(first, attachments=files)
+        return replace(self, new_entries=(citing, *others), history_bytes=self.history_bytes + citing.size - first.size)
+
     # Rights
 
     def may_change(self, actor: Actor) -> bool:
@@ -155,7 +168,7 @@ class Case:
         if not self.is_open:
             reopenable = self.may_change(actor) and self._reopenable(now)
             return ["reopen"] if reopenable else []
-        actions = ["comment"] if self.may_comment(actor) else []
+        actions = ["comment", "attach"] if self.may_comment(actor) else []
         if self.may_change(actor):
             actions += ["change_severity", "close", "cancel"]
         if actor.is_vendor:
@@ -250,7 +263,7 @@ class Case:
             status=status,
             updated_at=entry.at,
             new_entries=(*self.new_entries, entry),
-            history_bytes=self.history_bytes + len(entry.text.encode()),
+            history_bytes=self.history_bytes + entry.size,
         )
         if changed.turn != turn_before:
             changed = replace(changed, turn_since=entry.at if changed.turn else None)

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from services.cases.domain.files import AttachedFile
 from shared.actor import Actor
 from shared.coverage import Coverage
 
@@ -77,6 +78,12 @@ class Entry:
     internal: bool = False
     changes: Mapping[str, str | int | bool | None] | None = None
     digest: str | None = None
+    attachments: tuple[AttachedFile, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """What it adds to the bytes of the history."""
+        return sum(len(text.encode()) for text in (self.text, *(file.name for file in self.attachments)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Acting on a case: the customer's side and the vendor's."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,10 +14,12 @@ from services.cases.domain import (
     CaseIsClosed,
     CaseIsFull,
     Entry,
+    Limits,
     Person,
     Status,
     person_of,
 )
+from services.cases.handlers import attaching
 from shared.actor import VENDOR_ROLES, Actor
 from shared.documents import Intent
 from shared.errors import Forbidden, NotYetKnown, StaleVersion
@@ -24,6 +28,7 @@ from shared.schemas.cases import (
     AgentActionUnion,
     AgentCloseAction,
     AssignAction,
+    AttachAction,
     CancelAction,
     CaseActionUnion,
     ChangeSeverityAction,
@@ -40,17 +45,24 @@ _PERSON = TypeAdapter(Person)
 
 
 async def act(  # what the use case needs comes in
-    db: Database, actor: Actor, number: str, action: CaseActionUnion, *, intent: Intent, now: datetime
+    db: Database, actor: Actor, number: str, action: CaseActionUnion, *, limits: Limits, intent: Intent, now: datetime
 ) -> None:
     """What the customer's side does with a case; a repeat with the same intent changes nothing.
 
-    Forbidden for what is seen but not one's to change, CaseIsClosed, StaleVersion with the current state.
+    Forbidden for what is seen but not one's to change, CaseIsClosed, StaleVersion with the current state, Invalid for
+    files that cannot be cited.
     """
     if await store.find_entry(db, actor, number, intent):
         return
     match action:
         case CommentAction():
-            await _comment(db, actor, number, action.text, intent=intent, now=now)
+            entry = Entry(
+                intent.id, "comment", now, person_of(actor), actor.is_vendor, text=action.text, digest=intent.digest
+            )
+            await _comment(db, actor, number, entry, file_ids=action.attachment_ids, limits=limits)
+        case AttachAction():
+            entry = Entry(intent.id, "attached", now, person_of(actor), actor.is_vendor, digest=intent.digest)
+            await _comment(db, actor, number, entry, file_ids=action.attachment_ids, limits=limits)
         case _:
             case = await _get_at_version(db, actor, number, action.version)
             await _save(db, actor, _changed(case, actor, action, intent=intent, now=now))
@@ -93,11 +105,12 @@ def _changed(
 
 
 async def act_as_agent(  # what the use case needs comes in
-    db: Database, actor: Actor, number: str, action: AgentActionUnion, *, intent: Intent, now: datetime
+    db: Database, actor: Actor, number: str, action: AgentActionUnion, *, limits: Limits, intent: Intent, now: datetime
 ) -> None:
     """What the vendor's side does with a case; a repeat with the same intent changes nothing.
 
-    Forbidden for the customers' side, AlreadyTaken, CaseIsClosed, StaleVersion with the current state.
+    Forbidden for the customers' side, AlreadyTaken, CaseIsClosed, StaleVersion with the current state, Invalid for
+    files that cannot be cited.
     """
     if not actor.is_vendor:
         # Seen or not: nothing about a case shows through this door.
@@ -108,9 +121,9 @@ async def act_as_agent(  # what the use case needs comes in
         case TakeAction():
             await _take(db, actor, number, intent=intent, now=now)
         case ReplyAction():
-            await _reply(db, actor, number, action.text, intent=intent, now=now)
+            await _reply(db, actor, number, action, limits, intent=intent, now=now)
         case NoteAction():
-            await _note(db, actor, number, action.text, intent=intent, now=now)
+            await _note(db, actor, number, action, limits, intent=intent, now=now)
         case _:
             case = await _get_at_version(db, actor, number, action.version)
             await _save(db, actor, await _changed_by_agent(db, case, actor, action, intent=intent, now=now))
@@ -152,14 +165,15 @@ async def _find_agent(db: Database, agent_id: UUID) -> Person:
     return Person(user["_id"], user["name"], user["contact_email"], user["language"])
 
 
-async def _comment(db: Database, actor: Actor, number: str, text: str, *, intent: Intent, now: datetime) -> None:
+async def _comment(
+    db: Database, actor: Actor, number: str, entry: Entry, *, file_ids: Sequence[str], limits: Limits
+) -> None:
     case = await store.get_case(db, actor, number)
     case.refuse_unless_commentable(actor)
-    entry = Entry(intent.id, "comment", now, person_of(actor), actor.is_vendor, text=text, digest=intent.digest)
-    # A customer who answers gives the turn back.
+    # A customer who answers, be it with a file only, gives the turn back.
     answered = {} if actor.is_vendor else {Status.WAITING_CUSTOMER: Status.IN_PROGRESS}
-    changes = {"updated_at": now} | (store.status_becomes(answered, now=now) if answered else {})
-    await _append(db, actor, number, entry, changes=changes)
+    changes = {"updated_at": entry.at} | (store.status_becomes(answered, now=entry.at) if answered else {})
+    await _append_citing(db, actor, case, entry, file_ids=file_ids, limits=limits, changes=changes)
 
 
 async def _take(db: Database, actor: Actor, number: str, *, intent: Intent, now: datetime) -> None:
@@ -176,18 +190,42 @@ async def _take(db: Database, actor: Actor, number: str, *, intent: Intent, now:
         raise AlreadyTaken(state={"assignee": case.assignee.name if case.assignee else None, "version": case.version})
 
 
-async def _reply(db: Database, actor: Actor, number: str, text: str, *, intent: Intent, now: datetime) -> None:
-    entry = Entry(intent.id, "reply", now, person_of(actor), by_vendor=True, text=text, digest=intent.digest)
+async def _reply(
+    db: Database, actor: Actor, number: str, reply: ReplyAction, limits: Limits, *, intent: Intent, now: datetime
+) -> None:
+    case = await store.get_case(db, actor, number)
+    entry = Entry(intent.id, "reply", now, person_of(actor), by_vendor=True, text=reply.text, digest=intent.digest)
     changes = {"updated_at": now, **store.status_becomes({Status.NEW: Status.IN_PROGRESS}, now=now)}
-    await _append(db, actor, number, entry, changes=changes)
+    await _append_citing(db, actor, case, entry, file_ids=reply.attachment_ids, limits=limits, changes=changes)
 
 
-async def _note(db: Database, actor: Actor, number: str, text: str, *, intent: Intent, now: datetime) -> None:
+async def _note(
+    db: Database, actor: Actor, number: str, note: NoteAction, limits: Limits, *, intent: Intent, now: datetime
+) -> None:
+    case = await store.get_case(db, actor, number)
     entry = Entry(
-        intent.id, "note", now, person_of(actor), by_vendor=True, text=text, internal=True, digest=intent.digest
+        intent.id, "note", now, person_of(actor), by_vendor=True, text=note.text, internal=True, digest=intent.digest
     )
     # The time of the last change is shown to the customer: an internal note leaves it alone.
-    await _append(db, actor, number, entry, changes={})
+    await _append_citing(db, actor, case, entry, file_ids=note.attachment_ids, limits=limits, changes={})
+
+
+async def _append_citing(
+    db: Database,
+    actor: Actor,
+    case: Case,
+    entry: Entry,
+    *,
+    file_ids: Sequence[str],
+    limits: Limits,
+    changes: Document,
+) -> None:
+    """The files are claimed last, when nothing but a race can refuse the entry any more."""
+    if not case.is_open:
+        raise CaseIsClosed(state=_state(case))
+    intent = Intent(entry.id, entry.digest or "")
+    async with attaching.claimed(db, actor, file_ids, limits, case_id=case.id, intent=intent) as files:
+        await _append(db, actor, case.number, replace(entry, attachments=files), changes=changes)
 
 
 async def _append(db: Database, actor: Actor, number: str, entry: Entry, *, changes: Document) -> None:

@@ -6,8 +6,10 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from services.cases import store
-from services.cases.domain import Case, Contact, Person, PostalAddress, Problem, person_of
+from services.cases.domain import Case, Contact, Limits, Person, PostalAddress, Problem, person_of
+from services.cases.handlers import attaching
 from services.cases.handlers.equipment import find_equipment
+from services.cases.handlers.pins import find_pin
 from shared.actor import Actor, Role
 from shared.documents import Intent
 from shared.errors import Forbidden, Invalid, NotYetKnown
@@ -19,15 +21,26 @@ _ADDRESS = TypeAdapter(PostalAddress)
 
 
 async def submit_case(  # what the use case needs comes in
-    db: Database, numbers: store.CaseNumbers, actor: Actor, body: SubmitCase, *, intent: Intent, now: datetime
+    db: Database,
+    numbers: store.CaseNumbers,
+    actor: Actor,
+    body: SubmitCase,
+    *,
+    limits: Limits,
+    intent: Intent,
+    now: datetime,
 ) -> Case:
     """Writes a new case; a repeat with the same intent gets the one that stands there.
 
     NotYetKnown for a site, product or colleague that the copies do not know (yet), Forbidden for acting on behalf
-    without the right to.
+    without the right to, PinNotValid, Invalid for files that cannot be cited.
     """
+    # Whatever was closed or taken away since: what was answered once is answered again.
+    if (made := await store.CASES.find_intended(db, intent)) is not None:
+        return made
     submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
     site_name, address = await _equipment_place(db, company_id, body)
+    equipment = await find_equipment(db, company_id, body, now=now)
     case = Case.submit(
         case_id=intent.id,
         number=await numbers.take(),
@@ -36,7 +49,7 @@ async def submit_case(  # what the use case needs comes in
         company_id=company_id,
         company_name=company_name,
         problem=_problem(body),
-        equipment=await find_equipment(db, company_id, body, now=now),
+        equipment=equipment,
         contact=await _contact(db, company_id, body.contact, field="contact"),
         secondary_contact=await _contact(db, company_id, body.secondary_contact, field="secondary_contact")
         if body.secondary_contact
@@ -46,10 +59,12 @@ async def submit_case(  # what the use case needs comes in
         equipment_address=address,
         parts_address=_address(body.parts_address) if body.parts_address else None,
         confidential=body.confidential,
+        pin=await find_pin(db, company_id, body.pin, equipment=equipment, site_id=body.site_id) if body.pin else None,
         digest=intent.digest,
         now=now,
     )
-    return await store.CASES.insert_once(db, case, intent)
+    async with attaching.claimed(db, actor, body.attachment_ids, limits, case_id=case.id, intent=intent) as files:
+        return await store.CASES.insert_once(db, case.with_files(files), intent)
 
 
 async def _submitter(db: Database, actor: Actor, submitter_id: UUID | None) -> tuple[Person, UUID, str]:

@@ -1,6 +1,7 @@
 """The cases service on a real mongod, spoken to as the gateway does."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -135,20 +136,28 @@ def site_state(company_id: UUID, *, version: int = 1, **other: Any) -> SiteChang
     return SiteChanged(**(values | other))
 
 
-@pytest.fixture(scope="session")
-async def cases(mongo_url: str) -> AsyncIterator[CasesApi]:
+@asynccontextmanager
+async def a_replica(mongo_url: str, **environment: str) -> AsyncIterator[CasesApi]:
+    """The service with settings of its own, on the same database as the others."""
     settings = CasesSettings.model_validate(
         {
             "PORTICO_SECRET_KEY": TEST_SECRET,
             "MONGO_URL": mongo_url,
             "RABBITMQ_URL": UNREACHABLE_BROKER,
             "PORTICO_LOG_LEVEL": "error",
+            **environment,
         }
     )
     app = create_app(settings)
     async with TestClient(TestServer(app)) as client:
         await until_ready(client)
         yield CasesApi(client, app[DATABASE])
+
+
+@pytest.fixture(scope="session")
+async def cases(mongo_url: str) -> AsyncIterator[CasesApi]:
+    async with a_replica(mongo_url) as api:
+        yield api
 
 
 @pytest.fixture

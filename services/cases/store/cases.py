@@ -1,4 +1,4 @@
-"""Every query and index of the cases database; every read says for whom."""
+"""Queries and indexes of cases, and of the copies that they are made from; every read says for whom."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -51,6 +51,11 @@ async def create_indexes(db: Database) -> None:
     await cases.create_index([("company_id", ASCENDING), ("equipment.serial", ASCENDING)])
     await cases.create_index([("status", ASCENDING), ("assignee.user_id", ASCENDING), ("updated_at", DESCENDING)])
     await cases.create_index([("updated_at", ASCENDING), ("_id", ASCENDING)])
+    await cases.create_index(
+        [("pin", ASCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)],
+        name="pin",
+        partialFilterExpression={"pin": {"$gt": ""}},
+    )
     await cases.create_index(
         "equipment.serial",
         name="unverified",
@@ -161,7 +166,7 @@ async def append_entry(
     events: tuple[Event, ...] = (),
 ) -> Case | None:
     """Adds an entry to an open, visible case that has room and does not have it yet; None when it did not fit."""
-    size = len(entry.text.encode())
+    size = entry.size
     wanted = {
         "number": number,
         "status": _OPEN,
@@ -304,6 +309,8 @@ async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
         every.append({"company_id": query.company_id})
     if query.severity is not None:
         every.append({"problem.severity": query.severity})
+    if query.pin is not None:
+        every.append({"pin": query.pin})
     if query.turn is not None:
         waiting = Status.WAITING_CUSTOMER.value
         every.append({"status": waiting if query.turn == "customer" else {"$ne": waiting}})
@@ -323,6 +330,12 @@ async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
 async def find_copy(db: Database, collection: str, wanted: Document) -> Document | None:
     """A copy of another service's document that is not deleted, or None."""
     return await db[collection].find_one({**wanted, "deleted": False})
+
+
+async def find_pins(db: Database, company_id: UUID) -> list[Document] | None:
+    """The PINs that the vendor assigned to a company; None while the company is not known."""
+    company = await find_copy(db, COMPANIES, {"_id": company_id})
+    return None if company is None else company.get("pins", [])
 
 
 async def find_agreements(db: Database, agreement_ids: list[UUID]) -> list[Document]:

@@ -1,0 +1,46 @@
+"""PINs: the special-handling codes of a company, and which of them a case may carry."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.errors import FieldError, Invalid
+
+
+class PinNotValid(Invalid):
+    """Not the company's, or bound to something else than this case. `state` lists the PINs that this case may carry."""
+
+    code = "pin_not_valid"
+    title = "This PIN is not valid for this case."
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A code as the vendor assigned it; bound to an agreement, to a site, to both, or to nothing."""
+
+    pin: str
+    label: str
+    instructions: str = ""
+    said: str | None = None
+    site_id: UUID | None = None
+
+    def fits(self, *, saids: Collection[str], site_id: UUID | None) -> bool:
+        """Whether a case under these agreements and at this site may carry it."""
+        return (self.said is None or self.said in saids) and self.site_id in (None, site_id)
+
+
+def choose_pin(wanted: str, pins: Iterable[Pin], *, saids: Collection[str], site_id: UUID | None) -> Pin:
+    """The wanted one of a company's PINs; PinNotValid with those that fit: a wrong PIN would delay the case."""
+    valid = [pin for pin in pins if pin.fits(saids=saids, site_id=site_id)]
+    for pin in valid:
+        if pin.pin == wanted:
+            return pin
+    error = FieldError("pin", PinNotValid.code, _in_words(valid))
+    raise PinNotValid(errors=(error,), state={"valid_pins": [{"pin": pin.pin, "label": pin.label} for pin in valid]})
+
+
+def _in_words(valid: list[Pin]) -> str:
+    if not valid:
+        return f"{PinNotValid.title} Leave it out: no PIN of your company is."
+    named = ", ".join(f"{pin.pin} ({pin.label})" for pin in valid)
+    return f"{PinNotValid.title} Valid are: {named}."

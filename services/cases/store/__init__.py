@@ -1,0 +1,70 @@
+"""Every query and index of the cases database; every read says for whom."""
+
+from services.cases.store import attachments, cases
+from services.cases.store.cases import (
+    AGREEMENTS,
+    CASES,
+    COMPANIES,
+    DEVICES,
+    PRODUCTS,
+    SITES,
+    USERS,
+    CaseNumbers,
+    append_entry,
+    count_by,
+    count_sites,
+    each_case,
+    find_agreements,
+    find_cases,
+    find_copy,
+    find_devices_of,
+    find_entry,
+    find_pins,
+    find_queue,
+    find_unverified,
+    get_case,
+    get_case_with_history,
+    load_row,
+    read_order,
+    status_becomes,
+    visible_to,
+)
+from shared.mongo import Database
+
+
+async def create_indexes(db: Database) -> None:
+    """Every index of this database."""
+    await cases.create_indexes(db)
+    await attachments.create_indexes(db)
+
+
+__all__ = [
+    "AGREEMENTS",
+    "CASES",
+    "COMPANIES",
+    "DEVICES",
+    "PRODUCTS",
+    "SITES",
+    "USERS",
+    "CaseNumbers",
+    "append_entry",
+    "attachments",
+    "count_by",
+    "count_sites",
+    "create_indexes",
+    "each_case",
+    "find_agreements",
+    "find_cases",
+    "find_copy",
+    "find_devices_of",
+    "find_entry",
+    "find_pins",
+    "find_queue",
+    "find_unverified",
+    "get_case",
+    "get_case_with_history",
+    "load_row",
+    "read_order",
+    "status_becomes",
+    "visible_to",
+]

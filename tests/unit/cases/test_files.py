@@ -1,0 +1,150 @@
+"""Which files may be attached, and under which names."""
+
+import pytest
+
+from services.cases.domain import Limits, Upload, clean_name, content_type_of, in_words, sort_out
+from services.cases.domain.kinds import KINDS
+from tests.service.cases.files import BMP, DOCX, GIF, JPEG, OLE, PDF, PNG, TEXT, XML, ZIP, an_archive
+
+ONE_OF_EACH = {
+    "jpg": JPEG,
+    "jpeg": JPEG,
+    "png": PNG,
+    "gif": GIF,
+    "bmp": BMP,
+    "doc": OLE,
+    "docx": DOCX,
+    "pdf": PDF,
+    "zip": ZIP,
+    "txt": TEXT,
+    "log": TEXT,
+    "xml": XML,
+}
+# Under which other extensions a content passes as well: an archive is an archive, and text is text.
+ALSO = {"jpg": {"jpeg"}, "jpeg": {"jpg"}, "docx": {"zip"}, "txt": {"log"}, "log": {"txt"}, "xml": {"txt", "log"}}
+
+
+_DEFAULTS = Limits()
+
+
+def codes(*files: tuple[str, bytes | None], limits: Limits = _DEFAULTS) -> list[str]:
+    uploads = [Upload(index, name, content, "") for index, (name, content) in enumerate(files)]
+    return [refused.code for refused in sort_out(uploads, limits)[1]]
+
+
+def test_there_is_an_example_of_every_kind() -> None:
+    assert set(ONE_OF_EACH) == set(KINDS) == set(Limits().extensions)
+
+
+@pytest.mark.parametrize("extension", ONE_OF_EACH)
+@pytest.mark.parametrize("kind", ONE_OF_EACH)
+def test_extension_and_content_must_agree(extension: str, kind: str) -> None:
+    fits = extension == kind or extension in ALSO.get(kind, set())
+    assert codes((f"a.{extension}", ONE_OF_EACH[kind])) == ([] if fits else ["content_mismatch"])
+
+
+@pytest.mark.parametrize(
+    "name", ["a.html", "a.svg", "a.js", "a.exe", "a.jpg.html", "a", "", ".htaccess", "a.", "a.\uff50ng"]
+)
+def test_other_extensions_are_refused_and_the_accepted_ones_are_told(name: str) -> None:
+    _, (refused,) = sort_out([Upload(0, clean_name(name), PNG, "")], Limits())
+    assert (refused.code, refused.limit) == ("file_type", Limits().extensions)
+    assert "jpg" in refused.message
+
+
+def test_capital_letters_make_no_difference() -> None:
+    assert codes(("SCAN.PNG", PNG), ("Log.TXT", TEXT)) == []
+    assert content_type_of("SCAN.PNG") == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", b"a\0b"),
+        ("a.txt", "a\0b".encode("utf-16")),
+        ("a.txt", b"\xff\xfeabc"),  # half a letter at its end
+        ("a.log", b"MZ\x90\x03\x04\x81"),
+        ("a.txt", b"GIF89a;alert(1)"),
+        ("a.xml", b"not xml"),
+        ("a.xml", b" \n "),
+        ("a.png", b"<script>alert(1)</script>"),
+        ("a.pdf", b"<html>%PDF-1.7</html>"),
+        ("a.bmp", b"BMW drivers print a lot, and this is text."),
+        ("a.bmp", b"BM"),
+        ("a.zip", b"PK\x03\x04 and then nothing of an archive"),
+        ("a.docx", ZIP),
+        ("a.docx", an_archive({"[Content_Types].xml": "<Types>/xl/workbook.xml</Types>"})),
+        ("a.docx", DOCX[:-30]),
+    ],
+)
+def test_what_only_looks_like_it_is_refused(name: str, content: bytes) -> None:
+    assert codes((name, content)) == ["content_mismatch"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", "déjà vu".encode("utf-16")),
+        ("a.txt", "déjà vu".encode("cp1252")),
+        ("a.log", b"\x1b[31mred\x1b[0m\r\n\f"),
+        ("a.xml", b"\xef\xbb\xbf\n <a/>"),
+        ("a.xml", '<?xml version="1.0" encoding="UTF-16"?><a/>'.encode("utf-16")),
+        ("a.docx", an_archive({"[Content_Types].xml": '<Override PartName="/word/document.xml"/>'})),
+        ("a.zip", an_archive()),
+    ],
+)
+def test_text_in_old_encodings_and_odd_but_honest_files_are_accepted(name: str, content: bytes) -> None:
+    assert codes((name, content)) == []
+
+
+def test_a_broken_list_of_parts_is_no_word_document() -> None:
+    package = bytearray(an_archive({"[Content_Types].xml": "<Types>" + "word/document.xml" * 50 + "</Types>"}))
+    package[50:60] = b"\xff" * 10
+    assert codes(("a.docx", bytes(package))) == ["content_mismatch"]
+
+
+def test_each_rule_has_its_code_and_its_limit() -> None:
+    limits = Limits(max_files=2, max_file_bytes=100, max_total_bytes=150, extensions=("txt",))
+    files = [
+        ("a.txt", b"a" * 90),
+        ("b.txt", b"b" * 90),
+        ("c.txt", None),
+        ("d.txt", b""),
+        ("e.png", PNG),
+        ("f.txt", b"f"),
+    ]
+    uploads = [Upload(index, name, content, "") for index, (name, content) in enumerate([*files, ("g.txt", b"g")])]
+    kept, refused = sort_out(uploads, limits)
+    assert [upload.name for upload in kept] == ["a.txt", "f.txt"]
+    assert [(file.index, file.name, file.code, file.limit) for file in refused] == [
+        (1, "b.txt", "too_large_together", 150),
+        (2, "c.txt", "too_large", 100),
+        (3, "d.txt", "empty", None),
+        (4, "e.png", "file_type", ("txt",)),
+        (6, "g.txt", "too_many", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("../../etc/x.txt", "x.txt"),
+        ("C:\\Users\\ana\\scan.png", "scan.png"),
+        ("a\0b\r\n.png", "ab.png"),
+        ("photo\u202egnp.txt", "photognp.txt"),
+        ("\ufeff \u2066a\u2069.txt ", "a.txt"),
+        ("e\u0301te\u0301.txt", "été.txt"),
+        ("x.txt. .", "x.txt"),
+        (".hidden.txt", "hidden.txt"),
+        ("..", ""),
+        ("n" * 5000 + ".docx", "n" * 145 + ".docx"),
+        ("n." + "x" * 5000, "n." + "x" * 148),
+        ('a"b<c>.txt', 'a"b<c>.txt'),
+    ],
+)
+def test_names_keep_nothing_that_deceives(given: str, kept: str) -> None:
+    assert clean_name(given) == kept
+
+
+def test_sizes_are_told_in_words() -> None:
+    assert [in_words(size) for size in (2 * 2**20, 3 * 2**19, 2048, 100)] == ["2 MiB", "1.5 MiB", "2 KiB", "100 bytes"]
