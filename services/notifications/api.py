@@ -1,13 +1,25 @@
 """HTTP of notifications: parse, call, answer."""
 
+from contextlib import suppress
+
 from aiohttp import web
 
 from services.notifications import handlers, store
-from services.notifications.domain import Mail, Preferences
+from services.notifications.domain import Mail, Person, Preferences, masked
+from shared.errors import NotFound
 from shared.mongo import Document
 from shared.schemas.base import ListAnswer, ListQuery
-from shared.schemas.notifications import CASE_MAIL_KINDS, DeliveryAnswer, PreferencesAnswer, PreferencesBody
+from shared.schemas.notifications import (
+    CASE_MAIL_KINDS,
+    DeliveryAnswer,
+    PreferencesAnswer,
+    PreferencesBody,
+    UnsubscribeAnswer,
+    UnsubscribeBody,
+)
 from shared.web import DATABASE, actor_of, answer, read_body, read_query
+
+SECRET = web.AppKey("secret", str)
 
 routes = web.RouteTableDef()
 
@@ -16,7 +28,8 @@ routes = web.RouteTableDef()
 async def get_preferences(request: web.Request) -> web.Response:
     """What the actor wants to be told."""
     actor = actor_of(request)
-    return answer(_preferences(await store.find_preferences(request.app[DATABASE], actor.user_id)))
+    person = Person.of_user(actor.user_id, active=True)
+    return answer(_preferences(await store.find_preferences(request.app[DATABASE], person)))
 
 
 @routes.put("/notification-preferences")
@@ -39,6 +52,35 @@ async def list_deliveries(request: web.Request) -> web.Response:
         total_is_lower_bound=page.total_is_lower_bound,
     )
     return answer(deliveries)
+
+
+@routes.get("/unsubscribe/{token}")
+async def get_unsubscribe(request: web.Request) -> web.Response:
+    """What the link would stop. Changes nothing: mail scanners follow links."""
+    db = request.app[DATABASE]
+    mail = await handlers.get_linked_mail(db, request.app[SECRET], request.match_info["token"])
+    preferences = await store.find_preferences(db, mail.told)
+    found = UnsubscribeAnswer.model_validate(
+        {
+            "kind": mail.kind,
+            "email": masked(mail.email),
+            "is_wanted": preferences.allow(mail.kind),
+        }
+    )
+    return answer(found)
+
+
+@routes.post("/unsubscribe/{token}")
+async def post_unsubscribe(request: web.Request) -> web.Response:
+    """Stops it. The token is the proof, so nobody signs in; a wrong one is answered like a right one (RFC 8058)."""
+    db = request.app[DATABASE]
+    # Mail providers send `List-Unsubscribe=One-Click` as a form of either type; a JSON body may say more.
+    is_json = request.content_type == "application/json"
+    wanted = await read_body(request, UnsubscribeBody) if is_json else UnsubscribeBody()
+    with suppress(NotFound):
+        mail = await handlers.get_linked_mail(db, request.app[SECRET], request.match_info["token"])
+        await handlers.unsubscribe(db, mail, scope=wanted.scope)
+    return answer({})
 
 
 def _preferences(preferences: Preferences) -> PreferencesAnswer:

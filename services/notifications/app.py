@@ -3,7 +3,8 @@
 from aiohttp import web
 
 from services.notifications import store
-from services.notifications.api import routes
+from services.notifications.api import SECRET, routes
+from services.notifications.brand import Brand
 from services.notifications.consumers import SUBSCRIPTIONS
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
@@ -15,7 +16,12 @@ from shared.service import Parts, create_service
 
 def create_app(settings: NotificationsSettings) -> web.Application:
     """The notifications service, ready to be served."""
-    mailer = Mailer(mail_from=settings.mail_from, base_url=settings.base_url, secret_key=settings.secret_key)
+    mailer = Mailer(
+        mail_from=settings.mail_from,
+        base_url=settings.base_url,
+        secret_key=settings.secret_key,
+        brand=Brand(settings.brand_name, settings.brand_accent),
+    )
     sender = Sender(mailer, MailServer(settings.smtp_url, own_host=mailer.host))
     parts = Parts(
         name="notifications",
@@ -26,4 +32,6 @@ def create_app(settings: NotificationsSettings) -> web.Application:
         subscriptions={event: sender.waking(handler) for event, handler in SUBSCRIPTIONS.items()},
         background=[sender.run],
     )
-    return create_service(parts, settings)
+    app = create_service(parts, settings)
+    app[SECRET] = settings.secret_key
+    return app

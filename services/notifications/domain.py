@@ -108,6 +108,7 @@ class Mail:
     smtp_reply: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    person: str | None = None  # whom it was for, by the key of a Person; written down before it is sent
     lease: UUID | None = None
     is_expired: bool = False
     was_interrupted: bool = False
@@ -152,29 +153,48 @@ class Mail:
         """Case mails may; what somebody needs to get in may not."""
         return self.kind in CASE_KINDS
 
+    @property
+    def link_id(self) -> UUID:
+        """Names the row in its unsubscribe link: half of a hash is enough for that, and says nothing of the address."""
+        return UUID(hex=self.id[:32])
+
+    @property
+    def told(self) -> "Person":
+        """Whom the mail was for when it was sent."""
+        if self.user_id is not None:
+            return Person.of_user(self.user_id, active=True)
+        if self.person is not None and self.person.startswith(_USER):
+            return Person.of_user(UUID(self.person.removeprefix(_USER)), active=True)
+        return Person.of_address(self.email, self.company_id)
+
+
+_USER = "user:"
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who gets a mail: a user, or an address of a company that is no user's."""
+    """Who gets a mail: a user, or an address of a company that is no user's; and how they read, where we know it."""
 
     key: str
     user_id: UUID | None = None
     active: bool = True
+    language: str | None = None
+    time_zone: str | None = None
 
     @classmethod
-    def of_user(cls, user_id: UUID, *, active: bool) -> Self:
+    def of_user(cls, user_id: UUID, *, active: bool, language: str | None = None, time_zone: str | None = None) -> Self:
         """A user, whatever the address."""
-        return cls(f"user:{user_id}", user_id, active)
+        return cls(f"{_USER}{user_id}", user_id, active, language, time_zone)
 
     @classmethod
-    def of_address(cls, email: str, company_id: UUID | None) -> Self:
-        """Nobody's address that we know of."""
-        return cls(f"address:{company_id}:{email}")
+    def of_address(cls, email: str, company_id: UUID | None, *, time_zone: str | None = None) -> Self:
+        """Nobody's address that we know of; its zone is the company's."""
+        return cls(f"address:{company_id}:{email}", time_zone=time_zone)
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a user wants to be told; opted in unless they said otherwise."""
+    """What a person wants to be told; opted in unless they said otherwise."""
 
     case_emails: bool = True
     kinds: Mapping[str, bool] = field(default_factory=dict)
@@ -189,6 +209,17 @@ class Preferences:
     def refused(self) -> tuple[MailKind, ...]:
         """The kinds that are switched off."""
         return tuple(kind for kind in CASE_KINDS if not self.allow(kind))
+
+    def joined(self, other: "Preferences") -> "Preferences":
+        """What both allow."""
+        kinds = {**self.kinds, **{kind: on and self.kinds.get(kind, True) for kind, on in other.kinds.items()}}
+        return Preferences(self.case_emails and other.case_emails, kinds)
+
+
+def masked(email: str) -> str:
+    """Enough for its owner to know it by, too little for whoever got the mail passed on."""
+    local, _, host = email.rpartition("@")
+    return f"{local[:1]}…@{host}"
 
 
 class Stage(StrEnum):

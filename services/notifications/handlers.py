@@ -1,12 +1,13 @@
 """The use cases of notifications: whom to tell, what they want to be told, and copies of who they are."""
 
-from typing import Any
+from typing import Any, Literal
 
 from services.notifications import store
-from services.notifications.domain import Mail, MailKind, Preferences
+from services.notifications.domain import Mail, MailKind, Person, Preferences
 from shared.actor import Actor
+from shared.codes import Purpose, read_link_code
 from shared.documents import put_copy
-from shared.errors import Forbidden
+from shared.errors import Forbidden, NotFound
 from shared.events.cases import CaseClosed, CaseCreated, CaseFact
 from shared.events.identity import CompanyChanged, InvitationIssued, UserChanged, VerificationRequested
 from shared.logging import origin
@@ -30,11 +31,19 @@ async def copy_user(db: Database, user: UserChanged) -> None:
         "active": user.active and not user.deleted,
     }
     await put_copy(db, store.USERS, user.user_id, fields, version=user.version)
+    # After the copy: whoever unsubscribes as one of these addresses from now on finds the user, and says it for both.
+    addresses = [Person.of_address(email.lower(), user.company_id) for email in (user.login_email, user.contact_email)]
+    await store.adopt_preferences(db, Person.of_user(user.user_id, active=True), addresses)
 
 
 async def copy_company(db: Database, company: CompanyChanged) -> None:
-    """Keeps whether the vendor has suspended the company."""
-    fields = {"name": company.name, "suspended": company.suspended, "deleted": company.deleted}
+    """Keeps whether the vendor has suspended the company, and the zone of those who have none of their own."""
+    fields = {
+        "name": company.name,
+        "time_zone": company.time_zone,
+        "suspended": company.suspended,
+        "deleted": company.deleted,
+    }
     await put_copy(db, store.COMPANIES, company.company_id, fields, version=company.version)
 
 
@@ -80,12 +89,13 @@ async def queue_verification_mail(db: Database, verification: VerificationReques
 
 async def queue_case_created_mails(db: Database, case: CaseCreated) -> None:
     """One for everybody who is named on the case."""
-    await _queue_case_mails(db, case, MailKind.CASE_CREATED, {"severity": case.severity})
+    await _queue_case_mails(db, case, MailKind.CASE_CREATED, {"severity": case.severity, "at": case.at})
 
 
 async def queue_case_closed_mails(db: Database, case: CaseClosed) -> None:
     """One for everybody who is named on the case."""
     facts = {
+        "at": case.at,
         "outcome": case.outcome,
         "closed_by_name": case.closed_by_name,
         "reason": case.reason,
@@ -124,12 +134,43 @@ async def _queue_case_mails(db: Database, case: CaseFact, kind: MailKind, facts:
 
 async def change_preferences(db: Database, actor: Actor, wanted: PreferencesBody) -> Preferences:
     """Holds from the moment it is answered: what waits is suppressed, what comes is asked for again when it is sent."""
+    person = Person.of_user(actor.user_id, active=True)
     preferences = await store.put_preferences(
-        db, actor.user_id, case_emails=wanted.case_emails, kinds={str(kind): on for kind, on in wanted.kinds.items()}
+        db, person, case_emails=wanted.case_emails, kinds={str(kind): on for kind, on in wanted.kinds.items()}
     )
     # In this order: a sender that read the old preferences finds its row taken away.
-    await store.suppress_waiting(db, actor.user_id, preferences)
+    await store.suppress_waiting(db, person, preferences)
     return preferences
+
+
+# Unsubscribing by the link of a mail: the token is derived from the mail's row, so it is one person's and one kind's.
+
+
+async def get_linked_mail(db: Database, secret: str, token: str) -> Mail:
+    """The mail that an unsubscribe link came with; NotFound when the link is not whole, or not ours."""
+    read = read_link_code(secret, Purpose.UNSUBSCRIBE, token)
+    mail = None if read is None else await store.find_mail_of_link(db, read[0])
+    if mail is None or not mail.may_be_opted_out:
+        raise NotFound
+    return mail
+
+
+async def unsubscribe(db: Database, mail: Mail, *, scope: Literal["kind", "case_emails"]) -> None:
+    """Holds from the moment it is answered, like a change on the profile page; however often it is asked for."""
+    await _switch_off(db, mail.told, mail.kind, scope)
+    if mail.told.user_id is None:
+        # Asked after the address has spoken: a user whose copy comes meanwhile adopts what it said.
+        person = await store.find_person(db, mail)
+        if person.user_id is not None:
+            await _switch_off(db, person, mail.kind, scope)
+
+
+async def _switch_off(db: Database, person: Person, kind: MailKind, scope: Literal["kind", "case_emails"]) -> None:
+    if scope == "kind":
+        preferences = await store.switch_off_kind(db, person, kind)
+    else:
+        preferences = await store.switch_off_case_mails(db, person)
+    await store.suppress_waiting(db, person, preferences)
 
 
 # The ledger

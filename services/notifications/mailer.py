@@ -3,86 +3,124 @@
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from services.notifications.domain import Mail, MailKind, UnusableAddress
+from services.notifications.brand import Brand
+from services.notifications.domain import Mail, MailKind, Person, UnusableAddress
+from services.notifications.headers import mailbox, one_line, policy_for
 from shared.codes import Purpose, digit_code, link_code
+from shared.i18n import Texts, install, reading_in
 from shared.mongo import Document
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
+LOCALE = Path(__file__).parent / "locale"
+
+_ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058
+_ONLY_GENERATION = 1
 
 
 class Mailer:
-    """Knows who sends, where the portal is, and the key that codes are derived from."""
+    """Knows who sends, where the portal is, how it is called, and the key that codes are derived from."""
 
-    def __init__(self, *, mail_from: str, base_url: str, secret_key: str) -> None:
+    def __init__(self, *, mail_from: str, base_url: str, secret_key: str, brand: Brand | None = None) -> None:
         """`mail_from` as in `Portico <portico@example.com>`; `base_url` without a path."""
         name, address = parseaddr(mail_from)
         self.sender = address
         self.host = urlsplit(base_url).hostname or "localhost"
-        self._from = Address(_one_line(name), addr_spec=address)
+        self._from = mailbox(name, address)
         self._base_url = base_url
         self._secret_key = secret_key
-        self._templates = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701  # plain text: escaping would show
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._brand = brand or Brand()
+        self._templates = environment()
 
-    def render(self, mail: Mail) -> EmailMessage:
-        """The same row gives the same mail, so that sending it again can be told from another one."""
-        values = {"name": mail.name, **mail.facts, **self._links(mail)}
-        message = EmailMessage(policy=SMTP if mail.email.isascii() else SMTPUTF8)
+    def render(self, mail: Mail, person: Person) -> EmailMessage:
+        """The mail as this person reads it. The same row has the same Message-ID, however often it is sent."""
+        values = {
+            "brand": self._brand,
+            "zone": _zone(person),
+            "at": mail.created_at,
+            "is_user": person.user_id is not None,
+            **mail.facts,
+            **self._links(mail),
+        }
+        with reading_in(person.language or mail.language):
+            message = self._headed(mail, one_line(self._text(mail.kind, "subject.txt", values)))
+            message.set_content(self._text(mail.kind, "body.txt", values), cte="quoted-printable")
+            message.add_alternative(self._text(mail.kind, "body.html", values), subtype="html", cte="quoted-printable")
+        # The same each time; and `=_` cannot stand in quoted-printable text, so no text can end its part.
+        message.set_boundary(f"=_{mail.id[:32]}")
+        return message
+
+    def _headed(self, mail: Mail, subject: str) -> EmailMessage:
+        address = _wire_address_of(mail)
+        message = EmailMessage(policy=policy_for(address))
         message["From"] = self._from
-        message["To"] = _addressed(mail)
-        message["Subject"] = _one_line(self._text(mail.kind, "subject", values))
+        message["To"] = mailbox(mail.name, address)
+        message["Subject"] = subject
         if mail.created_at is not None:
             message["Date"] = format_datetime(mail.created_at)
         message["Message-ID"] = f"<{mail.id}@{self.host}>"
         if mail.case_id is not None:
             message["References"] = f"<case-{mail.case_id}@{self.host}>"
+        if mail.may_be_opted_out:
+            message["List-Unsubscribe"] = f"<{self._unsubscribe_link(mail)}>"
+            message["List-Unsubscribe-Post"] = _ONE_CLICK
         message["Auto-Submitted"] = "auto-generated"
-        message["X-Request-Id"] = _one_line(mail.request_id)
-        message.set_content(self._text(mail.kind, "body", values), cte="quoted-printable")
+        message["X-Request-Id"] = one_line(mail.request_id)
         return message
 
     def _text(self, kind: MailKind, part: str, values: Document) -> str:
-        return self._templates.get_template(f"{kind}/{part}.txt").render(values)
+        return self._templates.get_template(f"{kind}/{part}").render(values)
 
     def _links(self, mail: Mail) -> dict[str, Any]:
         match mail.kind:
             case MailKind.INVITATION:
                 code = link_code(self._secret_key, Purpose.INVITATION, *_request_of(mail))
-                return {"link": f"{self._base_url}/invitations/{code}", "expires_on": _spoken(mail)}
+                return {"link": f"{self._base_url}/invitations/{code}", "expires_at": mail.expires_at}
             case MailKind.VERIFICATION_CODE:
-                return {"code": digit_code(self._secret_key, Purpose.VERIFICATION, *_request_of(mail))}
+                code = digit_code(self._secret_key, Purpose.VERIFICATION, *_request_of(mail))
+                return {"link": f"{self._base_url}/verify", "code": code}
             case MailKind.CASE_CREATED | MailKind.CASE_CLOSED:
                 return {
                     "link": f"{self._base_url}/cases/{mail.case_number}",
                     "profile_link": f"{self._base_url}/profile#notices",
+                    "unsubscribe_link": self._unsubscribe_link(mail),
                 }
+
+    def _unsubscribe_link(self, mail: Mail) -> str:
+        code = link_code(self._secret_key, Purpose.UNSUBSCRIBE, mail.link_id, _ONLY_GENERATION)
+        return f"{self._base_url}/unsubscribe/{code}"
+
+
+def environment() -> Environment:
+    """The templates, with both languages. What goes into HTML is escaped; in plain text escaping would show."""
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(enabled_extensions=("html",), default=False),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    install(templates, Texts(LOCALE))
+    return templates
+
+
+def _zone(person: Person) -> ZoneInfo:
+    try:
+        return ZoneInfo(person.time_zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")  # a mail with the time of another zone, which it names, is better than none
 
 
 def _request_of(mail: Mail) -> tuple[UUID, int]:
     return mail.facts["code_for"], mail.facts["generation"]
-
-
-def _spoken(mail: Mail) -> str:
-    return f"{mail.expires_at:%Y-%m-%d %H:%M}" if mail.expires_at else ""
-
-
-def _one_line(text: str) -> str:
-    # A header with a line break would be a second header.
-    return " ".join(text.split())
 
 
 def wire_address(email: str) -> str:
@@ -94,9 +132,11 @@ def wire_address(email: str) -> str:
         raise UnusableAddress from error
 
 
-def _addressed(mail: Mail) -> Address:
-    local, _, domain = wire_address(mail.email).rpartition("@")
+def _wire_address_of(mail: Mail) -> str:
+    address = wire_address(mail.email)
     try:
-        return Address(_one_line(mail.name), username=local, domain=domain)
+        # One address and nothing beside it. Letters beyond ASCII may stand in it, but the parser cannot tell.
+        Address(addr_spec=address.encode("ascii", "replace").decode())
     except (ValueError, MessageError) as error:
         raise UnusableAddress from error
+    return address

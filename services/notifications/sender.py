@@ -144,7 +144,7 @@ class Sender:
         if mail.is_expired:
             raise NotToBeSent(Reason.EXPIRED)
         person = await _find_willing_person(db, mail)
-        message = self._mailer.render(mail)
+        message = self._mailer.render(mail, person)
         async with self._greeted() as connection:
             await _refuse_if_opted_out(db, mail, person)
             if await store.mark_sending(db, mail):
@@ -203,9 +203,10 @@ async def _find_willing_person(db: Database, mail: Mail) -> Person:
 
 
 async def _refuse_if_opted_out(db: Database, mail: Mail, person: Person) -> None:
-    if person.user_id is None or not mail.may_be_opted_out:
+    if not mail.may_be_opted_out:
         return
-    preferences = await store.find_preferences(db, person.user_id)
+    # A user who never said anything may have done so as the address, before it was known whose it is.
+    preferences = await store.find_preferences(db, person, Person.of_address(mail.email, mail.company_id))
     if not preferences.allow(mail.kind):
         raise NotToBeSent(Reason.OPTED_OUT)
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from services.notifications.brand import ACCENT, PORTICO
 from shared.settings import ServiceSettings
 
 
@@ -34,3 +35,5 @@ class NotificationsSettings(ServiceSettings):
     mail_from: Annotated[str, AfterValidator(_one_address)] = Field(
         "Portico <portico@localhost>", alias="PORTICO_MAIL_FROM"
     )
+    brand_name: str = Field(PORTICO, alias="PORTICO_BRAND_NAME", min_length=1, max_length=60)
+    brand_accent: str = Field(ACCENT, alias="PORTICO_BRAND_ACCENT", pattern="^#[0-9a-fA-F]{6}$")

@@ -1,6 +1,8 @@
 """Every query and index of the notifications database. The ledger's clock is the database's, on every replica."""
 
+import functools
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 from typing import cast
 from uuid import UUID
@@ -12,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from services.notifications.domain import (
     KEPT_FOR,
     Mail,
+    MailKind,
     MailState,
     NotToBeSent,
     NotToBeSentYet,
@@ -76,7 +79,7 @@ def load(document: Document) -> Mail:
 async def put_mail(db: Database, mail: Mail) -> None:
     """A new row, due at once; a row that stands there already stays as it is, whatever became of it."""
     fields = cast(
-        "Document", _MAIL.dump_python(mail, exclude={"id", "expires_at", "created_at", "updated_at", "lease"})
+        "Document", _MAIL.dump_python(mail, exclude={"id", "expires_at", "created_at", "updated_at", "person", "lease"})
     )
     expires_at: object = mail.expires_at or _later(KEPT_FOR)
     times = {"created_at": "$$NOW", "updated_at": "$$NOW", "due_at": "$$NOW", "expires_at": expires_at}
@@ -198,8 +201,14 @@ async def find_person(db: Database, mail: Mail) -> Person:
     else:
         user = await _find_user_with_address(db, mail)
     if user is None:
-        return Person.of_address(mail.email, mail.company_id)
-    return Person.of_user(user["_id"], active=user["active"])
+        time_zone = await _find_time_zone(db, mail.company_id)
+        return Person.of_address(mail.email, mail.company_id, time_zone=time_zone)
+    return Person.of_user(user["_id"], active=user["active"], language=user["language"], time_zone=user["time_zone"])
+
+
+async def _find_time_zone(db: Database, company_id: UUID | None) -> str | None:
+    company = await db[COMPANIES].find_one({"_id": company_id}, {"time_zone": 1})
+    return None if company is None else company.get("time_zone")
 
 
 async def _find_user_with_address(db: Database, mail: Mail) -> Document | None:
@@ -212,45 +221,6 @@ async def _find_user_with_address(db: Database, mail: Mail) -> Document | None:
         wanted["active"] = True
     users: list[Document] = await db[USERS].find(wanted).to_list(100)
     return min(users, key=lambda user: (not user["active"], user["login_email"] != mail.email), default=None)
-
-
-async def find_preferences(db: Database, user_id: UUID) -> Preferences:
-    """Opted in unless they said otherwise."""
-    document = await db[PREFERENCES].find_one({"_id": user_id})
-    return Preferences() if document is None else Preferences(document["case_emails"], document["kinds"])
-
-
-async def put_preferences(db: Database, user_id: UUID, *, case_emails: bool, kinds: dict[str, bool]) -> Preferences:
-    """A kind that is left out stays as it is."""
-    changes: Document = {f"kinds.{kind}": wanted for kind, wanted in kinds.items()}
-    empty: Document = {} if changes else {"$setOnInsert": {"kinds": {}}}
-    await db[PREFERENCES].update_one(
-        {"_id": user_id}, {"$set": {"case_emails": case_emails, **changes}, **empty}, upsert=True
-    )
-    return await find_preferences(db, user_id)
-
-
-async def suppress_waiting(db: Database, user_id: UUID, preferences: Preferences) -> None:
-    """What this user has opted out of and is not being sent yet will not be."""
-    person = Person.of_user(user_id, active=True)
-    await db[MAILS].update_many(
-        {
-            **_UNFINISHED,
-            "$or": [{"user_id": user_id}, {"person": person.key}],
-            "kind": {"$in": [kind.value for kind in preferences.refused]},
-            "state": {"$in": _WAITING},
-        },
-        [
-            {
-                "$set": {
-                    "state": MailState.SUPPRESSED.value,
-                    "reason": Reason.OPTED_OUT.value,
-                    "updated_at": "$$NOW",
-                }
-            },
-            {"$unset": ["due_at", "lease"]},
-        ],
-    )
 
 
 async def is_suspended(db: Database, company_id: UUID | None) -> bool:
@@ -271,6 +241,95 @@ async def put_bouncing(db: Database, email: str, *, reply: str) -> None:
         )
     except DuplicateKeyError:
         return  # another sender has just written it
+
+
+# What people want to be told
+
+
+def _preferences_id(person: Person) -> UUID | str:
+    return person.user_id or person.key
+
+
+def _load_preferences(document: Document) -> Preferences:
+    return Preferences(document["case_emails"], document["kinds"])
+
+
+async def find_preferences(db: Database, *persons: Person) -> Preferences:
+    """Of the first person who has said anything; opted in when nobody has."""
+    wanted = [_preferences_id(person) for person in persons]
+    documents = await db[PREFERENCES].find({"_id": {"$in": wanted}}).to_list()
+    first = min(documents, key=lambda document: wanted.index(document["_id"]), default=None)
+    return Preferences() if first is None else _load_preferences(first)
+
+
+async def put_preferences(db: Database, person: Person, *, case_emails: bool, kinds: dict[str, bool]) -> Preferences:
+    """A kind that is left out stays as it is."""
+    changes: Document = {f"kinds.{kind}": wanted for kind, wanted in kinds.items()}
+    empty: Document = {} if changes else {"$setOnInsert": {"kinds": {}}}
+    return await _change_preferences(db, person, {"$set": {"case_emails": case_emails, **changes}, **empty})
+
+
+async def switch_off_kind(db: Database, person: Person, kind: MailKind) -> Preferences:
+    """No more of this kind; everything else stays as it is."""
+    changes: Document = {"$set": {f"kinds.{kind.value}": False}, "$setOnInsert": {"case_emails": True}}
+    return await _change_preferences(db, person, changes)
+
+
+async def switch_off_case_mails(db: Database, person: Person) -> Preferences:
+    """No more mails about cases; the switches below stay as they are."""
+    changes: Document = {"$set": {"case_emails": False}, "$setOnInsert": {"kinds": {}}}
+    return await _change_preferences(db, person, changes)
+
+
+async def _change_preferences(db: Database, person: Person, changes: Document) -> Preferences:
+    await db[PREFERENCES].update_one({"_id": _preferences_id(person)}, changes, upsert=True)
+    return await find_preferences(db, person)
+
+
+async def adopt_preferences(db: Database, user: Person, addresses: Collection[Person]) -> None:
+    """What was said for an address, before it was known to be this user's, is the user's until they say otherwise."""
+    said = await db[PREFERENCES].find({"_id": {"$in": [address.key for address in addresses]}}).to_list()
+    if not said:
+        return
+    joined = functools.reduce(Preferences.joined, map(_load_preferences, said))
+    first = {"case_emails": joined.case_emails, "kinds": dict(joined.kinds)}
+    with suppress(DuplicateKeyError):  # the user has just spoken
+        await db[PREFERENCES].update_one({"_id": user.user_id}, {"$setOnInsert": first}, upsert=True)
+
+
+async def suppress_waiting(db: Database, person: Person, preferences: Preferences) -> None:
+    """What this person has opted out of and is not being sent yet will not be."""
+    await db[MAILS].update_many(
+        {
+            **_UNFINISHED,
+            "$or": [{"person": person.key}, *_rows_naming_user(person)],
+            "kind": {"$in": [kind.value for kind in preferences.refused]},
+            "state": {"$in": _WAITING},
+        },
+        [
+            {
+                "$set": {
+                    "state": MailState.SUPPRESSED.value,
+                    "reason": Reason.OPTED_OUT.value,
+                    "updated_at": "$$NOW",
+                }
+            },
+            {"$unset": ["due_at", "lease"]},
+        ],
+    )
+
+
+def _rows_naming_user(person: Person) -> list[Document]:
+    # A row that names an address only is asked about again when it is sent: whose it is may have changed by then.
+    return [] if person.user_id is None else [{"user_id": person.user_id}]
+
+
+async def find_mail_of_link(db: Database, link_id: UUID) -> Mail | None:
+    """The row whose unsubscribe link this is."""
+    # A range of ids, because the link holds the first half of one. A ledger that forgets rows one day must keep them
+    # for as long as people read their mails: without its row a link stops nothing.
+    document = await db[MAILS].find_one({"_id": {"$gte": link_id.hex, "$lt": f"{link_id.hex}g"}})
+    return None if document is None else load(document)
 
 
 # The ledger, to be read

@@ -245,7 +245,7 @@ async def test_a_sender_that_read_the_old_preferences_finds_its_row_taken_away(m
     assert mail is not None
     person = await store.find_person(db, mail)
     assert await store.name_person(db, mail, person)
-    assert (await store.find_preferences(db, user.user_id)).allow(mail.kind)
+    assert (await store.find_preferences(db, person)).allow(mail.kind)
     await handlers.change_preferences(db, an_actor(user_id=user.user_id), PreferencesBody(case_emails=False))
     assert not await store.mark_sending(db, mail)
     row = await db["mails"].find_one({"_id": mail.id})

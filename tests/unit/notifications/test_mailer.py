@@ -1,109 +1,160 @@
-"""What a mail looks like."""
+"""What a mail says, and to whom."""
 
-from datetime import UTC, datetime
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from typing import Any, cast
+from html.parser import HTMLParser
+from zoneinfo import ZoneInfo
 
 import pytest
 from jinja2 import UndefinedError
-from uuid_utils.compat import uuid7
 
-from services.notifications.domain import Mail, MailKind, UnusableAddress
+from services.notifications.brand import Brand
+from services.notifications.domain import MailKind, Person, UnusableAddress
 from services.notifications.mailer import Mailer
 from shared.codes import Purpose, digit_code, read_link_code
 from tests.builders import TEST_SECRET
-
-MAILER = Mailer(
-    mail_from="Portico <portico@example.com>", base_url="https://portal.example:8443", secret_key=TEST_SECRET
+from tests.unit.notifications.mails import (
+    CODE_FACTS,
+    FACTS,
+    MAILER,
+    a_mail,
+    a_reader,
+    html_of,
+    received,
+    text_of,
 )
-CODE_FACTS = {"code_for": uuid7(), "generation": 3}
-CASE_FACTS: dict[str, Any] = {
-    "number": "1000000009",
-    "title": "It smokes",
-    "product_name": "LaserJet 4",
-    "serial": None,
-    "site_name": "",
-    "severity": 1,
-}
+
+LANGUAGES = ("en", "fr")
 
 
-def a_mail(kind: MailKind, facts: dict[str, Any], *, email: str = "ana@example.com", name: str = "Ana Duarte") -> Mail:
-    return Mail(
-        id="f" * 64,
-        event_id=uuid7(),
-        kind=kind,
-        email=email,
-        name=name,
-        language="en",
-        company_id=uuid7(),
-        user_id=None,
-        facts=facts,
-        request_id="request-1",
-        expires_at=datetime(2026, 5, 1, 12, 30, tzinfo=UTC),
-        created_at=datetime(2026, 4, 24, 12, 30, tzinfo=UTC),
-        case_id=uuid7() if kind in {MailKind.CASE_CREATED, MailKind.CASE_CLOSED} else None,
-        case_number="1000000009",
-    )
+class _Words(HTMLParser):
+    """What a reader of the HTML sees, and where its links lead."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.links: list[str] = []
+        self._unseen = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._unseen += tag in {"style", "title"}
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._unseen -= tag in {"style", "title"}
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._unseen else f" {data}"
 
 
-def received(mail: Mail) -> tuple[EmailMessage, str]:
-    """The message as it comes out at the other end, and its text."""
-    message = message_from_bytes(MAILER.render(mail).as_bytes(), policy=policy.default)
-    return message, str(message.get_content())
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", MailKind)
+def test_text_and_html_say_the_same(kind: MailKind, language: str) -> None:
+    message = received(a_mail(kind), a_reader(language=language))
+    html = _Words(html_of(message))
+    for line in text_of(message).splitlines():
+        if line.startswith("https://"):
+            assert line in html.links
+        elif line != "-- ":
+            # A fact is `label: value` in the text, and two cells of a row in the HTML.
+            parts = [line] if _squeezed(line) in _squeezed(html.text) else line.split(":", 1)
+            assert all(_squeezed(part) in _squeezed(html.text) for part in parts), line
+
+
+@pytest.mark.parametrize("kind", MailKind)
+def test_the_html_fetches_nothing_and_links_to_the_portal_only(kind: MailKind) -> None:
+    html = html_of(received(a_mail(kind)))
+    assert all(link.startswith("https://portal.example:8443/") for link in _Words(html).links)
+    for fetching in ("<img", "src=", "url(", "<link", "@import", "<script", "@font-face"):
+        assert fetching not in html
+
+
+def test_a_reader_has_their_own_language_and_zone_where_they_are_known() -> None:
+    mail = a_mail(MailKind.CASE_CREATED, language="en")
+    message = received(mail, a_reader(language="fr", time_zone="America/Montreal"))
+    assert message["Subject"] == "[1000000009] Dossier créé : It smokes"
+    assert "24 avr. 2026, 08:29 (America/Montreal)" in text_of(message)
+    assert '<html lang="fr">' in html_of(message)
+
+
+def test_an_address_reads_in_the_rows_language_and_the_companys_zone() -> None:
+    mail = a_mail(MailKind.INVITATION, language="fr")
+    person = Person.of_address(mail.email, mail.company_id, time_zone="Europe/Paris")
+    assert "jusqu’au 1 mai 2026, 14:30 (Europe/Paris)" in text_of(received(mail, person))
+
+
+def test_a_zone_that_is_not_known_here_is_utc_and_says_so() -> None:
+    person = a_reader(time_zone="Mars/Olympus_Mons")
+    assert "24 Apr 2026, 12:29 (UTC)" in text_of(received(a_mail(MailKind.CASE_CREATED), person))
+
+
+def test_a_language_that_we_do_not_have_is_english() -> None:
+    message = received(a_mail(MailKind.CASE_CREATED), a_reader(language="de"))
+    assert message["Subject"] == "[1000000009] Case created: It smokes"
 
 
 def test_an_invitation_ends_in_a_code_that_identity_can_read() -> None:
-    facts = CODE_FACTS | {"company_name": "Acme SA", "inviter_name": "Eva Roy"}
-    message, text = received(a_mail(MailKind.INVITATION, facts, name=""))
-    link = next(line for line in text.splitlines() if "/invitations/" in line)
+    message = received(a_mail(MailKind.INVITATION, name=""))
+    link = next(line for line in text_of(message).splitlines() if "/invitations/" in line)
     assert link.startswith("https://portal.example:8443/invitations/")
     code = link.rpartition("/")[2]
     assert read_link_code(TEST_SECRET, Purpose.INVITATION, code) == (CODE_FACTS["code_for"], 3)
-    assert "2026-05-01 12:30" in text
     assert message["Subject"] == "Eva Roy invites you to Portico for Acme SA"
 
 
-def test_a_verification_mail_holds_the_six_digits() -> None:
-    _, text = received(a_mail(MailKind.VERIFICATION_CODE, CODE_FACTS))
-    assert digit_code(TEST_SECRET, Purpose.VERIFICATION, cast("Any", CODE_FACTS["code_for"]), 3) in text.splitlines()
-    assert "10 minutes" in text
-    assert "profile#notices" not in text
+def test_a_verification_mail_holds_the_six_digits_and_not_in_its_subject() -> None:
+    message = received(a_mail(MailKind.VERIFICATION_CODE))
+    code = digit_code(TEST_SECRET, Purpose.VERIFICATION, CODE_FACTS["code_for"], 3)
+    assert code in text_of(message).splitlines()
+    assert code in html_of(message)
+    assert code not in message["Subject"]
 
 
 def test_a_case_mail_names_the_case_links_to_it_and_says_why_it_came() -> None:
-    message, text = received(a_mail(MailKind.CASE_CREATED, CASE_FACTS | {"serial": "CNA1", "site_name": "Lyon"}))
+    message = received(a_mail(MailKind.CASE_CREATED))
+    text = text_of(message)
     assert message["Subject"] == "[1000000009] Case created: It smokes"
     assert "https://portal.example:8443/cases/1000000009" in text
     assert "https://portal.example:8443/profile#notices" in text
-    for each in ("Hello Ana Duarte,", "LaserJet 4", "CNA1", "Lyon", "1 (critical)"):
+    for each in ("LaserJet 4", "CNA1", "Lyon", "1 – critical", "You get this e-mail because"):
         assert each in text
 
 
+def test_only_a_user_is_sent_to_a_profile() -> None:
+    mail = a_mail(MailKind.CASE_CREATED)
+    message = received(mail, Person.of_address(mail.email, mail.company_id))
+    assert "/profile" not in text_of(message) + html_of(message)
+    assert "/unsubscribe/" in text_of(message)
+
+
 def test_what_a_case_lacks_leaves_no_line() -> None:
-    _, text = received(a_mail(MailKind.CASE_CREATED, CASE_FACTS))
-    assert "Serial:" not in text
-    assert "Site:" not in text
+    message = received(a_mail(MailKind.CASE_CREATED, {"serial": None, "site_name": ""}))
+    for said in (text_of(message), html_of(message)):
+        assert "Serial number" not in said
+        assert "Site" not in said
+    closed = received(a_mail(MailKind.CASE_CLOSED, {"reason": "", "resolved": None}))
+    for said in (text_of(closed), html_of(closed)):
+        assert "Reason" not in said
+        assert "Resolved" not in said
 
 
 @pytest.mark.parametrize("outcome", ["closed", "cancelled"])
 def test_a_closed_case_says_how_it_ended(outcome: str) -> None:
-    facts = CASE_FACTS | {
-        "outcome": outcome,
-        "closed_by_name": "Max Lang",
-        "reason": "New fuser <1>",
-        "resolved": False,
-    }
-    message, text = received(a_mail(MailKind.CASE_CLOSED, facts))
+    message = received(a_mail(MailKind.CASE_CLOSED, {"outcome": outcome, "resolved": False}))
+    text = text_of(message)
     assert message["Subject"] == f"[1000000009] Case {outcome}: It smokes"
-    assert f"Max Lang has {outcome} this support case." in text
-    assert "New fuser <1>" in text
-    assert "Resolved:  no" in text
+    assert f"Max Lang has {outcome} support case 1000000009: It smokes" in text
+    assert f"{outcome.capitalize()}: 24 Apr 2026, 14:29 (Europe/Paris)" in text
+    assert "  New fuser <1>\n  Tested & fine." in text
+    assert "Resolved: no" in text
 
 
 def test_headers_say_who_when_and_which_thread() -> None:
-    mail = a_mail(MailKind.CASE_CREATED, CASE_FACTS)
-    message, _ = received(mail)
+    mail = a_mail(MailKind.CASE_CREATED)
+    message = received(mail)
     assert message["From"] == "Portico <portico@example.com>"
     assert message["To"] == "Ana Duarte <ana@example.com>"
     assert message["Message-ID"] == f"<{mail.id}@portal.example>"
@@ -113,36 +164,80 @@ def test_headers_say_who_when_and_which_thread() -> None:
     assert message["Date"] == "Fri, 24 Apr 2026 12:30:00 +0000"
 
 
+@pytest.mark.parametrize("kind", MailKind)
+def test_opt_out_kinds_and_no_others_can_be_stopped_with_one_click(kind: MailKind) -> None:
+    mail = a_mail(kind)
+    message = received(mail)
+    if not mail.may_be_opted_out:
+        assert message["List-Unsubscribe"] is None
+        assert message["List-Unsubscribe-Post"] is None
+        assert "/unsubscribe/" not in text_of(message) + html_of(message)
+        return
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = message["List-Unsubscribe"].removeprefix("<").removesuffix(">")
+    start, _, token = link.rpartition("/")
+    assert start == "https://portal.example:8443/unsubscribe"
+    assert read_link_code(TEST_SECRET, Purpose.UNSUBSCRIBE, token) == (mail.link_id, 1)
+    assert link in text_of(message).splitlines()
+
+
 def test_the_same_row_gives_the_same_bytes() -> None:
-    mail = a_mail(MailKind.CASE_CREATED, CASE_FACTS)
-    assert MAILER.render(mail).as_bytes() == MAILER.render(mail).as_bytes()
+    mail = a_mail(MailKind.CASE_CREATED)
+    assert MAILER.render(mail, a_reader()).as_bytes() == MAILER.render(mail, a_reader()).as_bytes()
 
 
-def test_a_line_break_makes_no_header() -> None:
-    facts = CASE_FACTS | {"title": "Smoke\r\nBcc: eve@example.com"}
-    message, _ = received(a_mail(MailKind.CASE_CREATED, facts, name="Ana\nBcc: eve@example.com"))
-    assert message["Bcc"] is None
-    assert message["Subject"] == "[1000000009] Case created: Smoke Bcc: eve@example.com"
+def test_the_brand_is_the_vendors() -> None:
+    mailer = Mailer(
+        mail_from="Help <help@vendor.example>",
+        base_url="https://portal.example",
+        secret_key=TEST_SECRET,
+        brand=Brand("Müller & Söhne", "#ffcc00"),
+    )
+    message = received(a_mail(MailKind.VERIFICATION_CODE), mailer=mailer)
+    assert message["Subject"] == "Your verification code for Müller & Söhne"
+    assert text_of(message).startswith("Müller & Söhne\n")
+    assert "Müller &amp; Söhne" in html_of(message)
+    assert "background-color:#ffcc00" in html_of(message)
+    assert "color:#000000" in html_of(message)
+
+
+@pytest.mark.parametrize(
+    ("accent", "text"), [("#1f5fbf", "#ffffff"), ("#ffcc00", "#000000"), ("#000000", "#ffffff"), ("#767676", "#000000")]
+)
+def test_the_buttons_text_can_be_read_on_every_accent(accent: str, text: str) -> None:
+    assert Brand(accent=accent).on_accent == text
 
 
 def test_letters_of_any_script_arrive() -> None:
-    facts = CASE_FACTS | {"title": "Ça fume — 煙 🔥"}
-    message, text = received(a_mail(MailKind.CASE_CREATED, facts, name="Zoë Ångström"))
+    message = received(a_mail(MailKind.CASE_CREATED, {"title": "Ça fume — 煙 🔥"}, name="Zoë Ångström"))
     assert message["Subject"] == "[1000000009] Case created: Ça fume — 煙 🔥"
     assert message["To"].addresses[0].display_name == "Zoë Ångström"
-    assert "Ça fume — 煙 🔥" in text
+    assert "Ça fume — 煙 🔥" in text_of(message)
+    assert "Ça fume — 煙 🔥" in html_of(message)
 
 
 def test_a_domain_beyond_ascii_is_written_as_servers_read_it() -> None:
-    message, _ = received(a_mail(MailKind.CASE_CREATED, CASE_FACTS, email="ana@bücher.example"))
+    message = received(a_mail(MailKind.CASE_CREATED, email="ana@bücher.example"))
     assert message["To"].addresses[0].addr_spec == "ana@xn--bcher-kva.example"
 
 
-def test_an_address_that_no_server_reads_is_refused() -> None:
+@pytest.mark.parametrize(
+    "email", [f"ana@{'ü' * 80}.example", "ana@example.com, eve@example.com", "ana", "a b@c.example"]
+)
+def test_an_address_that_no_server_reads_is_refused(email: str) -> None:
     with pytest.raises(UnusableAddress):
-        MAILER.render(a_mail(MailKind.CASE_CREATED, CASE_FACTS, email=f"ana@{'ü' * 80}.example"))
+        MAILER.render(a_mail(MailKind.CASE_CREATED, email=email), a_reader())
 
 
-def test_a_fact_that_is_missing_is_no_empty_word() -> None:
+@pytest.mark.parametrize("fact", sorted(FACTS[MailKind.CASE_CLOSED].keys() - {"at"}))
+def test_a_fact_that_is_missing_is_no_empty_word(fact: str) -> None:
+    mail = a_mail(MailKind.CASE_CLOSED)
+    del mail.facts[fact]
     with pytest.raises(UndefinedError):
-        MAILER.render(a_mail(MailKind.CASE_CREATED, {"number": "1000000009"}))
+        MAILER.render(mail, a_reader())
+
+
+def test_a_row_from_before_its_time_was_kept_has_the_rows_time() -> None:
+    mail = a_mail(MailKind.CASE_CREATED)
+    del mail.facts["at"]
+    assert "24 Apr 2026, 14:30" in text_of(received(mail, a_reader(time_zone=ZoneInfo("Europe/Paris").key)))

@@ -1,0 +1,73 @@
+"""Headers that hold what people typed: written by us, so that nothing in them is read as markup of the mail itself.
+
+`email.headerregistry` reads `=?utf-8?q?=0D=0ABcc:…?=` in a value as an encoded word, and writes what it decodes to: a
+case's title could so become headers and a body of its own. It also encodes ids and links that are longer than a line,
+which nobody decodes. Here a text is always text, and an id is never folded.
+"""
+
+from email.header import Header
+from email.headerregistry import BaseHeader, HeaderRegistry
+from email.message import EmailMessage, Message
+from email.policy import SMTP, SMTPUTF8, EmailPolicy, Policy
+from email.utils import formataddr
+from typing import Any, ClassVar, Literal
+from unicodedata import category
+
+_ENCODED_WORD = "=?"
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and other control characters: each run of them and of blanks is one blank."""
+    return " ".join("".join(" " if category(letter) == "Cc" else letter for letter in text).split())
+
+
+def mailbox(name: str, address: str) -> str:
+    """An address with the name of its owner, as it stands on the wire."""
+    name = one_line(name)
+    if name.isascii() and _ENCODED_WORD not in name:
+        return formataddr((name, address))
+    return f"{Header(name, 'utf-8', header_name='From').encode(linesep='')} <{address}>"
+
+
+class _AsIs(BaseHeader):
+    """Goes out as it was set; whoever sets it has encoded it."""
+
+    max_count: ClassVar[Literal[1] | None] = 1
+
+    @classmethod
+    def parse(cls, value: str, kwds: dict[str, Any]) -> None:
+        """Nothing is looked for in the value."""
+        kwds["parse_tree"] = None
+        kwds["decoded"] = value
+
+    def fold(self, *, policy: "Policy[Message[str, str]]") -> str:
+        """The header's line."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+class _Text(_AsIs):
+    """A text that people read: encoded where it has letters beyond ASCII, or looks as if it were encoded already."""
+
+    def fold(self, *, policy: "Policy[Message[str, str]]") -> str:
+        """The header's lines."""
+        text = str(self)
+        charset = "us-ascii" if text.isascii() and _ENCODED_WORD not in text else "utf-8"
+        written = Header(text, charset, header_name=self.name).encode(linesep=policy.linesep)
+        return f"{self.name}: {written}{policy.linesep}"
+
+
+def _policy(base: "EmailPolicy[EmailMessage]") -> "EmailPolicy[EmailMessage]":
+    registry = HeaderRegistry()
+    registry.map_to_type("subject", _Text)
+    for name in ("from", "to", "references", "list-unsubscribe", "list-unsubscribe-post", "x-request-id"):
+        registry.map_to_type(name, _AsIs)
+    return base.clone(header_factory=registry)
+
+
+_ASCII = _policy(SMTP)
+_UTF8 = _policy(SMTPUTF8)
+
+
+def policy_for(address: str) -> "EmailPolicy[EmailMessage]":
+    """How a mail to this address is written: in ASCII, unless the address itself cannot be."""
+    return _ASCII if address.isascii() else _UTF8
