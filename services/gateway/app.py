@@ -1,13 +1,15 @@
 """Wires the gateway: the public application, and the private port beside it in the same process."""
 
-from collections.abc import AsyncIterator
-from functools import cache
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache, partial
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from services.gateway import docs, openapi
+from services.gateway.brand import BRAND, Brand
 from services.gateway.clients import SERVICES, Services
 from services.gateway.edge import API, add_edge
 from services.gateway.forwarding import add_routes
@@ -26,6 +28,7 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     app = create_plain_app()
     app[SERVICES] = services or Services.of(settings)
     app[SESSIONS] = Sessions(base_url=settings.base_url)
+    app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)
     add_edge(app, settings.trusted_proxies)
     add_routes(app, ROUTES)
     _add_description(app)
@@ -38,7 +41,9 @@ def with_private_port(app: web.Application, settings: GatewaySettings) -> web.Ap
     """The same application, with health and metrics on a port that is never the portal's."""
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
-        runner = web.AppRunner(create_ops(app[SERVICES]), access_log=None, shutdown_timeout=STOP_WITHIN_S)
+        runner = web.AppRunner(
+            create_ops(app[SERVICES], partial(_listens, settings)), access_log=None, shutdown_timeout=STOP_WITHIN_S
+        )
         await runner.setup()
         await web.TCPSite(runner, settings.host, settings.ops_port).start()
         yield
@@ -48,12 +53,23 @@ def with_private_port(app: web.Application, settings: GatewaySettings) -> web.Ap
     return app
 
 
-def create_ops(services: Services) -> web.Application:
+async def _listens(settings: GatewaySettings) -> bool:
+    """Whether the portal's port is open: the private one opens a moment earlier."""
+    try:
+        async with asyncio.timeout(1):
+            _, writer = await asyncio.open_connection(settings.public_host, settings.public_port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def create_ops(services: Services, is_open: Callable[[], Awaitable[bool]]) -> web.Application:
     """Health and metrics."""
 
     async def status() -> tuple[bool, dict[str, Any]]:
         # Without its services the gateway still answers, so it is ready; what is missing is told.
-        return True, await services.silent()
+        return await is_open(), await services.silent()
 
     ops = create_plain_app()
     add_health(ops, status)

@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -14,7 +15,8 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import UPLOAD_MAX_BYTES, GatewaySettings
+from services.gateway.uploading import PassedThrough
 from services.gateway.visitor import Visitor
 from shared import errors
 from shared.logging import origin
@@ -26,11 +28,14 @@ Query = Mapping[str, object] | str | None
 
 # What a service may say to the outside beside its body; everything else stays inside.
 PASSED_BACK = ("Content-Type", "Content-Disposition", "ETag", "Location", "Retry-After")
+# What makes a file harmless, and keeps it out of caches.
+_PASSED_BACK_WITH_FILES = ("X-Content-Type-Options", "Content-Security-Policy", "Cache-Control")
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
 _LONGEST_PAUSE_S = 0.5
 _CONNECT_S = 1.0
 _CHUNK_BYTES = 64 * 1024
+_ONE_PIECE_BYTES = 512 * 1024
 _SPEAKS_OF: Mapping[Service, str] = {
     "identity": "Sign-in and company data",
     "cases": "Support cases",
@@ -57,6 +62,8 @@ class Deadlines:
     answer_s: float = 5.0
     first_byte_s: float = 5.0  # of a stream
     idle_s: float = 30.0  # between two chunks of a stream
+    upload_s: float = 120.0  # for a whole body that goes through as it comes
+    upload_idle_s: float = 10.0  # between two chunks of it
     not_yet_known_s: float = 3.0  # for a copy to catch up with what was just written elsewhere
     health_s: float = 1.0
 
@@ -90,6 +97,11 @@ class _Ask:
     body: bytes | None = None
 
     @property
+    def content(self) -> bytes | BytesIO | None:
+        """The body as the client library wants it: a long one in pieces, so that nobody else waits for it."""
+        return BytesIO(self.body) if self.body and len(self.body) > _ONE_PIECE_BYTES else self.body
+
+    @property
     def tries(self) -> int:
         """Two where the second does no harm."""
         return 2 if self.method == "GET" or IDEMPOTENCY_HEADER in self.headers else 1
@@ -105,8 +117,15 @@ def fill(template: str, **values: str) -> str:
 class Services:
     """The services over one pool of kept-alive connections."""
 
-    def __init__(self, urls: Mapping[Service, str], deadlines: Deadlines = Deadlines()) -> None:
-        """Connects when first asked."""
+    def __init__(
+        self,
+        urls: Mapping[Service, str],
+        deadlines: Deadlines = Deadlines(),
+        *,
+        upload_max_bytes: int = UPLOAD_MAX_BYTES,
+    ) -> None:
+        """Connects when first asked. No body that goes through as it comes may be longer than `upload_max_bytes`."""
+        self._upload_max_bytes = upload_max_bytes
         self._urls = urls
         self._deadlines = deadlines
         self._http: aiohttp.ClientSession | None = None
@@ -120,7 +139,8 @@ class Services:
                 "cases": settings.cases_url,
                 "contracts": settings.contracts_url,
                 "notifications": settings.notifications_url,
-            }
+            },
+            upload_max_bytes=settings.upload_max_bytes,
         )
 
     async def stop(self) -> None:
@@ -166,7 +186,7 @@ class Services:
     ) -> web.StreamResponse:
         """Passes a long GET on to whoever asked, chunk by chunk: 5 s to the first byte, 30 s between chunks."""
         async with self._opened(service, self._url(service, path, query), _proofs(visitor)) as source:
-            headers = _passed_back(source)
+            headers = _passed_back(source, (*PASSED_BACK, *_PASSED_BACK_WITH_FILES))
             if source.content_length is not None:
                 headers["Content-Length"] = str(source.content_length)
             response = web.StreamResponse(status=source.status, headers=headers)
@@ -179,6 +199,44 @@ class Services:
                 _log.warning("stream_broken", service=service, reason=type(error).__name__)
                 _break_off(request)
             return response
+
+    async def upload(
+        self,
+        request: web.Request,
+        service: Service,
+        path: str,
+        *,
+        visitor: Visitor | None,
+        headers: Mapping[str, str],
+    ) -> Reply:
+        """Passes the body of a POST on as it comes, once: up to 120 s, 10 s between chunks, then 5 s for the answer.
+
+        TooLarge for a body of more than `upload_max_bytes`, however it is encoded.
+        """
+        body = PassedThrough(request, at_most=self._upload_max_bytes, idle_s=self._deadlines.upload_idle_s)
+        sent = {IDEMPOTENCY_HEADER: secrets.token_urlsafe(16), **headers, **_proofs(visitor)}
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._deadlines.upload_s) as deadline:
+
+                async def chunks() -> AsyncIterator[bytes]:
+                    async for chunk in body.chunks():
+                        yield chunk
+                    deadline.reschedule(loop.time() + self._deadlines.answer_s)
+
+                return await self._pass_through(self._url(service, path, None), sent, chunks())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise body.failure or _away(service, error) from error
+
+    async def _pass_through(self, url: URL, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> Reply:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
+        async with self._session().post(
+            url, headers=headers, data=chunks, timeout=timeout, allow_redirects=False
+        ) as answer:
+            reply = Reply(answer.status, await answer.read(), _passed_back(answer))
+            # It may have been refused while most of it was still to come.
+            answer.close()
+            return reply
 
     @asynccontextmanager
     async def _opened(
@@ -237,7 +295,7 @@ class Services:
     async def _send(self, ask: _Ask) -> Reply:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
         async with self._session().request(
-            ask.method, ask.url, headers=ask.headers, data=ask.body, timeout=timeout, allow_redirects=False
+            ask.method, ask.url, headers=ask.headers, data=ask.content, timeout=timeout, allow_redirects=False
         ) as answer:
             return Reply(answer.status, await answer.read(), _passed_back(answer))
 
@@ -269,8 +327,8 @@ def _proofs(visitor: Visitor | None) -> dict[str, str]:
     return proofs
 
 
-def _passed_back(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    return {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
+def _passed_back(answer: aiohttp.ClientResponse, names: Sequence[str] = PASSED_BACK) -> dict[str, str]:
+    return {name: answer.headers[name] for name in names if name in answer.headers}
 
 
 def _away(service: Service, error: Exception) -> ServiceAway:

@@ -7,12 +7,17 @@ from typing import Any
 
 import orjson
 
+from services.gateway.said import said
+from services.gateway.texts import N_, _
+from shared.i18n import number
+
 Typed = Mapping[str, str]
 
 _NUMBER = re.compile(r"-?\d{1,18}")
 _YES = frozenset({"yes", "1", "true", "on"})
 _NO = frozenset({"no", "0", "false"})
 _FIGURE = re.compile(r"\d+")
+_PLACE_IN_LIST = re.compile(r"\.\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +27,14 @@ class Shape:
     texts: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()  # of words with blanks between them, such as the ids of files
     # Objects sent even when nothing of them was typed, so that each of their missing fields is named.
     always: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every field that the form may fill."""
-        return (*self.texts, *self.numbers, *self.flags)
+        return (*self.texts, *self.numbers, *self.flags, *self.lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def _value(name: str, text: str, shape: Shape) -> object:
         return int(text)
     if name in shape.flags and text in _YES | _NO:
         return text in _YES
-    return text
+    return text.split() if name in shape.lists else text
 
 
 def _put(body: dict[str, Any], name: str, value: object) -> None:
@@ -106,13 +112,14 @@ def refused(typed: Typed, problem: Mapping[str, Any], shown: Iterable[str], *, t
     at_fields: dict[str, str] = {}
     general: list[str] = []
     for error in problem.get("errors", ()):
-        name, sentence = str(error["field"]).removeprefix(f"{tag}."), sentence_of(error)
+        name, sentence = _PLACE_IN_LIST.sub("", str(error["field"]).removeprefix(f"{tag}.")), sentence_of(error)
         if name in names:
             at_fields.setdefault(name, sentence)
         else:
             general.append(sentence)
     if not at_fields and not general:
-        general.append(str(problem.get("detail") or problem.get("title") or "This could not be done."))
+        told = said(str(problem.get("detail") or problem.get("title") or ""))
+        general.append(told or _("This could not be done."))
     # The summary follows the order of the page, not of the body.
     ordered = {name: at_fields[name] for name in names if name in at_fields}
     return Form(typed, ordered, tuple(dict.fromkeys(general)))
@@ -121,45 +128,54 @@ def refused(typed: Typed, problem: Mapping[str, Any], shown: Iterable[str], *, t
 # A text that was cleaned before it was measured is reported without `string_`.
 _TOO_SHORT = frozenset({"string_too_short", "too_short"})
 _TOO_LONG = frozenset({"string_too_long", "too_long"})
+_FILL_IN = N_("Fill this in.")
+_CHOOSE = N_("Choose one from the list.")
 _SENTENCES = {
-    "missing": "Fill this in.",
-    "extra_forbidden": "This is not accepted here.",
-    "int_type": "Choose one from the list.",
-    "int_parsing": "Enter a whole number.",
-    "int_from_float": "Enter a whole number.",
-    "greater_than_equal": "Choose one from the list.",
-    "less_than_equal": "Choose one from the list.",
-    "bool_type": "Choose yes or no.",
-    "bool_parsing": "Choose yes or no.",
-    "literal_error": "Choose one from the list.",
-    "enum": "Choose one from the list.",
-    "uuid_parsing": "Choose one from the list.",
-    "uuid_type": "Choose one from the list.",
-    "date_from_datetime_parsing": "Enter a date, such as 2026-11-22.",
-    "date_parsing": "Enter a date, such as 2026-11-22.",
-    "string_type": "Fill this in.",
-    "string_pattern_mismatch": "This is not in the expected form.",
-    "string_unicode": "Leave out characters that cannot be read.",
-    "union_tag_invalid": "This cannot be done here.",
-    "union_tag_not_found": "This cannot be done here.",
+    "missing": _FILL_IN,
+    "string_type": _FILL_IN,
+    "int_type": _CHOOSE,
+    "greater_than_equal": _CHOOSE,
+    "less_than_equal": _CHOOSE,
+    "literal_error": _CHOOSE,
+    "enum": _CHOOSE,
+    "uuid_parsing": _CHOOSE,
+    "uuid_type": _CHOOSE,
+    "extra_forbidden": N_("This is not accepted here."),
+    "int_parsing": N_("Enter a whole number."),
+    "int_from_float": N_("Enter a whole number."),
+    "bool_type": N_("Choose yes or no."),
+    "bool_parsing": N_("Choose yes or no."),
+    "date_from_datetime_parsing": N_("Enter a date, such as 2026-11-22."),
+    "date_parsing": N_("Enter a date, such as 2026-11-22."),
+    "string_pattern_mismatch": N_("This is not in the expected form."),
+    "string_unicode": N_("Leave out characters that cannot be read."),
+    "union_tag_invalid": N_("This cannot be done here."),
+    "union_tag_not_found": N_("This cannot be done here."),
+    "not_yours": N_("A file is no longer there. Take it out, then attach it again."),
 }
 
 
 def sentence_of(error: Mapping[str, Any]) -> str:
-    """An error of the API in words for the person before the form."""
+    """An error of the API in words for the person before the form, in that person's language."""
     code, message = str(error.get("code", "")), str(error.get("message", ""))
     figure = _FIGURE.search(message)
     if code in _TOO_SHORT and figure:
         return _too_short(int(figure[0]))
     if code in _TOO_LONG and figure:
-        unit = "entries" if message.startswith("List") else "characters"
-        return f"Use at most {int(figure[0]):,} {unit}."
+        return _too_long(int(figure[0]), of_list=message.startswith("List"))
+    if code in _SENTENCES:
+        return _(_SENTENCES[code])
     # Codes that are ours come with a sentence for people already.
-    return _SENTENCES.get(code) or message or "This is not accepted."
+    return said(message) or _("This is not accepted.")
 
 
 def _too_short(least: int) -> str:
-    return "Fill this in." if least <= 1 else f"Write at least {least} characters."
+    return _(_FILL_IN) if least <= 1 else _("Write at least %(count)s characters.") % {"count": number(least)}
+
+
+def _too_long(most: int, *, of_list: bool) -> str:
+    sentence = _("Use at most %(count)s entries.") if of_list else _("Use at most %(count)s characters.")
+    return sentence % {"count": number(most)}
 
 
 def read_problem(body: bytes) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Route:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
+    files: str | None = None  # the name of the multipart parts that hold files, where these are the body
     media_type: str = "application/json"  # of a success
     who: Who = Who.SIGNED_IN
     if_match: bool = False
@@ -98,6 +99,19 @@ async def stream(request: web.Request, route: Route) -> web.StreamResponse:
         visitor=visitor,
         query=request.rel_url.raw_query_string or None,
     )
+
+
+async def upload(request: web.Request, route: Route) -> web.Response:
+    """Passes a body on while it comes in: the gateway never holds it."""
+    visitor = await allowed_visitor(request, route)
+    reply = await request.app[SERVICES].upload(
+        request,
+        route.service,
+        inner_path(request, route),
+        visitor=visitor,
+        headers=passed_on(request),
+    )
+    return answer_of(reply)
 
 
 async def allowed_visitor(request: web.Request, route: Route) -> Visitor | None:

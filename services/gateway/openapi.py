@@ -116,7 +116,17 @@ def _operation(route: Route, schemas: _Schemas, components: Json) -> Json:
     if route.body is not None:
         schema = schemas[route.body, "validation"]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if route.files is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": _files(route.files)}},
+        }
     return operation
+
+
+def _files(name: str) -> Json:
+    one: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
+    return {"type": "object", "properties": {name: {"type": "array", "items": one, "minItems": 1}}, "required": [name]}
 
 
 def _security(route: Route) -> list[Json]:
@@ -176,9 +186,10 @@ def _refusals(route: Route) -> Iterator[int]:
         yield 409
     if route.if_match:
         yield from (412, 428)
-    if route.body is not None:
+    has_body = route.body is not None or route.files is not None
+    if has_body:
         yield from (400, 413, 415)
-    if route.body is not None or route.query is not None:
+    if has_body or route.query is not None:
         yield 422
     yield 503
 

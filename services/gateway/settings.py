@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from services.gateway.brand import ACCENT, PORTICO
 from shared.settings import Settings
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -13,6 +14,10 @@ Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
 
 def _networks(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+# All files of a message, and what stands between them.
+UPLOAD_MAX_BYTES = 6 * 1024 * 1024 + 512 * 1024
 
 
 class GatewaySettings(Settings):
@@ -25,6 +30,10 @@ class GatewaySettings(Settings):
     cases_url: Url = Field("http://127.0.0.1:8082", alias="CASES_URL")
     contracts_url: Url = Field("http://127.0.0.1:8083", alias="CONTRACTS_URL")
     notifications_url: Url = Field("http://127.0.0.1:8084", alias="NOTIFICATIONS_URL")
+    brand_name: str = Field(PORTICO, alias="PORTICO_BRAND_NAME", min_length=1, max_length=60)
+    brand_accent: str = Field(ACCENT, alias="PORTICO_BRAND_ACCENT", pattern=r"^#[0-9a-fA-F]{6}$")
+    # To be raised together with CASES_ATTACHMENT_MAX_TOTAL_BYTES.
+    upload_max_bytes: int = Field(UPLOAD_MAX_BYTES, alias="GATEWAY_UPLOAD_MAX_BYTES", ge=1)
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = Field(
         (), alias="PORTICO_TRUSTED_PROXIES"
     )

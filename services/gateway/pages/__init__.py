@@ -5,17 +5,21 @@ from aiohttp import web
 from services.gateway.pages.account import pages as account
 from services.gateway.pages.cases import pages as cases
 from services.gateway.pages.company import pages as company
+from services.gateway.pages.components import pages as components
 from services.gateway.pages.failures import error_pages
+from services.gateway.pages.language import in_the_readers_language
+from services.gateway.pages.language import pages as language
 from services.gateway.pages.new_case import pages as new_case
 from services.gateway.pages.profile import pages as profile
 from services.gateway.pages.start import pages as start
 from services.gateway.pages.static import add_static
+from services.gateway.pages.unsubscribe import pages as unsubscribe
 
 
 def add_pages(app: web.Application) -> None:
     """Registers every page, its stylesheet, and pages in place of problem+json for what goes wrong outside `/api`."""
     # The last middleware is the innermost: it sees a refusal before the one that answers it as JSON.
-    app.middlewares.append(error_pages)
+    app.middlewares.extend((in_the_readers_language, error_pages))
     add_static(app)
-    for part in (start, account, profile, company, new_case, cases):
+    for part in (start, language, account, profile, company, new_case, cases, unsubscribe, components):
         app.add_routes(part)

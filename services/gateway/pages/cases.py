@@ -2,22 +2,27 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import web
 from yarl import URL
 
+from services.gateway import words
 from services.gateway.clients import SERVICES, fill
 from services.gateway.forms import Form, Shape, Typed, refused, to_json
-from services.gateway.pages.asking import Sent, fetch, fresh_key, go, once, panel, read_form, send
+from services.gateway.pages.asking import Sent, fetch, fresh_key, go, once, panel, send
 from services.gateway.pages.rendering import render
-from services.gateway.session import Visitor, refuse_without_csrf, signed_in
+from services.gateway.pages.uploads import limits_of, read_form_with_files, with_fresh_upload_key
+from services.gateway.session import Visitor, signed_in
+from services.gateway.texts import N_, _
 from shared import errors
 
 pages = web.RouteTableDef()
 
 _VIEWS = ("recent", "waiting", "submitted")
-_FILTERS = ("status", "severity", "site_id", "serial", "q", "mine")
+_FILTERS = ("status", "severity", "site_id", "created_from", "created_to", "serial", "q", "mine")
 _PAGE_SIZE = 50
+_REFUSED = 422
 
 
 # The list
@@ -55,21 +60,30 @@ async def list_cases(request: web.Request) -> web.Response:
     wanted = _wanted(request)
     cursor = request.query.get("cursor", "")
     paging = {"limit": str(_PAGE_SIZE)} | ({"cursor": cursor} if cursor else {})
-    rows, facets = await asyncio.gather(
+    of_any_status = {name: value for name, value in wanted.items() if name != "status"}
+    rows, facets, by_status = await asyncio.gather(
         fetch(request, visitor, "cases", "/cases", wanted | paging),
         panel(fetch(request, visitor, "cases", "/cases/facets", wanted)),
+        panel(fetch(request, visitor, "cases", "/cases/facets", of_any_status)),
     )
     return render(
         "case_list.html",
         visitor=visitor,
         rows=rows,
-        facets=facets or {"status": [], "severity": [], "site": []},
+        facets=facets or {"severity": [], "site": []},
+        by_status=_in_order(by_status["status"]) if by_status else [],
         wanted=wanted,
         views=_VIEWS,
         is_filtered=any(name in wanted for name in _FILTERS),
         is_first=not cursor,
         link=_Links(wanted),
     )
+
+
+def _in_order(facets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The states as a case goes through them, not by their counts: a button must not move."""
+    order = list(words.statuses)
+    return sorted(facets, key=lambda facet: order.index(facet["value"]))
 
 
 @pages.get("/cases.xlsx")
@@ -82,26 +96,30 @@ async def export_cases(request: web.Request) -> web.StreamResponse:
 # One case
 
 _ACTIONS = {
-    "comment": Shape(texts=("action", "text")),
+    "comment": Shape(texts=("action", "text"), lists=("attachment_ids",)),
+    "attach": Shape(texts=("action",), lists=("attachment_ids",)),
     "close": Shape(texts=("action", "reason"), numbers=("version",), flags=("resolved",)),
     "cancel": Shape(texts=("action", "reason"), numbers=("version",)),
     "reopen": Shape(texts=("action", "reason"), numbers=("version",)),
     "change_severity": Shape(texts=("action",), numbers=("version", "severity")),
 }
-_DONE = {
-    "comment": "Your comment is added.",
-    "close": "The case is closed.",
-    "cancel": "The case is cancelled.",
-    "reopen": "The case is open again.",
-    "change_severity": "The severity is changed.",
-}
+_DONE = words.Words(
+    {
+        "comment": N_("Your comment is added."),
+        "attach": N_("Your files are added."),
+        "close": N_("The case is closed."),
+        "cancel": N_("The case is cancelled."),
+        "reopen": N_("The case is open again."),
+        "change_severity": N_("The severity is changed."),
+    }
+)
 
 
 async def _case_page(
     request: web.Request, visitor: Visitor, *, refused_form: Form | None = None, status: int = 200
 ) -> web.Response:
-    case = await fetch(request, visitor, "cases", _path(request))
-    forms = {action: Form({"action": action, "idempotency_key": fresh_key()}) for action in _ACTIONS}
+    case, limits = await asyncio.gather(fetch(request, visitor, "cases", _path(request)), limits_of(request, visitor))
+    forms = {action: _empty(action) for action in _ACTIONS}
     if refused_form is not None:
         # With the version as it is now, so that sending it again is a decision about the current state.
         forms[refused_form["action"]] = refused_form
@@ -111,9 +129,14 @@ async def _case_page(
         status=status,
         case=case,
         forms=forms,
+        limits=limits,
         refused=refused_form,
         done=_DONE.get(request.query.get("done", "")),
     )
+
+
+def _empty(action: str) -> Form:
+    return Form({"action": action, "idempotency_key": fresh_key(), "upload_key": fresh_key()})
 
 
 def _path(request: web.Request, action: str = "") -> str:
@@ -130,27 +153,36 @@ async def case(request: web.Request) -> web.Response:
 async def act_on_case(request: web.Request) -> web.Response:
     """Does one action; what was refused comes back with everything typed, beside the current state."""
     visitor = await signed_in(request)
-    typed = await read_form(request)
-    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
-    action = typed.get("action", "")
+    posted = await read_form_with_files(request, visitor)
+    typed = posted.typed
+    action = _action(typed)
     if action not in _ACTIONS:
-        raise errors.Invalid("This cannot be done with a case.")
-    body = to_json(typed, _ACTIONS[action])
+        raise errors.Invalid(_("This cannot be done with a case."))
+    if posted.refused:
+        return await _case_page(request, visitor, refused_form=posted.form, status=_REFUSED)
+    body = to_json({**typed, "action": action}, _ACTIONS[action])
     sent = await send(request, visitor, "cases", "POST", _path(request, "/actions"), body=body, headers=once(typed))
     if sent.problem is None:
         return go(f"/cases/{sent.content['number']}?done={action}")
     return await _case_page(request, visitor, refused_form=_refused_action(action, typed, sent), status=sent.status)
 
 
+def _action(typed: Typed) -> str:
+    """Files go without a word too."""
+    action = typed.get("action", "")
+    is_wordless = action == "comment" and typed.get("attachment_ids") and not typed.get("text", "").strip()
+    return "attach" if is_wordless else action
+
+
 def _refused_action(action: str, typed: Typed, sent: Sent) -> Form:
-    form = refused(typed, sent.problem or {}, _ACTIONS[action].names, tag=action)
+    form = with_fresh_upload_key(refused(typed, sent.problem or {}, _ACTIONS[action].names, tag=action))
     match sent.code:
         case errors.StaleVersion.code:
-            sentence = (
+            sentence = _(
                 "Somebody changed this case in the meantime. It now stands as shown; what you typed is still there."
             )
         case errors.IdempotencyKeyReused.code:
-            sentence = "This was sent before and has arrived: see the history. Sending it now does it once more."
+            sentence = _("This was sent before and has arrived: see the history. Sending it now does it once more.")
         case _:
             return form
     return Form({**form.typed, "idempotency_key": fresh_key()}, {}, (sentence,))

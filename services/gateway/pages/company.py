@@ -11,6 +11,8 @@ from services.gateway.pages.asking import Sent, fetch, fresh_key, go, once, read
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.session import Visitor, refuse_without_csrf, signed_in
+from services.gateway.texts import N_, _
+from services.gateway.words import Words
 
 pages = web.RouteTableDef()
 
@@ -26,12 +28,14 @@ _SITE = Shape(
         "country",
     )
 )
-_DONE = {
-    "added": "The site is added.",
-    "invited": "The invitations are on their way by e-mail. They are valid for 7 days.",
-    "resent": "The invitation is sent again; the link in the older e-mail no longer works.",
-    "revoked": "The invitation is withdrawn; its link no longer works.",
-}
+_DONE = Words(
+    {
+        "added": N_("The site is added."),
+        "invited": N_("The invitations are on their way by e-mail. They are valid for 7 days."),
+        "resent": N_("The invitation is sent again; the link in the older e-mail no longer works."),
+        "revoked": N_("The invitation is withdrawn; its link no longer works."),
+    }
+)
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+")
 _INVITED_FIELD = re.compile(r"invitations\.(\d+)\.(\w+)")
 
@@ -131,7 +135,7 @@ def _refused_invitations(typed: Typed, sent: Sent) -> Form:
     """The API names the place in the list of addresses; the form says which address that is."""
     addresses = _addresses(typed)
     if not addresses and "emails" in typed:
-        return Form(typed, {"emails": "Enter at least one e-mail address."})
+        return Form(typed, {"emails": _("Enter at least one e-mail address.")})
     problem = dict(sent.problem or {})
     problem["errors"] = [_named(error, addresses) for error in problem.get("errors", ())]
     return refused(

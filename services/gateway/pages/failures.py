@@ -8,7 +8,9 @@ from aiohttp import web
 from services.gateway.edge import is_api
 from services.gateway.pages.asking import go
 from services.gateway.pages.rendering import render
+from services.gateway.said import said
 from services.gateway.session import Visitor, visitor_of
+from services.gateway.texts import N_, _
 from shared import errors
 from shared.errors import Refusal
 from shared.web import Handler, refusal_of
@@ -16,15 +18,16 @@ from shared.web import Handler, refusal_of
 _log = structlog.get_logger()
 
 _HEADINGS = {
-    403: "You may not do this",
-    404: "There is nothing here",
-    405: "This cannot be done here",
-    408: "That took too long",
-    413: "That is too much at once",
-    422: "Please check what you entered",
-    429: "Please wait a moment",
-    503: "A part of the portal is not reachable",
+    403: N_("You may not do this"),
+    404: N_("There is nothing here"),
+    405: N_("This cannot be done here"),
+    408: N_("That took too long"),
+    413: N_("That is too much at once"),
+    422: N_("Please check what you entered"),
+    429: N_("Please wait a moment"),
+    503: N_("A part of the portal is not reachable"),
 }
+_HEADING = N_("Something went wrong")
 _OUR_FAULT = 500
 
 
@@ -55,7 +58,7 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
         "error.html",
         visitor=await _visitor_if_known(request),
         status=refusal.status,
-        title=_HEADINGS.get(refusal.status, "Something went wrong"),
+        title=_(_HEADINGS.get(refusal.status, _HEADING)),
         sentence=_sentence(refusal),
         can_retry=request.method == "GET" and refusal.status in {408, 429, 500, 503},
         path=request.path_qs,
@@ -69,10 +72,10 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
 
 def _sentence(refusal: Refusal) -> str:
     if refusal.status == errors.NotFound.status:
-        return "The page does not exist, or it is not yours to see."
+        return _("The page does not exist, or it is not yours to see.")
     if refusal.status == _OUR_FAULT:
-        return "Something went wrong on our side. It has been logged under the request id below."
-    return str(refusal)
+        return _("Something went wrong on our side. It has been logged under the request id below.")
+    return said(str(refusal))
 
 
 async def _visitor_if_known(request: web.Request) -> Visitor | None:

@@ -1,18 +1,28 @@
 """Creating a case: what it is about, the form, and the confirmation."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from aiohttp import web
 from yarl import URL
 
 from services.gateway.clients import fill
 from services.gateway.forms import Form, Shape, Typed, refused, to_json
-from services.gateway.pages.asking import ServiceRefusal, fetch, fresh_key, go, once, panel, read_form, send
+from services.gateway.pages.asking import ServiceRefusal, fetch, fresh_key, go, once, panel, send
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
-from services.gateway.session import Visitor, refuse_without_csrf, signed_in
+from services.gateway.pages.uploads import (
+    OldForm,
+    limits_of,
+    read_fields,
+    read_form_with_files,
+    with_fresh_upload_key,
+)
+from services.gateway.session import Visitor, signed_in, visitor_of
+from services.gateway.texts import _
 from shared import errors
 
 pages = web.RouteTableDef()
@@ -29,31 +39,36 @@ _ADDRESS = (
     "region",
     "country",
 )
+_WAYS: tuple[Way, ...] = ("serial", "said", "product_number")
+# As they stand on the page; what is about another field stands above the form.
+_SHOWN = (
+    "title",
+    "description",
+    "troubleshooting",
+    "severity",
+    "own_reference",
+    "problem_type",
+    "error_code",
+    "operating_system",
+    "confidential",
+    "attachment_ids",
+    *(f"contact.{name}" for name in _CONTACT),
+    "preferred_channel",
+    "preferred_hours",
+    *(f"secondary_contact.{name}" for name in _CONTACT),
+    "site_id",
+    *(f"equipment_address.{name}" for name in _ADDRESS),
+    *(f"parts_address.{name}" for name in _ADDRESS),
+    "pin",
+)
+_NO_TEXTS = {"severity", "confidential", "attachment_ids"}
 _CASE = Shape(
-    texts=(
-        "serial",
-        "said",
-        "product_number",
-        "title",
-        "description",
-        "troubleshooting",
-        "problem_type",
-        "error_code",
-        "operating_system",
-        "own_reference",
-        *(f"contact.{name}" for name in _CONTACT),
-        *(f"secondary_contact.{name}" for name in _CONTACT),
-        "preferred_channel",
-        "preferred_hours",
-        "site_id",
-        *(f"equipment_address.{name}" for name in _ADDRESS),
-        *(f"parts_address.{name}" for name in _ADDRESS),
-    ),
+    texts=(*_WAYS, *(name for name in _SHOWN if name not in _NO_TEXTS)),
     numbers=("severity",),
     flags=("confidential",),
+    lists=("attachment_ids",),
     always=("contact", "equipment_address", "parts_address"),
 )
-_WAYS: tuple[Way, ...] = ("serial", "said", "product_number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,24 +148,33 @@ async def _search(request: web.Request, visitor: Visitor, path: str, **query: st
 
 
 async def _prefilled(request: web.Request, visitor: Visitor) -> Form:
-    """The contact and the address as the profile has them; what is missing is asked for."""
+    """The contact, the address and the PIN as the profile has them; what is missing is asked for."""
     known = await panel(fetch(request, visitor, "identity", "/profile")) or {}
     typed = {"preferred_channel": "phone", "parts": "same", "where": "site", "idempotency_key": fresh_key()}
     typed |= {f"contact.{name}": str(known.get(name) or "") for name in _CONTACT}
     typed |= {f"equipment_address.{name}": str(known.get(name) or "") for name in _ADDRESS}
+    typed["pin"] = str(known.get("pin") or "")
     if known.get("site_id"):
         typed["site_id"] = str(known["site_id"])
     elif known.get("address_line_1"):
         typed["where"] = "address"
-    return Form(typed)
+    return with_fresh_upload_key(Form(typed))
 
 
-async def _form_page(
-    request: web.Request, visitor: Visitor, start: _Start, form: Form, *, status: int = 200
+async def _form_page(  # what the page shows beside the form
+    request: web.Request,
+    visitor: Visitor,
+    start: _Start,
+    form: Form,
+    *,
+    status: int = 200,
+    sent_before: Sequence[Mapping[str, Any]] = (),
 ) -> web.Response:
     """The form, with what covers the device and what is open for it already; parts that are away are left out."""
-    sites, coverage, open_cases = await asyncio.gather(
+    sites, pins, limits, coverage, open_cases = await asyncio.gather(
         sites_of(request, visitor),
+        _pins(request, visitor),
+        limits_of(request, visitor),
         _search(request, visitor, "/coverage", **{start.way: start.value}),
         _open_cases(request, visitor, start),
     )
@@ -161,9 +185,34 @@ async def _form_page(
         form=form if sites else form.having(where="address"),
         start=start,
         sites=sites or [],
+        pins=_pin_choices(pins, dict(sites or [])),
+        limits=limits,
         coverage=coverage or None,
         open_cases=open_cases,
+        sent_before=sent_before,
     )
+
+
+async def _pins(request: web.Request, visitor: Visitor) -> list[dict[str, Any]]:
+    try:
+        answer = await panel(fetch(request, visitor, "identity", "/pins"))
+    except ServiceRefusal:
+        # A company without PINs, or a visitor of the vendor's: nobody has to choose one.
+        return []
+    return list(answer["items"]) if answer else []
+
+
+def _pin_choices(pins: Sequence[Mapping[str, Any]], sites: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What to choose from, each with its name and with what it is bound to."""
+    choices: list[tuple[str, str]] = []
+    for pin in pins:
+        parts = [f"{pin['pin']} · {pin['label']}"]
+        if pin.get("said"):
+            parts.append(_("for contract %(said)s only") % {"said": pin["said"]})
+        if pin.get("site_id"):
+            parts.append(_("at %(site)s only") % {"site": sites.get(str(pin["site_id"]), _("another site"))})
+        choices.append((pin["pin"], ", ".join(parts)))
+    return choices
 
 
 async def _open_cases(request: web.Request, visitor: Visitor, start: _Start) -> list[dict[str, Any]]:
@@ -177,23 +226,51 @@ async def _open_cases(request: web.Request, visitor: Visitor, start: _Start) -> 
 @pages.post("/cases")
 async def submit_case(request: web.Request) -> web.Response:
     """Submits the case; whatever has to be mended comes back with everything typed."""
-    visitor = await signed_in(request)
-    typed = await read_form(request)
-    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
-    start = _start_of(typed)
+    visitor = await visitor_of(request)
+    if visitor is None:
+        return _after_signing_in(_start_of(await read_fields(request)))
+    try:
+        posted = await read_form_with_files(request, visitor)
+    except OldForm as old:
+        return await _show_again(request, visitor, old.typed, old)
+    start = _start_of(posted.typed)
     if start is None:
         return go("/cases/new")
-    sent = await send(request, visitor, "cases", "POST", "/cases", body=_case_json(typed), headers=once(typed))
+    if posted.refused:
+        return await _form_page(request, visitor, start, posted.form, status=errors.Invalid.status)
+    return await _submit(request, visitor, start, posted.typed)
+
+
+def _after_signing_in(start: _Start | None) -> web.Response:
+    """The session has ended; the browser keeps the draft and brings it back on the form."""
+    return go(f"/sign-in?{urlencode({'next': start.url if start else '/cases/new'})}")
+
+
+async def _show_again(request: web.Request, visitor: Visitor, typed: Typed, refusal: OldForm) -> web.Response:
+    """The form of an earlier session: nothing was done, and with a current token it can be sent."""
+    if (start := _start_of(typed)) is None:
+        raise refusal
+    sentence = _("You have signed in again since this page was opened. Please check everything and send it once more.")
+    form = with_fresh_upload_key(Form(typed, {}, (sentence,)))
+    return await _form_page(request, visitor, start, form, status=refusal.status)
+
+
+async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: Typed) -> web.Response:
+    sent = await send(request, visitor, "cases", "POST", "/cases", body=case_json(typed), headers=once(typed))
     if sent.problem is None:
         return go(f"/cases/{sent.content['number']}/created")
-    form = refused(typed, sent.problem, (*_CASE.names, "where"))
-    if sent.code == errors.IdempotencyKeyReused.code:
-        form = _sent_before(form)
-    return await _form_page(request, visitor, start, form, status=sent.status)
+    form = with_fresh_upload_key(_refused(typed, sent.problem))
+    if sent.code != errors.IdempotencyKeyReused.code:
+        return await _form_page(request, visitor, start, form, status=sent.status)
+    sent_before = await _probably_sent_before(request, visitor, start)
+    # A new key lets the changed form be another case.
+    sentence = _("This form was sent before, and made a case. Sending it now as it stands creates another one.")
+    form = Form({**form.typed, "idempotency_key": fresh_key()}, {}, (sentence,))
+    return await _form_page(request, visitor, start, form, status=sent.status, sent_before=sent_before)
 
 
-def _case_json(typed: Typed) -> dict[str, Any]:
-    """What the radio buttons leave out does not count, whatever was typed there before."""
+def case_json(typed: Typed) -> dict[str, Any]:
+    """The case as the API takes it. What the radio buttons leave out does not count, whatever was typed there."""
     without = ["equipment_address" if typed.get("where") != "address" else "site_id"]
     if typed.get("parts") != "other":
         without.append("parts_address")
@@ -204,10 +281,27 @@ def _case_json(typed: Typed) -> dict[str, Any]:
     return body
 
 
-def _sent_before(form: Form) -> Form:
-    """The first try arrived after all, though its answer was lost: a new key lets a changed form be another case."""
-    sentence = "This form was sent before, and made a case. Look under “My cases”; sending it now creates another one."
-    return Form({**form.typed, "idempotency_key": fresh_key()}, {}, (sentence,))
+def _refused(typed: Typed, problem: Mapping[str, Any]) -> Form:
+    form = refused(typed, problem, _SHOWN)
+    if problem.get("code") != "pin_not_valid":
+        return form
+    return Form(typed, {**form.errors, "pin": _valid_pins(problem.get("current") or {})}, form.general)
+
+
+def _valid_pins(current: Mapping[str, Any]) -> str:
+    valid = ", ".join(f"{pin['pin']} ({pin['label']})" for pin in current.get("valid_pins", ()))
+    if not valid:
+        return _("This PIN is not valid for this case, and none of your company is: leave it out.")
+    return _("This PIN is not valid for this case. Valid are: %(pins)s.") % {"pins": valid}
+
+
+async def _probably_sent_before(request: web.Request, visitor: Visitor, start: _Start) -> list[dict[str, Any]]:
+    """The first try arrived after all, though its answer was lost: the newest cases of the same visitor and device."""
+    query = {"view": "submitted", "sort": "-created_at", "limit": 3}
+    if start.way == "serial":
+        query["serial"] = start.value
+    answer = await panel(fetch(request, visitor, "cases", "/cases", query))
+    return list(answer["items"]) if answer else []
 
 
 # Step 3: the confirmation
@@ -218,4 +312,14 @@ async def created(request: web.Request) -> web.Response:
     """The number, what happens next, and all details."""
     visitor = await signed_in(request)
     case = await fetch(request, visitor, "cases", fill("/cases/{number}", number=request.match_info["number"]))
-    return render("case_created.html", visitor=visitor, case=case)
+    return render("case_created.html", visitor=visitor, case=case, told=told_by_mail(case))
+
+
+def told_by_mail(case: Mapping[str, Any]) -> list[str]:
+    """The people whom the e-mail about a new case is for, each once, with the address where it is known."""
+    told = {str(case["submitter"]["user_id"]): str(case["submitter"]["name"])}
+    for contact in (case["contact"], case["secondary_contact"]):
+        if contact is not None:
+            name = f"{contact['first_name']} {contact['last_name']} ({contact['email']})"
+            told.setdefault(str(contact["user_id"] or contact["email"]), name)
+    return list(told.values())

@@ -8,7 +8,8 @@ from aiohttp import web
 from services.gateway.forms import Form, Shape, Typed, from_json, refused, to_json
 from services.gateway.pages.asking import Sent, fetch, go, panel, read_form, send
 from services.gateway.pages.rendering import render
-from services.gateway.session import Visitor, refuse_without_csrf, signed_in
+from services.gateway.session import SESSIONS, Visitor, refuse_without_csrf, signed_in
+from services.gateway.texts import N_, _
 from shared.schemas.notifications import CASE_MAIL_KINDS
 
 pages = web.RouteTableDef()
@@ -31,9 +32,11 @@ _PROFILE = Shape(
         "region",
         "country",
         "site_id",
+        "pin",
     )
 )
-_DONE = {"saved": "Your profile is saved.", "notices": "Your choice is saved. It holds from now on."}
+_DONE = {"saved": N_("Your profile is saved."), "notices": N_("Your choice is saved. It holds from now on.")}
+_PHONES = ("phone", "alternative_phone")
 _STALE = 412
 
 
@@ -45,9 +48,16 @@ async def sites_of(request: web.Request, visitor: Visitor) -> list[tuple[str, st
     return [(site["id"], f"{site['name']}, {site['city']}") for site in answer["items"]]
 
 
+async def _pins_of(request: web.Request, visitor: Visitor) -> list[tuple[str, str]] | None:
+    """The company's PINs to choose from, as code and text; None while identity is away."""
+    answer = await panel(fetch(request, visitor, "identity", "/pins"))
+    return None if answer is None else [(pin["pin"], f"{pin['pin']} · {pin['label']}") for pin in answer["items"]]
+
+
 async def _page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
-    sites, preferences = await asyncio.gather(
+    sites, pins, preferences = await asyncio.gather(
         sites_of(request, visitor),
+        _pins_of(request, visitor),
         panel(fetch(request, visitor, "notifications", "/notification-preferences")),
     )
     return render(
@@ -56,9 +66,10 @@ async def _page(request: web.Request, visitor: Visitor, form: Form, *, status: i
         status=status,
         form=form,
         sites=sites,
+        pins=pins,
         preferences=preferences,
         kinds=CASE_MAIL_KINDS,
-        done=_DONE.get(request.query.get("done", "")),
+        done=_(_DONE[done]) if (done := request.query.get("done", "")) in _DONE else "",
     )
 
 
@@ -83,14 +94,25 @@ async def change_profile(request: web.Request) -> web.Response:
     if sent.problem is not None:
         return await _refused(request, visitor, typed, sent)
     if is_save:
+        # The next page speaks the language that was just chosen.
+        request.app[SESSIONS].forget(visitor.token)
         return go("/profile?done=saved")
-    reviewed = from_json(sent.content) | {"version": typed.get("version", "")}
+    return await _review(request, visitor, typed, from_json(sent.content) | {"version": typed.get("version", "")})
+
+
+async def _review(request: web.Request, visitor: Visitor, typed: Typed, reviewed: Typed) -> web.Response:
+    """Everything as it will be saved; a phone number that was written in another way stands beside it."""
+    sites, pins = await asyncio.gather(sites_of(request, visitor), _pins_of(request, visitor))
     return render(
         "profile_review.html",
         visitor=visitor,
         form=Form(reviewed),
         names=_PROFILE.names,
-        sites=await sites_of(request, visitor),
+        rewritten={
+            name: typed[name] for name in _PHONES if typed.get(name, "").strip() not in ("", reviewed.get(name))
+        },
+        sites=dict(sites or []),
+        pins=dict(pins or []),
     )
 
 

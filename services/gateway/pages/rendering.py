@@ -1,26 +1,46 @@
-"""Templates become answers: the environment, what every page knows, and how times and dates are written."""
+"""Templates become answers: the environment, and what every page knows of its surroundings."""
 
-from datetime import date, datetime
+import unicodedata
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 import pycountry
 from aiohttp import web
+from babel import Locale
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.gateway.pages.static import static_url
+from services.gateway import limits, words
+from services.gateway.brand import ACCENT, PORTICO, Brand
+from services.gateway.pages.static import brand_url, static_url
+from services.gateway.texts import TEXTS
 from services.gateway.visitor import Visitor
+from shared.i18n import install, language
 from shared.logging import origin
 
 # Nothing inline and nothing from elsewhere: a text that slipped through the escaping could still do nothing.
 _POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Of the request at hand: what the shell around every page shows."""
+
+    brand: Brand
+    path: str = "/"  # where choosing another language comes back to
+
+
+_UNBRANDED = Surroundings(Brand.of(PORTICO, ACCENT))
+SURROUNDINGS: ContextVar[Surroundings] = ContextVar("surroundings", default=_UNBRANDED)
+
+
 def render(
     template: str, *, visitor: Visitor | None, status: int = 200, title: str = "", **values: object
 ) -> web.Response:
     """A page. `title` replaces the template's own where only the handler knows it."""
+    around = SURROUNDINGS.get()
     text = (
         _environment()
         .get_template(template)
@@ -30,12 +50,14 @@ def render(
             csrf=visitor.csrf_token if visitor else "",
             zone=ZoneInfo(visitor.user.time_zone) if visitor else ZoneInfo("UTC"),
             request_id=origin.get().request_id,
+            brand=around.brand,
+            here_path=around.path,
             title=title,
             **values,
         )
     )
     # A shared computer's back button must not show what a signed-out user saw.
-    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
+    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store", "Content-Language": language()}
     return web.Response(text=text, status=status, content_type="text/html", headers=headers)
 
 
@@ -48,33 +70,58 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"moment": _moment, "day": _day, "country": _country}
-    environment.globals |= {"static": static_url, "countries": _countries, "time_zones": _time_zones}
+    install(environment, TEXTS)
+    environment.filters |= {"country": country_name, "file_size": limits.size}
+    environment.globals |= {
+        "static": static_url,
+        "brand_url": brand_url,
+        "countries": countries,
+        "time_zones": time_zones,
+        "lists": words,
+    }
     return environment
 
 
-def _moment(text: str, zone: ZoneInfo) -> str:
-    at = datetime.fromisoformat(text).astimezone(zone)
-    return f"{at.day} {at:%b %Y, %H:%M}"
+# Names of places in the reader's language
 
 
-def _day(text: str) -> str:
-    day = date.fromisoformat(text)
-    return f"{day.day} {day:%b %Y}"
+def countries() -> list[tuple[str, str]]:
+    """Code and name of every country, as the reader's language names and sorts them."""
+    return _countries(language())
+
+
+def country_name(code: str) -> str:
+    """The name of a country; its code where it has none."""
+    return dict(countries()).get(code, code)
+
+
+def time_zones() -> list[tuple[str, str]]:
+    """Name and label of every zone that is a place, and UTC, as the reader's language names and sorts them."""
+    return _time_zones(language())
 
 
 @cache
-def _countries() -> list[tuple[str, str]]:
-    found = [(country.alpha_2, getattr(country, "common_name", country.name)) for country in pycountry.countries]
-    return sorted(found, key=lambda country: country[1])
-
-
-def _country(code: str) -> str:
-    return dict(_countries()).get(code, code)
+def _countries(code: str) -> list[tuple[str, str]]:
+    names = Locale.parse(code).territories
+    found = [(country.alpha_2, names.get(country.alpha_2, country.name)) for country in pycountry.countries]
+    return sorted(found, key=lambda country: _sorting(country[1]))
 
 
 @cache
-def _time_zones() -> list[tuple[str, str]]:
-    """The zones that are places, and UTC; the rest are old names and offsets."""
-    places = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
-    return [(name, name.replace("_", " ")) for name in ("UTC", *places)]
+def _time_zones(code: str) -> list[tuple[str, str]]:
+    locale = Locale.parse(code)
+    # The rest are old names and offsets.
+    places = [name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))]
+    labelled = sorted(((name, _place(locale, name)) for name in places), key=lambda zone: _sorting(zone[1]))
+    return [("UTC", "UTC"), *labelled]
+
+
+def _place(locale: Locale, name: str) -> str:
+    region, _, city = name.partition("/")
+    known = locale.time_zones.get(name, {}).get("city")
+    return f"{known or city.rpartition('/')[2].replace('_', ' ')} ({region}/{city})".replace("_", " ")
+
+
+def _sorting(text: str) -> str:
+    """Accents do not count when names are sorted."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().casefold() or text

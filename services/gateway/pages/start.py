@@ -1,30 +1,66 @@
 """The start page and the way to a case by its number."""
 
 import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
+from services.gateway import words
 from services.gateway.pages.asking import fetch, go, panel
 from services.gateway.pages.rendering import render
-from services.gateway.session import signed_in, visitor_of
+from services.gateway.session import Visitor, signed_in, visitor_of
+from services.gateway.texts import _
 
 pages = web.RouteTableDef()
 
+Bar = dict[str, Any]
+
 _NUMBER_LENGTH = 10
+_SITES_SHOWN = 6
 
 
 @pages.get("/")
 async def start(request: web.Request) -> web.Response:
-    """For anybody: create or find a case. Signed in: what waits, and what happened lately."""
+    """For anybody: create or find a case. Signed in: what waits, what happened lately, and what is open where."""
     visitor = await visitor_of(request)
     if visitor is None:
         return render("welcome.html", visitor=None)
-    waiting, recent = await asyncio.gather(
+    waiting, recent, facets = await asyncio.gather(
         panel(fetch(request, visitor, "cases", "/cases", {"view": "waiting", "limit": 5})),
         panel(fetch(request, visitor, "cases", "/cases", {"view": "recent", "limit": 5})),
+        panel(fetch(request, visitor, "cases", "/cases/facets", {"status": "open"})),
     )
-    joined = request.query.get("done") == "joined"
-    return render("start.html", visitor=visitor, waiting=waiting, recent=recent, joined=joined)
+    return render(
+        "start.html",
+        visitor=visitor,
+        waiting=waiting,
+        recent=recent,
+        by_state=None if facets is None else list(_by_state(facets, visitor)),
+        by_site=None if facets is None else list(_by_site(facets)),
+        joined=request.query.get("done") == "joined",
+    )
+
+
+def _by_state(facets: Mapping[str, Any], visitor: Visitor) -> Iterator[Bar]:
+    by_vendor = visitor.user.role in {"agent", "vendor_admin"}
+    counts = {facet["value"]: facet["count"] for facet in facets["status"]}
+    for status in ("waiting_customer", "in_progress", "waiting_parts", "new"):
+        if status in counts:
+            is_theirs = by_vendor and status == "waiting_customer"
+            label = _("Waiting for the customer") if is_theirs else words.statuses[status]
+            yield _bar(label, counts[status], look=words.status_looks[status], status=status)
+
+
+def _by_site(facets: Mapping[str, Any]) -> Iterator[Bar]:
+    """The sites with most open cases; cases without a site are not counted, because no list shows just them."""
+    for facet in [facet for facet in facets["site"] if facet["value"]][:_SITES_SHOWN]:
+        yield _bar(facet["label"], facet["count"], status="open", site_id=facet["value"])
+
+
+def _bar(label: str, count: int, *, look: str = "", **filters: str) -> Bar:
+    return {"label": label, "count": count, "look": look, "url": f"/cases?{urlencode(filters)}"}
 
 
 @pages.get("/find")

@@ -1,4 +1,4 @@
-"""The stylesheet and the icon, kept in memory and addressed by their content."""
+"""The stylesheet, the modules and the icon, kept in memory and addressed by their content."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,8 +6,11 @@ from pathlib import Path
 
 from aiohttp import web
 
+from services.gateway.brand import BRAND
+
 _FOLDER = Path(__file__).parents[1] / "static"
-_TYPES = {".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_BRAND = "brand.css"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _CHECK_FIRST = "no-cache"
 
@@ -19,12 +22,13 @@ class _File:
     version: str
 
 
-def _read(path: Path) -> _File:
-    body = path.read_bytes()
-    return _File(body, _TYPES[path.suffix], hashlib.sha256(body).hexdigest()[:12])
+def _file(body: bytes, suffix: str) -> _File:
+    return _File(body, _TYPES[suffix], hashlib.sha256(body).hexdigest()[:12])
 
 
-_FILES = {path.name: _read(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
+_FILES = {
+    path.name: _file(path.read_bytes(), path.suffix) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES
+}
 
 
 def static_url(name: str) -> str:
@@ -32,8 +36,14 @@ def static_url(name: str) -> str:
     return f"/static/{name}?v={_FILES[name].version}"
 
 
-async def _file(request: web.Request) -> web.Response:
-    file = _FILES.get(request.match_info["name"])
+def brand_url(stylesheet: str) -> str:
+    """The address of the brand's colours."""
+    return f"/static/{_BRAND}?v={_file(stylesheet.encode(), '.css').version}"
+
+
+async def _serve(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    file = _file(request.app[BRAND].css.encode(), ".css") if name == _BRAND else _FILES.get(name)
     if file is None:
         raise web.HTTPNotFound
     response = web.Response(body=file.body, content_type=file.content_type, charset="utf-8")
@@ -49,5 +59,5 @@ async def _icon(_request: web.Request) -> web.Response:
 
 def add_static(app: web.Application) -> None:
     """Serves the files below `/static`."""
-    app.router.add_get("/static/{name}", _file)
+    app.router.add_get("/static/{name}", _serve)
     app.router.add_get("/favicon.ico", _icon)

@@ -10,13 +10,28 @@ from tests.service.gateway.stand_ins import DEADLINES, House, unused_url
 async def test_ready_tells_which_services_are_silent(house: House) -> None:
     urls = {name: service.url for name, service in house.services.items()} | {"cases": unused_url()}
     services = Services(urls, DEADLINES)
-    async with TestClient(TestServer(create_ops(services))) as ops:
+    async with TestClient(TestServer(create_ops(services, is_open))) as ops:
         answer = await ops.get("/readyz")
         told = await answer.json()
         assert (answer.status, told["ready"], list(told["degraded"])) == (200, True, ["cases"])
         assert (await ops.get("/healthz")).status == 200
         assert b"portico_http_requests_total" in await (await ops.get("/metrics")).read()
     await services.stop()
+
+
+async def test_it_is_not_ready_before_the_portals_port_is_open(house: House) -> None:
+    services = Services({name: service.url for name, service in house.services.items()}, DEADLINES)
+    async with TestClient(TestServer(create_ops(services, is_closed))) as ops:
+        assert (await ops.get("/readyz")).status == 503
+    await services.stop()
+
+
+async def is_open() -> bool:
+    return True
+
+
+async def is_closed() -> bool:
+    return False
 
 
 async def test_the_private_paths_are_not_on_the_portals_port(house: House) -> None:

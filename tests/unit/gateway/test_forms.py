@@ -3,6 +3,7 @@
 from typing import Any
 
 from services.gateway.forms import Form, Shape, from_json, read_problem, refused, sentence_of, to_json
+from shared.i18n import reading_in
 
 SHAPE = Shape(
     texts=("title", "own_reference", "contact.first_name", "contact.email", "secondary_contact.email", "site_id"),
@@ -100,6 +101,20 @@ def test_a_problem_without_errors_gives_its_detail() -> None:
 def test_the_first_error_of_a_field_is_shown() -> None:
     problem = a_problem(("title", "one_line", "Use one line only."), ("title", "string_too_long", "at most 120"))
     assert refused({}, problem, SHAPE.names).errors == {"title": "Use one line only."}
+
+
+def test_words_of_a_list_become_a_list_and_an_error_of_one_stands_at_its_field() -> None:
+    shape = Shape(lists=("attachment_ids",))
+    assert to_json({"attachment_ids": "one  two"}, shape) == {"attachment_ids": ["one", "two"]}
+    problem = a_problem(("attachment_ids.1", "not_yours", "These files are not yours."))
+    assert list(refused({}, problem, shape.names).errors) == ["attachment_ids"]
+
+
+def test_sentences_are_said_in_the_language_of_the_reader() -> None:
+    with reading_in("fr"):
+        assert sentence_of({"code": "missing", "message": "Field required"}) == "Remplissez ce champ."
+        long = {"code": "string_too_long", "message": "String should have at most 10000 characters"}
+        assert "10\u202f000" in sentence_of(long)
 
 
 def test_the_name_of_an_action_before_a_field_is_taken_off() -> None:

@@ -52,7 +52,7 @@ def test_every_route_of_the_table_is_described(route: Route) -> None:
     operation = DOCUMENT["paths"][route.path][route.method.lower()]
     assert operation["summary"] == route.summary
     assert str(route.status) in operation["responses"]
-    assert ("requestBody" in operation) == (route.body is not None)
+    assert ("requestBody" in operation) == (route.body is not None or route.files is not None)
     in_path = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"}
     assert in_path == set(re.findall(r"{(\w+)}", route.path))
     assert (operation["security"] == []) == (route.who is Who.ANYBODY)

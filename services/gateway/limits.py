@@ -1,0 +1,86 @@
+"""What may be attached, in words: before a file is chosen, and when one is refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from babel.numbers import format_decimal
+
+from services.gateway.said import said
+from services.gateway.texts import N_, _
+from shared.i18n import language, number
+
+_KB, _MB = 1024, 1024 * 1024
+_REASONS = {
+    "too_many": N_("At most %(files)s files can be attached to a message."),
+    "too_large": N_("The file is too large. A file may have at most %(file_size)s."),
+    "too_large_together": N_("Together the files are too large. They may have at most %(total_size)s."),
+    "empty": N_("The file is empty."),
+    "file_type": N_("Files of this kind are not accepted. Accepted are: %(kinds)s."),
+    "content_mismatch": N_("What is in the file does not fit the ending of its name."),
+    # What a page that sends files by itself may have to say.
+    "signed_out": N_("You are no longer signed in. Sign in in another tab, then choose the file again."),
+    "csrf": N_("This page is older than your session. Reload it; what you typed is kept in this browser."),
+    "unreachable": N_("The file could not be sent. Check the connection, then choose it again."),
+    "unavailable": N_("Files cannot be sent at the moment. Please try again shortly."),
+}
+
+
+def size(count: int) -> str:
+    """A number of bytes as people say it, such as 2 MB or 300 kB."""
+    if count >= _MB:
+        return _("%(count)s MB") % {"count": format_decimal(round(count / _MB, 1), locale=language())}
+    return _("%(count)s kB") % {"count": number(max(1, round(count / _KB)))}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one message's files, as cases tells them."""
+
+    most_files: int
+    most_file_bytes: int
+    most_total_bytes: int
+    kinds: tuple[str, ...]  # endings of names, without the dot
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Limits":
+        """From `GET /attachment-limits`."""
+        return cls(
+            most_files=told["max_files"],
+            most_file_bytes=told["max_file_bytes"],
+            most_total_bytes=told["max_total_bytes"],
+            kinds=tuple(told["extensions"]),
+        )
+
+    @property
+    def accept(self) -> str:
+        """For the browser's file chooser."""
+        return ",".join(f".{kind}" for kind in self.kinds)
+
+    @property
+    def hint(self) -> str:
+        """All limits in one sentence."""
+        sentence = _("Up to %(files)s files, each at most %(file_size)s, together at most %(total_size)s: %(kinds)s.")
+        return sentence % self._figures()
+
+    def sentence(self, code: str, message: str = "") -> str:
+        """Why a file was refused, with the limit that it broke; `message` is what cases says of a code unknown here."""
+        if code in _REASONS:
+            return _(_REASONS[code]) % self._figures()
+        return said(message) or _("This file is not accepted.")
+
+    def sentences(self) -> dict[str, str]:
+        """Every reason by its code, for the module that sends files while the form is being written."""
+        return {code: self.sentence(code) for code in _REASONS}
+
+    def patterns(self) -> dict[str, str]:
+        """How that module writes the size of a file, and what is wrong with one."""
+        return {"kb": _("%(count)s kB"), "mb": _("%(count)s MB"), "about": _("%(file)s: %(reason)s")}
+
+    def _figures(self) -> dict[str, str]:
+        return {
+            "files": number(self.most_files),
+            "file_size": size(self.most_file_bytes),
+            "total_size": size(self.most_total_bytes),
+            "kinds": ", ".join(self.kinds),
+        }

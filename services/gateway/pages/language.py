@@ -1,0 +1,63 @@
+"""The language of a page: the user's own, else the one chosen here before, else what the browser likes best."""
+
+from aiohttp import web
+
+from services.gateway.brand import BRAND
+from services.gateway.edge import is_api
+from services.gateway.pages.asking import go, local_path, read_form
+from services.gateway.pages.rendering import SURROUNDINGS, Surroundings
+from services.gateway.session import SESSIONS, refuse_cross_site, visitor_of
+from shared.errors import Refusal
+from shared.i18n import LANGUAGES, preferred_language, reading_in
+from shared.web import Handler
+
+pages = web.RouteTableDef()
+
+COOKIE = "portico_language"
+_A_YEAR_S = 365 * 24 * 3600
+
+
+@web.middleware
+async def in_the_readers_language(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Everything within is written for the reader at hand, refusals included."""
+    if is_api(request) or request.path.startswith("/static/"):
+        return await handler(request)
+    # What a form was posted to is shown again under GET.
+    path = request.path_qs if request.method in {"GET", "HEAD"} else request.path
+    surroundings = SURROUNDINGS.set(Surroundings(request.app[BRAND], path))
+    try:
+        with reading_in(await _language(request)):
+            return await handler(request)
+    finally:
+        SURROUNDINGS.reset(surroundings)
+
+
+async def _language(request: web.Request) -> str:
+    try:
+        visitor = await visitor_of(request)
+    except Refusal:
+        visitor = None  # the page itself says what is away
+    if visitor is not None:
+        return visitor.user.language
+    chosen = request.cookies.get(COOKIE, "")
+    return chosen if chosen in LANGUAGES else preferred_language(request.headers.get("Accept-Language", ""))
+
+
+@pages.post("/language")
+async def choose_language(request: web.Request) -> web.Response:
+    """Remembers the language that somebody who is not signed in has chosen, and goes back to the page."""
+    # Nothing of value can be changed here, but another site shall not even change the language.
+    refuse_cross_site(request)
+    typed = await read_form(request)
+    response = go(local_path(typed.get("next")))
+    if typed.get("to") in LANGUAGES:
+        response.set_cookie(
+            COOKIE,
+            typed["to"],
+            max_age=_A_YEAR_S,
+            path="/",
+            secure=request.app[SESSIONS].secure,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response

@@ -1,0 +1,60 @@
+"""Stopping e-mails by the link that came with one: nobody has to sign in for it."""
+
+import secrets
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from services.gateway.clients import SERVICES, ServiceAway, fill
+from services.gateway.pages.rendering import render
+from shared import errors
+from shared.schemas.notifications import UnsubscribeAnswer
+from shared.web import IDEMPOTENCY_HEADER, read_bytes
+
+pages = web.RouteTableDef()
+
+_FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+def _path(request: web.Request) -> str:
+    return fill("/unsubscribe/{token}", token=request.match_info["token"])
+
+
+@pages.get("/unsubscribe/{token}")
+async def unsubscribe_form(request: web.Request) -> web.Response:
+    """What the link would stop, and a button. Changes nothing: mail scanners open every link of a mail."""
+    reply = await request.app[SERVICES].call("notifications", "GET", _path(request), visitor=None)
+    if reply.status == errors.NotFound.status:
+        return render("unsubscribe.html", visitor=None, status=reply.status, step="broken")
+    if not reply.ok:
+        raise ServiceAway("notifications")
+    found = UnsubscribeAnswer.model_validate_json(reply.body)
+    return render("unsubscribe.html", visitor=None, step="ask", found=found, path=request.path)
+
+
+@pages.post("/unsubscribe/{token}")
+async def unsubscribe(request: web.Request) -> web.Response:
+    """Stops it, for people and for their mail providers (RFC 8058); the answer is the same for every token."""
+    # No session and no CSRF proof: the token itself shows that the sender got the mail. A provider has neither, and
+    # sends its form from its own site.
+    reply = await request.app[SERVICES].call(
+        "notifications",
+        "POST",
+        _path(request),
+        visitor=None,
+        json={"scope": await _wanted_scope(request)},
+        # Asking twice changes nothing, so it may be asked again.
+        headers={IDEMPOTENCY_HEADER: secrets.token_urlsafe(16)},
+    )
+    if not reply.ok:
+        raise ServiceAway("notifications")
+    return render("unsubscribe.html", visitor=None, step="done")
+
+
+async def _wanted_scope(request: web.Request) -> str:
+    """What the page's form chose; a provider's form, of whichever type, means the kind of its mail."""
+    body = await read_bytes(request)
+    if request.content_type != _FORM_TYPE:
+        return "kind"
+    typed = dict(parse_qsl(body.decode(errors="replace")))
+    return "case_emails" if typed.get("scope") == "case_emails" else "kind"

@@ -1,0 +1,294 @@
+"""Forms with files: fields are kept, each file goes on to cases as it comes in, and a refused one takes nothing along.
+
+With JavaScript the files are there before the form is sent; then, and without any, only the fields are read.
+"""
+
+import asyncio
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import BodyPartReader, MultipartReader, hdrs, web
+from aiohttp.http_exceptions import BadHttpMessage
+
+from services.gateway.clients import SERVICES, Reply
+from services.gateway.forms import Form, Typed, read_problem
+from services.gateway.limits import Limits
+from services.gateway.pages.asking import ServiceRefusal, fetch, fresh_key, panel
+from services.gateway.session import CrossSiteRequest, Visitor, refuse_cross_site, refuse_without_csrf
+from services.gateway.texts import _
+from shared import errors
+from shared.web import IDEMPOTENCY_HEADER, read_bytes
+
+_FORM = "application/x-www-form-urlencoded"
+_FORM_WITH_FILES = "multipart/form-data"
+_DEADLINE_S = 60.0
+# Far more than all files of a message: what is too large is read past, so that the fields behind it are not lost.
+_MOST_BYTES = 32 * 1024 * 1024
+_MOST_TEXT_BYTES = 1024 * 1024
+_MOST_PARTS = 200
+_CHUNK_BYTES = 64 * 1024
+_IDS, _NAME = "attachment_ids", "attachment_name."
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
+
+
+class OldForm(CrossSiteRequest):
+    """The form is older than the session; nothing was done, and `typed` can be shown again with a current token."""
+
+    def __init__(self, typed: Typed) -> None:
+        """`typed` came from this site, but not from this session."""
+        super().__init__()
+        self.typed = typed
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What came with a form. `attachment_ids` in `typed` names every file that cases has, with blanks between them."""
+
+    typed: Typed
+    refused: tuple[str, ...] = ()  # a sentence for each file that was not accepted
+
+    @property
+    def form(self) -> Form:
+        """To be shown again when a file was refused: everything typed, and what is wrong with each file."""
+        return with_fresh_upload_key(Form(self.typed, {_IDS: "\n".join(self.refused)} if self.refused else {}))
+
+
+async def limits_of(request: web.Request, visitor: Visitor) -> Limits | None:
+    """What may be attached; None while that cannot be told, and files cannot be sent either."""
+    try:
+        told = await panel(fetch(request, visitor, "cases", "/attachment-limits"))
+    except ServiceRefusal:
+        return None
+    return Limits.of(told) if told else None
+
+
+def with_fresh_upload_key(form: Form) -> Form:
+    """A form sent twice has its files once; one that is shown again may bring others."""
+    return form.having(upload_key=fresh_key())
+
+
+async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted:
+    """A form of this visitor with its files, those that were accepted before included.
+
+    Nothing goes on to cases before the form has proved that the visitor meant it: CrossSiteRequest, or OldForm. The
+    page has `attachments.html` for its files, and its hidden fields before them.
+    """
+    refuse_cross_site(request)
+    if request.content_type == _FORM:
+        return _meant(request, visitor, Posted(await _plain_fields(request)))
+    incoming = await _Incoming.of(request)
+    refused: list[str] = []
+    try:
+        async with asyncio.timeout(_DEADLINE_S):
+            part = await incoming.next_file()
+            if part is not None and _is_meant(request, visitor, incoming.typed):
+                refused = await _Uploading(request, visitor, incoming).all_from(part)
+            while part is not None:
+                part = await incoming.next_file()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
+    return _meant(request, visitor, Posted(incoming.typed, tuple(refused)))
+
+
+async def read_fields(request: web.Request) -> Typed:
+    """The fields of a form of whoever it is; its files are read past."""
+    if request.content_type == _FORM:
+        return await _plain_fields(request)
+    incoming = await _Incoming.of(request)
+    try:
+        async with asyncio.timeout(_DEADLINE_S):
+            while await incoming.next_file() is not None:
+                pass
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
+    return incoming.typed
+
+
+async def _plain_fields(request: web.Request) -> Typed:
+    await read_bytes(request)
+    posted = await request.post()
+    typed: dict[str, str] = {}
+    for name, text in posted.items():
+        if isinstance(text, str):
+            _note(typed, name, text)
+    return typed
+
+
+def _note(typed: dict[str, str], name: str, text: str) -> None:
+    """Of a repeated field the first counts; of files, all."""
+    if name != _IDS:
+        typed.setdefault(name, text)
+    elif _ID.fullmatch(text):
+        typed[_IDS] = f"{typed.get(_IDS, '')} {text}".strip()
+
+
+def _is_meant(request: web.Request, visitor: Visitor, typed: Typed) -> bool:
+    try:
+        refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    except CrossSiteRequest:
+        return False
+    return True
+
+
+def _meant(request: web.Request, visitor: Visitor, posted: Posted) -> Posted:
+    if not _is_meant(request, visitor, posted.typed):
+        raise OldForm(posted.typed)
+    return posted
+
+
+class _Incoming:
+    """A posted form, read part by part and counted: fields are noted, files handed out as they come."""
+
+    def __init__(self, parts: MultipartReader) -> None:
+        self.typed: dict[str, str] = {}
+        self._parts = parts
+        self._part: BodyPartReader | None = None
+        self._bytes_left = _MOST_BYTES
+        self._text_left = _MOST_TEXT_BYTES
+        self._parts_left = _MOST_PARTS
+
+    @classmethod
+    async def of(cls, request: web.Request) -> "_Incoming":
+        if request.content_type != _FORM_WITH_FILES:
+            raise errors.WrongMediaType(f"Send {_FORM_WITH_FILES} or {_FORM}.")
+        if (request.content_length or 0) > _MOST_BYTES:
+            raise _too_much()
+        try:
+            return cls(await request.multipart())
+        except ValueError as error:
+            raise _unreadable() from error
+
+    async def next_file(self) -> BodyPartReader | None:
+        """The next file that was chosen; what is unread of the one before is read past."""
+        while (part := await self._next_part()) is not None:
+            # A field for files in which none was chosen comes with an empty name.
+            if part.filename is None:
+                await self._note_field(part)
+            elif part.filename:
+                return part
+        return None
+
+    async def content(self, file: BodyPartReader, *, at_most: int) -> bytes:
+        """The first bytes of a file; the rest is read past."""
+        kept = bytearray()
+        while chunk := await self._chunk(file):
+            kept += chunk[: at_most - len(kept)]
+        return bytes(kept)
+
+    async def _note_field(self, part: BodyPartReader) -> None:
+        text = await self.content(part, at_most=self._text_left + 1)
+        self._text_left -= len(text)
+        if self._text_left < 0:
+            raise _too_much()
+        if part.name:
+            _note(self.typed, part.name, text.decode(errors="replace"))
+
+    async def _next_part(self) -> BodyPartReader | None:
+        while self._part is not None and await self._chunk(self._part):
+            pass
+        self._parts_left -= 1
+        if self._parts_left < 0:
+            raise _too_much()
+        try:
+            part = await self._parts.next()
+        except (ValueError, RuntimeError, BadHttpMessage, web.RequestPayloadError) as error:
+            raise _unreadable() from error
+        if isinstance(part, MultipartReader):
+            raise _unreadable()
+        self._part = part
+        return part
+
+    async def _chunk(self, part: BodyPartReader) -> bytes:
+        try:
+            chunk = await part.read_chunk(_CHUNK_BYTES)
+        except (ValueError, RuntimeError, BadHttpMessage, web.RequestPayloadError) as error:
+            raise _unreadable() from error
+        self._bytes_left -= len(chunk)
+        if self._bytes_left < 0:
+            raise _too_much()
+        return chunk
+
+
+def _unreadable() -> errors.Malformed:
+    return errors.Malformed("The form ended early, or is not encoded as its headers say.")
+
+
+def _too_much() -> errors.TooLarge:
+    return errors.TooLarge(_("The form with its files is too large. Please go back and choose smaller files."))
+
+
+class _Uploading:
+    """The files of one form on their way to cases, one at a time: no more than one is ever held in memory."""
+
+    def __init__(self, request: web.Request, visitor: Visitor, incoming: _Incoming) -> None:
+        self._request = request
+        self._visitor = visitor
+        self._incoming = incoming
+        key = incoming.typed.get("upload_key", "")
+        self._key = key if _KEY.fullmatch(key) else fresh_key()
+
+    async def all_from(self, part: BodyPartReader | None) -> list[str]:
+        """Uploads this file and those behind it; answers a sentence for each that was refused."""
+        limits = await limits_of(self._request, self._visitor)
+        refused: list[str] = []
+        place = 0
+        while part is not None:
+            name = _shown_name(part)
+            if limits is None:
+                sentence = _("Files cannot be sent at the moment. Please try again shortly.")
+            elif len(self._incoming.typed.get(_IDS, "").split()) >= limits.most_files:
+                sentence = limits.sentence("too_many")
+            else:
+                sentence = await self._upload(part, name, limits, f"{self._key}.{place}")
+            if sentence:
+                refused.append(_("%(file)s: %(reason)s") % {"file": name, "reason": sentence})
+            place += 1
+            part = await self._incoming.next_file()
+        return refused
+
+    async def _upload(self, part: BodyPartReader, name: str, limits: Limits, key: str) -> str:
+        """Empty, or why it was refused."""
+        # One byte more than allowed lets cases see that it is too large.
+        content = await self._incoming.content(part, at_most=limits.most_file_bytes + 1)
+        body, content_type = _as_form(part, content)
+        try:
+            reply = await self._request.app[SERVICES].call(
+                "cases",
+                "POST",
+                "/attachments",
+                visitor=self._visitor,
+                body=body,
+                headers={hdrs.CONTENT_TYPE: content_type, IDEMPOTENCY_HEADER: key},
+            )
+        except errors.Unavailable:
+            return _("Files cannot be sent at the moment. Please try again shortly.")
+        return self._accept(reply, name) if reply.ok else _why(reply, limits)
+
+    def _accept(self, reply: Reply, name: str) -> str:
+        for item in reply.json()["items"]:
+            _note(self._incoming.typed, _IDS, item["id"])
+            self._incoming.typed[_NAME + item["id"]] = str(item.get("name") or name)
+        return ""
+
+
+def _shown_name(part: BodyPartReader) -> str:
+    name = (part.filename or "").replace("\\", "/").rpartition("/")[2]
+    return name[:150].encode(errors="replace").decode()
+
+
+def _as_form(part: BodyPartReader, content: bytes) -> tuple[bytes, str]:
+    """A form with this one file, named as the browser named it."""
+    boundary = secrets.token_hex(16)
+    disposition = part.headers.get(hdrs.CONTENT_DISPOSITION, "").encode(errors="surrogateescape")
+    head = b"--%s\r\nContent-Disposition: %s\r\n\r\n" % (boundary.encode(), disposition)
+    return head + content + f"\r\n--{boundary}--\r\n".encode(), f"{_FORM_WITH_FILES}; boundary={boundary}"
+
+
+def _why(reply: Reply, limits: Limits) -> str:
+    problem: dict[str, Any] = read_problem(reply.body)
+    for wrong in problem.get("errors", ()):
+        return limits.sentence(str(wrong.get("code", "")), str(wrong.get("message", "")))
+    return limits.sentence(str(problem.get("code", "")), str(problem.get("detail") or problem.get("title") or ""))

@@ -1,0 +1,108 @@
+"""Sessions, invitations in the hand of the invited person, and what is one's own."""
+
+from services.gateway import stitched
+from services.gateway.forwarding import Route, Who
+from shared.schemas import identity, notifications
+
+SESSIONS = (
+    Route(
+        method="POST",
+        path="/session",
+        service="identity",
+        summary="Sign in",
+        status=201,
+        body=identity.SignIn,
+        answer=identity.SessionAnswer,
+        who=Who.ANYBODY,
+        handler=stitched.sign_in,
+    ),
+    Route(
+        method="GET",
+        path="/session",
+        service="identity",
+        summary="Who is signed in, and the token that changes need",
+        answer=identity.SessionAnswer,
+        handler=stitched.read_session,
+    ),
+    Route(
+        method="DELETE",
+        path="/session",
+        service="identity",
+        summary="Sign out",
+        status=204,
+        handler=stitched.sign_out,
+    ),
+    Route(
+        method="GET",
+        path="/invitations/{code}",
+        service="identity",
+        summary="What an invitation's code invites to",
+        answer=identity.InvitationView,
+        who=Who.WITH_OR_WITHOUT_SESSION,
+    ),
+    Route(
+        method="POST",
+        path="/invitations/{code}/accept",
+        service="identity",
+        summary="Accept an invitation; 200 at once for a signed-in login, 202 and a code by e-mail for a new one",
+        status=202,
+        other_statuses=(200,),
+        body=identity.AcceptInvitation,
+        answer=identity.AcceptedInvitation,
+        who=Who.WITH_OR_WITHOUT_SESSION,
+    ),
+    Route(
+        method="POST",
+        path="/registrations/verify",
+        service="identity",
+        summary="Prove an e-mail address with the code that was sent there",
+        body=identity.VerifyRegistration,
+        answer=identity.VerifiedRegistration,
+        who=Who.ANYBODY,
+    ),
+    Route(
+        method="POST",
+        path="/registrations/resend",
+        service="identity",
+        summary="Send another code",
+        status=202,
+        body=identity.ResendVerification,
+        answer=identity.Accepted,
+        who=Who.ANYBODY,
+    ),
+)
+
+OWN = (
+    Route(
+        method="GET",
+        path="/profile",
+        service="identity",
+        summary="My profile, and what it lacks",
+        answer=identity.ProfileAnswer,
+    ),
+    Route(
+        method="PUT",
+        path="/profile",
+        service="identity",
+        summary="Save my profile; with dry_run=1 it is only checked",
+        body=identity.ProfileBody,
+        query=identity.ProfileQuery,
+        answer=identity.ProfileAnswer,
+        if_match=True,
+    ),
+    Route(
+        method="GET",
+        path="/notification-preferences",
+        service="notifications",
+        summary="Which e-mails I get",
+        answer=notifications.PreferencesAnswer,
+    ),
+    Route(
+        method="PUT",
+        path="/notification-preferences",
+        service="notifications",
+        summary="Opt in to or out of case e-mails",
+        body=notifications.PreferencesBody,
+        answer=notifications.PreferencesAnswer,
+    ),
+)

@@ -1,0 +1,41 @@
+"""Products, devices and what covers them."""
+
+from services.gateway import stitched
+from services.gateway.forwarding import Route
+from shared.schemas import contracts
+from shared.schemas.base import ListAnswer
+
+CONTRACTS = (
+    Route(
+        method="GET",
+        path="/products",
+        service="contracts",
+        summary="The catalogue, by name or number",
+        query=contracts.ProductQuery,
+        answer=ListAnswer[contracts.ProductAnswer],
+    ),
+    Route(
+        method="GET",
+        path="/devices",
+        service="contracts",
+        summary="The company's devices",
+        query=contracts.DeviceQuery,
+        answer=ListAnswer[contracts.DeviceAnswer],
+    ),
+    Route(
+        method="GET",
+        path="/devices/{serial}",
+        service="contracts",
+        summary="One device",
+        answer=contracts.DeviceAnswer,
+    ),
+    Route(
+        method="GET",
+        path="/coverage",
+        service="contracts",
+        summary="What covers a device or product today, until when, at which level",
+        query=contracts.CoverageQuery,
+        answer=contracts.CoverageAnswer,
+        handler=stitched.read_coverage,
+    ),
+)

@@ -1,0 +1,77 @@
+"""What the services say to people, marked here for the catalogue: they speak English only, pages translate.
+
+A sentence that is not listed is shown as the service said it.
+"""
+
+from services.gateway.texts import N_, _
+
+SAID = (
+    # Of fields.
+    N_("Leave out control characters."),
+    N_("Use one line only."),
+    N_("Enter one e-mail address, such as ana@example.com."),
+    N_("Enter the number with its country code, such as +33 4 72 00 00 00."),
+    N_("Choose a country from the list (ISO 3166-1, two letters)."),
+    N_("Choose a time zone from the list, such as Europe/Paris."),
+    N_("Choose one of the languages: en, fr."),
+    N_("Enter the serial number as it stands on the device."),
+    N_("Give either site_id or equipment_address."),
+    N_("Give exactly one of serial, said and product_number."),
+    N_("Choose one of the company's sites."),
+    N_("Choose one of your company's PINs."),
+    N_("This field is required."),
+    N_("This is not known."),
+    N_("This address stands here twice."),
+    N_("Use at least 10 characters."),
+    N_("This password is easy to guess. Add a few words that have nothing in common."),
+    # Of cases.
+    N_("Please check the case number: it seems to be mistyped."),
+    N_("A case number has 10 digits; please check them."),
+    N_("The case is closed."),
+    N_("The case is open."),
+    N_("The case was closed more than 14 days ago. Please create a follow-up."),
+    N_("The case takes no further entries. Please create a follow-up."),
+    N_("This product carries serial numbers: give the serial number."),
+    N_("Only case managers and administrators create cases for colleagues."),
+    N_("Name the customer's user for whom you create the case."),
+    # Of accounts.
+    N_("Only an administrator of the company may do this."),
+    N_("Only a vendor admin may do this."),
+    N_("This invitation was accepted already."),
+    N_("This invitation was withdrawn. Please ask your administrator."),
+    N_("A newer invitation was sent to you. Please use the link in the newest e-mail."),
+    N_("This invitation has expired. Please ask your administrator for a new one."),
+    N_("There is an account with this address: sign in to accept the invitation."),
+    N_("The invitation is for another address: sign out, then open its link again."),
+    N_("There is an account with this e-mail address already."),
+    N_("This person is a user of the company already."),
+    N_("The e-mail address or the password is wrong."),
+    N_("Your account is not active. Please ask your administrator."),
+    N_("This sign-in was answered already. Please sign in again."),
+    N_("Too many failed sign-ins. Please wait, then try again."),
+    N_("Too many people are signing in at this moment."),
+    N_("This code is wrong or has expired."),
+    N_("Your company's access is suspended. Please call your vendor."),
+    # Of anything.
+    N_("The request could not be read."),
+    N_("Please sign in."),
+    N_("You may not do this."),
+    N_("This does not fit the current state."),
+    N_("Somebody changed this in the meantime."),
+    N_("The request is too large."),
+    N_("Some fields are missing or wrong."),
+    N_("Something that the request names is not known."),
+    N_("Too many tries. Please wait."),
+    N_("A part of Portico is not reachable. Please try again in a moment."),
+    N_("Something went wrong on our side. It has been logged under this request id."),
+    N_("This request did not come from a current page of the portal. Please reload the page and try again."),
+    N_("Sign-in and company data cannot be reached at the moment. Please try again shortly."),
+    N_("Support cases cannot be reached at the moment. Please try again shortly."),
+    N_("Products and contracts cannot be reached at the moment. Please try again shortly."),
+    N_("E-mail notices cannot be reached at the moment. Please try again shortly."),
+)
+
+
+def said(sentence: str) -> str:
+    """What a service said, in the reader's language."""
+    return _(sentence) if sentence else ""

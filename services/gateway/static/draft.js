@@ -1,0 +1,141 @@
+// What was typed into the case form stays in this browser until the case is created: over a reload, a crash, and a
+// session that ended. Kept per user and per start of the form; never passwords, and nothing that belongs to a session.
+
+const PREFIX = "portico.draft.";
+const SENT = "portico.sent";
+const KEPT_MS = 30 * 24 * 3600 * 1000;
+const FILES_KEPT_MS = 23 * 3600 * 1000; // files that no case cites go after a day
+const PAUSE_MS = 250;
+const LEFT_OUT = new Set(["csrf_token", "upload_key", "attachment_ids", "serial", "said", "product_number"]);
+
+const user = document.body.dataset.user;
+const form = document.querySelector("form[data-draft]");
+
+forgetOld();
+if (form && user) keep(form, `${PREFIX}${user}.${form.dataset.draft}`);
+// The confirmation: the draft that this tab sent has become a case.
+if (document.querySelector("[data-created]")) {
+  const sent = sessionStorage.getItem(SENT);
+  if (sent) localStorage.removeItem(sent);
+  sessionStorage.removeItem(SENT);
+}
+
+function keep(form, key) {
+  const notice = document.querySelector("[data-draft-notice]");
+  const state = document.querySelector("[data-draft-state]");
+  const atFirst = read(form);
+  let timer = 0;
+
+  sessionStorage.removeItem(SENT);
+  // A form that came back with errors is newer than any draft of it.
+  if (form.hasAttribute("data-refused")) save();
+  else restore();
+
+  for (const kind of ["input", "change"]) {
+    form.addEventListener(kind, () => {
+      clearTimeout(timer);
+      timer = setTimeout(save, PAUSE_MS);
+    });
+  }
+  // The last moment in which a page is sure to run.
+  document.addEventListener("visibilitychange", flush);
+  window.addEventListener("pagehide", flush);
+  form.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    clearTimeout(timer);
+    save();
+    sessionStorage.setItem(SENT, key);
+  });
+  notice?.querySelector("button").addEventListener("click", () => {
+    clearTimeout(timer);
+    timer = 0;
+    localStorage.removeItem(key);
+    write(form, { ...atFirst, files: [] });
+    notice.hidden = true;
+    if (state) state.hidden = true;
+    form.elements.title.focus();
+  });
+
+  function flush() {
+    if (!timer) return;
+    clearTimeout(timer);
+    save();
+  }
+
+  function save() {
+    timer = 0;
+    const now = read(form);
+    try {
+      if (sameText(now, atFirst) && !localStorage.getItem(key) && !form.hasAttribute("data-refused")) return;
+      localStorage.setItem(key, JSON.stringify({ at: Date.now(), ...now }));
+      if (state) state.hidden = false;
+    } catch { /* a full or forbidden store keeps nothing; the form works all the same */ }
+  }
+
+  function restore() {
+    const draft = load(key);
+    if (!draft) return;
+    if (Date.now() - draft.at > FILES_KEPT_MS) draft.files = [];
+    write(form, draft);
+    if (sameText(draft, atFirst)) return;
+    notice.hidden = false;
+    notice.querySelector("[role=status]").textContent = notice.dataset.text;
+    if (state) state.hidden = false;
+  }
+}
+
+function fields(form) {
+  return [...form.elements].filter(
+    ({ name, type }) => name && !LEFT_OUT.has(name) && !name.startsWith("attachment_name.")
+      && !["password", "file", "submit", "button"].includes(type),
+  );
+}
+
+function read(form) {
+  const values = {};
+  for (const field of fields(form)) {
+    const chosen = ["radio", "checkbox"].includes(field.type) ? field.checked : true;
+    values[field.name] ??= [];
+    if (chosen) values[field.name].push(field.value);
+  }
+  const files = [...form.querySelectorAll("[data-files] li[data-id]")];
+  return { values, files: files.map(({ dataset }) => ({ id: dataset.id, name: dataset.name })) };
+}
+
+function write(form, { values, files }) {
+  for (const field of fields(form)) {
+    const kept = values[field.name];
+    if (!kept) continue;
+    if (["radio", "checkbox"].includes(field.type)) field.checked = kept.includes(field.value);
+    else if (field.tagName !== "SELECT" || [...field.options].some(({ value }) => value === kept[0])) {
+      field.value = kept[0] ?? "";
+    }
+  }
+  for (const details of form.querySelectorAll("details")) {
+    if ([...details.querySelectorAll("input")].some(({ value }) => value)) details.open = true;
+  }
+  form.querySelector("[data-files]")?.dispatchEvent(new CustomEvent("restore-files", { detail: files ?? [] }));
+}
+
+// The key alone makes no draft: every showing of the form has another one.
+function sameText(one, other) {
+  const text = ({ values, files }) => JSON.stringify([{ ...values, idempotency_key: [] }, files ?? []]);
+  return text(one) === text(other);
+}
+
+function load(key) {
+  try {
+    const draft = JSON.parse(localStorage.getItem(key));
+    return draft && typeof draft.values === "object" ? draft : null;
+  } catch {
+    return null;
+  }
+}
+
+function forgetOld() {
+  try {
+    for (const key of Object.keys(localStorage)) {
+      if (key.startsWith(PREFIX) && !(Date.now() - load(key)?.at < KEPT_MS)) localStorage.removeItem(key);
+    }
+  } catch { /* no store, nothing to forget */ }
+}

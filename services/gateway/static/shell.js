@@ -1,0 +1,111 @@
+// The shell's comforts. Every page works without them; each only adds to native elements.
+
+// Ctrl K (or ⌘ K) goes to the search field, which stands in a closed popover on narrow screens.
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.key.toLowerCase() !== "k") return;
+  const field = document.getElementById("search");
+  if (!field) return;
+  event.preventDefault();
+  if (!field.checkVisibility()) document.getElementById("navigation").showPopover();
+  field.focus();
+  field.select();
+});
+
+// Menus close when something else is pressed, and by Escape.
+const openMenus = () => document.querySelectorAll("details.menu[open]");
+document.addEventListener("click", (event) => {
+  for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of openMenus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// A link to a dialog opens it; "Do nothing" closes it and gives the focus back.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-dialog]");
+  if (link) {
+    event.preventDefault();
+    const menu = link.closest("details.menu");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+    const dialog = document.getElementById(link.hash.slice(1));
+    // Shown in place after a refusal, or by its address: it becomes modal now.
+    if (dialog.open) dialog.close();
+    dialog.showModal();
+  }
+  const dismissed = event.target.closest?.("[data-dismiss]")?.closest("dialog:modal");
+  if (dismissed) {
+    event.preventDefault();
+    dismissed.close();
+  }
+});
+
+// Copies a number, and says so for a moment.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  button.setAttribute("aria-live", "polite");
+  const words = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = button.dataset.copied;
+    setTimeout(() => { button.textContent = words; }, 2000);
+  });
+}
+
+// Expand all and collapse all sections.
+for (const button of document.querySelectorAll("button[data-sections]")) {
+  const sections = () => [...document.querySelectorAll("details.section")];
+  const allOpen = () => sections().every((section) => section.open);
+  const show = () => { button.textContent = allOpen() ? button.dataset.collapse : button.dataset.expand; };
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const open = !allOpen();
+    for (const section of sections()) section.open = open;
+  });
+  for (const section of sections()) section.addEventListener("toggle", show);
+  show();
+}
+
+// Closed sections are printed too; afterwards they stand as before.
+let closedBeforePrint = [];
+window.addEventListener("beforeprint", () => {
+  closedBeforePrint = [...document.querySelectorAll("details.section:not([open])")];
+  for (const section of closedBeforePrint) section.open = true;
+});
+window.addEventListener("afterprint", () => {
+  for (const section of closedBeforePrint) section.open = false;
+});
+
+// While a form is on its way its button says so, and a second press sends nothing.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  event.submitter?.setAttribute("aria-busy", "true");
+});
+// A page that comes back from the browser's memory has not been sent.
+window.addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  for (const busy of document.querySelectorAll("[aria-busy]")) busy.removeAttribute("aria-busy");
+});
+
+// Whoever made a mistake reads the summary first.
+document.getElementById("errors")?.focus();
+
+// Whoever signs out leaves no draft (draft.js) behind for the next person at this computer.
+document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", () => {
+  const own = `portico.draft.${document.body.dataset.user}.`;
+  for (const key of Object.keys(localStorage)) if (key.startsWith(own)) localStorage.removeItem(key);
+});

@@ -1,0 +1,219 @@
+// Files go out while the form is still being written: each by itself, with its progress, and a reason if it is refused.
+// Without this module the same input sends the files with the form.
+
+const ENDPOINT = "/api/v1/attachments";
+
+for (const field of document.querySelectorAll("[data-files]")) enhance(field);
+
+function enhance(field) {
+  const limits = JSON.parse(field.dataset.limits);
+  const reasons = JSON.parse(field.dataset.reasons);
+  const words = JSON.parse(field.dataset.words);
+  const patterns = JSON.parse(field.dataset.patterns);
+  const input = field.querySelector("input[type=file]");
+  const list = field.querySelector(".file-list");
+  const errors = field.querySelector(".file-errors");
+  const status = field.querySelector("[data-status]");
+  const form = field.closest("form");
+  const sending = new Map(); // row of the list → its request
+  let sendsWhenDone = false;
+
+  const changed = () => {
+    list.hidden = list.children.length === 0;
+    form.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  const about = (name, reason) => fill(patterns.about, { file: name, reason });
+  const say = (name, what) => { status.textContent = about(name, what); };
+
+  // What was accepted before stands there as ticked boxes, for browsers without this module.
+  for (const row of [...list.children]) row.replaceWith(attached(row.dataset.id, row.dataset.name));
+  // The draft brings files back by this.
+  field.addEventListener("restore-files", (event) => {
+    list.replaceChildren(...event.detail.map(({ id, name }) => attached(id, name)));
+    list.hidden = list.children.length === 0;
+  });
+
+  input.addEventListener("change", () => {
+    const chosen = [...input.files];
+    // Else the form would send them once more.
+    input.value = "";
+    take(chosen);
+  });
+  for (const kind of ["dragenter", "dragover"]) {
+    field.addEventListener(kind, (event) => {
+      if (![...event.dataTransfer.types].includes("Files")) return;
+      event.preventDefault();
+      field.classList.add("over");
+    });
+  }
+  field.addEventListener("dragleave", (event) => {
+    if (!field.contains(event.relatedTarget)) field.classList.remove("over");
+  });
+  field.addEventListener("drop", (event) => {
+    event.preventDefault();
+    field.classList.remove("over");
+    take([...event.dataTransfer.files]);
+  });
+
+  form.addEventListener("submit", (event) => {
+    if (sending.size === 0) return;
+    event.preventDefault();
+    sendsWhenDone = true;
+    status.textContent = words.waiting;
+  });
+
+  function take(files) {
+    errors.replaceChildren();
+    markWrong();
+    for (const file of files) {
+      const reason = refusedAtOnce(file);
+      if (reason) refuse(file.name, reason);
+      else send(file);
+    }
+  }
+
+  // What cannot be accepted need not travel; the service judges all the same.
+  function refusedAtOnce(file) {
+    if (list.children.length >= limits.files) return reasons.too_many;
+    const dot = file.name.lastIndexOf(".");
+    if (dot < 0 || !limits.kinds.includes(file.name.slice(dot + 1).toLowerCase())) return reasons.file_type;
+    if (file.size > limits.fileBytes) return reasons.too_large;
+    if (file.size === 0) return reasons.empty;
+    const together = [...list.children].reduce((sum, row) => sum + Number(row.dataset.size || 0), file.size);
+    return together > limits.totalBytes ? reasons.too_large_together : "";
+  }
+
+  function refuse(name, reason) {
+    const line = document.createElement("p");
+    line.className = "error";
+    line.textContent = about(name, reason);
+    errors.append(line);
+    say(name, reason);
+    markWrong();
+    sendsWhenDone = false;
+  }
+
+  function markWrong() {
+    const wrong = errors.children.length > 0;
+    field.classList.toggle("bad", wrong);
+    if (wrong) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
+    input.setAttribute("aria-describedby", wrong ? `${input.id}-hint ${errors.id}` : `${input.id}-hint`);
+  }
+
+  function send(file) {
+    const row = listed(file.name, file.size);
+    const progress = document.createElement("progress");
+    progress.max = file.size;
+    progress.value = 0;
+    progress.setAttribute("aria-label", about(file.name, words.sending));
+    row.querySelector("span").after(progress);
+    list.append(row);
+    list.hidden = false;
+    say(file.name, words.sending);
+
+    const body = new FormData();
+    body.append("file", file, file.name);
+    const request = new XMLHttpRequest(); // `fetch` tells nothing of the way out
+    request.upload.addEventListener("progress", (event) => { progress.value = event.loaded; });
+    request.addEventListener("load", () => done(request, row, file.name));
+    request.addEventListener("error", () => failed(row, file.name, reasons.unreachable));
+    request.addEventListener("timeout", () => failed(row, file.name, reasons.unreachable));
+    request.open("POST", ENDPOINT);
+    request.timeout = 60_000;
+    request.setRequestHeader("X-CSRF-Token", form.elements.csrf_token.value);
+    request.setRequestHeader("Idempotency-Key", newKey());
+    sending.set(row, request);
+    request.send(body);
+  }
+
+  function done(request, row, name) {
+    let answer = {};
+    try { answer = JSON.parse(request.responseText); } catch { /* no JSON: the status says enough */ }
+    const [item] = answer.items ?? [];
+    if (request.status !== 201 || !item) {
+      failed(row, name, why(request.status, answer));
+      return;
+    }
+    sending.delete(row);
+    row.replaceWith(attached(item.id, item.name, item.size));
+    say(item.name, words.sent);
+    settled();
+  }
+
+  function why(code, answer) {
+    const [wrong] = answer.refused?.length ? answer.refused : answer.errors ?? [];
+    if (wrong) return reasons[wrong.code] ?? wrong.message;
+    if (code === 401) return reasons.signed_out;
+    return reasons[answer.code] ?? (code >= 500 ? reasons.unavailable : answer.title) ?? reasons.unreachable;
+  }
+
+  function failed(row, name, reason) {
+    sending.delete(row);
+    row.remove();
+    refuse(name, reason);
+    settled();
+  }
+
+  function settled() {
+    changed();
+    if (sending.size > 0 || !sendsWhenDone) return;
+    sendsWhenDone = false;
+    form.requestSubmit();
+  }
+
+  function attached(id, name, bytes = 0) {
+    const row = listed(name, bytes);
+    row.dataset.id = id;
+    row.append(hidden("attachment_ids", id), hidden(`attachment_name.${id}`, name));
+    return row;
+  }
+
+  function listed(name, bytes) {
+    const row = document.createElement("li");
+    row.dataset.name = name;
+    row.dataset.size = bytes;
+    const text = document.createElement("span");
+    text.textContent = bytes ? `${name} (${inWords(bytes)})` : name;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn quiet small";
+    button.textContent = words.remove;
+    button.setAttribute("aria-label", about(words.remove, name));
+    button.addEventListener("click", () => {
+      sending.get(row)?.abort();
+      sending.delete(row);
+      row.remove();
+      say(name, words.removed);
+      settled();
+      input.focus();
+    });
+    row.append(text, button);
+    return row;
+  }
+
+  function inWords(bytes) {
+    const [unit, figure] = bytes >= 1024 * 1024
+      ? [patterns.mb, Math.round(bytes / 1024 / 102.4) / 10]
+      : [patterns.kb, Math.max(1, Math.round(bytes / 1024))];
+    return fill(unit, { count: figure.toLocaleString(document.documentElement.lang) });
+  }
+}
+
+// As the catalogues write it: `%(name)s`.
+function fill(pattern, values) {
+  return pattern.replace(/%\((\w+)\)s/g, (_whole, name) => values[name]);
+}
+
+function hidden(name, value) {
+  const input = document.createElement("input");
+  input.type = "hidden";
+  input.name = name;
+  input.value = value;
+  return input;
+}
+
+// `crypto.randomUUID` is missing where the portal is reached without TLS.
+function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

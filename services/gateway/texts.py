@@ -1,0 +1,15 @@
+"""The words of the portal in the reader's language, for pages and for the handlers behind them."""
+
+from pathlib import Path
+
+from shared.i18n import Texts
+
+TEXTS = Texts(Path(__file__).parent / "locale")
+
+_ = TEXTS.gettext
+ngettext = TEXTS.ngettext
+
+
+def N_(text: str) -> str:  # noqa: N802  # the name by which gettext's tools know it
+    """Marks a text for the catalogue where it stands; `_` translates it when it is shown."""
+    return text

@@ -1,0 +1,282 @@
+"""The case form as a browser without scripts sends it, files included."""
+
+import re
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from shared.coverage import Verdict
+from shared.schemas.contracts import CoverageAnswer
+from tests.service.gateway.stand_ins import CSRF, House, Script, a_session, hangs_up, problem_response, refuses, says
+
+LIMITS = {
+    "max_files": 3,
+    "max_file_bytes": 2 * 1024 * 1024,
+    "max_total_bytes": 6 * 1024 * 1024,
+    "extensions": ["png", "txt"],
+}
+TYPED = {
+    "csrf_token": CSRF,
+    "idempotency_key": "the-key-of-this-form",
+    "upload_key": "the-upload-key-of-this-form",
+    "serial": "CNB7K2041X",
+    "title": "Paper jam in tray 3",
+    "description": "The printer jams on every second page.",
+    "severity": "2",
+    "where": "address",
+    "parts": "same",
+}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def accepts() -> Script:
+    """Takes every file under an id of its own, as cases does."""
+    count = 0
+
+    async def script(_request: web.Request) -> web.Response:
+        nonlocal count
+        count += 1
+        item = {"id": f"file-{count}", "name": f"named-{count}.png", "size": 8, "state": "ready"}
+        return web.json_response({"items": [item], "refused": []}, status=201)
+
+    return script
+
+
+@pytest.fixture
+async def portal(house: House) -> House:
+    nothing: dict[str, Any] = {"items": [], "next_cursor": None, "total": 0}
+    house["identity"].answers("GET /profile", says({}))
+    house["identity"].answers("GET /sites", says(nothing))
+    house["identity"].answers("GET /pins", says(nothing))
+    coverage = CoverageAnswer(verdict=Verdict.UNVERIFIED)
+    house["contracts"].answers("GET /coverage", says(coverage.model_dump(mode="json")))
+    house["cases"].answers("GET /cases", says(nothing))
+    house["cases"].answers("GET /attachment-limits", says(LIMITS))
+    house["cases"].answers("POST /attachments", accepts())
+    house["cases"].answers("POST /cases", says({"number": "1000000009"}, status=201))
+    return house
+
+
+def a_form(*files: tuple[str, bytes], **typed: str) -> aiohttp.FormData:
+    """Fields, files, and one more field behind them."""
+    form = aiohttp.FormData(quote_fields=False)
+    for name, text in {**TYPED, **typed}.items():
+        form.add_field(name, text)
+    for name, content in files:
+        form.add_field("file", content, filename=name, content_type="application/octet-stream")
+    form.add_field("preferred_hours", "8 to 12")
+    # A form without a file would not be multipart.
+    form.add_field("file", b"", filename="", content_type="application/octet-stream")
+    return form
+
+
+async def post(house: House, form: aiohttp.FormData, *, session: bool = True) -> tuple[int, str, str]:
+    """Status, text, and where it leads."""
+    headers = {"Cookie": house.signed_in()["Cookie"]} if session else {}
+    answer = await house.portal.post("/cases", data=form, headers=headers, allow_redirects=False)
+    return answer.status, await answer.text(), answer.headers.get("Location", "")
+
+
+async def test_files_go_on_to_cases_one_by_one_and_the_case_cites_them(portal: House) -> None:
+    status, _, location = await post(portal, a_form(('é "1".png', PNG), ("b.txt", b"two")))
+    assert (status, location) == (303, "/cases/1000000009/created")
+    first, second = portal["cases"].asked("POST /attachments")
+    assert b'name="file"; filename="\xc3\xa9' in first.body
+    assert PNG in first.body
+    assert b"two" in second.body
+    assert {seen.headers["Idempotency-Key"] for seen in (first, second)} == {
+        "the-upload-key-of-this-form.0",
+        "the-upload-key-of-this-form.1",
+    }
+    (case,) = portal["cases"].asked("POST /cases")
+    assert b'"attachment_ids":["file-1","file-2"]' in case.body
+    assert b'"preferred_hours":"8 to 12"' in case.body
+    assert b"upload_key" not in case.body
+
+
+async def test_a_refused_file_is_named_with_its_rule_and_nothing_is_lost(portal: House) -> None:
+    bad = {"name": "b.exe", "code": "file_type", "message": "Not accepted."}
+    portal["cases"].answers("POST /attachments", accepts(), refuses(422, "file_type", "file.0"))
+    status, text, _ = await post(portal, a_form(("a.png", PNG), (bad["name"], b"MZ")))
+    assert status == 422
+    assert portal["cases"].asked("POST /cases") == []
+    assert "b.exe: Files of this kind are not accepted. Accepted are: png, txt." in text
+    assert re.search(r'name="attachment_ids" value="file-1" checked> named-1\.png', text)
+    assert 'value="Paper jam in tray 3"' in text
+    assert 'value="8 to 12"' in text
+    # The next try may bring other files.
+    assert "the-upload-key-of-this-form" not in text
+    assert 'value="the-key-of-this-form"' in text
+
+
+async def test_files_that_were_accepted_before_are_cited_and_those_unticked_are_not(portal: House) -> None:
+    form = a_form(**{"attachment_ids": "kept-1", "attachment_name.kept-1": "a.png", "attachment_name.kept-2": "b.png"})
+    assert (await post(portal, form))[0] == 303
+    assert b'"attachment_ids":["kept-1"]' in portal["cases"].asked("POST /cases")[0].body
+    assert portal["cases"].asked("POST /attachments") == []
+
+
+# The gateway's client sends a body of more than a megabyte in one piece.
+@pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
+async def test_of_a_huge_file_one_byte_more_than_allowed_is_passed_on_and_the_fields_behind_it_are_read(
+    portal: House,
+) -> None:
+    portal["cases"].answers("POST /attachments", refuses(422, "too_large", "file.0"))
+    status, text, _ = await post(portal, a_form(("a.png", b"x" * 12 * 1024 * 1024)))
+    assert status == 422
+    assert "a.png: The file is too large. A file may have at most 2 MB." in text
+    assert 'value="8 to 12"' in text
+    assert len(portal["cases"].asked("POST /attachments")[0].body) < 2 * 1024 * 1024 + 500
+
+
+async def test_more_files_than_allowed_are_not_even_passed_on(portal: House) -> None:
+    files = [(f"{place}.png", PNG) for place in range(5)]
+    status, text, _ = await post(portal, a_form(*files))
+    assert status == 422
+    assert len(portal["cases"].asked("POST /attachments")) == 3
+    assert "4.png: At most 3 files can be attached to a message." in text
+
+
+async def test_with_cases_away_the_form_comes_back_with_a_sentence_at_each_file(portal: House) -> None:
+    portal["cases"].answers("POST /attachments", hangs_up)
+    status, text, _ = await post(portal, a_form(("a.png", PNG)))
+    assert status == 422
+    assert "a.png: Files cannot be sent at the moment." in text
+
+
+async def test_a_form_of_an_earlier_session_does_nothing_and_can_be_sent_again(portal: House) -> None:
+    status, text, _ = await post(portal, a_form(("a.png", PNG), csrf_token="of-another-session"))
+    assert status == 403
+    assert portal["cases"].asked("POST /attachments") == []
+    assert portal["cases"].asked("POST /cases") == []
+    assert "signed in again" in text
+    assert 'value="Paper jam in tray 3"' in text
+    assert f'name="csrf_token" value="{CSRF}"' in text
+
+
+async def test_no_file_goes_on_before_the_form_has_shown_where_it_comes_from(portal: House) -> None:
+    form = aiohttp.FormData()
+    form.add_field("file", PNG, filename="a.png")
+    for name, text in TYPED.items():
+        form.add_field(name, text)
+    await post(portal, form)
+    assert portal["cases"].asked("POST /attachments") == []
+
+
+async def test_a_form_of_another_site_reaches_nothing_and_shows_nothing_of_what_it_sent(portal: House) -> None:
+    headers = {"Cookie": portal.signed_in()["Cookie"], "Sec-Fetch-Site": "cross-site"}
+    answer = await portal.portal.post("/cases", data=a_form(("a.png", PNG)), headers=headers)
+    assert answer.status == 403
+    assert "Paper jam" not in await answer.text()
+    assert portal["cases"].asked("POST /attachments") == []
+
+
+async def test_after_the_session_ended_signing_in_leads_back_to_the_same_form(portal: House) -> None:
+    status, _, location = await post(portal, a_form(("a.png", PNG)), session=False)
+    assert status == 303
+    assert location == "/sign-in?next=%2Fcases%2Fnew%3Fserial%3DCNB7K2041X"
+    assert portal["cases"].seen == []
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("multipart/form-data", b"--x--", 400),
+        ("multipart/form-data; boundary=x", b"nothing of the kind", 400),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\ncut', 400),
+        ("multipart/mixed; boundary=x", b"--x--", 415),
+        ("application/json", b"{}", 415),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 300 + b"--x--\r\n",
+            413,
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"a" * 1_200_000 + b"\r\n--x--\r\n",
+            413,
+        ),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y--\r\n", 400),
+    ],
+)
+async def test_what_is_no_form_is_refused(portal: House, content_type: str, body: bytes, status: int) -> None:
+    headers = {"Cookie": portal.signed_in()["Cookie"], "Content-Type": content_type}
+    answer = await portal.portal.post("/cases", data=BytesIO(body), headers=headers, allow_redirects=False)
+    assert answer.status == status
+    assert portal["cases"].asked("POST /cases") == []
+
+
+async def test_a_wrong_pin_is_answered_with_the_valid_ones(portal: House) -> None:
+    portal["identity"].answers("GET /pins", says({"items": [a_pin("4711"), a_pin("4712", said="SA-1")]}))
+
+    async def refuse(_request: web.Request) -> web.Response:
+        answer = problem_response(422, "pin_not_valid", "pin")
+        told = (answer.body or b"").decode() if isinstance(answer.body, bytes) else ""
+        current = '"current":{"valid_pins":[{"pin":"4711","label":"Gold"}]},'
+        return web.Response(text="{" + current + told[1:], status=422, content_type="application/problem+json")
+
+    portal["cases"].answers("POST /cases", refuse)
+    status, text, _ = await post(portal, a_form(pin="4712"))
+    assert status == 422
+    assert "This PIN is not valid for this case. Valid are: 4711 (Gold)." in text
+    assert '<option value="4712" selected>4712 · Gold, for contract SA-1 only</option>' in text
+    assert "A wrong PIN delays the case." in text
+
+
+def a_pin(pin: str, **bound: str) -> dict[str, str | None]:
+    return {"pin": pin, "label": "Gold", "said": None, "site_id": None} | bound
+
+
+async def test_a_company_without_pins_and_a_service_without_files_leave_both_out(portal: House) -> None:
+    portal["cases"].answers("GET /attachment-limits", refuses(404, "not_found"))
+    answer = await portal.portal.get("/cases/new?serial=CNB7K2041X", headers=portal.signed_in())
+    text = await answer.text()
+    assert answer.status == 200
+    assert 'name="pin"' not in text
+    assert 'type="file"' not in text
+
+
+async def test_the_pin_of_the_profile_is_chosen_already(portal: House) -> None:
+    portal["identity"].answers("GET /profile", says({"pin": "4711"}))
+    portal["identity"].answers("GET /pins", says({"items": [a_pin("4711")]}))
+    answer = await portal.portal.get("/cases/new?serial=CNB7K2041X", headers=portal.signed_in())
+    assert '<option value="4711" selected>4711 · Gold</option>' in await answer.text()
+
+
+async def test_the_same_key_with_another_body_leads_to_the_case_that_was_made(portal: House) -> None:
+    case = {"number": "1000000009", "title": "Paper jam <b>", "created_at": "2026-11-22T09:00:00Z", "status": "new"}
+    portal["cases"].answers("GET /cases", says({"items": [case], "total": 1}))
+    portal["cases"].answers("POST /cases", refuses(422, "idempotency_key_reused"))
+    status, text, _ = await post(portal, a_form())
+    assert status == 422
+    assert '<a href="/cases/1000000009">Paper jam &lt;b&gt;</a>' in text
+    assert "the-key-of-this-form" not in text
+    assert 'value="Paper jam in tray 3"' in text
+
+
+async def test_every_field_of_the_form_has_a_help_text(portal: House) -> None:
+    portal["identity"].answers("GET /pins", says({"items": [a_pin("4711")]}))
+    site = {"id": "019abc00-0000-7000-8000-000000000001", "name": "Lyon", "city": "Lyon"}
+    portal["identity"].answers("GET /sites", says({"items": [site]}))
+    answer = await portal.portal.get("/cases/new?serial=CNB7K2041X", headers=portal.signed_in())
+    text = await answer.text()
+    form = text[text.index("data-draft") : text.index("</form>", text.index("data-draft"))]
+    named = set(re.findall(r'<(?:input|select|textarea)[^>]* name="([^"]+)"', form))
+    hidden = set(re.findall(r'<input type="hidden" name="([^"]+)"', form))
+    for name in named - hidden - {"file", "where", "parts"}:
+        assert f'popover id="f-{name}-help"' in form, name
+    assert 'popover id="f-attachment_ids-help"' in form
+
+
+async def test_the_form_speaks_french(house: House, portal: House) -> None:
+    session = a_session()
+    session["user"]["language"] = "fr"
+    house["identity"].answers("POST /session/resolve", says(session))
+    portal["cases"].answers("POST /attachments", refuses(422, "empty", "file.0"))
+    status, text, _ = await post(portal, a_form(("a.png", b"")))
+    assert status == 422
+    assert "Le fichier est vide" in text
+    assert "Soumettre le dossier" in text

@@ -1,0 +1,143 @@
+"""Files on their way through the gateway: in pieces, counted, bounded in time, and harmless on the way out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from io import BytesIO
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.service.gateway.stand_ins import CSRF, TOKEN, House, a_portal, never_answers, says, unused_url
+
+MIB = 1024 * 1024
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
+PATH = "/api/v1/attachments"
+
+
+async def pieces(size: int, sent: list[int] | None = None) -> AsyncIterator[bytes]:
+    for _ in range(0, size, 64 * 1024):
+        if sent is not None:
+            sent.append(64 * 1024)
+        yield b"x" * (64 * 1024)
+
+
+async def test_a_body_goes_through_as_it_came_with_who_sends_it(house: House) -> None:
+    house["cases"].answers("POST /attachments", says({"items": []}, status=201))
+    body = b"--x\r\n\r\n" + b"y" * (3 * MIB)
+    headers = house.signed_in(Idempotency_Key="mine") | FORM
+    answer = await house.portal.post(PATH, data=BytesIO(body), headers=headers)
+    assert (answer.status, await answer.json()) == (201, {"items": []})
+    (seen,) = house["cases"].seen
+    assert seen.body == body
+    assert (seen.headers["Content-Type"], seen.headers["Idempotency-Key"]) == (FORM["Content-Type"], "mine")
+    assert "X-Portico-Actor" in seen.headers
+    assert "Cookie" not in seen.headers
+
+
+async def test_the_gateway_does_not_wait_for_the_end_before_it_passes_on_the_beginning(house: House) -> None:
+    began = asyncio.Event()
+
+    async def reads_in_pieces(request: web.Request) -> web.StreamResponse:
+        assert await request.content.readexactly(5) == b"first"
+        began.set()
+        assert await request.content.read() == b"second"
+        return web.json_response({}, status=201)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"first"
+        await began.wait()
+        yield b"second"
+
+    inner = web.Application()
+    inner.router.add_post("/attachments", reads_in_pieces)
+    async with TestServer(inner) as cases:
+        urls = {name: service.url for name, service in house.services.items()} | {
+            "cases": f"http://127.0.0.1:{cases.port}"
+        }
+        portal = await a_portal(urls)
+        try:
+            assert (await portal.post(PATH, data=body(), headers=house.signed_in() | FORM)).status == 201
+        finally:
+            await portal.close()
+
+
+async def test_nothing_is_read_for_nobody_or_for_a_forged_form(house: House) -> None:
+    nobody = await house.portal.post(PATH, data=b"x", headers=FORM)
+    forged = await house.portal.post(PATH, data=b"x", headers={"Cookie": f"portico={TOKEN}", **FORM})
+    assert (nobody.status, forged.status) == (401, 403)
+    assert house["cases"].seen == []
+    assert CSRF not in await forged.text()
+
+
+async def test_a_body_that_says_it_is_too_long_is_refused_at_once(house: House) -> None:
+    try:
+        async with house.portal.post(PATH, data=BytesIO(b"x" * 7 * MIB), headers=house.signed_in() | FORM) as answer:
+            assert answer.status == 413
+    except aiohttp.ClientError:
+        pass  # the answer can be lost while we still send; nothing of it went on
+    assert house["cases"].seen == []
+
+
+async def test_a_body_that_does_not_say_so_is_cut_where_it_gets_too_long(house: House) -> None:
+    sent: list[int] = []
+    try:
+        async with house.portal.post(PATH, data=pieces(60 * MIB, sent), headers=house.signed_in() | FORM) as answer:
+            assert (answer.status, answer.content_type) == (413, "application/problem+json")
+    except aiohttp.ClientError:
+        pass  # as above
+    assert sum(sent) < 20 * MIB
+
+
+async def test_a_stalled_body_is_cut_off(house: House) -> None:
+    never = asyncio.Event()
+
+    async def stalls() -> AsyncIterator[bytes]:
+        yield b"x"
+        await never.wait()
+
+    try:
+        async with house.portal.post(PATH, data=stalls(), headers=house.signed_in() | FORM) as answer:
+            assert answer.status == 408
+    finally:
+        never.set()
+
+
+async def test_a_service_that_is_away_or_never_answers_is_told(house: House) -> None:
+    house["cases"].answers("POST /attachments", never_answers)
+    silent = await house.portal.post(PATH, data=pieces(MIB), headers=house.signed_in() | FORM)
+    assert (silent.status, silent.headers["Retry-After"]) == (503, "2")
+    urls = {name: service.url for name, service in house.services.items()} | {"cases": unused_url()}
+    portal = await a_portal(urls)
+    try:
+        away = await portal.post(PATH, data=pieces(MIB), headers=house.signed_in() | FORM)
+        assert away.status == 503
+    finally:
+        await portal.close()
+
+
+async def test_a_refusal_comes_back_as_the_service_said_it(house: House) -> None:
+    house["cases"].answers("POST /attachments", says({"code": "invalid"}, status=422))
+    answer = await house.portal.post(PATH, data=pieces(MIB), headers=house.signed_in() | FORM)
+    assert (answer.status, await answer.json()) == (422, {"code": "invalid"})
+
+
+async def test_a_download_keeps_what_makes_it_harmless(house: House) -> None:
+    async def file(_request: web.Request) -> web.Response:
+        kept = {
+            "Content-Disposition": "attachment; filename=\"a.xml\"; filename*=UTF-8''a.xml",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Cache-Control": "private, no-store",
+        }
+        return web.Response(body=b"<a/>", content_type="application/xml", headers={**kept, "X-Inner": "secret"})
+
+    house["cases"].answers("GET /attachments/abc", file)
+    async with house.portal.get(f"{PATH}/abc", headers=house.signed_in()) as answer:
+        assert (answer.status, await answer.read(), answer.content_type) == (200, b"<a/>", "application/xml")
+        assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+        assert answer.headers["Cache-Control"] == "private, no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Disposition"].startswith("attachment;")
+        assert answer.headers["Content-Length"] == "4"
+        assert "X-Inner" not in answer.headers

@@ -1,0 +1,97 @@
+"""The public page behind the unsubscribe link of an e-mail."""
+
+import logging
+
+import pytest
+from aiohttp import FormData, web
+
+from tests.service.gateway.stand_ins import House, problem_response, says
+
+TOKEN = "AaIDJy1Ocs6JwXpTzm4rdwADNTQgLtGX8vo0Q7cI49P3DA"
+PATH = f"/unsubscribe/{TOKEN}"
+FOUND = {"kind": "case_created", "email": "a…@example.com", "is_wanted": True}
+
+
+@pytest.fixture
+def portal(house: House) -> House:
+    house["notifications"].answers(f"GET {PATH}", says(FOUND))
+    house["notifications"].answers(f"POST {PATH}", says({}))
+    return house
+
+
+def _bodies(house: House) -> list[bytes]:
+    return [seen.body for seen in house["notifications"].asked(f"POST {PATH}")]
+
+
+async def test_the_page_shows_what_would_stop_and_changes_nothing(portal: House) -> None:
+    async with portal.portal.get(PATH) as response:
+        page = await response.text()
+        assert response.status == 200
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Cache-Control"] == "no-store"
+    assert "a…@example.com" in page
+    assert f'<form method="post" action="{PATH}">' in page
+    async with portal.portal.head(PATH) as response:
+        assert response.status == 200
+    assert _bodies(portal) == []
+
+
+@pytest.mark.parametrize("as_multipart", [False, True])
+async def test_a_provider_needs_no_session_no_origin_and_no_csrf_token(portal: House, *, as_multipart: bool) -> None:
+    form = FormData({"List-Unsubscribe": "One-Click"}, default_to_multipart=as_multipart)
+    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://webmail.example", "Cookie": "portico="}
+    async with portal.portal.post(PATH, data=form, headers=headers) as response:
+        assert response.status == 200
+    assert _bodies(portal) == [b'{"scope":"kind"}']
+
+
+@pytest.mark.parametrize(
+    ("typed", "scope"),
+    [("scope=kind", "kind"), ("scope=case_emails", "case_emails"), ("scope=x", "kind"), ("", "kind")],
+)
+async def test_the_form_chooses_between_the_kind_and_all(portal: House, typed: str, scope: str) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with portal.portal.post(PATH, data=typed, headers=headers) as response:
+        assert response.status == 200
+        assert "no-store" in response.headers["Cache-Control"]
+    assert _bodies(portal) == [b'{"scope":"%s"}' % scope.encode()]
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe=%zz", b"&" * 5000, b"a=1&" * 200])
+async def test_no_form_breaks_the_page(portal: House, body: bytes) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with portal.portal.post(PATH, data=body, headers=headers) as response:
+        assert response.status == 200
+
+
+async def test_a_broken_link_says_so_and_has_no_button(house: House) -> None:
+    async with house.portal.get("/unsubscribe/broken") as response:
+        page = await response.text()
+        assert response.status == 404
+    assert '<form method="post" action="/unsubscribe' not in page
+
+
+async def test_while_notifications_is_away_nobody_is_told_that_it_worked(house: House) -> None:
+    house["notifications"].answers(f"POST {PATH}", _away)
+    async with house.portal.post(PATH, data={"List-Unsubscribe": "One-Click"}) as response:
+        assert response.status == 503
+        assert "Retry-After" in response.headers
+    await house["notifications"].stop()
+    async with house.portal.post(PATH, data={"List-Unsubscribe": "One-Click"}) as response:
+        assert response.status == 503
+    async with house.portal.get(PATH) as response:
+        assert response.status == 503
+
+
+async def _away(_request: web.Request) -> web.Response:
+    return problem_response(503, "unavailable")
+
+
+async def test_the_token_stays_out_of_the_logs(portal: House, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger().addHandler(caplog.handler)  # starting the gateway took it away
+    async with portal.portal.get(PATH), portal.portal.post(PATH, data={"List-Unsubscribe": "One-Click"}):
+        pass
+    # The test server writes an access log; `serve` does not.
+    logged = str([record.msg for record in caplog.records if record.name != "aiohttp.access"])
+    assert "/unsubscribe/{token}" in logged
+    assert TOKEN not in logged

@@ -1,0 +1,74 @@
+"""The case form: what becomes of its fields, who is told, and the limits of files in words."""
+
+from typing import Any
+
+from services.gateway.forms import Form
+from services.gateway.limits import Limits, size
+from services.gateway.pages.new_case import case_json, told_by_mail
+from services.gateway.pages.uploads import Posted
+from shared.i18n import reading_in
+
+LIMITS = Limits(3, 2 * 1024 * 1024, 6 * 1024 * 1024, ("png", "txt"))
+ADDRESS = {f"{group}.city": "Lyon" for group in ("equipment_address", "parts_address")}
+
+
+def a_contact(**fields: str | None) -> dict[str, Any]:
+    return {"first_name": "Luc", "last_name": "Petit", "email": "luc@example.com", "user_id": None} | fields
+
+
+def test_the_address_that_is_not_chosen_does_not_count_whatever_was_typed_there() -> None:
+    at_site = case_json({**ADDRESS, "where": "site", "site_id": "7", "parts": "same"})
+    assert at_site["site_id"] == "7"
+    assert "equipment_address" not in at_site
+    assert "parts_address" not in at_site
+    elsewhere = case_json({**ADDRESS, "where": "address", "site_id": "7", "parts": "other"})
+    assert "site_id" not in elsewhere
+    assert elsewhere["equipment_address"] == elsewhere["parts_address"] == {"city": "Lyon"}
+
+
+def test_a_missing_site_is_sent_so_that_its_error_stands_at_the_list() -> None:
+    assert case_json({"where": "site"})["site_id"] == ""
+
+
+def test_the_ids_of_files_become_a_list_and_their_names_stay_out() -> None:
+    body = case_json({"attachment_ids": "one two", "attachment_name.one": "a.png", "where": "site"})
+    assert body["attachment_ids"] == ["one", "two"]
+    assert "attachment_name" not in body
+    assert "attachment_ids" not in case_json({"attachment_ids": "", "where": "site"})
+
+
+def test_an_empty_pin_and_an_empty_second_contact_are_left_out() -> None:
+    body = case_json({"pin": "", "secondary_contact.email": " ", "where": "site"})
+    assert "pin" not in body
+    assert "secondary_contact" not in body
+    assert case_json({"pin": "4711", "where": "site"})["pin"] == "4711"
+
+
+def test_each_person_is_told_once() -> None:
+    submitter = {"user_id": "1", "name": "Ana Duarte"}
+    case = {"submitter": submitter, "contact": a_contact(user_id="1"), "secondary_contact": None}
+    assert told_by_mail(case) == ["Ana Duarte"]
+    case = {"submitter": submitter, "contact": a_contact(), "secondary_contact": a_contact()}
+    assert told_by_mail(case) == ["Ana Duarte", "Luc Petit (luc@example.com)"]
+
+
+def test_sizes_are_said_as_people_say_them() -> None:
+    assert [size(count) for count in (1, 300_000, 2 * 1024 * 1024, 1_600_000)] == ["1 kB", "293 kB", "2 MB", "1.5 MB"]
+    with reading_in("fr"):
+        assert size(1_600_000) == "1,5 Mo"
+
+
+def test_a_refused_file_hears_its_rule_and_its_limit() -> None:
+    assert LIMITS.sentence("too_large") == "The file is too large. A file may have at most 2 MB."
+    assert LIMITS.sentence("file_type") == "Files of this kind are not accepted. Accepted are: png, txt."
+    assert LIMITS.sentence("new_rule", "What the service says of it.") == "What the service says of it."
+    assert LIMITS.sentence("new_rule") == "This file is not accepted."
+    assert set(LIMITS.sentences().values()) == {LIMITS.sentence(code) for code in LIMITS.sentences()}
+
+
+def test_a_form_with_a_refused_file_keeps_what_was_typed_and_gets_another_key_for_files() -> None:
+    form = Posted({"title": "Paper jam", "upload_key": "old"}, ("a.exe: No.", "b.exe: No.")).form
+    assert form["title"] == "Paper jam"
+    assert form["upload_key"] not in {"", "old"}
+    assert form.errors == {"attachment_ids": "a.exe: No.\nb.exe: No."}
+    assert Posted(Form().typed).form.errors == {}
