@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, Request, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
 
 from deploy.local.stack import Stack
 from tests.builders import a_serial, an_email
@@ -71,6 +71,19 @@ async def submit(page: Page, base_url: str, serial: str, *, title: str) -> str:
     return number[0]
 
 
+@pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
+async def page(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+    """The same path, whether the browser runs scripts or not."""
+    context = await browser.new_context(
+        java_script_enabled=request.param, viewport={"width": 1280, "height": 900}, locale="en-GB"
+    )
+    context.set_default_timeout(15_000)
+    try:
+        yield await context.new_page()
+    finally:
+        await context.close()
+
+
 @pytest.mark.timeout(180)
 async def test_a_customer_joins_submits_follows_and_hears_of_a_case(  # noqa: PLR0915  # one story
     stack: Stack, page: Page, vera: Visitor
@@ -124,7 +137,7 @@ async def test_a_customer_joins_submits_follows_and_hears_of_a_case(  # noqa: PL
     await page.get_by_role("button", name="View profile").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("View profile")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_role("status")).to_be_visible()
+    await expect(page.get_by_role("status").filter(has_text="Your profile is saved.")).to_be_visible()
     await page.goto(f"{stack.base_url}/sites")
     await page.get_by_label("Name of the site").fill("Lyon")
     await page.get_by_label("Address", exact=True).fill("1 rue de la Paix")

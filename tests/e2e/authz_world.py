@@ -3,13 +3,14 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import aiohttp
+import orjson
 
 from deploy.local.stack import Stack
 from shared.codes import Purpose, link_code
@@ -41,6 +42,7 @@ class Ask:
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     json: Json | None = None
+    body: bytes | None = None  # where it is no JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     asker: Someone | None = None  # another session of the same user, for what ends it
 
@@ -68,6 +70,7 @@ class World:
         self.serial = ""
         self.site_id = ""
         self.number = ""
+        self.file_id = ""
 
     async def build(self) -> None:
         await self._command("create-vendor-admin", email := an_email("vendor"))
@@ -82,7 +85,8 @@ class World:
         await self.json("POST", "/vendor/products", vendor, product)
         self.site_id = (await self.new_site())["id"]
         self.serial = await self.new_device()
-        self.number = await self.new_case()
+        self.file_id = await self.new_file()
+        self.number = await self.new_case(attachment_ids=[self.file_id])
         await self._until_cases_knows_its_submitter()
 
     def text(self, words: str) -> str:
@@ -95,7 +99,7 @@ class World:
         asker = ask.asker or who
         url = f"{self._stack.base_url}/api/v1{path.format(**ask.path)}"
         async with self._http.request(
-            method, url, params=ask.query, json=ask.json, headers={**asker.headers, **ask.headers}
+            method, url, params=ask.query, json=ask.json, data=ask.body, headers={**asker.headers, **ask.headers}
         ) as answer:
             return Answered(answer.status, await answer.read())
 
@@ -121,8 +125,19 @@ class World:
         await self.json("POST", "/vendor/devices", self.people["vendor_admin"], {**body, "site_id": self.site_id})
         return serial
 
-    async def new_case(self) -> str:
-        return str((await self.json("POST", "/cases", self.people["own"], self.a_case()))["number"])
+    async def new_case(self, **fields: Any) -> str:
+        return str((await self.json("POST", "/cases", self.people["own"], {**self.a_case(), **fields}))["number"])
+
+    async def new_file(self) -> str:
+        answer = await self.ask("POST", "/attachments", self.people["own"], self.a_file())
+        assert answer.status == HTTPStatus.CREATED, answer.told
+        return str(orjson.loads(answer.body)["items"][0]["id"])
+
+    def a_file(self) -> Ask:
+        boundary = secrets.token_hex(8)
+        disposition = f'Content-Disposition: form-data; name="file"; filename="{self.canary}.txt"'
+        body = f"--{boundary}\r\n{disposition}\r\n\r\n{self.text('Log')}\r\n--{boundary}--\r\n"
+        return Ask(body=body.encode(), headers={"Content-Type": f"multipart/form-data; boundary={boundary}"})
 
     async def new_invitation(self) -> str:
         body = {"invitations": [{"email": an_email(self.canary), "role": "member"}]}
@@ -254,6 +269,17 @@ async def _the_case(world: World, _who: Someone) -> Ask:
     return Ask({"number": world.number})
 
 
+async def _a_file(world: World, who: Someone) -> Ask:
+    # A stranger's file has nothing of the first company in it.
+    asked = world.a_file()
+    own = {"own", "member"}
+    return asked if who.column in own else replace(asked, body=(asked.body or b"").replace(world.canary.encode(), b"x"))
+
+
+async def _the_file(world: World, _who: Someone) -> Ask:
+    return Ask({"id": world.file_id})
+
+
 async def _a_comment(world: World, _who: Someone) -> Ask:
     return Ask({"number": world.number}, json={"action": "comment", "text": "Any news?"})
 
@@ -272,6 +298,24 @@ async def _the_company(world: World, _who: Someone) -> Ask:
 
 async def _an_invitation_to_the_company(world: World, _who: Someone) -> Ask:
     return Ask({"id": world.company_id}, json={"invitations": [{"email": an_email(), "role": "company_admin"}]})
+
+
+async def _new_pins_of_the_company(world: World, _who: Someone) -> Ask:
+    path = f"/vendor/companies/{world.company_id}/pins"
+    version = (await world.json("GET", path, world.people["vendor_admin"]))["version"]
+    pin = {
+        "pin": secrets.token_hex(4),
+        "label": world.text("Gold"),
+        "instructions": world.text("Call the depot first."),
+    }
+    return Ask({"id": world.company_id}, json={"pins": [pin]}, headers={"If-Match": f'"{version}"'})
+
+
+async def _pins_to_see(world: World, who: Someone) -> Ask:
+    wanted = await _new_pins_of_the_company(world, who)
+    made = await world.ask("PUT", "/vendor/companies/{id}/pins", world.people["vendor_admin"], wanted)
+    assert made.status == HTTPStatus.OK, made.told
+    return Ask({"id": world.company_id})
 
 
 async def _a_new_product(_world: World, _who: Someone) -> Ask:
@@ -313,6 +357,7 @@ PREPARE: dict[str, Prepare] = {
     "POST /invitations": _an_invitation_to_the_site,
     "POST /invitations/{id}/resend": _a_new_invitation,
     "DELETE /invitations/{id}": _a_new_invitation,
+    "GET /pins": _pins_to_see,
     "GET /deliveries": _NOTHING,
     "GET /products": _NOTHING,
     "GET /devices": _NOTHING,
@@ -324,12 +369,17 @@ PREPARE: dict[str, Prepare] = {
     "GET /cases.xlsx": _the_cases_of_the_device,
     "GET /cases/{number}": _the_case,
     "POST /cases/{number}/actions": _a_comment,
+    "POST /attachments": _a_file,
+    "GET /attachments/{id}": _the_file,
+    "GET /attachment-limits": _NOTHING,
     "GET /agent/cases": _NOTHING,
     "POST /agent/cases/{number}/actions": _a_note,
     "GET /vendor/companies": _NOTHING,
     "POST /vendor/companies": _a_new_company,
     "GET /vendor/companies/{id}": _the_company,
     "POST /vendor/companies/{id}/invitations": _an_invitation_to_the_company,
+    "GET /vendor/companies/{id}/pins": _pins_to_see,
+    "PUT /vendor/companies/{id}/pins": _new_pins_of_the_company,
     "POST /vendor/products": _a_new_product,
     "POST /vendor/devices": _a_new_device,
     "POST /vendor/agreements": _a_new_agreement,

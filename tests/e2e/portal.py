@@ -1,10 +1,12 @@
 """People who use Portico through its JSON API, and the mails they get."""
 
+import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Self
 
 import aiohttp
@@ -56,7 +58,13 @@ class Visitor:
         return self._good(await self.call("GET", path, params=query))
 
     async def post(self, path: str, body: Json, **request: Any) -> Any:
-        return self._good(await self.call("POST", path, json=body, **request))
+        """What was made a moment ago in one service is on its way to the others: that is waited for."""
+        give_up_at = monotonic() + 30
+        while True:
+            answer = await self.call("POST", path, json=body, **request)
+            if answer.status != 422 or answer.code != "not_yet_known" or monotonic() > give_up_at:
+                return self._good(answer)
+            await asyncio.sleep(0.5)
 
     async def put(self, path: str, body: Json, **request: Any) -> Any:
         return self._good(await self.call("PUT", path, json=body, **request))

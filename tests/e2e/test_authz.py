@@ -102,6 +102,7 @@ async def test_not_there_and_not_yours_are_the_same_answer(world: World) -> None
     for method, path, ask in [
         ("GET", "/sites/{}", (world.site_id, world.company_id)),
         ("GET", "/devices/{}", (world.serial, "CN0NOTTHERE")),
+        ("GET", "/attachments/{}", (world.file_id, "AAAAAAAAAAAAAAAAAAAAAA")),
     ]:
         not_yours, not_there = [await world.ask(method, path.format(value), stranger) for value in ask]
         assert (not_yours.status, not_there.status) == (404, 404)

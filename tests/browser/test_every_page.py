@@ -1,0 +1,111 @@
+"""Every page, in both languages, light and dark, narrow and wide: accessible, quiet, small, and only from here."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Cookie, Page, Request, Response
+
+from deploy.local.stack import Stack
+from tests.browser.walking import World, make_world, sign_in
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+FIRST_PAGE_BYTES = 100_000
+
+
+@pytest.fixture(scope="module")
+async def world(stack: Stack) -> World:
+    return await make_world(stack)
+
+
+@asynccontextmanager
+async def a_browser(browser: Browser, *, width: int, scheme: str, language: str) -> AsyncIterator[BrowserContext]:
+    context = await browser.new_context(
+        viewport={"width": width, "height": 800},
+        color_scheme="dark" if scheme == "dark" else "light",
+        locale={"en": "en-GB", "fr": "fr-FR"}[language],
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(15_000)
+    try:
+        yield context
+    finally:
+        await context.close()
+
+
+async def in_language(page: Page, stack: Stack, language: str) -> None:
+    """The user's own language counts; this changes it as the user would, by the profile's form."""
+    await page.goto(f"{stack.base_url}/profile")
+    await page.locator("select[name=language]").select_option(language)
+    await page.locator("form[action='/profile'] button").last.click()
+    await page.locator("button[name=step][value=save]").click()
+    await page.wait_for_url("**/profile?done=saved*")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1440, "dark")])
+async def test_no_page_violates_wcag_or_says_anything_in_the_console(
+    stack: Stack, world: World, browser: Browser, *, language: str, width: int, scheme: str
+) -> None:
+    trouble: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        # A browser logs that a page was answered with 404: that is what the page is about.
+        if message.type in {"error", "warning"} and "404" not in message.text:
+            trouble.append(f"console: {message.text}")
+
+    def note_request(request: Request) -> None:
+        if not request.url.startswith((stack.base_url, "data:", "blob:")):
+            trouble.append(f"elsewhere: {request.url}")
+
+    async with a_browser(browser, width=width, scheme=scheme, language=language) as context:
+        page = await context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: trouble.append(f"script: {error}"))
+        page.on("request", note_request)
+        for name, path in world.public_pages.items():
+            trouble += await _look(page, stack, name, path, language)
+        await sign_in(page, stack, world.admin_email)
+        await in_language(page, stack, language)
+        for name, path in world.pages.items():
+            trouble += await _look(page, stack, name, path, language)
+    assert trouble == []
+
+
+async def _look(page: Page, stack: Stack, name: str, path: str, language: str) -> list[str]:
+    await page.goto(f"{stack.base_url}{path}")
+    trouble = []
+    if (said := await page.locator("html").get_attribute("lang")) != language:
+        trouble.append(f"{name}: speaks {said}")
+    if await page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+        trouble.append(f"{name}: wider than the screen")
+    results = await Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG}})
+    for violation in results.response["violations"]:
+        nodes = [node["html"][:120] for node in violation["nodes"][:3]]
+        trouble.append(f"{name}: {violation['id']} ({violation['help']}): {nodes}")
+    return trouble
+
+
+@pytest.mark.timeout(300)
+async def test_every_first_page_is_small(stack: Stack, world: World, browser: Browser) -> None:
+    sizes: dict[str, int] = {}
+    async with a_browser(browser, width=1440, scheme="light", language="en") as context:
+        page = await context.new_page()
+        await sign_in(page, stack, world.admin_email)
+        cookies = await context.cookies()
+    for name, path in (world.public_pages | world.pages).items():
+        sizes[name] = await _bytes_of(browser, stack, path, cookies)
+    assert {name: size for name, size in sizes.items() if size > FIRST_PAGE_BYTES} == {}
+
+
+async def _bytes_of(browser: Browser, stack: Stack, path: str, cookies: Sequence[Cookie]) -> int:
+    """What a browser with nothing in its cache gets for one page."""
+    answers: list[Response] = []
+    async with a_browser(browser, width=1440, scheme="light", language="en") as fresh:
+        await fresh.add_cookies([{"name": c["name"], "value": c["value"], "url": stack.base_url} for c in cookies])
+        page = await fresh.new_page()
+        page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108  # Playwright wants a Python function
+        await page.goto(f"{stack.base_url}{path}", wait_until="networkidle")
+        return sum([len(await answer.body()) for answer in answers if answer.ok])

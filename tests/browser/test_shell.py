@@ -1,0 +1,115 @@
+"""What surrounds every page: search, menus, dialogs, sections, the choice of a language; with scripts and without."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from deploy.local.stack import Stack
+from tests.builders import an_email
+from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
+
+
+@pytest.fixture(scope="module")
+async def ana(stack: Stack) -> AsyncIterator[Visitor]:
+    """A company's administrator, who has invited somebody."""
+    await vendor_admin_exists(stack)
+    async with visiting(stack, an_email()) as admin:
+        async with visiting(stack, VENDOR_ADMIN) as vendor:
+            await vendor.sign_in()
+            company = await a_company(vendor)
+            invited = {"invitations": [{"email": admin.email, "role": "company_admin"}]}
+            await vendor.post(f"/vendor/companies/{company['id']}/invitations", invited)
+        await join(stack, admin)
+        await admin.sign_in()
+        await admin.complete_profile()
+        await admin.post("/invitations", {"invitations": [{"email": an_email(), "role": "member"}]})
+        yield admin
+
+
+@pytest.fixture
+async def shell(page: Page, stack: Stack, ana: Visitor) -> Page:
+    await page.goto(f"{stack.base_url}/sign-in")
+    await page.get_by_label("E-mail address").fill(ana.email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Welcome")
+    return page
+
+
+async def test_the_search_is_one_key_away_on_wide_and_on_narrow_screens(shell: Page) -> None:
+    search = shell.get_by_role("searchbox", name="Search cases")
+    await shell.keyboard.press("Control+k")
+    await expect(search).to_be_focused()
+    await shell.set_viewport_size({"width": 360, "height": 740})
+    await shell.reload()
+    await expect(search).to_be_hidden()
+    await shell.keyboard.press("Control+k")
+    await expect(search).to_be_focused()
+    await search.fill("paper")
+    await search.press("Enter")
+    await expect(shell).to_have_url(re.compile(r"/cases\?q=paper$"))
+
+
+async def test_escape_closes_a_menu_and_gives_the_focus_back(shell: Page) -> None:
+    menu = shell.locator("summary", has_text="Company")
+    await menu.focus()
+    await shell.keyboard.press("Enter")
+    await expect(shell.get_by_role("link", name="Users")).to_be_visible()
+    await shell.keyboard.press("Tab")
+    await shell.keyboard.press("Escape")
+    await expect(shell.get_by_role("link", name="Users")).to_be_hidden()
+    await expect(menu).to_be_focused()
+
+
+async def test_an_action_of_a_case_is_a_dialog_and_its_refusal_keeps_it_open(shell: Page, ana: Visitor) -> None:
+    case = await ana.submit(serial="SH1234567")
+    await shell.goto(re.sub(r"/$", "", shell.url) + f"/cases/{case['number']}")
+    await shell.locator("summary", has_text="Update this case").click()
+    await shell.get_by_role("link", name="Close", exact=True).click()
+    dialog = shell.get_by_role("dialog", name="Close")
+    await expect(dialog.get_by_label("Reason")).to_be_focused()
+    await dialog.get_by_role("link", name="Do nothing").click()
+    await expect(dialog).to_be_hidden()
+    await expect(shell.locator("summary", has_text="Update this case")).to_be_focused()
+    await shell.keyboard.press("Enter")
+    await shell.get_by_role("link", name="Close", exact=True).click()
+    await dialog.get_by_label("Reason").fill("It works again.")
+    await dialog.get_by_role("button", name="Close the case").click()
+    await expect(shell.locator("#errors")).to_be_focused()
+    await expect(dialog.get_by_label("Reason")).to_have_value("It works again.")
+    await dialog.get_by_label("Yes").check()
+    await dialog.get_by_role("button", name="Close the case").click()
+    await expect(shell.get_by_role("status").filter(has_text="The case is closed.")).to_be_visible()
+
+
+async def test_all_sections_of_a_case_close_and_open_together(shell: Page, ana: Visitor) -> None:
+    case = await ana.submit(serial="SH1234567")
+    await shell.goto(re.sub(r"/$", "", shell.url) + f"/cases/{case['number']}")
+    await expect(shell.locator("details.section[open]")).to_have_count(4)
+    await shell.get_by_role("button", name="Collapse all").click()
+    await expect(shell.locator("details.section[open]")).to_have_count(0)
+    await shell.get_by_role("button", name="Expand all").click()
+    await expect(shell.locator("details.section[open]")).to_have_count(4)
+
+
+async def test_withdrawing_an_invitation_is_asked_once_more(shell: Page) -> None:
+    await shell.goto(re.sub(r"/$", "", shell.url) + "/users")
+    await shell.get_by_role("link", name="Withdraw the invitation of").click()
+    dialog = shell.get_by_role("dialog", name="Withdraw this invitation?")
+    await dialog.get_by_role("button", name="Withdraw the invitation").click()
+    await expect(shell.get_by_role("status").filter(has_text="withdrawn")).to_be_visible()
+
+
+async def test_a_visitor_chooses_french_without_scripts_and_stays_on_the_page(browser: Browser, stack: Stack) -> None:
+    context = await browser.new_context(java_script_enabled=False, base_url=stack.base_url, locale="en-GB")
+    try:
+        plain = await context.new_page()
+        await plain.goto("/sign-in?next=%2Fcases")
+        await plain.get_by_role("button", name="Français").click()
+        await expect(plain).to_have_url(re.compile(r"/sign-in\?next=(%2F|/)cases$"))
+        await expect(plain.locator("html")).to_have_attribute("lang", "fr")
+        await expect(plain.get_by_role("heading", level=1)).to_have_text("Se connecter")
+    finally:
+        await context.close()

@@ -1,0 +1,106 @@
+"""Every page of the portal by its address, with what has to be there for it, for tests that look at all of them."""
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from playwright.async_api import Page
+
+from deploy.local.stack import Stack
+from tests.builders import a_serial, an_email
+from tests.e2e.portal import (
+    PASSWORD,
+    VENDOR_ADMIN,
+    Visitor,
+    a_company,
+    join,
+    link_in,
+    mail_for,
+    vendor_admin_exists,
+    visiting,
+)
+
+# Its check digit is right, and no case will ever have it.
+NOBODYS_NUMBER = "9999999990"
+
+
+@dataclass(frozen=True)
+class World:
+    """A customer with a covered device, a site, a case of each kind, and somebody invited."""
+
+    admin_email: str
+    serial: str
+    number: str
+    closed_number: str
+    invitation_code: str
+
+    @property
+    def public_pages(self) -> dict[str, str]:
+        return {
+            "start-public": "/",
+            "sign-in": "/sign-in",
+            "verify": "/verify?email=ana@example.com",
+            "invitation": f"/invitations/{self.invitation_code}",
+            "invitation-gone": "/invitations/nothing",
+            "components": "/components",
+            "unsubscribe": "/unsubscribe/nothing",
+        }
+
+    @property
+    def pages(self) -> dict[str, str]:
+        return {
+            "start": "/",
+            "cases": "/cases",
+            "cases-empty": "/cases?view=waiting",
+            "case": f"/cases/{self.number}",
+            "case-closed": f"/cases/{self.closed_number}",
+            "case-created": f"/cases/{self.number}/created",
+            "new-start": "/cases/new",
+            "new-unsure": "/cases/new?q=zzz",
+            "new-form": f"/cases/new?serial={self.serial}",
+            "profile": "/profile",
+            "sites": "/sites",
+            "users": "/users",
+            "missing": f"/cases/{NOBODYS_NUMBER}",
+        }
+
+
+async def make_world(stack: Stack) -> World:
+    """Through the API, as people would."""
+    await vendor_admin_exists(stack)
+    email, serial, product = an_email(), a_serial(), f"LP{secrets.token_hex(4)}"
+    async with visiting(stack, VENDOR_ADMIN) as vera, visiting(stack, email) as ana:
+        await vera.sign_in()
+        company = await a_company(vera)
+        await vera.post("/vendor/products", {"product_number": product, "name": "LaserPress 600"})
+        device = {"serial": serial, "product_number": product, "company_id": company["id"]}
+        await vera.post("/vendor/devices", device)
+        invited = {"invitations": [{"email": email, "role": "company_admin"}]}
+        await vera.post(f"/vendor/companies/{company['id']}/invitations", invited)
+        await join(stack, ana)
+        await ana.sign_in()
+        await ana.complete_profile()
+        number = await _a_lively_case(vera, ana, serial)
+        closed = await ana.submit(serial=serial, title="Closed again")
+        await ana.act(closed["number"], action="close", version=1, reason="It works again.", resolved=True)
+        guest = an_email("guest")
+        await ana.post("/invitations", {"invitations": [{"email": guest, "role": "member"}]})
+        code = link_in(await mail_for(stack, guest), "invitations")
+    return World(email, serial, number, closed["number"], code)
+
+
+async def _a_lively_case(vera: Visitor, ana: Visitor, serial: str) -> str:
+    number = str((await ana.submit(serial=serial))["number"])
+    await vera.agent_act(number, action="take")
+    replied = await vera.agent_act(number, action="reply", text="Please send the event log.")
+    await vera.agent_act(number, action="set_status", version=replied["version"], status="waiting_customer")
+    return number
+
+
+async def sign_in(page: Page, stack: Stack, email: str) -> None:
+    """By the form's field names, whatever the language."""
+    await page.goto(f"{stack.base_url}/sign-in")
+    await page.locator("input[name=email]").fill(email)
+    await page.locator("input[name=password]").fill(PASSWORD)
+    await page.locator("main form button").first.click()
+    await page.wait_for_url(re.compile(r"/$"))
