@@ -44,7 +44,7 @@ from shared.schemas.cases import (
 _PERSON = TypeAdapter(Person)
 
 
-async def act(  # what the use case needs comes in
+async def act(
     db: Database, actor: Actor, number: str, action: CaseActionUnion, *, limits: Limits, intent: Intent, now: datetime
 ) -> None:
     """What the customer's side does with a case; a repeat with the same intent changes nothing.
@@ -104,7 +104,7 @@ def _changed(
             return case.change_severity(severity, by=actor, entry_id=entry_id, digest=digest, now=now)
 
 
-async def act_as_agent(  # what the use case needs comes in
+async def act_as_agent(
     db: Database, actor: Actor, number: str, action: AgentActionUnion, *, limits: Limits, intent: Intent, now: datetime
 ) -> None:
     """What the vendor's side does with a case; a repeat with the same intent changes nothing.
@@ -129,7 +129,7 @@ async def act_as_agent(  # what the use case needs comes in
             await _save(db, actor, await _changed_by_agent(db, case, actor, action, intent=intent, now=now))
 
 
-async def _changed_by_agent(  # what the use case needs comes in
+async def _changed_by_agent(
     db: Database,
     case: Case,
     actor: Actor,

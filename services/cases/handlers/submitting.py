@@ -20,7 +20,7 @@ from shared.schemas.cases import ContactBody, SubmitCase
 _ADDRESS = TypeAdapter(PostalAddress)
 
 
-async def submit_case(  # what the use case needs comes in
+async def submit_case(
     db: Database,
     numbers: store.CaseNumbers,
     actor: Actor,
