@@ -140,7 +140,6 @@ def settings(mongo_url: str) -> CasesSettings:
             "PORTICO_SECRET_KEY": TEST_SECRET,
             "MONGO_URL": mongo_url,
             "RABBITMQ_URL": UNREACHABLE_BROKER,
-            "PORTICO_LOG_LEVEL": "error",
         }
     )
 

@@ -144,7 +144,6 @@ async def a_replica(mongo_url: str, **environment: str) -> AsyncIterator[CasesAp
             "PORTICO_SECRET_KEY": TEST_SECRET,
             "MONGO_URL": mongo_url,
             "RABBITMQ_URL": UNREACHABLE_BROKER,
-            "PORTICO_LOG_LEVEL": "error",
             **environment,
         }
     )
