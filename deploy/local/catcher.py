@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import json
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_string, policy
@@ -63,54 +62,77 @@ _PAGE = Environment(autoescape=True, undefined=StrictUndefined).from_string("""\
 
 
 @dataclass(frozen=True)
+class Mail:
+    """A caught mail as it is shown, and as JSON: read once, though tests ask for it ten times a second."""
+
+    shown: dict[str, Any]
+    json: bytes
+
+    @classmethod
+    def of(cls, mail_id: str, kept: dict[str, Any]) -> "Mail":
+        """Read what `MailFolder` keeps of a mail."""
+        message = message_from_string(kept["raw"], policy=policy.default)
+        shown = {
+            "id": mail_id,
+            "from": kept["from"],
+            "to": kept["to"],
+            "received_at": kept["received_at"],
+            "subject": str(message["Subject"] or "(no subject)"),
+            "text": _body(message, "plain"),
+            "html": _body(message, "html"),
+            "headers": {name: str(value) for name, value in message.items()},
+        }
+        return cls(shown, json.dumps(shown).encode())
+
+    def is_to(self, address: str) -> bool:
+        """Whether this address was among those that the mail was handed over for."""
+        return address.lower() in map(str.lower, self.shown["to"])
+
+
 class MailFolder:
-    """The caught mails, one file each, so that a restart keeps them."""
+    """The caught mails: in memory, and one file each, so that a restart has them again."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        """Reads what an earlier run left there."""
+        self._path = path
+        self._path.mkdir(parents=True, exist_ok=True)
+        files = sorted(self._path.glob("*.json"))
+        self._mails = {file.stem: Mail.of(file.stem, json.loads(file.read_text(encoding="utf-8"))) for file in files}
 
-    def keep(self, envelope: Envelope) -> None:
-        """Write one mail; a reader sees it whole or not at all."""
+    async def keep(self, envelope: Envelope) -> None:
+        """Takes one mail; when it returns the mail is in its file."""
         now = datetime.now(UTC)
+        mail_id = f"{now:%Y%m%dT%H%M%S.%f}-{id(envelope):x}"
         content = envelope.content or b""
-        mail = {
+        kept = {
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
             "received_at": now.isoformat(timespec="milliseconds"),
             "raw": content.decode("ascii", "surrogateescape") if isinstance(content, bytes) else content,
         }
-        kept = self.path / f"{now:%Y%m%dT%H%M%S.%f}-{id(envelope):x}.json"
-        unfinished = kept.with_suffix(".part")
-        unfinished.write_text(json.dumps(mail), encoding="utf-8")
-        unfinished.rename(kept)
-        for old in self._files()[_KEPT:]:
-            old.unlink()
+        await asyncio.to_thread(self._write, mail_id, kept)
+        self._mails[mail_id] = Mail.of(mail_id, kept)
+        while len(self._mails) > _KEPT:
+            oldest = next(iter(self._mails))
+            del self._mails[oldest]
+            self._file(oldest).unlink(missing_ok=True)
 
-    def newest_first(self, to: str | None = None) -> Iterator[dict[str, Any]]:
+    def newest_first(self, to: str | None = None) -> list[Mail]:
         """The mails, those to one address when it is given."""
-        for file in self._files():
-            mail = _readable(file)
-            if to is None or to.lower() in map(str.lower, mail["to"]):
-                yield mail
+        return [mail for mail in reversed(self._mails.values()) if to is None or mail.is_to(to)]
 
-    def one(self, mail_id: str) -> dict[str, Any] | None:
-        """Return one mail by its id."""
-        return next((_readable(file) for file in self._files() if file.stem == mail_id), None)
+    def one(self, mail_id: str) -> Mail | None:
+        """The mail with this id."""
+        return self._mails.get(mail_id)
 
-    def _files(self) -> list[Path]:
-        return sorted(self.path.glob("*.json"), reverse=True)
+    def _write(self, mail_id: str, kept: dict[str, Any]) -> None:
+        # A start that reads the folder finds a mail whole or not at all.
+        unfinished = self._path / f"{mail_id}.part"
+        unfinished.write_text(json.dumps(kept), encoding="utf-8")
+        unfinished.rename(self._file(mail_id))
 
-
-def _readable(file: Path) -> dict[str, Any]:
-    kept = json.loads(file.read_text(encoding="utf-8"))
-    message = message_from_string(kept.pop("raw"), policy=policy.default)
-    return {
-        "id": file.stem,
-        **kept,
-        "subject": str(message["Subject"] or "(no subject)"),
-        "text": _body(message, "plain"),
-        "html": _body(message, "html"),
-        "headers": {name: str(value) for name, value in message.items()},
-    }
+    def _file(self, mail_id: str) -> Path:
+        return self._path / f"{mail_id}.json"
 
 
 def _body(message: Any, kind: str) -> str:
@@ -125,7 +147,7 @@ class _Catch:
         self._folder = folder
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
-        await asyncio.to_thread(self._folder.keep, envelope)
+        await self._folder.keep(envelope)
         return "250 2.0.0 Caught"
 
 
@@ -133,16 +155,17 @@ def create_app(folder: MailFolder) -> web.Application:
     """Build the web page and its JSON: `GET /api/mails?to=<address>`, newest first."""
 
     async def index(_request: web.Request) -> web.Response:
-        return _html(mail=None, mails=list(folder.newest_first()))
+        return _html(mail=None, mails=[mail.shown for mail in folder.newest_first()])
 
     async def one(request: web.Request) -> web.Response:
         mail = folder.one(request.match_info["id"])
         if mail is None:
             raise web.HTTPNotFound
-        return _html(mail=mail, mails=[])
+        return _html(mail=mail.shown, mails=[])
 
     async def as_json(request: web.Request) -> web.Response:
-        return web.json_response(list(folder.newest_first(request.query.get("to"))))
+        mails = folder.newest_first(request.query.get("to"))
+        return web.Response(body=b"[" + b",".join(mail.json for mail in mails) + b"]", content_type="application/json")
 
     async def ready(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ready"})
@@ -172,7 +195,6 @@ def _html(**values: object) -> web.Response:
 
 async def run(folder: MailFolder, *, smtp_port: int, http_port: int) -> None:
     """Catch mails until SIGTERM or SIGINT."""
-    folder.path.mkdir(parents=True, exist_ok=True)
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)

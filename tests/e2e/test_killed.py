@@ -98,7 +98,7 @@ async def test_300_cases_survive_kill_9_of_broker_database_cases_and_notificatio
     async def all_came() -> bool:
         return expected <= set(await created_mails(stack, record))
 
-    if not await until(all_came, deadline_s=150):
+    if not await until(all_came, deadline_s=150, pause_s=1):
         missing = expected - set(await created_mails(stack, record))
         pytest.fail(f"{len(missing)} mails are missing, such as {sorted(missing)[:3]}; {await where_things_are(stack)}")
     caught_up_after_s = monotonic() - began - created_after_s
