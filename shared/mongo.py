@@ -1,12 +1,12 @@
-"""The only file that knows the driver: connecting, write and read concerns, transactions."""
+"""The only file that knows the driver, of which there are two: connecting, write and read concerns, transactions."""
 
 from collections.abc import Awaitable, Callable
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, TypeRegistry
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, timeout
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
@@ -17,9 +17,12 @@ Document = dict[str, Any]
 Collection = AsyncCollection[Document]
 Session = AsyncClientSession
 DatabaseError = PyMongoError
+Driver = Literal["pymongo", "motor"]
 DuplicateKey = DuplicateKeyError
 
 _T = TypeVar("_T")
+
+_DEADLINE_S = 8
 
 # Called after a write that left pending events: collection name, document id, the events as they stand in the document.
 OnPending = Callable[[str, Any, list[Document]], None]
@@ -71,7 +74,10 @@ class Database:
             self.on_pending(collection, document_id, pending)
 
     async def atomically(self, work: Callable[[Session], Awaitable[_T]]) -> _T:
-        """Runs `work` in a transaction; it may run again, so it must not touch anything but the database."""
+        """Runs `work` in a transaction; it may run again, so it must not touch anything but the database.
+
+        All its attempts together end within the deadline that any other call has.
+        """
 
         async def attempt(session: Session) -> _T:
             self._uncommitted[session] = []
@@ -79,11 +85,13 @@ class Database:
 
         async with self._client.start_session() as session:
             try:
-                result = await session.with_transaction(
-                    attempt,
-                    read_concern=ReadConcern("snapshot"),
-                    write_concern=WriteConcern("majority", j=True, wtimeout=5000),
-                )
+                # Without it the driver would try for two minutes while the database is away.
+                with timeout(_DEADLINE_S):
+                    result = await session.with_transaction(
+                        attempt,
+                        read_concern=ReadConcern("snapshot"),
+                        write_concern=WriteConcern("majority", j=True, wtimeout=5000),
+                    )
             finally:
                 written = self._uncommitted.pop(session, [])
         for collection, document_id, pending in written:
@@ -103,20 +111,30 @@ class Database:
         await self._client.close()
 
 
-def connect(url: str, name: str) -> Database:
+def connect(url: str, name: str, driver: Driver = "pymongo") -> Database:
     """A database by MongoDB URL (a replica set's) and name; connects on first use: a process can start without it."""
-    client: AsyncMongoClient[Document] = AsyncMongoClient(
-        url,
-        appname=f"portico-{name}",
-        retryWrites=True,
-        retryReads=True,
-        timeoutMS=8000,
-        serverSelectionTimeoutMS=4000,
-        connectTimeoutMS=3000,
-        maxPoolSize=50,
-        waitQueueTimeoutMS=2000,
+    return Database(
+        _client_class(driver)(
+            url,
+            appname=f"portico-{name}",
+            retryWrites=True,
+            retryReads=True,
+            timeoutMS=_DEADLINE_S * 1000,
+            serverSelectionTimeoutMS=4000,
+            connectTimeoutMS=3000,
+            maxPoolSize=50,
+            waitQueueTimeoutMS=2000,
+        ),
+        name,
     )
-    return Database(client, name)
+
+
+def _client_class(driver: Driver) -> type[AsyncMongoClient[Document]]:
+    if driver == "pymongo":
+        return AsyncMongoClient
+    from shared.motor import Client  # noqa: PLC0415  # only where it is wanted
+
+    return cast("type[AsyncMongoClient[Document]]", Client)
 
 
 def is_away(error: DatabaseError) -> bool:
@@ -135,6 +153,7 @@ __all__ = [
     "Database",
     "DatabaseError",
     "Document",
+    "Driver",
     "DuplicateKey",
     "Session",
     "connect",

@@ -46,7 +46,7 @@ def create_service(parts: Parts, settings: ServiceSettings) -> web.Application:
     app = create_app()
     app[VERIFY] = verifier(settings.secret_key)
     app.add_routes(parts.routes)
-    app[DATABASE] = db = connect(settings.mongo_url, parts.name)
+    app[DATABASE] = db = connect(settings.mongo_url, parts.name, settings.mongo_driver)
     bus = Bus(
         settings.rabbitmq_url, app_id=parts.name, topology=replace(TOPOLOGY, retry_delays_s=settings.retry_delays_s)
     )

@@ -8,6 +8,8 @@ from typing import Annotated, NoReturn, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from shared.mongo import Driver
+
 _S = TypeVar("_S", bound="Settings")
 
 
@@ -33,6 +35,7 @@ class ServiceSettings(Settings):
     """What every process with a database reads."""
 
     mongo_url: str = Field("mongodb://127.0.0.1:27017/?replicaSet=rs0", alias="MONGO_URL", pattern="^mongodb")
+    mongo_driver: Driver = Field("pymongo", alias="MONGO_DRIVER")
     rabbitmq_url: str = Field("amqp://127.0.0.1/", alias="RABBITMQ_URL", pattern="^amqps?://")
     retry_delays_s: Annotated[tuple[Seconds, ...], BeforeValidator(_split)] = Field(
         (5, 30, 120, 600, 3600), alias="PORTICO_RETRY_DELAYS_S", min_length=1, max_length=10

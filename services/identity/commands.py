@@ -84,7 +84,7 @@ def _read_password() -> str:
 
 
 async def _in_database(settings: ToolSettings, options: argparse.Namespace, wanted: NewOperatorUser) -> User:
-    db, passwords = connect(settings.mongo_url, "identity"), Passwords()
+    db, passwords = connect(settings.mongo_url, "identity", settings.mongo_driver), Passwords()
     try:
         await store.create_indexes(db)
         return await _create(db, passwords, options, wanted)

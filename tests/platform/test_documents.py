@@ -14,7 +14,8 @@ from shared.documents import Documents, Intent, put_copy
 from shared.errors import IdempotencyKeyReused, NotFound, StaleVersion
 from shared.events.base import Event, State
 from shared.logging import Origin, origin
-from shared.mongo import Database, Document, connect
+from shared.mongo import Database, Document, Driver
+from tests.platform.things import a_database
 
 
 class BoxChanged(State):
@@ -45,11 +46,9 @@ BOXES = Documents("boxes", Box, appended={"new_notes": "notes"})
 
 
 @pytest.fixture(scope="module")
-async def db(mongo_url: str) -> AsyncIterator[Database]:
-    database = connect(mongo_url, f"test_{uuid4().hex}")
-    yield database
-    await database.drop()
-    await database.close()
+async def db(mongo_url: str, driver: Driver) -> AsyncIterator[Database]:
+    async with a_database(mongo_url, driver) as database:
+        yield database
 
 
 @pytest.fixture
@@ -119,11 +118,11 @@ async def test_appends_never_conflict_and_their_events_know_their_version(db: Da
         event = BoxChanged(at=datetime.now(UTC), version=0, label="$version")
         return await BOXES.append(db, {"_id": box.id}, push={"notes": {"text": f"$n{n}"}}, events=[event])
 
-    versions = {saved.version for saved in await asyncio.gather(*(append(n) for n in range(50))) if saved}
+    versions = {saved.version for saved in await asyncio.gather(*(append(n) for n in range(100))) if saved}
     document = await raw(db, box)
-    assert versions == set(range(2, 52))
-    assert {note["text"] for note in document["notes"]} == {f"$n{n}" for n in range(50)}
-    assert [item["body"]["version"] for item in document["pending"]] == list(range(2, 52))
+    assert versions == set(range(2, 102))
+    assert {note["text"] for note in document["notes"]} == {f"$n{n}" for n in range(100)}
+    assert [item["body"]["version"] for item in document["pending"]] == list(range(2, 102))
     assert {item["body"]["label"] for item in document["pending"]} == {"$version"}
 
 

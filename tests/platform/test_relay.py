@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -14,9 +14,9 @@ from shared import relay
 from shared.bus import Bus
 from shared.documents import Documents
 from shared.events.base import Event
-from shared.mongo import Database, connect
+from shared.mongo import Database, Driver
 from shared.relay import Relay
-from tests.platform.things import TOPOLOGY, Ear, ThingHappened, running, soon
+from tests.platform.things import TOPOLOGY, Ear, ThingHappened, a_database, running, soon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +32,10 @@ THINGS = Documents("things", Thing)
 
 
 @pytest.fixture
-async def db(mongo_url: str) -> AsyncIterator[Database]:
-    database = connect(mongo_url, f"test_{uuid4().hex}")
-    await relay.create_indexes(database, ["things"])
-    yield database
-    await database.drop()
-    await database.close()
+async def db(mongo_url: str, driver: Driver) -> AsyncIterator[Database]:
+    async with a_database(mongo_url, driver) as database:
+        await relay.create_indexes(database, ["things"])
+        yield database
 
 
 @asynccontextmanager

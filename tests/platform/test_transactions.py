@@ -7,17 +7,16 @@ from uuid import uuid4
 import pytest
 from pymongo.errors import PyMongoError
 
-from shared.mongo import Database, Document, Session, connect
+from shared.mongo import Database, Document, Driver, Session
+from tests.platform.things import a_database
 
 EVENT: Document = {"id": uuid4()}
 
 
 @pytest.fixture
-async def db(mongo_url: str) -> AsyncIterator[Database]:
-    database = connect(mongo_url, f"transactions-{uuid4().hex}")
-    yield database
-    await database.drop()
-    await database.close()
+async def db(mongo_url: str, driver: Driver) -> AsyncIterator[Database]:
+    async with a_database(mongo_url, driver) as database:
+        yield database
 
 
 def listened_to(db: Database) -> list[tuple[str, Any, list[Document]]]:

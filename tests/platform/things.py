@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
+from uuid import uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
@@ -14,6 +15,7 @@ from deploy.local.child import until
 from shared.bus import Bus, BusAway, Envelope, Handler, Subscriptions
 from shared.events.base import Event
 from shared.logging import Origin, origin
+from shared.mongo import Database, Driver, connect
 from shared.topology import EVENTS, Topology, WorkQueue
 
 
@@ -43,6 +45,15 @@ class Ear:
 
     def times(self, number: int) -> int:
         return sum(event.number == number for event in self.heard)
+
+
+@asynccontextmanager
+async def a_database(mongo_url: str, driver: Driver) -> AsyncIterator[Database]:
+    """An empty database, dropped afterwards."""
+    database = connect(mongo_url, f"test_{uuid4().hex}", driver)
+    yield database
+    await database.drop()
+    await database.close()
 
 
 @asynccontextmanager

@@ -14,6 +14,8 @@ def test_safe_defaults_and_what_the_environment_says() -> None:
     settings = read(ServiceSettings, GOOD | {"PORTICO_RETRY_DELAYS_S": "0.5,2"})
     assert (settings.secret_key, settings.retry_delays_s) == (TEST_SECRET, (0.5, 2))
     assert read(ServiceSettings, GOOD).retry_delays_s == (5, 30, 120, 600, 3600)
+    assert read(ServiceSettings, GOOD).mongo_driver == "pymongo"
+    assert read(ServiceSettings, GOOD | {"MONGO_DRIVER": "motor"}).mongo_driver == "motor"
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,7 @@ def test_safe_defaults_and_what_the_environment_says() -> None:
         ({}, "PORTICO_SECRET_KEY"),
         ({"PORTICO_SECRET_KEY": "short"}, "PORTICO_SECRET_KEY"),
         (GOOD | {"MONGO_URL": "localhost"}, "MONGO_URL"),
+        (GOOD | {"MONGO_DRIVER": "short"}, "MONGO_DRIVER"),
         (GOOD | {"RABBITMQ_URL": "http://x"}, "RABBITMQ_URL"),
         (GOOD | {"PORTICO_RETRY_DELAYS_S": "5,soon"}, "PORTICO_RETRY_DELAYS_S"),
         (GOOD | {"PORTICO_LOG_LEVEL": "loud"}, "PORTICO_LOG_LEVEL"),

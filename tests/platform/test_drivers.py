@@ -1,0 +1,257 @@
+"""Both drivers of the database do the same for those who speak to it: the stores, the relay, the lists."""
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, date, datetime
+from typing import Any, get_args
+from uuid import UUID, uuid4
+
+import pytest
+from pymongo import ASCENDING, MongoClient
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from deploy.local.parts import Mongod
+from shared.mongo import (
+    Database,
+    DatabaseError,
+    Document,
+    Driver,
+    DuplicateKey,
+    Session,
+    connect,
+    is_away,
+    is_duplicate,
+)
+from shared.paging import Order, find_page
+from tests.platform.things import a_database
+
+# The longest that any call to the database may take, and as much again for a machine that is busy.
+AWAY_WITHIN_S = 16
+# MongoDB runs it for each document that it looks at.
+SLOWLY: Document = {
+    "$expr": {"$function": {"body": "function() { sleep(1000); return true }", "args": [], "lang": "js"}}
+}
+
+
+@pytest.fixture
+async def db(mongo_url: str, driver: Driver) -> AsyncIterator[Database]:
+    async with a_database(mongo_url, driver) as database:
+        yield database
+
+
+# What goes in and comes out
+
+
+async def test_values_come_back_as_the_stores_expect_them(db: Database) -> None:
+    keys, now = frozenset({uuid4(), uuid4()}), datetime(2026, 2, 28, 12, 30, tzinfo=UTC)
+    await db["values"].insert_one({"_id": uuid4(), "day": date(2026, 2, 28), "keys": keys, "at": now})
+    [found] = await db["values"].find().to_list(None)
+    assert isinstance(found["_id"], UUID)
+    assert (found["day"], found["keys"], found["at"]) == ("2026-02-28", sorted(keys, key=str), now)
+    assert found["at"].utcoffset() is not None
+
+
+async def test_cursors_are_read_at_once_in_part_and_one_by_one(db: Database) -> None:
+    await db["rows"].insert_many([{"_id": n, "even": n % 2 == 0} for n in range(1200)])
+    found = db["rows"].find({"even": True}, {"even": 0}).sort("_id", ASCENDING)
+    assert await found.limit(3).max_time_ms(5000).to_list() == [{"_id": 0}, {"_id": 2}, {"_id": 4}]
+    assert len(await db["rows"].find().to_list(100)) == 100
+    every = db["rows"].find().sort("_id", ASCENDING).allow_disk_use(allow_disk_use=True).batch_size(500)
+    assert [row["_id"] async for row in every] == list(range(1200))
+    groups = await db["rows"].aggregate([{"$group": {"_id": "$even", "count": {"$sum": 1}}}], maxTimeMS=5000)
+    assert {group["_id"]: group["count"] for group in await groups.to_list(None)} == {True: 600, False: 600}
+
+
+async def test_a_list_is_walked_page_by_page_without_a_gap_or_a_double(db: Database) -> None:
+    await db["rows"].insert_many([{"_id": n, "rank": n % 4 or None} for n in range(30)])
+    ids, cursor = [], None
+    for _ in range(5):
+        page = await find_page(db["rows"], {}, order=Order("rank"), limit=7, cursor=cursor)
+        ids += [row["_id"] for row in page.documents]
+        cursor = page.next_cursor
+        assert (page.total, page.total_is_lower_bound) == (30, False)
+    assert ids == sorted(range(30), key=lambda n: (n % 4, n))
+    assert cursor is None
+
+
+async def test_writes_say_what_they_did(db: Database) -> None:
+    rows = db["rows"]
+    inserted = await rows.update_one({"_id": 1}, {"$set": {"n": 1}}, upsert=True)
+    unchanged = await rows.update_one({"_id": 1}, {"$set": {"n": 1}})
+    changed = await rows.update_many({}, [{"$set": {"n": {"$add": ["$n", 1]}}}])
+    removed = await rows.delete_many({"n": 2})
+    assert (inserted.upserted_id, inserted.matched_count) == (1, 0)
+    assert (unchanged.upserted_id, unchanged.matched_count, unchanged.modified_count) == (None, 1, 0)
+    assert (changed.modified_count, removed.deleted_count) == (1, 1)
+    await rows.insert_one({"_id": 1})
+    with pytest.raises(BulkWriteError) as refused:
+        await rows.insert_many([{"_id": n} for n in range(3)], ordered=False)
+    assert [problem["code"] for problem in refused.value.details["writeErrors"]] == [11000]
+    assert await rows.count_documents({}) == 3
+
+
+async def test_a_unique_index_that_refuses_is_known_by_its_fields(db: Database) -> None:
+    await db["rows"].create_index([("company", ASCENDING), ("email", ASCENDING)], unique=True)
+    await db["rows"].insert_one({"company": 1, "email": "a"})
+    with pytest.raises(DuplicateKey) as refused:
+        await db["rows"].insert_one({"company": 1, "email": "a"})
+    assert is_duplicate(refused.value, "company", "email")
+    assert not is_duplicate(refused.value, "email")
+    assert not is_away(refused.value)
+
+
+# Transactions
+
+
+async def test_transactions_that_meet_are_tried_again_until_all_are_done(db: Database) -> None:
+    await db["sums"].insert_many([{"_id": n, "sum": 0} for n in (1, 2)])
+
+    async def add(session: Session) -> None:
+        found = await db["sums"].find_one({"_id": 1}, session=session)
+        assert found is not None
+        await db["sums"].update_one({"_id": 1}, {"$set": {"sum": found["sum"] + 1}}, session=session)
+        await db["sums"].update_one({"_id": 2}, {"$inc": {"sum": 1}}, session=session)
+
+    await asyncio.gather(*(db.atomically(add) for _ in range(8)))
+    assert [row["sum"] for row in await db["sums"].find().to_list(None)] == [8, 8]
+
+
+async def test_a_conflict_that_the_commit_meets_is_tried_again(db: Database) -> None:
+    attempts = []
+
+    async def write(session: Session) -> None:
+        await db["rows"].insert_one({"_id": 1}, session=session)
+        attempts.append(session)
+        if len(attempts) == 1:
+            commit = session.commit_transaction
+
+            async def meet_a_conflict() -> None:
+                session.commit_transaction = commit  # type: ignore[method-assign]  # only the first commit fails
+                await session.abort_transaction()
+                raise PyMongoError("somebody was faster", ["TransientTransactionError"])
+
+            session.commit_transaction = meet_a_conflict  # type: ignore[method-assign]  # as the server would
+
+    await db.atomically(write)
+    assert (len(attempts), await db["rows"].count_documents({})) == (2, 1)
+
+
+async def test_a_transaction_that_is_cancelled_leaves_nothing_behind_that_holds_others_up(db: Database) -> None:
+    await db["rows"].insert_many([{"_id": 1, "n": 0}, {"_id": 2, "n": 0}])
+    started = asyncio.Event()
+
+    async def write(session: Session) -> None:
+        started.set()
+        # Cancelled in its first write: the transaction is not known to the server yet, or just now.
+        await db["rows"].update_one({"_id": 1, **SLOWLY}, {"$inc": {"n": 1}}, session=session)
+        await db["rows"].update_one({"_id": 2}, {"$inc": {"n": 1}}, session=session)
+
+    writing = asyncio.create_task(db.atomically(write))
+    await started.wait()
+    await asyncio.sleep(0.3)  # until the server works on it
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(writing, AWAY_WITHIN_S)
+    before = {row["n"] for row in await db["rows"].find().to_list(None)}
+    await asyncio.wait_for(db["rows"].update_many({}, {"$inc": {"n": 10}}), 5)
+    after = [row["n"] for row in await db["rows"].find().to_list(None)]
+    assert before in ({0}, {1})
+    assert after == [next(iter(before)) + 10] * 2
+
+
+async def test_a_cancelled_transaction_of_motor_waits_for_the_thread_that_writes(
+    mongo_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    select, asking, answered = MongoClient._select_server, threading.Event(), threading.Event()
+
+    def select_slowly(*args: Any, **options: Any) -> Any:
+        asking.set()
+        time.sleep(0.5)
+        answered.set()
+        return select(*args, **options)
+
+    async with a_database(mongo_url, "motor") as db:
+
+        async def write(session: Session) -> None:
+            await db["rows"].insert_one({"_id": 1}, session=session)
+            await db["rows"].insert_one({"_id": 2}, session=session)
+
+        await db["rows"].insert_one({"_id": 0})
+        monkeypatch.setattr(MongoClient, "_select_server", select_slowly)
+        writing = asyncio.create_task(db.atomically(write))
+        assert await asyncio.to_thread(asking.wait, 5)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert answered.is_set()
+        monkeypatch.undo()
+        assert await db["rows"].count_documents({}) in (1, 3)
+
+
+# A database that is slow, frozen or gone
+
+
+async def test_a_call_that_is_cancelled_ends_at_once_and_harms_no_other(db: Database) -> None:
+    await db["rows"].insert_many([{"_id": n} for n in range(5)])
+    calls = [asyncio.create_task(_rows(db)) for _ in range(5)]
+    await asyncio.sleep(0.3)  # until the server works on them
+    since = time.monotonic()
+    for call in calls:
+        call.cancel()
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(each, asyncio.CancelledError) for each in ended)
+    assert time.monotonic() - since < 1
+    assert await asyncio.gather(*(db["rows"].count_documents({}) for _ in range(20))) == [5] * 20
+
+
+async def _rows(db: Database) -> list[Document]:
+    return await db["rows"].find(SLOWLY).to_list(None)
+
+
+async def test_a_database_that_is_gone_or_frozen_is_said_to_be_away_in_time(own_mongod: Mongod) -> None:
+    async with AsyncExitStack() as leaving:
+        both = [connect(own_mongod.url, f"away_{driver}", driver) for driver in get_args(Driver)]
+        for db in both:
+            leaving.push_async_callback(db.close)
+            await db["rows"].insert_one({"_id": 0})
+        own_mongod.kill()
+        await _all_are_away(both)
+        await own_mongod.restart()
+        assert [await db["rows"].count_documents({}) for db in both] == [1, 1]
+        own_mongod.child.send(signal.SIGSTOP)
+        try:
+            await _all_are_away(both)
+        finally:
+            own_mongod.child.send(signal.SIGCONT)
+        for db in both:
+            await asyncio.wait_for(db["rows"].update_one({"_id": 0}, {"$inc": {"n": 1}}), AWAY_WITHIN_S)
+
+
+async def _all_are_away(databases: list[Database]) -> None:
+    calls = [_is_away_in_time(call) for db in databases for call in _calls(db)]
+    assert await asyncio.gather(*calls) == [True] * len(calls)
+
+
+def _calls(db: Database) -> list[Callable[[], Awaitable[object]]]:
+    async def write(session: Session) -> None:
+        await db["rows"].insert_one({"_id": uuid4()}, session=session)
+
+    return [
+        db.ping,
+        lambda: db["rows"].find_one({"_id": 0}),
+        lambda: db["rows"].insert_one({"_id": uuid4()}),
+        lambda: db.atomically(write),
+    ]
+
+
+async def _is_away_in_time(call: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        async with asyncio.timeout(AWAY_WITHIN_S):
+            await call()
+    except DatabaseError as error:
+        return is_away(error)
+    return False
