@@ -1,8 +1,9 @@
 """Values for tests: each builder gives something valid, and takes what the test is about."""
 
+import os
 import secrets
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from aiohttp.test_utils import TestClient
@@ -10,10 +11,13 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
 from shared.actor import Actor, Role, Visibility
+from shared.mongo import Driver
 from shared.signing import ACTOR_HEADER, actor_key, sign
 
 TEST_SECRET = "a-secret-for-tests-only-0123456789abcdef"  # guards nothing
 UNREACHABLE_BROKER = "amqp://127.0.0.1:1/"
+# `MONGO_DRIVER=motor pytest tests/service` runs the services on the other driver.
+MONGO_DRIVER = cast("Driver", os.environ.get("MONGO_DRIVER", "pymongo"))
 
 Json = dict[str, Any]
 

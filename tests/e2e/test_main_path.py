@@ -2,8 +2,10 @@
 
 import secrets
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from pymongo import AsyncMongoClient
 
 from deploy.local.stack import Stack
 from tests.builders import Json, a_contact, a_serial, an_address, an_email
@@ -23,7 +25,34 @@ from tests.e2e.portal import (
 
 
 @pytest.mark.timeout(180)
-async def test_from_an_empty_system_to_the_mail_that_the_case_was_closed(stack: Stack) -> None:  # noqa: PLR0915  # one story
+async def test_from_an_empty_system_to_the_mail_that_the_case_was_closed(stack: Stack) -> None:
+    await _the_main_job(stack)
+
+
+@pytest.mark.timeout(180)
+async def test_the_same_with_motor(parts_dir: Path) -> None:
+    stack = Stack(parts_dir / "motor", environment={"MONGO_DRIVER": "motor"})
+    try:
+        await stack.start()
+        await _the_main_job(stack)
+        assert await _services_on_motor(stack) == {"cases", "contracts", "identity", "notifications"}
+    finally:
+        await stack.stop()
+
+
+async def _services_on_motor(stack: Stack) -> set[str]:
+    """By what they told MongoDB when they connected."""
+    client: AsyncMongoClient[Json] = AsyncMongoClient(stack.environment["MONGO_URL"])
+    async with client:
+        connections = await client.admin.aggregate([{"$currentOp": {"idleConnections": True}}])
+        return {
+            found["appName"].removeprefix("portico-")
+            async for found in connections
+            if "Motor" in found.get("clientMetadata", {}).get("driver", {}).get("name", "")
+        }
+
+
+async def _the_main_job(stack: Stack) -> None:  # noqa: PLR0915  # one story
     # The operator makes the first vendor admin, who sets up a customer.
     await vendor_admin_exists(stack)
     async with visiting(stack, VENDOR_ADMIN) as vera, visiting(stack, an_email()) as ana:

@@ -18,7 +18,7 @@ from services.cases.settings import CasesSettings
 from shared import errors
 from shared import web as platform
 from shared.schemas.base import Request
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, an_actor, signed, until_ready
+from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_actor, signed, until_ready
 
 Client = TestClient[Any, Any]
 
@@ -139,6 +139,7 @@ def settings(mongo_url: str) -> CasesSettings:
         {
             "PORTICO_SECRET_KEY": TEST_SECRET,
             "MONGO_URL": mongo_url,
+            "MONGO_DRIVER": MONGO_DRIVER,
             "RABBITMQ_URL": UNREACHABLE_BROKER,
         }
     )

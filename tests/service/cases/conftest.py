@@ -19,7 +19,17 @@ from shared.events.base import Event
 from shared.events.identity import SiteChanged, UserChanged
 from shared.mongo import Database
 from shared.web import DATABASE
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, a_contact, an_actor, an_address, signed, until_ready
+from tests.builders import (
+    MONGO_DRIVER,
+    TEST_SECRET,
+    UNREACHABLE_BROKER,
+    Json,
+    a_contact,
+    an_actor,
+    an_address,
+    signed,
+    until_ready,
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,7 @@ async def a_replica(mongo_url: str, **environment: str) -> AsyncIterator[CasesAp
         {
             "PORTICO_SECRET_KEY": TEST_SECRET,
             "MONGO_URL": mongo_url,
+            "MONGO_DRIVER": MONGO_DRIVER,
             "RABBITMQ_URL": UNREACHABLE_BROKER,
             **environment,
         }

@@ -22,7 +22,17 @@ from shared.events.identity import CompanyChanged, SiteChanged
 from shared.mongo import Database
 from shared.settings import read
 from shared.web import DATABASE
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, a_serial, an_actor, json_of, signed, until_ready
+from tests.builders import (
+    MONGO_DRIVER,
+    TEST_SECRET,
+    UNREACHABLE_BROKER,
+    Json,
+    a_serial,
+    an_actor,
+    json_of,
+    signed,
+    until_ready,
+)
 
 Client = TestClient[web.Request, web.Application]
 
@@ -126,7 +136,12 @@ class Contracts:
 async def contracts(mongo_url: str) -> AsyncIterator[Contracts]:
     settings = read(
         ContractsSettings,
-        {"MONGO_URL": mongo_url, "RABBITMQ_URL": UNREACHABLE_BROKER, "PORTICO_SECRET_KEY": TEST_SECRET},
+        {
+            "MONGO_URL": mongo_url,
+            "MONGO_DRIVER": MONGO_DRIVER,
+            "RABBITMQ_URL": UNREACHABLE_BROKER,
+            "PORTICO_SECRET_KEY": TEST_SECRET,
+        },
     )
     app = create_app(settings)
     async with TestClient(TestServer(app)) as client:

@@ -18,7 +18,7 @@ from shared.actor import Actor, Role, Visibility
 from shared.codes import Purpose, digit_code, link_code
 from shared.mongo import Database, Document
 from shared.web import CLOCK, DATABASE
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, an_actor, an_email, signed, until_ready
+from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, Json, an_actor, an_email, signed, until_ready
 
 PASSWORD = "seven green kites over Lyon"
 
@@ -152,7 +152,12 @@ def another_code(code: str) -> str:
 async def identity(mongo_url: str) -> AsyncIterator[IdentityApi]:
     """The service, with its indexes and a clock of its own."""
     settings = IdentitySettings.model_validate(
-        {"PORTICO_SECRET_KEY": TEST_SECRET, "MONGO_URL": mongo_url, "RABBITMQ_URL": UNREACHABLE_BROKER}
+        {
+            "PORTICO_SECRET_KEY": TEST_SECRET,
+            "MONGO_URL": mongo_url,
+            "MONGO_DRIVER": MONGO_DRIVER,
+            "RABBITMQ_URL": UNREACHABLE_BROKER,
+        }
     )
     app = create_app(settings)
     clock = Clock()

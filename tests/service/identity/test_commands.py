@@ -13,7 +13,7 @@ import pytest
 from deploy.local.child import free_port
 from services.identity.domain.companies import VENDOR_ID
 from shared.actor import Role
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, an_actor, an_email
+from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_actor, an_email
 from tests.service.identity.conftest import PASSWORD, IdentityApi
 
 
@@ -33,7 +33,7 @@ async def started(environment: dict[str, str], *arguments: str) -> asyncio.subpr
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.environ["PATH"], **environment},
+        env={"PATH": os.environ["PATH"], "MONGO_DRIVER": MONGO_DRIVER, **environment},
     )
 
 

@@ -23,7 +23,7 @@ from shared.events.identity import CompanyChanged, InvitationIssued, UserChanged
 from shared.mongo import Database
 from shared.settings import read
 from shared.web import DATABASE
-from tests.builders import TEST_SECRET, UNREACHABLE_BROKER, Json, an_email, json_of, signed, until_ready
+from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, Json, an_email, json_of, signed, until_ready
 from tests.scripted_smtp import ScriptedSmtp
 
 Client = TestClient[web.Request, web.Application]
@@ -170,6 +170,7 @@ async def notifications(
         NotificationsSettings,
         {
             "MONGO_URL": mongo_url,
+            "MONGO_DRIVER": MONGO_DRIVER,
             "RABBITMQ_URL": UNREACHABLE_BROKER,
             "PORTICO_SECRET_KEY": TEST_SECRET,
             "PORTICO_SMTP_URL": smtp_server.url,

@@ -16,7 +16,7 @@ from services.notifications.smtp import MailServer
 from shared.logging import Origin, origin
 from shared.mongo import Database, connect
 from shared.schemas.notifications import PreferencesBody
-from tests.builders import TEST_SECRET, an_actor, an_email
+from tests.builders import MONGO_DRIVER, TEST_SECRET, an_actor, an_email
 from tests.scripted_smtp import ScriptedSmtp
 from tests.service.notifications.conftest import (
     Notifications,
@@ -237,7 +237,7 @@ async def test_a_late_mark_of_a_dead_lease_undoes_nothing(notifications: Notific
 
 
 async def test_a_sender_that_read_the_old_preferences_finds_its_row_taken_away(mongo_url: str) -> None:
-    db = connect(mongo_url, f"test_{uuid4().hex}")
+    db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
     user = a_user()
     await handlers.copy_user(db, user)
     await handlers.queue_case_created_mails(db, a_created_case(user.company_id, stranger(user.login_email)))
@@ -289,7 +289,7 @@ async def test_what_a_handler_queues_is_sent_without_waiting_for_the_next_look(
     mongo_url: str, smtp_server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "_LOOK_EVERY_S", 60.0)
-    db = connect(mongo_url, f"test_{uuid4().hex}")
+    db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
     waker, task = _another_sender(db, smtp_server)
     for _ in range(3):  # it looks once when it starts, but not for the next ones
         invitation = an_invitation(an_email())
@@ -301,7 +301,7 @@ async def test_what_a_handler_queues_is_sent_without_waiting_for_the_next_look(
 
 
 async def test_a_graceful_stop_lets_the_mail_in_hand_get_its_answer(mongo_url: str, smtp_server: ScriptedSmtp) -> None:
-    db = connect(mongo_url, f"test_{uuid4().hex}")
+    db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
     smtp_server.reply_delay_s = 0.5
     await handlers.queue_invitation_mail(db, invitation := an_invitation(an_email()))
     _, task = _another_sender(db, smtp_server)
