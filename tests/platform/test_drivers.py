@@ -204,7 +204,7 @@ async def test_a_call_that_is_cancelled_ends_at_once_and_harms_no_other(db: Data
         call.cancel()
     ended = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(each, asyncio.CancelledError) for each in ended)
-    assert time.monotonic() - since < 1
+    assert time.monotonic() - since < 3  # they would have taken five
     assert await asyncio.gather(*(db["rows"].count_documents({}) for _ in range(20))) == [5] * 20
 
 
