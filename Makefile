@@ -1,5 +1,5 @@
 # `make run` starts everything, `make test` proves it. Both fetch what the machine lacks; nothing needs Docker.
-.PHONY: run test check lock texts
+.PHONY: run test check lock texts events
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
@@ -31,3 +31,8 @@ texts:
 	cd services/gateway && pot=$$(mktemp) && trap 'rm -f $$pot' EXIT && \
 		../../.venv/bin/pybabel -q extract -F babel.cfg -k N_ --no-location --sort-output --omit-header -o $$pot . && \
 		../../.venv/bin/pybabel -q update -i $$pot -o locale/fr.po -l fr -w 120 --no-fuzzy-matching --ignore-obsolete --omit-header
+
+# The page of events, from the events themselves; a test finds one that is out of date.
+events:
+	@deploy/local/bootstrap.sh check
+	$(PYTHON) -m tests.published.events_page

@@ -12,10 +12,15 @@ class CaseChanged(State):
     type: ClassVar[str] = "cases.case.changed.v1"
     case_id: UUID
     number: str
+    """Ten digits, as people know the case."""
     company_id: UUID
+    """The customer's."""
     is_open: bool
+    """Neither closed nor cancelled."""
     serial: str | None = None
+    """The device's, normalised; None where the case is about no single device."""
     agreement_ids: tuple[UUID, ...] = ()
+    """Those that the case cites: what its device was under when the coverage was looked up."""
 
 
 class CaseFact(Event):
@@ -23,13 +28,19 @@ class CaseFact(Event):
 
     case_id: UUID
     number: str
+    """Ten digits, as people know the case."""
     company_id: UUID
-    version: int  # of the case, after this change
+    """The customer's."""
+    version: int
+    """Of the case, after this change."""
     title: str
     product_name: str
     serial: str | None = None
+    """The device's, normalised; None where the case is about no single device."""
     site_name: str = ""
+    """Where the equipment stands; empty for an address that is no site."""
     people: tuple[Addressee, ...]
+    """Whom notifications may have to tell."""
 
 
 class CaseCreated(CaseFact):
@@ -37,7 +48,9 @@ class CaseCreated(CaseFact):
 
     type: ClassVar[str] = "cases.case.created.v1"
     severity: int
+    """1 critical to 4 low."""
     created_by: UUID
+    """Who typed it; on behalf of a colleague this is not the submitter."""
 
 
 class CaseClosed(CaseFact):
@@ -48,4 +61,6 @@ class CaseClosed(CaseFact):
     closed_by: UUID
     closed_by_name: str
     reason: Excerpt
+    """As it was given; at most 500 characters of it."""
     resolved: bool | None = None
+    """Whether the problem is solved; None where nobody was asked."""

@@ -16,22 +16,28 @@ class ProductChanged(State):
     product_number: str
     name: str
     line: str
+    """The product line, such as Printers."""
     has_serials: bool
+    """Whether its units carry serial numbers."""
     retired: bool = False
+    """No longer offered; cases that name it keep it."""
 
 
 class DeviceChanged(State):
-    """One unit with a serial number; `company_id` is None while nobody owns it."""
+    """One unit with a serial number."""
 
     type: ClassVar[str] = "contracts.device.changed.v1"
     device_id: UUID
-    serial: str  # normalised
+    serial: str
+    """Normalised: upper case, without blanks and dashes."""
     product_id: UUID
     product_number: str
     product_name: str
     company_id: UUID | None = None
+    """None while nobody owns it."""
     site_id: UUID | None = None
     agreement_ids: tuple[UUID, ...] = ()
+    """Every agreement that it is under, whether running or not."""
 
 
 class AgreementChanged(State):
@@ -41,7 +47,12 @@ class AgreementChanged(State):
     agreement_id: UUID
     agreement_kind: AgreementKind
     said: str | None = None
+    """Its number; a base warranty has none."""
     company_id: UUID | None = None
+    """None while no company has it."""
     level: str
+    """What the customer gets, in the vendor's words."""
     start: date
-    end: date  # the last covered day
+    """The first covered day."""
+    end: date
+    """The last covered day."""

@@ -15,16 +15,22 @@ class UserChanged(State):
     type: ClassVar[str] = "identity.user.changed.v1"
     user_id: UUID
     company_id: UUID
-    login_email: str  # verified, lower-cased
-    contact_email: str  # the profile's, else the login's; lower-cased
+    login_email: str
+    """Verified; lower case."""
+    contact_email: str
+    """The profile's, else the login's; lower case."""
     name: str
     phone: str = ""
+    """E.164, or empty."""
     role: Role
     language: str
     time_zone: str
-    site_ids: tuple[UUID, ...] | None = None  # None: not limited to sites
+    """IANA name."""
+    site_ids: tuple[UUID, ...] | None = None
+    """The sites that the user is limited to; None for no limit."""
     active: bool = True
-    successor_id: UUID | None = None  # who takes the open cases over when the user is deactivated
+    successor_id: UUID | None = None
+    """Who takes the open cases over when the user is deactivated."""
 
 
 class CompanyPin(BaseModel):
@@ -33,13 +39,17 @@ class CompanyPin(BaseModel):
     `instructions` are for agents: whoever copies them never shows them to the customer's side.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     pin: str
+    """Upper case."""
     label: str
     instructions: str = ""
-    said: str | None = None  # normalised
+    """For agents only."""
+    said: str | None = None
+    """Normalised; of the agreement that it is bound to."""
     site_id: UUID | None = None
+    """Of the site that it is bound to."""
 
 
 class CompanyChanged(State):
@@ -49,9 +59,13 @@ class CompanyChanged(State):
     company_id: UUID
     name: str
     is_vendor: bool = False
+    """The one that runs the portal."""
     time_zone: str
+    """IANA name; days of coverage are counted in it."""
     visibility: Visibility = Visibility.COMPANY
+    """Which cases of their colleagues its members see."""
     suspended: bool = False
+    """Its users are locked out, and get no e-mail that could be opted out of."""
     pins: tuple[CompanyPin, ...] = ()
 
 
@@ -63,13 +77,16 @@ class SiteChanged(State):
     company_id: UUID
     name: str
     company_name: str
+    """As it stands in the postal address."""
     address_line_1: str
     address_line_2: str = ""
     city: str
     postal_code: str
     region: str = ""
     country: str
+    """ISO 3166-1, two letters."""
     closed: bool = False
+    """No longer offered; cases that name it keep it."""
 
 
 class InvitationIssued(Event):
@@ -78,12 +95,16 @@ class InvitationIssued(Event):
     type: ClassVar[str] = "identity.invitation.issued.v1"
     invitation_id: UUID
     generation: int
+    """Counted up each time it is sent again; the code is derived from both, and older codes are worth nothing."""
     company_id: UUID
     company_name: str
     email: str
+    """The invited address."""
     inviter_name: str
     language: str = "en"
+    """In which to write."""
     expires_at: AwareDatetime
+    """When the code stops working."""
 
 
 class VerificationRequested(Event):
@@ -92,8 +113,13 @@ class VerificationRequested(Event):
     type: ClassVar[str] = "identity.verification.requested.v1"
     verification_id: UUID
     generation: int
+    """Counted up each time it is sent again; the code is derived from both, and older codes are worth nothing."""
     company_id: UUID | None = None
+    """Of the company that the person joins, where that is known."""
     email: str
+    """The address to verify."""
     name: str
     language: str = "en"
+    """In which to write."""
     expires_at: AwareDatetime
+    """When the code stops working."""

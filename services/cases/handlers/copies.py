@@ -23,7 +23,7 @@ async def copy_user(db: Database, event: UserChanged) -> None:
 
 
 async def copy_company(db: Database, event: CompanyChanged) -> None:
-    """Keeps a copy, for its time zone."""
+    """Keeps a copy, for its time zone and its PINs."""
     await _copy(db, store.COMPANIES, event.company_id, event)
 
 
