@@ -1,14 +1,12 @@
 """The brand of the portal: its name, and an accent colour that stays readable on every surface."""
 
 import colorsys
-import re
 from dataclasses import dataclass
 
 from aiohttp import web
 
-Rgb = tuple[float, float, float]  # sRGB, 0 to 1
+from shared.colours import Rgb, contrast, most_readable, rgb
 
-_HEX = re.compile(r"#[0-9a-fA-F]{6}")
 _TEXT_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 _STEPS = 200
 
@@ -36,23 +34,9 @@ ACCENT = "#1f5fbf"
 BRAND = web.AppKey("brand", Brand)
 
 
-def rgb(text: str) -> Rgb:
-    """The colour of #rrggbb; ValueError for anything else."""
-    if not _HEX.fullmatch(text):
-        raise ValueError("A colour is written #rrggbb.")
-    red, green, blue = (int(text[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    return red, green, blue
-
-
 def as_hex(colour: Rgb) -> str:
     """#rrggbb."""
     return "#" + "".join(f"{round(part * 255):02x}" for part in colour)
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours after WCAG, 1 to 21."""
-    light, dark = sorted((_luminance(rgb(one)), _luminance(rgb(other))), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
 
 
 def readable(accent: str, surfaces: tuple[str, ...], *, towards: str) -> str:
@@ -70,11 +54,6 @@ def mixed(one: str, other: str, share: float) -> str:
     return as_hex((mix[0], mix[1], mix[2]))
 
 
-def _luminance(colour: Rgb) -> float:
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour)  # noqa: PLR2004  # sRGB
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 def _brightened(accent: str) -> str:
     """The accent as it is used on dark surfaces: the same hue, at least as light as mid-grey, and not glaring."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*rgb(accent))
@@ -89,10 +68,6 @@ def _stylesheet(accent: str) -> str:
         "accent": (light, dark),
         "accent-strong": (mixed(light, "#000000", 0.2), mixed(dark, "#ffffff", 0.3)),
         "accent-pale": pale,
-        "accent-text": (_text_on(light), _text_on(dark)),
+        "accent-text": (most_readable(_ON_ACCENT, on=light), most_readable(_ON_ACCENT, on=dark)),
     }
     return ":root { " + " ".join(f"--{name}: light-dark({a}, {b});" for name, (a, b) in colours.items()) + " }\n"
-
-
-def _text_on(colour: str) -> str:
-    return max(_ON_ACCENT, key=lambda text: contrast(text, colour))

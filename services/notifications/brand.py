@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
+from shared.colours import most_readable
+
 PORTICO = "Portico"
 ACCENT = "#1f5fbf"
 
-_WHITE = "#ffffff"
-_INK = "#000000"
-# Where black and white are read equally well: whatever the accent is, the better one has a contrast of 4.58 (WCAG).
-_MIDDLE = 0.179
+_WHITE_OR_BLACK = ("#ffffff", "#000000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +20,4 @@ class Brand:
     @property
     def on_accent(self) -> str:
         """The colour of text on the accent."""
-        return _INK if _luminance(self.accent) > _MIDDLE else _WHITE
-
-
-def _luminance(colour: str) -> float:
-    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)  # noqa: PLR2004  # sRGB
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        return most_readable(_WHITE_OR_BLACK, on=self.accent)
