@@ -15,6 +15,7 @@ import uvloop
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from shared import errors
 from shared.actor import Actor
@@ -132,15 +133,23 @@ def read_path(request: web.Request, name: str, kind: type[Any]) -> Any:  # the c
 
 
 def _refusal_of(error: ValidationError) -> Refusal:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    problems = error.errors(include_url=False)
     if any(problem["type"] == "json_invalid" for problem in problems):
         return errors.Malformed("The body is not valid JSON.")
-    return errors.Invalid(
-        errors=tuple(
-            FieldError(".".join(str(part) for part in problem["loc"]) or "body", problem["type"], problem["msg"])
-            for problem in problems
-        )
-    )
+    return errors.Invalid(errors=tuple(_field_error(problem) for problem in problems))
+
+
+def _field_error(problem: ErrorDetails) -> FieldError:
+    field = ".".join(str(part) for part in problem["loc"]) or "body"
+    code = problem["type"].removeprefix("string_")
+    if code not in ("too_short", "too_long"):
+        return FieldError(field, problem["type"], problem["msg"])
+    bound, limit = ("at least", "min_length") if code == "too_short" else ("at most", "max_length")
+    count = problem["ctx"][limit]
+    # By what was sent: pydantic calls the characters of a text that was cleaned first "items" too.
+    if isinstance(problem["input"], str):
+        return FieldError(field, f"string_{code}", f"Use {bound} {count} character{'' if count == 1 else 's'}.")
+    return FieldError(field, code, f"Give {bound} {count} {'entry' if count == 1 else 'entries'}.")
 
 
 def actor_of(request: web.Request) -> Actor:

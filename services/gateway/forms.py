@@ -125,7 +125,7 @@ def refused(typed: Typed, problem: Mapping[str, Any], shown: Iterable[str], *, t
     return Form(typed, ordered, tuple(dict.fromkeys(general)))
 
 
-# A text that was cleaned before it was measured is reported without `string_`.
+# Without `string_`: a list.
 _TOO_SHORT = frozenset({"string_too_short", "too_short"})
 _TOO_LONG = frozenset({"string_too_long", "too_long"})
 _FILL_IN = N_("Fill this in.")
@@ -162,7 +162,7 @@ def sentence_of(error: Mapping[str, Any]) -> str:
     if code in _TOO_SHORT and figure:
         return _too_short(int(figure[0]))
     if code in _TOO_LONG and figure:
-        return _too_long(int(figure[0]), of_list=message.startswith("List"))
+        return _too_long(int(figure[0]), of_list=code == "too_long")
     if code in _SENTENCES:
         return _(_SENTENCES[code])
     # Codes that are ours come with a sentence for people already.

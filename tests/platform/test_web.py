@@ -5,19 +5,20 @@ import gzip
 import io
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from pydantic import Field
+from pydantic import Field, SecretStr, StringConstraints
 
 from deploy.local.parts import Mongod
 from services.cases.app import create_app as create_cases
 from services.cases.settings import CasesSettings
 from shared import errors
 from shared import web as platform
-from shared.schemas.base import Request
+from shared.schemas.attachments import AttachmentIds
+from shared.schemas.base import Request, Text
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_actor, signed, until_ready
 
 Client = TestClient[Any, Any]
@@ -28,6 +29,21 @@ class Order(Request):
 
     name: str = Field(max_length=10)
     count: int = Field(strict=True)
+
+
+class Lengths(Request):
+    """All that has a length: texts as they come, cleaned and secret, and lists as they come and looked through."""
+
+    plain: Annotated[str, Field(min_length=2, max_length=3)]
+    cleaned: Annotated[Text, StringConstraints(min_length=1, max_length=1)]
+    secret: Annotated[SecretStr, Field(min_length=2, max_length=3)]
+    listed: Annotated[list[str], Field(min_length=1, max_length=1)]
+    looked_through: Annotated[AttachmentIds, Field(min_length=2, max_length=3)]
+
+
+async def measure(request: web.Request) -> web.Response:
+    await platform.read_body(request, Lengths)
+    return platform.answer({})
 
 
 async def take(request: web.Request) -> web.Response:
@@ -48,6 +64,7 @@ async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     monkeypatch.setattr(platform, "BODY_DEADLINE_S", 0.3)
     app = platform.create_app()
     app.router.add_post("/orders", take)
+    app.router.add_post("/lengths", measure)
     app.router.add_get("/broken/{code}", break_down)
     app.router.add_get("/limited", refuse)
     async with TestClient(TestServer(app)) as it:
@@ -101,6 +118,30 @@ async def test_every_wrong_field_is_named(client: Client) -> None:
         ("name", "string_too_long"),
         ("count", "int_type"),
         ("extra", "extra_forbidden"),
+    }
+
+
+async def test_lengths_are_refused_in_plain_words(client: Client) -> None:
+    async def refused(text: str, files: list[str]) -> dict[str, tuple[str, str]]:
+        names = ("plain", "cleaned", "secret")
+        body = dict.fromkeys(names, text) | {"listed": files, "looked_through": files}
+        async with client.post("/lengths", json=body) as response:
+            found = (await problem_of(response))["errors"]
+        return {error["field"]: (error["code"], error["message"]) for error in found}
+
+    assert await refused("", []) == {
+        "plain": ("string_too_short", "Use at least 2 characters."),
+        "cleaned": ("string_too_short", "Use at least 1 character."),
+        "secret": ("string_too_short", "Use at least 2 characters."),
+        "listed": ("too_short", "Give at least 1 entry."),
+        "looked_through": ("too_short", "Give at least 2 entries."),
+    }
+    assert await refused("four", ["a", "b", "c", "d"]) == {
+        "plain": ("string_too_long", "Use at most 3 characters."),
+        "cleaned": ("string_too_long", "Use at most 1 character."),
+        "secret": ("string_too_long", "Use at most 3 characters."),
+        "listed": ("too_long", "Give at most 1 entry."),
+        "looked_through": ("too_long", "Give at most 3 entries."),
     }
 
 
