@@ -11,7 +11,8 @@ import pytest
 
 from deploy.local.parts import RabbitMQ
 from shared.bus import Bus, BusAway, Unroutable
-from shared.topology import EVENTS, Topology, WorkQueue
+from shared.events.identity import InvitationIssued, SiteChanged
+from shared.topology import CASES, EVENTS, NOTIFICATIONS, Topology, WorkQueue
 from tests.platform.things import (
     ATTEMPTS,
     NEWER,
@@ -20,6 +21,7 @@ from tests.platform.things import (
     Ear,
     ThingHappened,
     a_raw_channel,
+    a_sample,
     a_thing,
     dead_letters,
     eventually,
@@ -106,6 +108,39 @@ async def test_a_deleted_queue_comes_back_with_its_consumer(fresh_vhost_url: str
         await soon(lambda: has_consumers(fresh_vhost_url, 1), deadline_s=10.0)
         await bus.publish(a_thing(2))
         await eventually(lambda: ear.times(2) == 1)
+
+
+async def test_a_deleted_queue_of_the_table_comes_back_and_disturbs_no_other(fresh_vhost_url: str) -> None:
+    mails: list[UUID] = []
+    copies: list[UUID] = []
+    began, finish = asyncio.Event(), asyncio.Event()
+
+    async def queue_mail(event: InvitationIssued) -> None:
+        mails.append(event.id)
+
+    async def copy_slowly(event: SiteChanged) -> None:
+        copies.append(event.id)
+        began.set()
+        await finish.wait()
+
+    bus = Bus(fresh_vhost_url, app_id="tests")
+    bus.consume(NOTIFICATIONS, {InvitationIssued: queue_mail})
+    bus.consume(CASES, {SiteChanged: copy_slowly})
+    await bus.start()
+    try:
+        await until_up(bus)
+        await bus.publish(a_sample(SiteChanged))
+        await began.wait()
+        async with a_raw_channel(fresh_vhost_url) as channel:
+            await channel.queue_delete(NOTIFICATIONS.name)
+        await soon(lambda: has_consumers(fresh_vhost_url, 1, queue=NOTIFICATIONS.name), deadline_s=10.0)
+        await bus.publish(a_sample(InvitationIssued))
+        await eventually(lambda: len(mails) == 1)
+        finish.set()
+    finally:
+        await bus.stop()
+    # On the same connection: a new one would have cancelled the other queue's handler, and it would have come again.
+    assert len(copies) == 1
 
 
 async def test_a_deleted_binding_is_loud_and_mended(fresh_vhost_url: str) -> None:

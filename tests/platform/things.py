@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import ClassVar
 from uuid import uuid4
 
@@ -92,6 +93,13 @@ def a_thing(number: int = 1, *, type_: str = ThingHappened.type, body: bytes | N
     )
 
 
+def a_sample(event: type[Event]) -> Envelope:
+    """A real event on its way, as it was once published."""
+    body = (Path(__file__).parents[1] / "published" / f"{event.type}.sample.json").read_bytes()
+    said = event.model_validate_json(body)
+    return Envelope(id=said.id, type=event.type, body=body, at=said.at)
+
+
 async def eventually(condition: Callable[[], bool], *, deadline_s: float = 15.0) -> None:
     """Waits for it; fails when the deadline passes first."""
 
@@ -142,11 +150,11 @@ async def put_by_hand(url: str, message: aio_pika.Message, *, key: str = ThingHa
         await exchange.publish(message, key)
 
 
-async def has_consumers(url: str, count: int) -> bool:
+async def has_consumers(url: str, count: int, *, queue: str = QUEUE.name) -> bool:
     """Whether the broker knows of so many on the work queue; not while there is no queue."""
     async with a_raw_channel(url) as channel:
         try:
-            queue = await channel.declare_queue(QUEUE.name, passive=True)
+            found = await channel.declare_queue(queue, passive=True)
         except aio_pika.exceptions.ChannelNotFoundEntity:
             return False
-        return queue.declaration_result.consumer_count == count
+        return found.declaration_result.consumer_count == count
