@@ -98,8 +98,14 @@ def _refuse_a_taken_port(settings: LocalSettings) -> None:
 
 @contextlib.contextmanager
 def _only_one_on(data_dir: Path) -> Iterator[None]:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "lock").open("w") as lock:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "lock").open("w")
+    except OSError as error:
+        raise CannotStart(
+            f"The data folder {data_dir} cannot be written: {error.strerror}. Set PORTICO_DATA_DIR to another one."
+        ) from error
+    with lock:
         try:
             # The lock goes with the process, however it ends.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

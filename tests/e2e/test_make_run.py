@@ -106,6 +106,17 @@ async def test_it_is_ready_heals_itself_stops_without_a_trace_and_starts_again_w
         assert (run.exit_code, list(_left_behind(data_dir))) == (0, [])
 
 
+def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    data_dir = tmp_path / "file" / "var"
+    run = _make_run(data_dir, free_port(), demo="0")
+    refused = subprocess.run(run.argv, env={**os.environ, **run.env}, capture_output=True, check=False, cwd=_REPOSITORY)
+    assert (refused.returncode, refused.stderr.decode()) == (
+        1,
+        f"The data folder {data_dir} cannot be written: Not a directory. Set PORTICO_DATA_DIR to another one.\n",
+    )
+
+
 async def test_a_supervisor_that_is_killed_leaves_nothing_behind(data_dir: Path) -> None:
     data_dir.mkdir(parents=True)
     async with _running(data_dir, free_port(), demo="0") as run:
