@@ -1,5 +1,7 @@
 """Wires the parts of cases together."""
 
+from functools import partial
+
 from aiohttp import web
 
 from services.cases import store
@@ -26,7 +28,7 @@ def create_app(settings: CasesSettings) -> web.Application:
         create_indexes=store.create_indexes,
         queue=topology.CASES,
         subscriptions=SUBSCRIPTIONS,
-        background=[sweep_for_ever, *_scanners(settings)],
+        background=[partial(sweep_for_ever, scanned=settings.clamd is not None), *_scanners(settings)],
     )
     app = create_service(parts, settings)
     app[NUMBERS] = store.CaseNumbers(app[DATABASE])

@@ -218,6 +218,16 @@ async def write_verdict(db: Database, file_id: str, *, virus: str | None) -> Non
     )
 
 
+async def release_unscanned(db: Database, *, after: timedelta) -> int:
+    """Makes files that have waited so long for a verdict ready without one; how many."""
+    waiting = {"scan_after": {"$type": "date"}, "state": FileState.SCANNING.value}
+    result = await db[FILES].update_many(
+        {**waiting, "$expr": {"$lt": ["$created_at", _ago(after)]}},
+        {"$set": {"state": FileState.READY.value}, "$unset": {"scan_after": ""}},
+    )
+    return result.modified_count
+
+
 async def scan_later(db: Database, file_id: str, *, pause: timedelta) -> None:
     """No verdict this time."""
     wanted = {"_id": file_id, "state": FileState.SCANNING.value}

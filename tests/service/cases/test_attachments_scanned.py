@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from services.cases.clamd import Clamd, NoVerdict
 from services.cases.scanner import Scanner
 from services.cases.store import attachments
+from services.cases.sweeper import UNSCANNED_AFTER
 from tests.builders import an_actor
 from tests.clamd_peer import EICAR, ClamdPeer
 from tests.service.cases.conftest import CasesApi, a_replica
@@ -96,6 +98,22 @@ async def test_while_the_scanner_is_down_files_wait_and_then_get_their_verdict(
     assert (await download(guarded, file_id, ANA)).status == 409
     await clamd.start()
     await until_state(guarded, file_id, "ready")
+
+
+async def test_files_that_wait_for_a_scanner_are_released_when_there_is_none_any_more(
+    guarded: CasesApi, clamd: ClamdPeer, mongo_url: str
+) -> None:
+    file_id = await uploaded(guarded, ANA, "eicar.txt", EICAR)
+    await until_state(guarded, file_id, "infected")
+    clamd.holding.clear()
+    waiting, young = await uploaded(guarded, ANA), await uploaded(guarded, ANA)
+    long_ago = {"$set": {"created_at": datetime.now(UTC) - UNSCANNED_AFTER - timedelta(seconds=5)}}
+    await guarded.db["attachments"].update_many({"_id": {"$in": [file_id, waiting]}}, long_ago)
+    async with a_replica(mongo_url) as unguarded:
+        await until_state(unguarded, waiting, "ready")
+        assert (await download(unguarded, waiting, ANA)).status == 200
+        for held, code in ((file_id, "infected"), (young, "scanning")):
+            assert (await download(unguarded, held, ANA)).code == code
 
 
 @pytest.mark.parametrize(
