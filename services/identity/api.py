@@ -230,10 +230,16 @@ async def list_users(request: web.Request) -> web.Response:
 @routes.get("/sites")
 async def list_sites(request: web.Request) -> web.Response:
     """The sites of the own company, open ones unless `?closed=1`."""
-    actor, query = actor_of(request), read_query(request, SiteQuery)
-    page = await store.find_sites(
-        request.app[DATABASE], actor, closed=query.closed, sort=query.sort, limit=query.limit, cursor=query.cursor
-    )
+    actor = actor_of(request)
+    page = await store.find_sites(request.app[DATABASE], actor.company_id, read_query(request, SiteQuery))
+    return answer(answers.page_answer(page, lambda row: answers.site_answer(store.SITES.load(row))))
+
+
+@routes.get("/vendor/companies/{id}/sites")
+async def list_sites_of(request: web.Request) -> web.Response:
+    """The sites of one of the vendor's customers, open ones unless `?closed=1`."""
+    actor, company_id = actor_of(request), read_path(request, "id", UUID)
+    page = await sites.list_sites_of(request.app[DATABASE], actor, company_id, read_query(request, SiteQuery))
     return answer(answers.page_answer(page, lambda row: answers.site_answer(store.SITES.load(row))))
 
 
@@ -248,7 +254,7 @@ async def add_site(request: web.Request) -> web.Response:
 
 @routes.get("/sites/{id}")
 async def show_site(request: web.Request) -> web.Response:
-    """One site of the own company."""
+    """One site of the own company; for a vendor admin of any."""
     site = await store.get_site(request.app[DATABASE], actor_of(request), read_path(request, "id", UUID))
     return answer(answers.site_answer(site), headers={"ETag": etag(site.version)})
 

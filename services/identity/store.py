@@ -29,6 +29,7 @@ from shared.actor import Actor
 from shared.documents import Documents, Intent
 from shared.mongo import Database, Document, DuplicateKey
 from shared.paging import Order, Page, find_page
+from shared.schemas.identity import SiteQuery
 
 LOGINS = Documents("logins", Login)
 USERS = Documents("users", User)
@@ -76,6 +77,10 @@ async def create_indexes(db: Database) -> None:
     await db[BATCHES].create_index("asked_at", name="forget", expireAfterSeconds=7 * _DAY_S)
 
 
+def _within_reach_of(actor: Actor) -> Document:
+    return {} if actor.is_vendor_admin else {"company_id": actor.company_id}
+
+
 # Companies
 
 
@@ -117,20 +122,18 @@ async def add_admin(db: Database, company_id: UUID, user_id: UUID, *, session: m
 
 
 async def get_site(db: Database, actor: Actor, site_id: UUID) -> Site:
-    """A site of the actor's company."""
-    return await SITES.get(db, {"_id": site_id, "company_id": actor.company_id})
+    """A site of the actor's company; of any company for a vendor admin."""
+    return await SITES.get(db, {"_id": site_id, **_within_reach_of(actor)})
 
 
-async def find_sites(
-    db: Database, actor: Actor, *, closed: bool, sort: str | None, limit: int, cursor: str | None
-) -> Page:
-    """One page of the sites of the actor's company."""
+async def find_sites(db: Database, company_id: UUID, query: SiteQuery) -> Page:
+    """One page of a company's sites, for somebody who belongs to it or a vendor admin."""
     return await find_page(
         db[SITES.collection],
-        {"company_id": actor.company_id, "closed": closed},
-        order=Order.read(sort or "name", _SITE_SORTS),
-        limit=limit,
-        cursor=cursor,
+        {"company_id": company_id, "closed": query.closed},
+        order=Order.read(query.sort or "name", _SITE_SORTS),
+        limit=query.limit,
+        cursor=query.cursor,
         hidden=("pending",),
     )
 
@@ -228,10 +231,7 @@ async def find_pending_invitation(db: Database, company_id: UUID, email: str) ->
 
 async def get_invitation(db: Database, actor: Actor, invitation_id: UUID) -> Invitation:
     """An invitation of the actor's company; of any company for a vendor admin."""
-    wanted: Document = {"_id": invitation_id}
-    if not actor.is_vendor_admin:
-        wanted["company_id"] = actor.company_id
-    return await INVITATIONS.get(db, wanted)
+    return await INVITATIONS.get(db, {"_id": invitation_id, **_within_reach_of(actor)})
 
 
 async def get_invitation_of_code(

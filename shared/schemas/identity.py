@@ -311,6 +311,6 @@ class UserAnswer(Answer):
 
 
 class SiteQuery(ListQuery):
-    """`GET /sites`."""
+    """`GET /sites`, `GET /vendor/companies/{id}/sites`."""
 
     closed: bool = False

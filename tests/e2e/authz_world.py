@@ -378,6 +378,7 @@ PREPARE: dict[str, Prepare] = {
     "POST /vendor/companies": _a_new_company,
     "GET /vendor/companies/{id}": _the_company,
     "POST /vendor/companies/{id}/invitations": _an_invitation_to_the_company,
+    "GET /vendor/companies/{id}/sites": _the_company,
     "GET /vendor/companies/{id}/pins": _pins_to_see,
     "PUT /vendor/companies/{id}/pins": _new_pins_of_the_company,
     "POST /vendor/products": _a_new_product,

@@ -1,16 +1,17 @@
-"""A company's sites."""
+"""A company's sites: its administrator keeps them, and a vendor admin those of every company."""
 
 from datetime import datetime
 from uuid import UUID
 
 from services.identity import store
-from services.identity.domain.access import refuse_unless_admin
+from services.identity.domain.access import refuse_unless_admin, refuse_unless_vendor_admin
 from services.identity.domain.sites import Site
 from shared.actor import Actor
 from shared.documents import Intent
 from shared.errors import PreconditionFailed, StaleVersion
 from shared.mongo import Database
-from shared.schemas.identity import SiteBody, SitePatch
+from shared.paging import Page
+from shared.schemas.identity import SiteBody, SitePatch, SiteQuery
 
 
 async def add_site(db: Database, actor: Actor, wanted: SiteBody, *, intent: Intent, now: datetime) -> Site:
@@ -18,6 +19,13 @@ async def add_site(db: Database, actor: Actor, wanted: SiteBody, *, intent: Inte
     refuse_unless_admin(actor)
     site = Site(id=intent.id, company_id=actor.company_id, created_at=now, **wanted.model_dump())
     return await store.SITES.insert_once(db, site.opened(), intent)
+
+
+async def list_sites_of(db: Database, actor: Actor, company_id: UUID, query: SiteQuery) -> Page:
+    """The sites of any customer company; for vendor admins."""
+    refuse_unless_vendor_admin(actor)
+    company = await store.get_customer(db, company_id)
+    return await store.find_sites(db, company.id, query)
 
 
 async def change_site(
