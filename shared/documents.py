@@ -187,10 +187,11 @@ class Documents(Generic[E]):
         """Adds entries without testing the version; None where the filter `wanted`, which holds the rules, found none.
 
         `changes` are pipeline expressions over the document as it was; the events get the new version written in.
+        The version is counted up, unless `changes` says otherwise.
         """
         pending = pending_events(events)
         update: Document = {field: _pushed(field, [{"$literal": item}]) for field, item in push.items()}
-        update |= {**(changes or {}), "version": {"$add": ["$version", 1]}}
+        update |= {"version": {"$add": ["$version", 1]}, **(changes or {})}
         if pending:
             update["pending"] = _pushed("pending", [_with_next_version(item) for item in pending])
             update |= _relay_soon(pending)

@@ -27,7 +27,6 @@ _INNER = {
     "new_entries",
     "created_by",
     "own_ids",
-    "history_bytes",
     "owner",
     "problem",
     "equipment",

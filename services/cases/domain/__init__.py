@@ -1,6 +1,6 @@
 """What a case is and what may be done to it; pure values."""
 
-from services.cases.domain.case import MAX_ENTRIES, MAX_HISTORY_BYTES, REOPEN_WITHIN, Case
+from services.cases.domain.case import MAX_BYTES, MAX_ENTRIES, REOPEN_WITHIN, Case
 from services.cases.domain.files import (
     AttachedFile,
     Attachment,
@@ -31,8 +31,8 @@ from services.cases.domain.values import (
 )
 
 __all__ = [
+    "MAX_BYTES",
     "MAX_ENTRIES",
-    "MAX_HISTORY_BYTES",
     "OPEN",
     "REOPEN_WITHIN",
     "AlreadyTaken",

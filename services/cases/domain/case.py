@@ -27,7 +27,7 @@ from shared.events.cases import CaseChanged, CaseClosed, CaseCreated
 
 REOPEN_WITHIN = timedelta(days=14)
 MAX_ENTRIES = 1_000
-MAX_HISTORY_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024  # half of what MongoDB lets a document have: changes of the state always fit
 
 
 class _Fact(TypedDict):
@@ -74,7 +74,6 @@ class Case:
     resolution: str | None = None
     resolved: bool | None = None
     own_ids: tuple[UUID, ...]  # owner, contact and secondary contact, as far as they are users
-    history_bytes: int = 0
     version: int = 1
     events: tuple[Event, ...] = ()
     new_entries: tuple[Entry, ...] = ()
@@ -148,8 +147,7 @@ class Case:
     def with_files(self, files: tuple[AttachedFile, ...]) -> "Case":
         """The same new case; its first entry cites these files."""
         first, *others = self.new_entries
-        citing = replace(first, attachments=files)
-        return replace(self, new_entries=(citing, *others), history_bytes=self.history_bytes + citing.size - first.size)
+        return replace(self, new_entries=(replace(first, attachments=files), *others))
 
     # Rights
 
@@ -263,7 +261,6 @@ class Case:
             status=status,
             updated_at=entry.at,
             new_entries=(*self.new_entries, entry),
-            history_bytes=self.history_bytes + entry.size,
         )
         if changed.turn != turn_before:
             changed = replace(changed, turn_since=entry.at if changed.turn else None)

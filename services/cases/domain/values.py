@@ -80,11 +80,6 @@ class Entry:
     digest: str | None = None
     attachments: tuple[AttachedFile, ...] = ()
 
-    @property
-    def size(self) -> int:
-        """What it adds to the bytes of the history."""
-        return sum(len(text.encode()) for text in (self.text, *(file.name for file in self.attachments)))
-
 
 @dataclass(frozen=True, slots=True)
 class Equipment:

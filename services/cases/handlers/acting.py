@@ -206,8 +206,10 @@ async def _note(
     entry = Entry(
         intent.id, "note", now, person_of(actor), by_vendor=True, text=note.text, internal=True, digest=intent.digest
     )
-    # The time of the last change is shown to the customer: an internal note leaves it alone.
-    await _append_citing(db, actor, case, entry, file_ids=note.attachment_ids, limits=limits, changes={})
+    # Nothing that the customer can see has changed: neither the time of the last change, nor the version, by which a
+    # change that is being written would be refused as stale.
+    unseen = {"version": "$version"}
+    await _append_citing(db, actor, case, entry, file_ids=note.attachment_ids, limits=limits, changes=unseen)
 
 
 async def _append_citing(

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from pymongo import ASCENDING, DESCENDING, TEXT, ReturnDocument
 
-from services.cases.domain import MAX_ENTRIES, MAX_HISTORY_BYTES, OPEN, Case, Entry, Status, case_number
+from services.cases.domain import MAX_BYTES, MAX_ENTRIES, OPEN, Case, Entry, Status, case_number
 from shared.actor import Actor, Role, Visibility
 from shared.coverage import Verdict
 from shared.documents import Documents, Intent
@@ -166,18 +166,16 @@ async def append_entry(
     events: tuple[Event, ...] = (),
 ) -> Case | None:
     """Adds an entry to an open, visible case that has room and does not have it yet; None when it did not fit."""
-    size = entry.size
     wanted = {
         "number": number,
         "status": _OPEN,
         "history.id": {"$ne": entry.id},
         f"history.{MAX_ENTRIES - 1}": {"$exists": False},
-        "history_bytes": {"$lte": MAX_HISTORY_BYTES - size},
+        "$expr": {"$lt": [{"$bsonSize": "$$ROOT"}, MAX_BYTES]},
         "$and": [visible_to(actor), only],
     }
     pushed = TypeAdapter(Entry).dump_python(entry)
-    grown = {**changes, "history_bytes": {"$add": ["$history_bytes", size]}}
-    return await CASES.append(db, wanted, push={"history": pushed}, changes=grown, events=events)
+    return await CASES.append(db, wanted, push={"history": pushed}, changes=changes, events=events)
 
 
 def status_becomes(becomes: dict[Status, Status], *, now: datetime) -> Document:

@@ -8,6 +8,7 @@ import pytest
 from shared.actor import Actor, Role
 from tests.builders import an_actor
 from tests.service.cases.conftest import CasesApi, user_state
+from tests.service.cases.files import MIB
 
 
 async def test_a_case_is_taken_answered_and_closed_with_its_resolution(cases: CasesApi, agent: Actor) -> None:
@@ -231,12 +232,37 @@ async def test_a_full_case_takes_no_comment_but_can_be_closed(cases: CasesApi) -
     assert closed.status == 200
 
 
-async def test_a_case_with_8_mib_of_text_takes_no_comment(cases: CasesApi) -> None:
+async def test_a_case_of_8_mib_takes_no_comment_but_can_be_closed(cases: CasesApi) -> None:
     ana = an_actor()
-    number = (await cases.submitted(ana))["number"]
-    await cases.db["cases"].update_one({"number": number}, {"$set": {"history_bytes": 8 * 1024 * 1024 - 5}})
-    assert (await cases.act(number, ana, action="comment", text="sixsix")).code == "case_full"
-    assert (await cases.act(number, ana, action="comment", text="five5")).status == 200
+    case = await cases.submitted(ana)
+    number, long = case["number"], "x" * (8 * MIB - 100_000)
+    await cases.db["cases"].update_one({"number": number}, {"$set": {"history.0.text": long}})
+    while (comment := await cases.act(number, ana, action="comment", text="x" * 10_000)).status == 200:
+        pass
+    assert comment.code == "case_full"
+    version = (await cases.get(number, ana)).body["version"]
+    assert 5 < version < 12
+    closed = await cases.act(number, ana, action="close", version=version, reason="Full", resolved=True)
+    assert closed.status == 200
+
+
+async def test_an_internal_note_makes_no_change_of_the_customers_stale(cases: CasesApi, agent: Actor) -> None:
+    ana = an_actor()
+    case = await cases.submitted(ana)
+    number, version = case["number"], case["version"]
+    noted = await cases.agent_act(number, agent, action="note", text="They threatened to leave.")
+    assert noted.status == 200
+    seen = (await cases.get(number, ana)).body
+    assert (seen["version"], seen["updated_at"]) == (version, case["updated_at"])
+    closing = cases.act(number, ana, action="close", version=version, reason="It prints.", resolved=True)
+    noting = [cases.agent_act(number, agent, action="note", text=f"{n}") for n in range(10)]
+    closed, *notes = await asyncio.gather(closing, *noting)
+    assert closed.status == 200
+    written = [note for note in notes if note.status == 200]
+    kept = (await cases.get(number, agent)).body["history"]
+    assert [entry["kind"] for entry in kept].count("note") == 1 + len(written)
+    assert [entry["kind"] for entry in kept].count("closed") == 1
+    assert all(note.code == "case_closed" for note in notes if note not in written)
 
 
 async def test_a_text_that_looks_like_a_database_expression_stays_text(cases: CasesApi) -> None:
