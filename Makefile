@@ -1,5 +1,5 @@
-# `make run` starts everything, `make test` proves it. Both fetch what the machine lacks; nothing needs Docker.
-.PHONY: run test check lock texts events
+# `make run` starts everything, `make test` proves it. Both fetch what the machine lacks; neither needs Docker.
+.PHONY: run test check containers lock texts events
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
@@ -19,11 +19,19 @@ check:
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+# The image is built, all of it is started with two replicas of each service, used, killed and stopped. Needs Docker.
+containers:
+	@deploy/local/bootstrap.sh check
+	$(PYTHON) -m pytest tests/containers -p no:randomly -s
+
 # Only versions and hashes go into the lock: where packages come from is the machine's own setting.
 lock:
 	@deploy/local/bootstrap.sh lock
 	.venv/bin/uv pip compile pyproject.toml --group dev --universal --generate-hashes \
 		--python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.lock
+	.venv/bin/uv pip compile pyproject.toml --constraint requirements.lock --universal --generate-hashes \
+		--python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --no-annotate --quiet \
+		-o requirements-runtime.lock
 
 # New words of the portal into its French catalogue, to be translated there; a test finds what is left empty.
 texts:

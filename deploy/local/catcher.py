@@ -193,17 +193,17 @@ def _html(**values: object) -> web.Response:
     )
 
 
-async def run(folder: MailFolder, *, smtp_port: int, http_port: int) -> None:
+async def run(folder: MailFolder, *, host: str, smtp_port: int, http_port: int) -> None:
     """Catch mails until SIGTERM or SIGINT."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     smtp = await loop.create_server(
-        lambda: SMTP(_Catch(folder), hostname="catcher.localhost", enable_SMTPUTF8=True), "127.0.0.1", smtp_port
+        lambda: SMTP(_Catch(folder), hostname="catcher.localhost", enable_SMTPUTF8=True), host, smtp_port
     )
     runner = web.AppRunner(create_app(folder), access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", http_port).start()
+    await web.TCPSite(runner, host, http_port).start()
     await stopped.wait()
     smtp.close()
     await runner.cleanup()
@@ -212,10 +212,12 @@ async def run(folder: MailFolder, *, smtp_port: int, http_port: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.local.catcher", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("var/mails"), help="where the mails are kept")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at")
     parser.add_argument("--smtp-port", type=int, default=2525)
     parser.add_argument("--http-port", type=int, default=8025)
     arguments = parser.parse_args()
-    asyncio.run(run(MailFolder(arguments.folder), smtp_port=arguments.smtp_port, http_port=arguments.http_port))
+    folder = MailFolder(arguments.folder)
+    asyncio.run(run(folder, host=arguments.host, smtp_port=arguments.smtp_port, http_port=arguments.http_port))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pymongo import AsyncMongoClient
-from pymongo.errors import OperationFailure, PyMongoError
 
+from deploy import replica_set
 from deploy.local.child import Child, NotReady, free_port, until
 
-_REPLICA_SET = "rs0"
-_NOT_YET_INITIALIZED = 94
 # Debian's /usr/sbin/rabbitmq-server insists on the user `rabbitmq`; the script behind it runs as anybody.
 _RABBITMQ_SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 
@@ -49,13 +47,13 @@ class Mongod:
 
     def __init__(self, data_dir: Path, *, log: Path | None = None, cache_gb: float = 0.5) -> None:
         self.port = free_port()
-        self.url = f"mongodb://127.0.0.1:{self.port}/?replicaSet={_REPLICA_SET}"
+        self.url = f"mongodb://127.0.0.1:{self.port}/?replicaSet={replica_set.NAME}"
         self._data_dir = data_dir
         self.child = Child(
             "mongod",
             [
                 find_mongod(),
-                *("--replSet", _REPLICA_SET, "--bind_ip", "127.0.0.1", "--port", str(self.port)),
+                *("--replSet", replica_set.NAME, "--bind_ip", "127.0.0.1", "--port", str(self.port)),
                 *("--dbpath", str(data_dir), "--wiredTigerCacheSizeGB", str(cache_gb), "--oplogSize", "990"),
                 *("--unixSocketPrefix", str(data_dir), "--setParameter", "diagnosticDataCollectionEnabled=false"),
                 "--quiet",
@@ -77,8 +75,9 @@ class Mongod:
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             "127.0.0.1", self.port, directConnection=True, serverSelectionTimeoutMS=500, appName="portico-local"
         )
+        here = f"127.0.0.1:{self.port}"
         try:
-            await self.child.wait_until(lambda: self._is_primary(client), deadline_s=deadline_s)
+            await self.child.wait_until(lambda: replica_set.is_primary(client, here), deadline_s=deadline_s)
         finally:
             await client.close()
 
@@ -93,39 +92,6 @@ class Mongod:
 
     async def stop(self) -> None:
         await self.child.stop(grace_s=30.0)
-
-    async def _is_primary(self, client: AsyncMongoClient[dict[str, Any]]) -> bool:
-        try:
-            hello = await client.admin.command("hello")
-            if not hello.get("isWritablePrimary"):
-                await self._elect(client)
-        except PyMongoError:
-            return False
-        return bool(hello.get("isWritablePrimary"))
-
-    async def _elect(self, client: AsyncMongoClient[dict[str, Any]]) -> None:
-        here = f"127.0.0.1:{self.port}"
-        try:
-            config = (await client.admin.command("replSetGetConfig"))["config"]
-        except OperationFailure as failure:
-            if failure.code != _NOT_YET_INITIALIZED:
-                raise
-            await client.admin.command("replSetInitiate", _replica_set(here))
-            return
-        # Data of an earlier start, when the port was another one.
-        if config["members"][0]["host"] != here:
-            again = {**_replica_set(here), "version": config["version"] + 1, "term": config.get("term", -1)}
-            await client.admin.command("replSetReconfig", again, force=True)
-
-
-def _replica_set(host: str) -> dict[str, Any]:
-    # One member need not wait long for the votes of others.
-    return {
-        "_id": _REPLICA_SET,
-        "version": 1,
-        "members": [{"_id": 0, "host": host}],
-        "settings": {"electionTimeoutMillis": 1000},
-    }
 
 
 class RabbitMQ:

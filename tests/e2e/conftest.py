@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from deploy.local.stack import Stack
 from tests.builders import Json, an_email
-from tests.e2e.portal import VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
+from tests.e2e.portal import VENDOR_ADMIN, Deployed, Visitor, a_company, join, vendor_admin_exists, visiting
 
 
 @dataclass(frozen=True)
@@ -20,14 +19,14 @@ class Customer:
 
 
 @pytest.fixture(scope="session")
-async def vendor(stack: Stack) -> AsyncIterator[Visitor]:
+async def vendor(stack: Deployed) -> AsyncIterator[Visitor]:
     await vendor_admin_exists(stack)
     async with visiting(stack, VENDOR_ADMIN) as visitor:
         yield await visitor.sign_in()
 
 
 @pytest.fixture(scope="session")
-async def new_customer(stack: Stack, vendor: Visitor) -> AsyncIterator["NewCustomer"]:
+async def new_customer(stack: Deployed, vendor: Visitor) -> AsyncIterator["NewCustomer"]:
     async with AsyncExitStack() as leaving:
         yield NewCustomer(stack, vendor, leaving)
 
@@ -35,7 +34,7 @@ async def new_customer(stack: Stack, vendor: Visitor) -> AsyncIterator["NewCusto
 class NewCustomer:
     """Makes customers the way the vendor does."""
 
-    def __init__(self, stack: Stack, vendor: Visitor, leaving: AsyncExitStack) -> None:
+    def __init__(self, stack: Deployed, vendor: Visitor, leaving: AsyncExitStack) -> None:
         self._stack = stack
         self._vendor = vendor
         self._leaving = leaving

@@ -3,20 +3,33 @@
 import asyncio
 import re
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 
 from deploy.local.child import until
-from deploy.local.stack import Stack
 from tests.builders import Json, a_contact, an_address
 
 PASSWORD = "correct horse battery staple"
 VENDOR_ADMIN = "vera.vendor@portico.example"
+# Whom visitors believe; whoever tests behind a proxy with an authority of its own adds that.
+TRUSTED = ssl.create_default_context()
+
+
+class Deployed(Protocol):
+    """A running portal, however it was started: `make run`'s stack, or containers."""
+
+    @property
+    def local_url(self) -> str: ...
+
+    async def mails(self, to: str = "") -> list[Json]: ...
+
+    async def run_service_command(self, *words: str, stdin: str = "") -> tuple[int, str]: ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,7 @@ class Answer:
 class Visitor:
     """A browser's worth of cookies in front of the portal; signed in or not."""
 
-    def __init__(self, stack: Stack, http: aiohttp.ClientSession, email: str = "") -> None:
+    def __init__(self, stack: Deployed, http: aiohttp.ClientSession, email: str = "") -> None:
         self.stack = stack
         self.email = email
         self._http = http
@@ -48,7 +61,7 @@ class Visitor:
     async def call(self, method: str, path: str, **request: Any) -> Answer:
         headers = {"X-CSRF-Token": self._csrf} if self._csrf else {}
         headers |= request.pop("headers", {})
-        url = f"http://127.0.0.1:{self.stack.port}/api/v1{path}"
+        url = f"{self.stack.local_url}/api/v1{path}"
         async with self._http.request(method, url, headers=headers, **request) as response:
             is_json = response.content_type.endswith("json")
             body = await response.json() if is_json else await response.read()
@@ -120,14 +133,15 @@ def a_case(**fields: Any) -> Json:
 
 
 @asynccontextmanager
-async def visiting(stack: Stack, email: str = "") -> AsyncIterator[Visitor]:
+async def visiting(stack: Deployed, email: str = "") -> AsyncIterator[Visitor]:
     jar = aiohttp.CookieJar(unsafe=True)
     timeout = aiohttp.ClientTimeout(total=30)
-    async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout) as http:
+    connector = aiohttp.TCPConnector(ssl=TRUSTED)
+    async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout, connector=connector) as http:
         yield Visitor(stack, http, email)
 
 
-async def vendor_admin_exists(stack: Stack) -> None:
+async def vendor_admin_exists(stack: Deployed) -> None:
     """As an operator makes the first one; harmless when it is there."""
     words = ("identity", "create-vendor-admin", "--email", VENDOR_ADMIN, "--if-missing")
     code, said = await stack.run_service_command(*words, stdin=f"{PASSWORD}\n")
@@ -139,7 +153,7 @@ async def a_company(vendor: Visitor, name: str = "") -> Json:
     return company
 
 
-async def join(stack: Stack, visitor: Visitor, *, first_name: str = "Ana", last_name: str = "Duarte") -> None:
+async def join(stack: Deployed, visitor: Visitor, *, first_name: str = "Ana", last_name: str = "Duarte") -> None:
     """From the invitation e-mail to the verified address, as an invited person goes."""
     code = link_in(await mail_for(stack, visitor.email, about="invit"), "invitations")
     name = {"first_name": first_name, "last_name": last_name}
@@ -152,12 +166,12 @@ async def join(stack: Stack, visitor: Visitor, *, first_name: str = "Ana", last_
     assert verified == {"state": "active"}
 
 
-async def mails_to(stack: Stack, address: str, *, about: str = "") -> list[Json]:
+async def mails_to(stack: Deployed, address: str, *, about: str = "") -> list[Json]:
     """What a person got, newest first; `about` is looked for in the subject."""
     return [mail for mail in await stack.mails(address) if about.lower() in mail["subject"].lower()]
 
 
-async def mail_for(stack: Stack, address: str, *, about: str = "", within_s: float = 20) -> Json:
+async def mail_for(stack: Deployed, address: str, *, about: str = "", within_s: float = 20) -> Json:
     """Waits for a mail and answers the newest."""
     found: list[Json] = []
 

@@ -12,6 +12,7 @@ from tests.builders import Json, a_contact, a_serial, an_address, an_email
 from tests.e2e.conftest import Customer
 from tests.e2e.portal import (
     VENDOR_ADMIN,
+    Deployed,
     Visitor,
     a_case,
     a_company,
@@ -25,7 +26,7 @@ from tests.e2e.portal import (
 
 
 @pytest.mark.timeout(180)
-async def test_from_an_empty_system_to_the_mail_that_the_case_was_closed(stack: Stack) -> None:
+async def test_from_an_empty_system_to_the_mail_that_the_case_was_closed(stack: Deployed) -> None:
     await _the_main_job(stack)
 
 
@@ -52,7 +53,7 @@ async def _services_on_motor(stack: Stack) -> set[str]:
         }
 
 
-async def _the_main_job(stack: Stack) -> None:  # noqa: PLR0915  # one story
+async def _the_main_job(stack: Deployed) -> None:  # noqa: PLR0915  # one story
     # The operator makes the first vendor admin, who sets up a customer.
     await vendor_admin_exists(stack)
     async with visiting(stack, VENDOR_ADMIN) as vera, visiting(stack, an_email()) as ana:
