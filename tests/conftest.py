@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import aiohttp
@@ -12,9 +13,12 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 from deploy.local.parts import Mongod, RabbitMQ
-from deploy.local.stack import Stack
+from deploy.local.stack import Borrowed, Part, Stack
+from tests.contained import ContainedMongod, ContainedRabbitMQ
 from tests.scripted_smtp import ScriptedSmtp
 
+# `processes` needs no Docker; `containers` takes mongo:8 and rabbitmq:4 from the machine's engine.
+_IN_CONTAINERS = os.environ.get("PORTICO_TEST_PARTS", "processes") == "containers"
 _IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 _CHROMIUM_FLAGS = (
     "--disable-background-networking",
@@ -47,9 +51,9 @@ def parts_dir() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-async def mongod(parts_dir: Path) -> AsyncIterator[Mongod]:
+async def mongod(parts_dir: Path) -> AsyncIterator[Mongod | ContainedMongod]:
     """The mongod of this test run. Shared: a test that kills one takes `own_mongod`."""
-    part = Mongod(parts_dir / "mongod")
+    part = ContainedMongod() if _IN_CONTAINERS else Mongod(parts_dir / "mongod")
     try:
         await part.start()
         yield part
@@ -64,9 +68,9 @@ async def mongo_url(mongod: Mongod) -> str:
 
 
 @pytest.fixture(scope="session")
-async def rabbitmq(parts_dir: Path) -> AsyncIterator[RabbitMQ]:
+async def rabbitmq(parts_dir: Path) -> AsyncIterator[RabbitMQ | ContainedRabbitMQ]:
     """The broker of this test run. Shared: a test that kills one takes `own_rabbitmq`."""
-    part = RabbitMQ(parts_dir / "rabbitmq", management=True)
+    part = ContainedRabbitMQ() if _IN_CONTAINERS else RabbitMQ(parts_dir / "rabbitmq", management=True)
     try:
         await part.start()
         yield part
@@ -94,9 +98,9 @@ async def fresh_vhost_url(rabbitmq: RabbitMQ) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def own_mongod(tmp_path: Path) -> AsyncIterator[Mongod]:
+async def own_mongod(tmp_path: Path) -> AsyncIterator[Mongod | ContainedMongod]:
     """A mongod for this one test, which may kill and restart it."""
-    part = Mongod(tmp_path / "mongod", cache_gb=0.25)
+    part = ContainedMongod(cache_gb=0.25) if _IN_CONTAINERS else Mongod(tmp_path / "mongod", cache_gb=0.25)
     try:
         await part.start()
         yield part
@@ -105,9 +109,9 @@ async def own_mongod(tmp_path: Path) -> AsyncIterator[Mongod]:
 
 
 @pytest.fixture
-async def own_rabbitmq(tmp_path: Path) -> AsyncIterator[RabbitMQ]:
+async def own_rabbitmq(tmp_path: Path) -> AsyncIterator[RabbitMQ | ContainedRabbitMQ]:
     """A broker for this one test, which may kill and restart it."""
-    part = RabbitMQ(tmp_path / "rabbitmq")
+    part = ContainedRabbitMQ() if _IN_CONTAINERS else RabbitMQ(tmp_path / "rabbitmq")
     try:
         await part.start()
         yield part
@@ -129,7 +133,15 @@ async def smtp_server() -> AsyncIterator[ScriptedSmtp]:
 @pytest.fixture(scope="session")
 async def stack(parts_dir: Path) -> AsyncIterator[Stack]:
     """All five services on real parts, without demo data. A test that kills a part restarts it before it ends."""
-    whole = Stack(parts_dir / "stack", environment={"PORTICO_RETRY_DELAYS_S": "0.2,0.5,1,2,5"})
+    short_delays = {"PORTICO_RETRY_DELAYS_S": "0.2,0.5,1,2,5"}
+    if _IN_CONTAINERS:
+        mongod, rabbitmq = ContainedMongod(), ContainedRabbitMQ()
+        borrowed = Borrowed(mongo_url=mongod.url, rabbitmq_url=rabbitmq.url)
+        whole = Stack(parts_dir / "stack", borrowed=borrowed, environment=short_delays)
+        # Only the supervisor of `make run`, which has no part here, asks a part for its process.
+        whole.parts |= cast("dict[str, Part]", {"mongod": mongod, "rabbitmq": rabbitmq})
+    else:
+        whole = Stack(parts_dir / "stack", environment=short_delays)
     try:
         await whole.start()
         yield whole

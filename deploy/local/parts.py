@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,14 @@ class RabbitMQ:
         """Kill -9; the port mapper stays, as it does on a real machine."""
         self.child.kill()
 
+    def freeze(self) -> None:
+        """Stop it where it is."""
+        self.child.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.child.send(signal.SIGCONT)
+
     async def restart(self) -> None:
         """Start again after a kill, or stop first; ready when it returns."""
         await self.child.stop(grace_s=30.0)
@@ -156,7 +165,7 @@ class RabbitMQ:
         return output.decode(errors="replace")
 
     async def _is_ready(self) -> bool:
-        if not await _speaks_amqp(self.port):
+        if not await speaks_amqp(self.port):
             return False
         return self.management_port is None or await _answers(self.management_port)
 
@@ -214,14 +223,19 @@ async def _answers(port: int) -> bool:
     return True
 
 
-async def _speaks_amqp(port: int) -> bool:
+async def speaks_amqp(port: int) -> bool:
+    """Whether a broker takes connections at that port of this machine."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
         writer.write(b"AMQP\x00\x00\x09\x01")
         first = await asyncio.wait_for(reader.read(1), timeout=2.0)
     except (OSError, TimeoutError):
         return False
-    writer.close()
+    finally:
+        writer.close()
     return first == b"\x01"  # a method frame: Connection.Start
 
 

@@ -59,7 +59,7 @@ class Composed:
         """Build, start what does not run yet, and wait until every container is healthy."""
         replicas = [word for name in SERVICES for word in ("--scale", f"{name}=2")]
         await self.run("up", "-d", "--build", *replicas)
-        if not await until(self.is_healthy, deadline_s=180, pause_s=0.5):
+        if not await until(self.is_healthy, deadline_s=300, pause_s=1):
             raise ComposeFailed(f"{await self.health()}\n{await self.run('logs', '--tail', '30')}")
 
     async def down(self, *options: str) -> None:

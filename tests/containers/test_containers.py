@@ -24,8 +24,8 @@ __all__ = ["test_from_an_empty_system_to_the_mail_that_the_case_was_closed"]
 
 pytestmark = pytest.mark.timeout(600)
 
-PEOPLE = 6
-CASES_EACH = 40
+PEOPLE = 4
+CASES_EACH = 25
 PAUSE_S = 0.5
 
 
@@ -112,7 +112,7 @@ async def test_killing_one_replica_of_each_service_costs_nobody_more_than_a_retr
 
     async def kill_one_of_each() -> None:
         for count, service in enumerate(SERVICES, start=1):
-            await until_true(partial(enough, count * 30), within_s=120)
+            await until_true(partial(enough, count * 15), within_s=120)
             await docker("kill", (await stack.names(service))[0])
 
     try:

@@ -1,8 +1,6 @@
 """The bus when processes come and go, somebody deletes queues, or the broker dies or freezes."""
 
 import asyncio
-import os
-import signal
 import sys
 import time
 from uuid import UUID
@@ -246,7 +244,7 @@ async def test_a_frozen_broker_fails_publishing_in_time_and_thaws(own_rabbitmq: 
     ear = Ear()
     async with running(own_rabbitmq.url, ear.hear) as bus:
         await bus.publish(a_thing(1))
-        os.kill(own_rabbitmq.pid, signal.SIGSTOP)
+        own_rabbitmq.freeze()
         try:
             began = time.monotonic()
             outcomes = await asyncio.gather(*(bus.publish(a_thing(2)) for _ in range(10)), return_exceptions=True)
@@ -255,7 +253,7 @@ async def test_a_frozen_broker_fails_publishing_in_time_and_thaws(own_rabbitmq: 
             with pytest.raises(BusAway):
                 await bus.publish(a_thing(3))
         finally:
-            os.kill(own_rabbitmq.pid, signal.SIGCONT)
+            own_rabbitmq.thaw()
         last = a_thing(4)
         await asyncio.wait_for(publish_until_confirmed(bus, last), timeout=20)
         await eventually(lambda: ear.times(4) >= 1)
