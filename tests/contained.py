@@ -59,6 +59,7 @@ class ContainedMongod(_Contained):
     """A replica set of one member."""
 
     def __init__(self, cache_gb: float = 0.5) -> None:
+        self._client: AsyncMongoClient[dict[str, Any]]
         self.port = free_port()
         self.url = f"mongodb://127.0.0.1:{self.port}/?replicaSet={replica_set.NAME}"
         where = ["--bind_ip", "127.0.0.1", "--port", str(self.port)]
@@ -68,14 +69,16 @@ class ContainedMongod(_Contained):
             DockerContainer("mongo:8").with_command(["mongod", *where, *what]).with_kwargs(network_mode="host")
         )
 
-    async def _is_ready(self) -> bool:
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-            "127.0.0.1", self.port, directConnection=True, serverSelectionTimeoutMS=500
-        )
+    async def wait_ready(self, deadline_s: float = 90.0) -> None:
+        # One client for all tries: one that is closed while it connects leaves its socket open.
+        self._client = AsyncMongoClient("127.0.0.1", self.port, directConnection=True, serverSelectionTimeoutMS=500)
         try:
-            return await replica_set.is_primary(client, f"127.0.0.1:{self.port}")
+            await super().wait_ready(deadline_s)
         finally:
-            await client.close()
+            await self._client.close()
+
+    async def _is_ready(self) -> bool:
+        return await replica_set.is_primary(self._client, f"127.0.0.1:{self.port}")
 
 
 class ContainedRabbitMQ(_Contained):
