@@ -1,5 +1,5 @@
 # `make run` starts everything, `make test` proves it. Both fetch what the machine lacks; neither needs Docker.
-.PHONY: run test check containers lock texts events
+.PHONY: run test check containers faults lock texts events
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
@@ -23,6 +23,11 @@ check:
 containers:
 	@deploy/local/bootstrap.sh check
 	$(PYTHON) -m pytest tests/containers -p no:randomly -s
+
+# Half an hour: `make faults FAULTS="broker-killed --seed 7"` for one run, see docs/faults.md.
+faults:
+	@deploy/local/bootstrap.sh test
+	$(PYTHON) -m tests.faults $(FAULTS)
 
 # Only versions and hashes go into the lock: where packages come from is the machine's own setting.
 lock:

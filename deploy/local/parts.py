@@ -48,7 +48,8 @@ class Mongod:
 
     def __init__(self, data_dir: Path, *, log: Path | None = None, cache_gb: float = 0.5) -> None:
         self.port = free_port()
-        self.url = f"mongodb://127.0.0.1:{self.port}/?replicaSet={replica_set.NAME}"
+        # What the set calls its member: clients go there, also when it is a proxy's address.
+        self.member = f"127.0.0.1:{self.port}"
         self._data_dir = data_dir
         self.child = Child(
             "mongod",
@@ -61,6 +62,10 @@ class Mongod:
             ],
             log or data_dir.parent / "logs" / "mongod.log",
         )
+
+    @property
+    def url(self) -> str:
+        return f"mongodb://{self.member}/?replicaSet={replica_set.NAME}"
 
     @property
     def pid(self) -> int:
@@ -76,9 +81,8 @@ class Mongod:
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             "127.0.0.1", self.port, directConnection=True, serverSelectionTimeoutMS=500, appName="portico-local"
         )
-        here = f"127.0.0.1:{self.port}"
         try:
-            await self.child.wait_until(lambda: replica_set.is_primary(client, here), deadline_s=deadline_s)
+            await self.child.wait_until(lambda: replica_set.is_primary(client, self.member), deadline_s=deadline_s)
         finally:
             await client.close()
 

@@ -96,20 +96,33 @@ class Stack:
         base_url: str = "",
         borrowed: Borrowed | None = None,
         environment: Mapping[str, str] | None = None,
+        replicas: int = 1,
     ) -> None:
-        """`environment` goes to every service on top of everything else, for instance short retry delays."""
+        """`environment` goes to every service on top of everything else, for instance short retry delays.
+
+        Of more than one replica each listens on one of `replica_ports`, and is called `cases`, `cases-2` and so on;
+        whoever starts them also brings the balancer that listens on the service's one of `fronts`.
+        """
         self.data_dir = data_dir.resolve()
-        self.port = port or free_port()
+        self.fronts = {"gateway": port or free_port(), **{name: free_port() for name in SERVICES}}
+        self.replica_ports = {
+            name: [front] if replicas == 1 else [free_port() for _ in range(replicas)]
+            for name, front in self.fronts.items()
+        }
         self._host = host
         self.base_url = base_url or f"http://localhost:{self.port}"
         self.parts: dict[str, Part] = {}
         self._borrowed = borrowed or Borrowed()
         self._logs = self.data_dir / "logs"
-        self._ports = {name: free_port() for name in SERVICES}
-        self._gateway_ops_port = free_port()
+        self._gateway_ops_ports = [free_port() for _ in range(replicas)]
         self.mail_page_url = ""
         self.environment = {**self._own_parts(), **self._addresses(), **(environment or {})}
         self._add_services()
+
+    @property
+    def port(self) -> int:
+        """Where the portal is found."""
+        return self.fronts["gateway"]
 
     @property
     def local_url(self) -> str:
@@ -197,22 +210,31 @@ class Stack:
             "PORTICO_BASE_URL": self.base_url,
             "PORTICO_HOST": self._host,
             "PORTICO_PORT": str(self.port),
-            "GATEWAY_OPS_PORT": str(self._gateway_ops_port),
+            "GATEWAY_OPS_PORT": str(self._gateway_ops_ports[0]),
             "SERVICE_HOST": "127.0.0.1",
         }
-        for name, port in self._ports.items():
-            addresses[f"{name.upper()}_PORT"] = str(port)
-            addresses[f"{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
+        for name in SERVICES:
+            addresses[f"{name.upper()}_PORT"] = str(self.fronts[name])
+            addresses[f"{name.upper()}_URL"] = f"http://127.0.0.1:{self.fronts[name]}"
         key = self._borrowed.secret_key
         secret = {"PORTICO_SECRET_KEY": key} if key else {"PORTICO_SECRET_KEY_FILE": str(self._secret_key_file)}
         return {**addresses, **secret}
 
     def _add_services(self) -> None:
-        ready_ports = {**self._ports, "gateway": self._gateway_ops_port}
-        for name, port in ready_ports.items():
-            child = self._python(name, f"services.{name}")
-            child.env = self.environment
-            self.parts[name] = PythonPart(child, f"http://127.0.0.1:{port}/readyz")
+        for service in SERVICES:
+            for index, port in enumerate(self.replica_ports[service]):
+                self._add_replica(service, index, {f"{service.upper()}_PORT": str(port)}, ready_port=port)
+        for index, (port, ops_port) in enumerate(
+            zip(self.replica_ports["gateway"], self._gateway_ops_ports, strict=True)
+        ):
+            ports = {"PORTICO_PORT": str(port), "GATEWAY_OPS_PORT": str(ops_port)}
+            self._add_replica("gateway", index, ports, ready_port=ops_port)
+
+    def _add_replica(self, service: str, index: int, ports: Mapping[str, str], *, ready_port: int) -> None:
+        name = f"{service}-{index + 1}" if index else service
+        child = self._python(name, f"services.{service}")
+        child.env = {**self.environment, **ports}
+        self.parts[name] = PythonPart(child, f"http://127.0.0.1:{ready_port}/readyz")
 
     def _python(self, name: str, *words: str) -> Child:
         return Child(name, [sys.executable, "-m", *words], self._logs / f"{name}.log", cwd=_REPOSITORY)
@@ -227,7 +249,7 @@ class Stack:
 
     def _write_stack_env(self) -> None:
         known = {**self.environment, "PORTICO_MAIL_PAGE_URL": self.mail_page_url}
-        known["GATEWAY_OPS_URL"] = f"http://127.0.0.1:{self._gateway_ops_port}"
+        known["GATEWAY_OPS_URL"] = f"http://127.0.0.1:{self._gateway_ops_ports[0]}"
         lines = "".join(f"{name}={value}\n" for name, value in sorted(known.items()))
         write_private(self.data_dir / "stack.env", lines)
 
