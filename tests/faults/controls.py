@@ -65,24 +65,26 @@ _ACKED_TOO_EARLY = Patch(
     "            await self._handle_or_move(message)\n",
 )
 
+_UNCONFIRMED = (
+    Patch(
+        "shared/relay.py",
+        "await asyncio.gather(*(self._bus.publish(_envelope(item)) for item in fresh))",
+        "await asyncio.gather(*(self._bus.publish(_envelope(item)) for item in fresh), return_exceptions=True)",
+    ),
+    Patch(
+        "shared/relay.py",
+        "if self._bus.connected:\n                    return await",
+        "if True:\n                    return await",
+    ),
+)
+
 CONTROLS = (
     Control(
         run="broker-killed",
         slug="unconfirmed",
         without="An event leaves its document only when the broker has confirmed it",
         shows="effects lost",
-        patches=(
-            Patch(
-                "shared/relay.py",
-                "await asyncio.gather(*(self._bus.publish(_envelope(item)) for item in fresh))",
-                "await asyncio.gather(*(self._bus.publish(_envelope(item)) for item in fresh), return_exceptions=True)",
-            ),
-            Patch(
-                "shared/relay.py",
-                "if self._bus.connected:\n                    return await",
-                "if True:\n                    return await",
-            ),
-        ),
+        patches=_UNCONFIRMED,
     ),
     Control(
         run="broker-frozen",
@@ -90,6 +92,13 @@ CONTROLS = (
         without="A sweeper takes over events whose writer has given up",
         shows="pending in cases",
         patches=(Patch("shared/relay.py", "self._tasks.append(asyncio.create_task(self._sweep_for_ever()))", "pass"),),
+    ),
+    Control(
+        run="broker-blackholed",
+        slug="unconfirmed-either",
+        without="An event leaves its document only when the broker has confirmed it",
+        shows="effects lost",
+        patches=_UNCONFIRMED,
     ),
     Control(
         run="mongod-killed",

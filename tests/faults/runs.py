@@ -20,8 +20,9 @@ from tests.faults.sink import Taken
 from tests.faults.world import REPOSITORY, World, running
 
 _CALM_S = 8.0  # before the first fault, and after the last
-_SLOW_REPLY_MS = 600.0
+_SLOW_REPLY_MS = 2000.0
 _MEMBERS = 6
+_BETWEEN_CHOICES_S = (0.3, 5.0)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Fault:
     """What happens at a moment after the load began, to a part or to a link of the proxy."""
 
     at_s: float
-    kind: str  # kill, freeze, cut, lose-answers
+    kind: str  # kill, freeze, blackhole, cut, lose-answers
     what: str
     for_s: float = 0.0
     count: int = 0
@@ -100,8 +101,11 @@ def _kills(*parts: str, every_s: float, at_least: int) -> Callable[[random.Rando
     return plan
 
 
-def _freeze(rng: random.Random, length_s: float) -> list[Fault]:
-    return [Fault(rng.uniform(_CALM_S, max(_CALM_S, length_s / 3)), "freeze", "rabbitmq", 20.0)]
+def _for_20_s(kind: str, what: str) -> Callable[[random.Random, float], list[Fault]]:
+    def plan(rng: random.Random, length_s: float) -> list[Fault]:
+        return [Fault(rng.uniform(_CALM_S, max(_CALM_S, length_s / 3)), kind, what, 20.0)]
+
+    return plan
 
 
 def _cuts(rng: random.Random, length_s: float) -> list[Fault]:
@@ -120,7 +124,8 @@ RUNS = {
     run.name: run
     for run in (
         Run("broker-killed", _kills("rabbitmq", every_s=25.0, at_least=1)),
-        Run("broker-frozen", _freeze),
+        Run("broker-frozen", _for_20_s("freeze", "rabbitmq")),
+        Run("broker-blackholed", _for_20_s("blackhole", "rabbitmq")),
         Run("mongod-killed", _kills("mongod", every_s=15.0, at_least=2)),
         Run("gateway-killed", _replicas_of("gateway"), delays_ms={"cases": 100}),
         Run("identity-killed", _replicas_of("identity"), delays_ms={"identity": 150}),
@@ -227,6 +232,10 @@ async def _do(world: World, fault: Fault) -> None:
             part.child.send(signal.SIGSTOP)
             await asyncio.sleep(fault.for_s)
             part.child.send(signal.SIGCONT)
+        case "blackhole":
+            await world.proxy.tell(fault.what, "blackhole")
+            await asyncio.sleep(fault.for_s)
+            await world.proxy.tell(fault.what, "let_pass")
         case "cut":
             await world.proxy.tell(fault.what, "cut")
         case "lose-answers":
@@ -237,11 +246,11 @@ async def _keep_deciding(member: Visitor, happened: Happened, rng: random.Random
     """Out and in again, for as long as cases are submitted; ends opted in."""
     end = time.monotonic() + length_s
     while time.monotonic() < end:
-        await asyncio.sleep(rng.uniform(0.5, 2.0))
+        await asyncio.sleep(rng.uniform(*_BETWEEN_CHOICES_S))
         out_began = time.time()
         await member.put("/notification-preferences", {"case_emails": False})
         out_answered = time.time()
-        await asyncio.sleep(rng.uniform(0.5, 2.0))
+        await asyncio.sleep(rng.uniform(*_BETWEEN_CHOICES_S))
         in_began = time.time()
         await member.put("/notification-preferences", {"case_emails": True})
         happened.choices.append(Choice(member.email, out_began, out_answered, in_began, time.time()))
