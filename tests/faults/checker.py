@@ -150,7 +150,7 @@ def check(record: Record, found: Found, *, submitter: str, choices: Sequence[Cho
         "attachments": _check_attachments(record, found),
         "events": _check_events(record, found),
         "effects": _check_effects(record, found, submitter=submitter),
-        "mails": _check_mails(found, mails, rows, rightly_suppressed, window),
+        "mails": _check_mails(record, found, mails, rightly_suppressed, window),
     }
     broken = _sent_after_opting_out(rows, choices)
     return Verdict(
@@ -267,15 +267,16 @@ Key = tuple[str, str]  # address, case number
 
 
 def _check_mails(
+    record: Record,
     found: Found,
     mails: Sequence[Taken],
-    rows: Sequence[Row],
     rightly_suppressed: Collection[Key],
     window: Mapping[Key, int],
 ) -> Counters:
     """Each contact was told of each case once. A second copy in the window, with the same id, is counted elsewhere."""
-    wanted = {key for key in window if key not in rightly_suppressed}
-    # Whom the ledger forgot, too, should have been told: `effects` names them, and here they miss.
+    contacts = {attempt.label: attempt.email for attempt in record.attempts}
+    wanted = {(contacts[case.label], case.number) for case in found.cases if case.label in contacts}
+    wanted -= set(rightly_suppressed)
     came: Counter[Key] = Counter((mail.to, mail.case_number) for mail in mails)
     ids: dict[Key, set[str]] = {}
     for mail in mails:
@@ -284,7 +285,7 @@ def _check_mails(
     return count(
         attempted=wanted,
         acknowledged=wanted,
-        unknown={(row.email, row.number) for row in rows if row.unknown_outcomes},
+        unknown={key for key, unknown_outcomes in window.items() if unknown_outcomes},
         found=Counter({key: max(1, copies - excused[key]) for key, copies in came.items()}),
     )
 
