@@ -11,6 +11,7 @@ from tests.faults.runs import RUNS, Result, carry_out
 
 _COLUMNS = ("attempt", "acknowledged", "ok", "lost", "unexpected", "duplicated", "recovered")
 _DEFAULT_RATE = 20.0
+_SHORTEST_LOAD_S = 25.0
 _CONTROL_CASES = 500
 _CONTROL_REST_WITHIN_S = 45.0  # longer than the longest that anything waits after a single fault
 
@@ -57,6 +58,8 @@ async def main() -> int:
     parser.add_argument("--results", type=Path, default=Path("var/faults"), help="where the JSON and the logs go")
     parser.add_argument("--controls", action="store_true", help="with a guard taken out: each must turn red")
     given = parser.parse_args()
+    if given.cases / given.rate < _SHORTEST_LOAD_S:
+        parser.error(f"faults need a load of {_SHORTEST_LOAD_S:g} s: more --cases, or a lower --rate")
     if unknown := set(given.names) - set(RUNS):
         parser.error(f"there is no run called {', '.join(sorted(unknown))}")
     names = given.names or list(RUNS)

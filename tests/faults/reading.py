@@ -35,7 +35,7 @@ async def find_all(world: World, record: Record, *, rest_within_s: float = REST_
 
         async def at_rest() -> bool:
             # The cheaper question first.
-            return not any((await _unsettled(databases)).values()) and not any((await leftovers()).values())
+            return not any((await _unsettled(databases)).values()) and await world.stack.is_quiet()
 
         await until(at_rest, deadline_s=rest_within_s, pause_s=1.0)
         return Found(

@@ -62,6 +62,10 @@ class FaultyStack(Stack):
         told = await self.rabbitmq.control("-q", "list_queues", "name", "messages", "--formatter", "json")
         return {queue["name"]: int(queue["messages"]) for queue in json.loads(told)}
 
+    async def is_quiet(self) -> bool:
+        """Whether every queue is empty."""
+        return not any((await self.queues()).values())
+
     async def mails(self, to: str = "") -> list[dict[str, Any]]:
         """What the sink took, newest first."""
         return [mail.__dict__ for mail in reversed(read_mails(self.sink_file)) if not to or mail.to == to.lower()]
@@ -127,18 +131,8 @@ async def _people(stack: FaultyStack, leaving: AsyncExitStack, members: int) -> 
     submitter = await invited("company_admin")
     await submitter.put("/notification-preferences", {"case_emails": False})
     joined = [await invited("member") for _ in range(members)]
-    await _until_known(stack, company["id"])
+    assert await until(stack.is_quiet, deadline_s=30, pause_s=1.0), "not everything is known everywhere"
     return submitter, joined
-
-
-async def _until_known(stack: FaultyStack, company_id: str) -> None:
-    """Waits until every replica's queue has been emptied of what the beginning caused."""
-
-    async def all_quiet() -> bool:
-        queues = await stack.queues()
-        return not any(queues.values())
-
-    assert await until(all_quiet, deadline_s=30, pause_s=1.0), f"{company_id} is not known everywhere"
 
 
 @asynccontextmanager
