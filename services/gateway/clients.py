@@ -94,7 +94,8 @@ class _Ask:
     method: str
     url: URL
     headers: Mapping[str, str]
-    body: bytes | None = None
+    body: bytes | None
+    within_s: float
 
     @property
     def content(self) -> bytes | BytesIO | None:
@@ -160,8 +161,9 @@ class Services:
         body: bytes | None = None,
         json: object | None = None,
         headers: Mapping[str, str] | None = None,
+        within_s: float | None = None,
     ) -> Reply:
-        """A service's answer, refusals included; Unavailable when there is none within 5 s.
+        """A service's answer, refusals included; Unavailable when there is none within 5 s, or `within_s`.
 
         `path` has its variables quoted (`fill`). A GET, and whatever carries an Idempotency-Key, is repeated once when
         the connection fails. `not_yet_known` is asked again for 3 s, then answered as 422.
@@ -172,7 +174,8 @@ class Services:
             sent["Content-Type"] = _JSON
         if method == "POST" and visitor is not None:
             sent.setdefault(IDEMPOTENCY_HEADER, secrets.token_urlsafe(16))
-        ask = _Ask(service, method, self._url(service, path, query), sent | _proofs(visitor), body)
+        url, within_s = self._url(service, path, query), within_s or self._deadlines.answer_s
+        ask = _Ask(service, method, url, sent | _proofs(visitor), body, within_s)
         return await self._until_known(ask)
 
     async def stream(
@@ -282,7 +285,7 @@ class Services:
 
     async def _answer(self, ask: _Ask) -> Reply:
         try:
-            async with asyncio.timeout(self._deadlines.answer_s):
+            async with asyncio.timeout(ask.within_s):
                 for _ in range(ask.tries - 1):
                     try:
                         return await self._send(ask)

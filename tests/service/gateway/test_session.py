@@ -1,6 +1,7 @@
 """The door: cookies, sessions, and changes that the visitor meant."""
 
 from collections.abc import Callable
+from time import monotonic
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.service.gateway.stand_ins import (
     a_portal,
     a_session,
     hangs_up,
+    never_answers,
     refuses,
     says,
     unused_url,
@@ -225,6 +227,21 @@ async def test_while_identity_is_away_its_word_holds_for_thirty_seconds_and_it_i
     clock.now += 2.0
     with pytest.raises(Unavailable):
         await sessions.visitor(services, TOKEN)
+    await services.stop()
+
+
+async def test_a_silent_identity_takes_only_a_part_of_the_time_that_an_answer_may_take(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.session.RESOLVED_WITHIN_S", 0.1)
+    clock, services = Clock(), _services(house["identity"].url)
+    sessions = _sessions(clock)
+    await sessions.visitor(services, TOKEN)
+    house["identity"].answers("POST /session/resolve", never_answers)
+    clock.now += 1.0
+    began = monotonic()
+    assert await sessions.visitor(services, TOKEN) is not None
+    assert monotonic() - began < DEADLINES.answer_s
     await services.stop()
 
 
