@@ -23,7 +23,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Control:
-    """A guard that is taken out, and the beginning of the reason for which the run must then be red."""
+    """A guard that is taken out, and what stands in the reason for which the run must then be red."""
 
     run: str
     slug: str
@@ -104,7 +104,7 @@ CONTROLS = (
         run="mongod-killed",
         slug="unjournaled",
         without="A write counts when a majority has it in its journal",
-        shows="cases lost",
+        shows=" lost",
         patches=(
             Patch(
                 "shared/mongo.py",

@@ -17,7 +17,7 @@ from tests.e2e.portal import Answer, Visitor, a_case
 
 GIVE_UP_AFTER_S = 90.0
 _LONGEST_TRY_S = 15.0
-_PAUSE_S = (0.2, 0.6)
+_PAUSE_S = 0.3  # where nobody says how long
 _CREATED = 201
 NOT_NOW = frozenset({503})
 NO_ANSWER = 0  # the connection broke, or nothing came in time
@@ -140,5 +140,11 @@ async def _until_answered(
         tries.append(Try(began, time.time(), answer.status if answer else NO_ANSWER))
         if answer is not None and answer.status not in NOT_NOW:
             return answer
-        await asyncio.sleep(random.uniform(*_PAUSE_S))
+        await asyncio.sleep(_pause_s(answer))
     return None
+
+
+def _pause_s(answer: Answer | None) -> float:
+    """As long as the portal asked for, and a little more, so that not all come back at once."""
+    asked = float(answer.headers.get("Retry-After", _PAUSE_S)) if answer is not None else _PAUSE_S
+    return asked * random.uniform(1.0, 1.5)

@@ -41,6 +41,8 @@ class FaultyStack(Stack):
         )
         # The set itself names the proxy, so that drivers, which ask it where its members are, stay behind it.
         self.mongod.member = f"127.0.0.1:{self.proxied['mongod']}"
+        # As rarely as it can: whoever does not wait for the journal loses half a second in a kill.
+        self.mongod.child.argv = [*self.mongod.child.argv, "--journalCommitInterval", "500"]
         for part in self.parts.values():
             if isinstance(part, PythonPart):
                 part.child.cwd = code
