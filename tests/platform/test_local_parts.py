@@ -12,6 +12,7 @@ from pymongo import AsyncMongoClient
 
 from deploy.local.child import Child, NotReady, free_port, port_is_free, until
 from deploy.local.parts import Mongod, RabbitMQ
+from deploy.local.stack import SERVICES, Stack
 from tests.contained import ContainedRabbitMQ
 
 _QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
@@ -123,3 +124,20 @@ async def _never() -> bool:
 
 async def _says(child: Child, word: str) -> bool:
     return word in child.log_tail()
+
+
+def test_one_replica_of_a_service_listens_where_the_others_look_for_it(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    assert stack.replica_ports == {name: [front] for name, front in stack.fronts.items()}
+    assert stack.parts["cases"].child.env["CASES_PORT"] == str(stack.fronts["cases"])
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "gateway"])
+def test_of_two_replicas_each_has_a_port_of_its_own_and_a_balancer_gets_the_one_where_others_look(
+    tmp_path: Path, service: str
+) -> None:
+    stack = Stack(tmp_path, replicas=2)
+    setting = "PORTICO_PORT" if service == "gateway" else f"{service.upper()}_PORT"
+    ports = [int(stack.parts[name].child.env[setting]) for name in (service, f"{service}-2")]
+    assert ports == stack.replica_ports[service]
+    assert len({*ports, stack.fronts[service]}) == 3
