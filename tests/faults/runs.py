@@ -128,7 +128,7 @@ RUNS = {
         Run("broker-blackholed", _for_20_s("blackhole", "rabbitmq")),
         Run("mongod-killed", _kills("mongod", every_s=15.0, at_least=2)),
         Run("gateway-killed", _replicas_of("gateway"), delays_ms={"cases": 100}),
-        Run("identity-killed", _replicas_of("identity"), delays_ms={"identity": 150}),
+        Run("identity-killed", _replicas_of("identity"), delays_ms={"identity": 500}),
         Run("cases-killed", _replicas_of("cases")),
         Run("contracts-killed", _replicas_of("contracts")),
         Run("notifications-killed", _replicas_of("notifications"), reply_delay_ms=100),
