@@ -94,7 +94,7 @@ async def _control(name: str, given: argparse.Namespace) -> bool:
             )
         show(result)
         is_red = any(control.shows in reason for reason in result.verdict.red)
-        say(f"{name}, control: {'as it should be' if is_red else 'NOT CAUGHT'} ({control.shows})")
+        say(f"{name}, control: {'as it should be' if is_red else 'NOT CAUGHT'} ({control.shows.strip()})")
         are_red &= is_red
     return are_red
 

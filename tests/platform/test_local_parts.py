@@ -12,7 +12,11 @@ from pymongo import AsyncMongoClient
 
 from deploy.local.child import Child, NotReady, free_port, port_is_free, until
 from deploy.local.parts import Mongod, RabbitMQ
-from deploy.local.stack import SERVICES, Stack
+from deploy.local.stack import SERVICES, Stack, _has_its_bus
+from shared.bus import Bus
+from shared.service import _degraded
+from shared.topology import CASES
+from tests.builders import UNREACHABLE_BROKER
 from tests.contained import ContainedRabbitMQ
 
 _QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
@@ -141,3 +145,14 @@ def test_of_two_replicas_each_has_a_port_of_its_own_and_a_balancer_gets_the_one_
     ports = [int(stack.parts[name].child.env[setting]) for name in (service, f"{service}-2")]
     assert ports == stack.replica_ports[service]
     assert len({*ports, stack.fronts[service]}) == 3
+
+
+def test_a_service_without_its_broker_or_its_consumers_is_not_ready_for_a_stack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bus = Bus(UNREACHABLE_BROKER, app_id="cases")
+    bus.consume(CASES, {})
+    assert not _has_its_bus({"ready": True, "degraded": _degraded(bus)})
+    monkeypatch.setattr(Bus, "connected", property(lambda _: True))
+    assert not _has_its_bus({"ready": True, "degraded": _degraded(bus)})
+    assert _has_its_bus({"ready": True, "degraded": {"oldest_pending_event": "2026-01-01T00:00:00+00:00"}})
