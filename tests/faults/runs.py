@@ -27,7 +27,7 @@ _BETWEEN_CHOICES_S = (0.3, 5.0)
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at a moment after the load began, to a part or to a link of the proxy."""
+    """What happens at a moment after the load began, to a part, to parts with `+` between them, or to a proxy's link."""
 
     at_s: float
     kind: str  # kill, freeze, blackhole, cut, lose-answers
@@ -128,7 +128,11 @@ RUNS = {
         Run("broker-blackholed", _for_20_s("blackhole", "rabbitmq")),
         Run("mongod-killed", _kills("mongod", every_s=15.0, at_least=2)),
         Run("gateway-killed", _replicas_of("gateway"), delays_ms={"cases": 100}),
-        Run("identity-killed", _replicas_of("identity"), delays_ms={"identity": 500}),
+        Run(
+            "identity-killed",
+            _kills("identity", "identity-2", "identity+identity-2", every_s=12.0, at_least=3),
+            delays_ms={"identity": 150},
+        ),
         Run("cases-killed", _replicas_of("cases")),
         Run("contracts-killed", _replicas_of("contracts")),
         Run("notifications-killed", _replicas_of("notifications"), reply_delay_ms=100),
@@ -220,18 +224,19 @@ async def _break_by(schedule: Sequence[Fault], world: World, happened: Happened)
 
 
 async def _do(world: World, fault: Fault) -> None:
-    part = world.stack.parts.get(fault.what)
+    parts = [world.stack.parts[name] for name in fault.what.split("+") if name in world.stack.parts]
     match fault.kind:
         case "kill":
-            assert part is not None
-            part.kill()
+            for part in parts:
+                part.kill()
             await asyncio.sleep(fault.for_s)
-            await part.restart()
+            await asyncio.gather(*(part.restart() for part in parts))
         case "freeze":
-            assert part is not None
-            part.child.send(signal.SIGSTOP)
+            for part in parts:
+                part.child.send(signal.SIGSTOP)
             await asyncio.sleep(fault.for_s)
-            part.child.send(signal.SIGCONT)
+            for part in parts:
+                part.child.send(signal.SIGCONT)
         case "blackhole":
             await world.proxy.tell(fault.what, "blackhole")
             await asyncio.sleep(fault.for_s)
