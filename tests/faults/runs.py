@@ -27,7 +27,7 @@ _BETWEEN_CHOICES_S = (0.3, 5.0)
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at a moment after the load began, to a part, to parts with `+` between them, or to a proxy's link."""
+    """What happens at a moment after the load began, to a part (or several: `a+b`), or to a link of the proxy."""
 
     at_s: float
     kind: str  # kill, freeze, blackhole, cut, lose-answers
