@@ -1,5 +1,5 @@
 # `make run` starts everything, `make test` proves it. Both fetch what the machine lacks; neither needs Docker.
-.PHONY: run test check containers faults lock texts events
+.PHONY: run test check bench containers faults lock texts events
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
@@ -19,15 +19,20 @@ check:
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+# What the real stack does under load: docs/performance.md. `make bench ARGS=--quick` takes some three minutes.
+bench:
+	@MONGO_URL= RABBITMQ_URL= deploy/local/bootstrap.sh run
+	@$(PYTHON) -m tests.bench $(ARGS)
+
 # The image is built, all of it is started with two replicas of each service, used, killed and stopped. Needs Docker.
 containers:
 	@deploy/local/bootstrap.sh check
 	$(PYTHON) -m pytest tests/containers -p no:randomly -s
 
-# Half an hour: `make faults FAULTS="broker-killed --seed 7"` for one run, see docs/faults.md.
+# Half an hour: `make faults ARGS="broker-killed --seed 7"` for one run, see docs/faults.md.
 faults:
 	@deploy/local/bootstrap.sh test
-	$(PYTHON) -m tests.faults $(FAULTS)
+	$(PYTHON) -m tests.faults $(ARGS)
 
 # Only versions and hashes go into the lock: where packages come from is the machine's own setting.
 lock:

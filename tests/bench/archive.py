@@ -1,0 +1,109 @@
+"""Years of cases, written straight into the database of cases in the service's own format.
+
+Every document is a copy of one that the API made, with what differs from case to case made anew from the seed. Most
+belong to a few of the companies. Indexes are the service's own: it made them when it started.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from uuid import UUID
+
+from pymongo import WriteConcern
+from uuid_utils.compat import uuid7
+
+from services.cases.domain import OPEN, Status, case_number
+from services.cases.store import CASES
+from shared.mongo import Database, Document
+from tests.bench.people import People, Person
+from tests.bench.words import a_text, a_title
+
+_COMPANIES = 200
+_CHUNK = 1_000
+_FIRST_NUMBER = 300_000_000  # far behind those that the service gives out
+_LONGEST_AGO = timedelta(days=730)
+_SHARES = {
+    Status.CLOSED: 70,
+    Status.CANCELLED: 5,
+    Status.IN_PROGRESS: 10,
+    Status.WAITING_CUSTOMER: 7,
+    Status.NEW: 5,
+    Status.WAITING_PARTS: 3,
+}
+
+
+class Archive:
+    """Grows to the sizes that are asked for, in order."""
+
+    def __init__(self, db: Database, people: People, seed: str) -> None:
+        self._db = db
+        self._rng = random.Random(seed)
+        self._people = people
+        self._size = 0
+        self._templates: dict[UUID, list[Document]] = {}
+        self._companies: list[tuple[UUID, str]] = []
+        self._skew = list(accumulate(1 / rank for rank in range(1, _COMPANIES + 1)))
+
+    async def grow_to(self, size: int) -> None:
+        """At least `size` cases in the database, those that the API made not counted."""
+        if not self._templates:
+            await self._read_templates()
+        # What is measured are reads: how these came in does not matter.
+        cases = self._db[CASES.collection].with_options(write_concern=WriteConcern(w=1, j=False))
+        while self._size < size:
+            chunk = [self._a_case(number) for number in range(self._size, min(size, self._size + _CHUNK))]
+            await cases.insert_many(chunk, ordered=False)
+            self._size += len(chunk)
+
+    async def _read_templates(self) -> None:
+        customers: Sequence[Person] = self._people.customers
+        known = {person.company_id: person.company_name for person in customers}
+        for company_id in known:
+            made = self._db[CASES.collection].find({"company_id": company_id}, {"pending": 0, "relay_after": 0})
+            self._templates[company_id] = await made.sort("created_at").limit(2).to_list()
+        strangers = [(UUID(int=self._rng.getrandbits(128)), f"Stranger {n}") for n in range(_COMPANIES - len(known))]
+        self._companies = [*known.items(), *strangers]
+
+    def _a_case(self, position: int) -> Document:
+        rng = self._rng
+        company_id, company_name = rng.choices(self._companies, cum_weights=self._skew)[0]
+        templates = self._templates.get(company_id) or self._templates[self._companies[0][0]]
+        template = rng.choice(templates)
+        created_at = datetime.now(UTC) - _LONGEST_AGO * rng.random()
+        (status,) = rng.choices(list(_SHARES), weights=list(_SHARES.values()))
+        history = list(_history(template["history"][0], created_at, rng))
+        updated_at = history[-1]["at"]
+        site = rng.randrange(5)
+        return {
+            **template,
+            "_id": uuid7(),
+            "number": case_number(_FIRST_NUMBER + position),
+            "company_id": company_id,
+            "company_name": company_name,
+            "problem": {
+                **template["problem"],
+                "title": a_title(rng),
+                "description": a_text(rng, rng.randint(10, 80)),
+                "severity": rng.randint(1, 4),
+            },
+            "equipment": {**template["equipment"], "serial": f"SN-{company_id.hex[:6]}-{rng.randrange(200)}"},
+            "site_id": UUID(int=company_id.int ^ site) if site else None,
+            "site_name": f"Site {site}" if site else "",
+            "confidential": rng.random() < 0.05,
+            "status": status.value,
+            "created_at": created_at,
+            "updated_at": updated_at,
+            "turn_since": updated_at if status in OPEN else None,
+            "closed_at": None if status in OPEN else updated_at,
+            "version": len(history),
+            "history": history,
+        }
+
+
+def _history(first: Document, created_at: datetime, rng: random.Random) -> Iterator[Document]:
+    at = created_at
+    yield {**first, "at": at}
+    for _ in range(rng.randrange(6)):
+        at += timedelta(hours=rng.expovariate(1 / 24))
+        yield {**first, "id": uuid7(), "kind": "comment", "at": at, "text": a_text(rng, rng.randint(5, 60))}
