@@ -28,8 +28,6 @@ _INNER = {
     "created_by",
     "own_ids",
     "owner",
-    "problem",
-    "equipment",
     "pin_instructions",
 }
 
@@ -63,8 +61,7 @@ def detail(
 def _flat(case: Case) -> dict[str, Any]:
     """The entity's parts side by side, as the API has them."""
     fields: dict[str, Any] = _CASE.dump_python(case, exclude=_INNER)
-    problem: dict[str, Any] = TypeAdapter(type(case.problem)).dump_python(case.problem)
-    equipment: dict[str, Any] = TypeAdapter(type(case.equipment)).dump_python(case.equipment)
+    problem, equipment = fields.pop("problem"), fields.pop("equipment")
     return {**fields, **problem, **equipment, "turn": case.turn}
 
 

@@ -38,6 +38,7 @@ SORTS = {
     "turn": "turn_since",
 }
 _LIST_HIDES = ("history", "pending", "problem.description", "problem.troubleshooting")
+_ENTRY = TypeAdapter(Entry)
 _ENTRIES = TypeAdapter(list[Entry])
 _OPEN = {"$in": sorted(status.value for status in OPEN)}
 
@@ -174,7 +175,7 @@ async def append_entry(
         "$expr": {"$lt": [{"$bsonSize": "$$ROOT"}, MAX_BYTES]},
         "$and": [visible_to(actor), only],
     }
-    pushed = TypeAdapter(Entry).dump_python(entry)
+    pushed = _ENTRY.dump_python(entry)
     return await CASES.append(db, wanted, push={"history": pushed}, changes=changes, events=events)
 
 
@@ -193,7 +194,7 @@ def status_becomes(becomes: dict[Status, Status], *, now: datetime) -> Document:
 
 
 def _wanted(actor: Actor, query: CaseQuery) -> Document:
-    every: list[Document] = [visible_to(actor)]
+    every: list[Document] = [visible] if (visible := visible_to(actor)) else []
     if query.view == "submitted" or query.mine:
         every.append({"submitter.user_id": actor.user_id})
     if query.view == "waiting":
@@ -213,7 +214,7 @@ def _wanted(actor: Actor, query: CaseQuery) -> Document:
         every.append({"created_at": {"$lt": datetime.combine(day_after, time.min, UTC)}})
     if query.q:
         every.append(_search(query.q))
-    return {"$and": every}
+    return {"$and": every} if every else {}
 
 
 def _status_filter(status: str | Sequence[str]) -> Document:
