@@ -92,10 +92,16 @@ async def find_page(  # a query has this many parts
     documents = await found.sort(order.keys).limit(limit + 1).max_time_ms(5000).to_list(None)
     more = len(documents) > limit
     del documents[limit:]
-    total = await collection.count_documents(wanted, limit=TOTAL_LIMIT + 1, maxTimeMS=5000)
+    total = len(documents) if not (more or cursor) else await _count(collection, wanted)
     return Page(
         documents=documents,
         next_cursor=order.cursor(documents[-1]) if more else None,
         total=min(total, TOTAL_LIMIT),
         total_is_lower_bound=total > TOTAL_LIMIT,
     )
+
+
+async def _count(collection: Collection, wanted: Document) -> int:
+    # Left alone, the database counts everything by reading whole documents.
+    by_index: Document = {} if wanted else {"hint": "_id_"}
+    return await collection.count_documents(wanted, limit=TOTAL_LIMIT + 1, maxTimeMS=5000, **by_index)
