@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Generic, TypeVar
 from zoneinfo import available_timezones
 
@@ -67,8 +68,13 @@ def _country(code: str) -> str:
     return code.upper()
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # it reads the whole folder of them, each time
+
+
 def _time_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _time_zones():
         raise PydanticCustomError("time_zone", "Choose a time zone from the list, such as Europe/Paris.")
     return name
 

@@ -61,11 +61,15 @@ async def list_cases(request: web.Request) -> web.Response:
     cursor = request.query.get("cursor", "")
     paging = {"limit": str(_PAGE_SIZE)} | ({"cursor": cursor} if cursor else {})
     of_any_status = {name: value for name, value in wanted.items() if name != "status"}
-    rows, facets, by_status = await asyncio.gather(
+    rows, *counted = await asyncio.gather(
         fetch(request, visitor, "cases", "/cases", wanted | paging),
-        panel(fetch(request, visitor, "cases", "/cases/facets", wanted)),
-        panel(fetch(request, visitor, "cases", "/cases/facets", of_any_status)),
+        # Where no state is chosen, both counts are the same.
+        *(
+            panel(fetch(request, visitor, "cases", "/cases/facets", filters))
+            for filters in ([wanted] if wanted == of_any_status else [wanted, of_any_status])
+        ),
     )
+    facets, by_status = counted[0], counted[-1]
     return render(
         "case_list.html",
         visitor=visitor,

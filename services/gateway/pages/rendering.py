@@ -67,6 +67,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # else every use of a template asks the file system whether it has changed
         trim_blocks=True,
         lstrip_blocks=True,
     )
