@@ -68,7 +68,7 @@ async def queue_invitation_mail(db: Database, invitation: InvitationIssued) -> N
         request_id=origin.get().request_id,
         expires_at=invitation.expires_at,
     )
-    await store.put_mail(db, mail)
+    await store.put_mails(db, mail)
 
 
 async def queue_verification_mail(db: Database, verification: VerificationRequested) -> None:
@@ -84,7 +84,7 @@ async def queue_verification_mail(db: Database, verification: VerificationReques
         request_id=origin.get().request_id,
         expires_at=verification.expires_at,
     )
-    await store.put_mail(db, mail)
+    await store.put_mails(db, mail)
 
 
 async def queue_case_created_mails(db: Database, case: CaseCreated) -> None:
@@ -112,8 +112,8 @@ async def _queue_case_mails(db: Database, case: CaseFact, kind: MailKind, facts:
         "serial": case.serial,
         "site_name": case.site_name,
     }
-    for person in case.people:
-        mail = Mail.to(
+    mails = [
+        Mail.to(
             person.email,
             event_id=case.id,
             kind=kind,
@@ -126,7 +126,9 @@ async def _queue_case_mails(db: Database, case: CaseFact, kind: MailKind, facts:
             case_id=case.case_id,
             case_number=case.number,
         )
-        await store.put_mail(db, mail)
+        for person in case.people
+    ]
+    await store.put_mails(db, *mails)
 
 
 # Preferences

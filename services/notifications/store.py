@@ -8,8 +8,8 @@ from typing import cast
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
-from pymongo.errors import DuplicateKeyError
+from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from services.notifications.domain import (
     KEPT_FOR,
@@ -37,6 +37,7 @@ BOUNCING = "bouncing"
 LEASE = timedelta(seconds=30)
 
 _MAIL = TypeAdapter(Mail)
+_DUPLICATE = 11000
 _WAITING = [MailState.QUEUED.value, MailState.CLAIMED.value]
 _DELIVERY_ORDERS = {"created_at": "created_at"}
 # A row that is due, or will be: final states have no `due_at`.
@@ -76,20 +77,25 @@ def load(document: Document) -> Mail:
 # Writing rows
 
 
-async def put_mail(db: Database, mail: Mail) -> None:
-    """A new row, due at once; a row that stands there already stays as it is, whatever became of it."""
+async def put_mails(db: Database, *mails: Mail) -> None:
+    """New rows, due at once; a row that stands there already stays as it is, whatever became of it."""
+    try:
+        await db[MAILS].bulk_write([_new_row(mail) for mail in mails], ordered=False)
+    except BulkWriteError as error:
+        problems = error.details
+        if problems["writeConcernErrors"] or any(each["code"] != _DUPLICATE for each in problems["writeErrors"]):
+            raise
+
+
+def _new_row(mail: Mail) -> UpdateOne:
     fields = cast(
         "Document", _MAIL.dump_python(mail, exclude={"id", "expires_at", "created_at", "updated_at", "person", "lease"})
     )
     expires_at: object = mail.expires_at or _later(KEPT_FOR)
     times = {"created_at": "$$NOW", "updated_at": "$$NOW", "due_at": "$$NOW", "expires_at": expires_at}
     new = {"$mergeObjects": [{"$literal": fields}, times, "$$ROOT"]}
-    try:
-        # The second condition never holds for a row: what this finds is nothing, and the upsert inserts or is refused.
-        wanted = {"_id": mail.id, "event_id": {"$exists": False}}
-        await db[MAILS].update_one(wanted, [{"$replaceWith": new}], upsert=True)
-    except DuplicateKeyError:
-        return
+    # The second condition never holds for a row: what this finds is nothing, and the upsert inserts or is refused.
+    return UpdateOne({"_id": mail.id, "event_id": {"$exists": False}}, [{"$replaceWith": new}], upsert=True)
 
 
 # Sending rows
