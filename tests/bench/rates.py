@@ -1,10 +1,13 @@
-"""The highest rate that is sustained, found by steps of a tenth."""
+"""The highest rate that is sustained, to a tenth."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-_STEP = 1.1
-_STEPS_AT_MOST = 8
+_UP = 1.1
+_DOWN = _UP**3
+_ALMOST = 0.999  # products of tenths are not exact
+_STEPS_AT_MOST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +19,14 @@ class Found:
 
 
 async def highest_sustained(is_sustained: Callable[[float], Awaitable[bool]], first_guess: float) -> Found:
-    """Climbs from the guess until a rate is not sustained, or descends until one is."""
-    rate, best, failed = first_guess, 0.0, False
+    """Descends from the guess until a rate is sustained, then climbs by tenths until one is not."""
+    rate, best, too_high = first_guess, 0.0, math.inf
     for step in range(1, _STEPS_AT_MOST + 1):
         if await is_sustained(rate):
             best = rate
-            if failed:
-                return Found(best, step)
-            rate *= _STEP
-        elif best:
-            return Found(best, step)
         else:
-            failed = True
-            rate /= _STEP
+            too_high = rate
+        if best * _UP > too_high * _ALMOST:
+            return Found(best, step)
+        rate = best * _UP if best else rate / _DOWN
     return Found(best, _STEPS_AT_MOST)

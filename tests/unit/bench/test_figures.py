@@ -41,7 +41,7 @@ def test_a_table_tells_median_and_range_of_all_runs() -> None:
     assert len({len(line) for line in (header, ruler, reads, never)}) == 1
 
 
-@pytest.mark.parametrize("first_guess", [20.0, 73.0, 100.0, 140.0])
+@pytest.mark.parametrize("first_guess", [10.0, 73.0, 75.0, 100.0, 140.0, 600.0])
 async def test_the_highest_rate_is_found_within_a_tenth(first_guess: float) -> None:
     tried = []
 
@@ -50,12 +50,12 @@ async def test_the_highest_rate_is_found_within_a_tenth(first_guess: float) -> N
         return rate <= 73
 
     found = await highest_sustained(is_sustained, first_guess)
-    if first_guess == 20:
+    if first_guess == 10:
         # So far off that the steps ran out: what is told was sustained, and no more is claimed.
         assert found.rate == max(tried)
     else:
         assert 73 / 1.11 < found.rate <= 73
-    assert found.steps == len(tried) <= 8
+    assert found.steps == len(tried) <= 10
 
 
 async def test_a_rate_that_nothing_sustains_is_none() -> None:
