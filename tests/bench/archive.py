@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
 
+import pymongo
 from pymongo import WriteConcern
 from uuid_utils.compat import uuid7
 
@@ -20,7 +21,8 @@ from tests.bench.people import People, Person
 from tests.bench.words import a_text, a_title
 
 _COMPANIES = 200
-_CHUNK = 1_000
+_CHUNK = 500
+_CHUNK_WITHIN_S = 60  # far more than the services wait: nobody is served yet
 _FIRST_NUMBER = 300_000_000  # far behind those that the service gives out
 _LONGEST_AGO = timedelta(days=730)
 _SHARES = {
@@ -53,7 +55,8 @@ class Archive:
         cases = self._db[CASES.collection].with_options(write_concern=WriteConcern(w=1, j=False))
         while self._size < size:
             chunk = [self._a_case(number) for number in range(self._size, min(size, self._size + _CHUNK))]
-            await cases.insert_many(chunk, ordered=False)
+            with pymongo.timeout(_CHUNK_WITHIN_S):
+                await cases.insert_many(chunk, ordered=False)
             self._size += len(chunk)
 
     async def _read_templates(self) -> None:
