@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,6 @@ def describe(data_dir: Path) -> dict[str, Any]:
         "libraries": {name: version(name) for name in _LIBRARIES},
         "commit": _said("git", "rev-parse", "--short=12", "HEAD"),
         "uncommitted_changes": bool(_said("git", "status", "--porcelain", "--", "services", "shared", "deploy")),
-        "executable": Path(sys.executable).name,
     }
 
 

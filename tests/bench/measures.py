@@ -37,7 +37,7 @@ _READY_WITHIN_S = 60.0
 
 
 class NothingAnswered(Exception):
-    """Every request was refused: there is nothing to measure; the text says how."""
+    """There is nothing to measure; the text says what came back instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,8 @@ async def measure_creates(bench: Bench, floor_rate: float) -> None:
     requests = _creates(bench)
     probe = await bench.load(requests, rate=None, seconds=bench.durations.probe)
     guess = len(probe.created) / await _span_with_mails(bench, probe)
+    if not guess:
+        raise NothingAnswered(f"of {probe.due} cases {len(probe.created)} were created, not all with their mails")
 
     async def is_sustained(rate: float) -> bool:
         created = await bench.load(requests, rate=rate, seconds=bench.durations.step)
