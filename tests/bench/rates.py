@@ -19,7 +19,9 @@ class Found:
 
 
 async def highest_sustained(is_sustained: Callable[[float], Awaitable[bool]], first_guess: float) -> Found:
-    """Descends from the guess until a rate is sustained, then climbs by tenths until one is not."""
+    """Descends from the guess until a rate is sustained, then climbs by tenths until one is not; from 0 nowhere."""
+    if not first_guess:
+        return Found(0.0, 0)
     rate, best, too_high = first_guess, 0.0, math.inf
     for step in range(1, _STEPS_AT_MOST + 1):
         if await is_sustained(rate):

@@ -63,3 +63,5 @@ async def test_a_rate_that_nothing_sustains_is_none() -> None:
         return False
 
     assert (await highest_sustained(never, 100)).rate == 0
+    # The probe had no answer at all.
+    assert (await highest_sustained(never, 0)).rate == 0
