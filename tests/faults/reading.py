@@ -2,20 +2,22 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from deploy.local.child import until
 from shared.mongo import Database, Document, connect
-from tests.e2e.portal import Visitor
+from tests.e2e.portal import Answer, Visitor
 from tests.faults.checker import Found, FoundCase, FoundEvent, FoundFile, Row
-from tests.faults.load import Record
+from tests.faults.load import NOT_NOW, Record
 from tests.faults.sink import read_mails
 from tests.faults.world import World
 
 REST_WITHIN_S = 150.0
 _DOWNLOADS_AT_ONCE = 8
+_ASKED_FOR_S = 60.0
 _EMITTING = {
     "identity": ("companies", "invitations", "sites", "users", "verifications"),
     "cases": ("cases",),
@@ -81,11 +83,21 @@ async def _listed(visitor: Visitor) -> set[str]:
     numbers: set[str] = set()
     query = {"limit": "200"}
     while True:
-        page = await visitor.get("/cases", **query)
+        page = (await _read(visitor, "/cases", query)).body
         numbers |= {row["number"] for row in page["items"]}
         if page["next_cursor"] is None:
             return numbers
         query["cursor"] = page["next_cursor"]
+
+
+async def _read(visitor: Visitor, path: str, query: Mapping[str, str]) -> Answer:
+    """The portal's answer; a 503 only when it is the answer for a minute: what is lost must not be what was busy."""
+    give_up_at = time.monotonic() + _ASKED_FOR_S
+    while True:
+        answer = await visitor.call("GET", path, params=query)
+        if answer.status not in NOT_NOW or time.monotonic() > give_up_at:
+            return answer
+        await asyncio.sleep(1)
 
 
 async def _files(database: Database, visitor: Visitor) -> list[FoundFile]:
@@ -94,7 +106,7 @@ async def _files(database: Database, visitor: Visitor) -> list[FoundFile]:
 
     async def downloaded(document: Document) -> FoundFile:
         async with slots:
-            answer = await visitor.call("GET", f"/attachments/{document['_id']}")
+            answer = await _read(visitor, f"/attachments/{document['_id']}", {})
         sha256 = hashlib.sha256(answer.body).hexdigest() if answer.status == 200 else ""
         return FoundFile(document["_id"], document["name"].removesuffix(".txt"), document["case_id"], sha256)
 
