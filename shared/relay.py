@@ -114,7 +114,8 @@ class Relay:
         try:
             await self._db[AUDIT].insert_many(entries, ordered=False)
         except BulkWriteError as error:
-            if any(problem["code"] != _DUPLICATE for problem in error.details["writeErrors"]):
+            failed = [problem for problem in error.details["writeErrors"] if problem["code"] != _DUPLICATE]
+            if failed or error.details["writeConcernErrors"]:
                 raise
 
     async def _settle(self, collection: str, document_id: object, ids: set[object]) -> None:
