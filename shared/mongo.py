@@ -123,7 +123,6 @@ def connect(url: str, name: str, driver: Driver = "pymongo") -> Database:
             serverSelectionTimeoutMS=4000,
             connectTimeoutMS=3000,
             maxPoolSize=50,
-            waitQueueTimeoutMS=2000,
         ),
         name,
     )

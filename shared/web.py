@@ -47,6 +47,7 @@ _requests = Counter("portico_http_requests_total", "Answered requests", ["method
 _seconds = Histogram("portico_http_request_seconds", "Time to the answer", ["method", "route"])
 
 _CHUNK_BYTES = 256 * 1024
+_CALLER_LEFT = 499  # as nginx counts it; nobody gets this answer
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -342,6 +343,9 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
             response = error if error.status < 400 else _problem_with_allow(error)  # noqa: PLR2004
         except Exception as error:  # noqa: BLE001  # the one place where anything becomes an answer
             response = problem_answer(refusal_of(error))
+        except asyncio.CancelledError:
+            _record(request, _CALLER_LEFT, time.perf_counter() - started)
+            raise
         if not response.prepared:
             response.headers[REQUEST_ID_HEADER] = origin.get().request_id
         _record(request, response.status, time.perf_counter() - started)
@@ -361,8 +365,12 @@ def _record(request: web.Request, status: int, seconds: float) -> None:
 # Running
 
 
-def serve(app: web.Application, *, host: str, port: int) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes what is running; exit code 1 when the port is taken."""
+def serve(app: web.Application, *, host: str, port: int, stop_with_caller: bool = True) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what is running; exit code 1 when the port is taken.
+
+    With `stop_with_caller` a request ends where its caller has left: under more load than can be carried, work for
+    callers who have given up would leave nothing for those who still wait.
+    """
     try:
         web.run_app(
             app,
@@ -371,6 +379,7 @@ def serve(app: web.Application, *, host: str, port: int) -> None:
             print=None,
             access_log=None,
             shutdown_timeout=STOP_WITHIN_S,
+            handler_cancellation=stop_with_caller,
             loop=uvloop.new_event_loop(),
         )
     except OSError as error:

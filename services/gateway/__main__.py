@@ -10,7 +10,8 @@ def main() -> None:
     """Serves until it is told to stop."""
     settings = read(GatewaySettings)
     app = with_private_port(create_app(settings), settings)
-    serve(app, host=settings.public_host, port=settings.public_port)
+    # Who sends a form and closes the page wants it sent.
+    serve(app, host=settings.public_host, port=settings.public_port, stop_with_caller=False)
 
 
 if __name__ == "__main__":

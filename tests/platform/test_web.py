@@ -4,14 +4,19 @@ import asyncio
 import gzip
 import io
 import json
+import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import Field, SecretStr, StringConstraints
 
+from deploy.local.child import Child, free_port, until
 from deploy.local.parts import Mongod
 from services.cases.app import create_app as create_cases
 from services.cases.settings import CasesSettings
@@ -213,3 +218,51 @@ async def test_metrics_name_routes_by_their_template(mongo_url: str) -> None:
             text = await metrics.text()
     assert 'portico_http_requests_total{method="GET",route="/cases/{number}",status="422"}' in text
     assert "1234567890" not in text
+
+
+# Callers who leave
+
+_WAITS = """
+import asyncio, sys
+from aiohttp import web
+from shared.web import create_app, serve
+
+async def wait(request):
+    print("began", flush=True)
+    try:
+        await asyncio.sleep(1)
+        print("finished", flush=True)
+    except asyncio.CancelledError:
+        print("given up", flush=True)
+        raise
+    return web.Response()
+
+app = create_app()
+app.router.add_get("/wait", wait)
+serve(app, host="127.0.0.1", port=int(sys.argv[1]), stop_with_caller=sys.argv[2] == "stop")
+"""
+
+
+@pytest.mark.parametrize(("then", "heard"), [("stop", "given up"), ("finish", "finished")])
+async def test_a_request_whose_caller_has_left_ends_where_the_service_says_so(
+    tmp_path: Path, then: str, heard: str
+) -> None:
+    port = free_port()
+    server = Child("server", [sys.executable, "-c", _WAITS, str(port), then], tmp_path / "log", cwd=Path.cwd())
+
+    async def says(words: str) -> bool:
+        return words in server.log_tail()
+
+    server.start()
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.5)) as http:
+
+            async def asked() -> bool:
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    await http.get(f"http://127.0.0.1:{port}/wait")
+                return await says("began")
+
+            assert await until(asked, deadline_s=20)
+        assert await until(lambda: says(heard), deadline_s=10)
+    finally:
+        server.kill()
