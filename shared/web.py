@@ -43,7 +43,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _M = TypeVar("_M", bound=BaseModel)
 _log = structlog.get_logger()
-_requests = Counter("portico_http_requests_total", "Answered requests", ["method", "route", "status"])
+_requests = Counter("portico_http_requests_total", "Requests, by what became of them", ["method", "route", "status"])
 _seconds = Histogram("portico_http_request_seconds", "Time to the answer", ["method", "route"])
 
 _CHUNK_BYTES = 256 * 1024
