@@ -61,6 +61,7 @@ class Deadlines:
 
     answer_s: float = 5.0
     first_byte_s: float = 5.0  # of a stream
+    made_s: float = 150.0  # from its headers to its body: a sheet is sent when the last row is in it
     idle_s: float = 30.0  # between two chunks of a stream
     upload_s: float = 120.0  # for a whole body that goes through as it comes
     upload_idle_s: float = 10.0  # between two chunks of it
@@ -187,7 +188,10 @@ class Services:
         visitor: Visitor | None,
         query: Query = None,
     ) -> web.StreamResponse:
-        """Passes a long GET on to whoever asked, chunk by chunk: 5 s to the first byte, 30 s between chunks."""
+        """Passes a long GET on to whoever asked, chunk by chunk.
+
+        5 s to the headers, 150 s from there to the body, which may have to be made first, 30 s between chunks.
+        """
         async with self._opened(service, self._url(service, path, query), _proofs(visitor)) as source:
             headers = _passed_back(source, (*PASSED_BACK, *_PASSED_BACK_WITH_FILES))
             if source.content_length is not None:
@@ -196,7 +200,7 @@ class Services:
             response.headers[REQUEST_ID_HEADER] = origin.get().request_id
             await response.prepare(request)
             try:
-                async for chunk in source.content.iter_chunked(_CHUNK_BYTES):
+                async for chunk in self._chunks(source):
                     await response.write(chunk)
             except (aiohttp.ClientError, TimeoutError) as error:
                 _log.warning("stream_broken", service=service, reason=type(error).__name__)
@@ -245,7 +249,7 @@ class Services:
     async def _opened(
         self, service: Service, url: URL, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=self._deadlines.idle_s)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
         try:
             async with asyncio.timeout(self._deadlines.first_byte_s):
                 source = await self._session().get(url, headers=headers, timeout=timeout, allow_redirects=False)
@@ -255,6 +259,16 @@ class Services:
             yield source
         finally:
             source.close()
+
+    async def _chunks(self, source: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        within_s = self._deadlines.made_s
+        while True:
+            async with asyncio.timeout(within_s):
+                chunk = await source.content.read(_CHUNK_BYTES)
+            if not chunk:
+                return
+            yield chunk
+            within_s = self._deadlines.idle_s
 
     async def silent(self) -> dict[str, str]:
         """The services that do not answer that they are alive, and how that showed."""

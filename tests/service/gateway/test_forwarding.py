@@ -1,5 +1,6 @@
 """What passes the door and what does not, and what happens when a service fails behind it."""
 
+import asyncio
 import time
 from io import BytesIO
 
@@ -261,6 +262,19 @@ async def _two_chunks(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def _is_made_first(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await asyncio.sleep(0.9)  # longer than the pause between two chunks may be
+    await response.write(b"a sheet")
+    return response
+
+
+async def _is_never_made(request: web.Request) -> web.StreamResponse:
+    await web.StreamResponse().prepare(request)
+    return await never_answers(request)
+
+
 async def _breaks_off(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
@@ -285,6 +299,12 @@ async def test_a_file_streams_through(house: House) -> None:
     assert house["cases"].seen[0].path == "/cases.xlsx?status=new"
 
 
+async def test_a_file_may_be_made_before_it_is_sent(house: House) -> None:
+    house["cases"].answers("GET /cases.xlsx", _is_made_first)
+    answer = await house.portal.get("/api/v1/cases.xlsx", headers=house.signed_in())
+    assert (answer.status, await answer.read()) == (200, b"a sheet")
+
+
 async def test_a_refused_file_is_the_owners_refusal(house: House) -> None:
     house["cases"].answers("GET /cases.xlsx", refuses(422, "invalid", "limit"))
     answer = await house.portal.get("/api/v1/cases.xlsx", headers=house.signed_in())
@@ -297,7 +317,7 @@ async def test_a_file_that_does_not_begin_in_time_is_not_to_be_had(house: House)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
 
 
-@pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle])
+@pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle, _is_never_made])
 async def test_half_a_file_never_looks_like_a_whole_one(house: House, script: object) -> None:
     house["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
     with pytest.raises(aiohttp.ClientError):
