@@ -50,6 +50,9 @@ async def create_indexes(db: Database) -> None:
     for field in ("updated_at", "created_at", "status", "problem.severity", "own_ids", "submitter.user_id"):
         await cases.create_index([("company_id", ASCENDING), (field, ASCENDING), ("_id", ASCENDING)])
     await cases.create_index([("company_id", ASCENDING), ("equipment.serial", ASCENDING)])
+    # What counts by state, severity and site look at is all in here: no case itself is read.
+    counted = ("company_id", "status", "site_id", "site_name", "problem.severity")
+    await cases.create_index([(field, ASCENDING) for field in counted], name="counts")
     await cases.create_index([("status", ASCENDING), ("assignee.user_id", ASCENDING), ("updated_at", DESCENDING)])
     await cases.create_index([("updated_at", ASCENDING), ("_id", ASCENDING)])
     await cases.create_index(

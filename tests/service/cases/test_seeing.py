@@ -230,3 +230,18 @@ async def test_the_export_has_one_text_row_per_case_and_no_formula(cases: CasesA
     sheet = openpyxl.load_workbook(io.BytesIO(answer.body)).active
     assert sheet is not None
     assert (sheet["B2"].value, sheet["B2"].data_type) == ('=HYPERLINK("http://evil.example")', "s")
+
+
+async def test_the_counts_of_a_companys_open_cases_read_no_case(cases: CasesApi) -> None:
+    ana = an_actor()
+    for severity in (1, 2, 2):
+        await cases.submitted(ana, severity=severity)
+    database = cases.db._database
+    await database.command("profile", 2)
+    try:
+        await cases.call("GET", "/cases/facets", ana, params={"status": "open"})
+    finally:
+        await database.command("profile", 0)
+    counts = await cases.db["system.profile"].find({"command.aggregate": "cases"}).to_list(None)
+    await cases.db["system.profile"].drop()
+    assert [(count["keysExamined"] > 0, count["docsExamined"]) for count in counts] == [(True, 0)] * 3
