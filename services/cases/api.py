@@ -64,15 +64,12 @@ async def list_cases(request: web.Request) -> web.Response:
 async def count_cases(request: web.Request) -> web.Response:
     """Counts by status, severity and site under the same filters."""
     actor = actor_of(request)
-    db, query = request.app[DATABASE], read_query(request, CaseQuery)
-    by_status = await store.count_by(db, actor, query, "status")
-    by_severity = await store.count_by(db, actor, query, "problem.severity")
-    by_site = await store.count_sites(db, actor, query)
+    counts = await store.count_cases(request.app[DATABASE], actor, read_query(request, CaseQuery))
     return answer(
         FacetsAnswer(
-            status=[Facet(value=str(value), label=str(value), count=count) for value, count in by_status],
-            severity=[Facet(value=str(value), label=str(value), count=count) for value, count in by_severity],
-            site=[Facet(value=str(site_id or ""), label=name, count=count) for site_id, name, count in by_site],
+            status=[Facet(value=value, label=value, count=count) for value, count in counts.status],
+            severity=[Facet(value=str(value), label=str(value), count=count) for value, count in counts.severity],
+            site=[Facet(value=str(site_id or ""), label=name, count=count) for site_id, name, count in counts.site],
         )
     )
 

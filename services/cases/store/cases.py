@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import cast
 from uuid import UUID
@@ -50,7 +51,7 @@ async def create_indexes(db: Database) -> None:
     for field in ("updated_at", "created_at", "status", "problem.severity", "own_ids", "submitter.user_id"):
         await cases.create_index([("company_id", ASCENDING), (field, ASCENDING), ("_id", ASCENDING)])
     await cases.create_index([("company_id", ASCENDING), ("equipment.serial", ASCENDING)])
-    # What counts by state, severity and site look at is all in here: no case itself is read.
+    # What counting a company's cases looks at is all in here: no case itself is read.
     counted = ("company_id", "status", "site_id", "site_name", "problem.severity")
     await cases.create_index([(field, ASCENDING) for field in counted], name="counts")
     await cases.create_index([("status", ASCENDING), ("assignee.user_id", ASCENDING), ("updated_at", DESCENDING)])
@@ -73,6 +74,15 @@ async def create_indexes(db: Database) -> None:
     await db[DEVICES].create_index("agreement_ids")
     await db[PRODUCTS].create_index("product_number", unique=True)
     await db[AGREEMENTS].create_index([("company_id", ASCENDING), ("said", ASCENDING)])
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many cases stand under each value; a site as (id or None, name, count)."""
+
+    status: list[tuple[str, int]]
+    severity: list[tuple[int, int]]
+    site: list[tuple[UUID | None, str, int]]
 
 
 class CaseNumbers:
@@ -272,32 +282,37 @@ def load_row(document: Document) -> Case:
     return CASES.load(document)
 
 
-async def count_by(db: Database, actor: Actor, query: CaseQuery, field: str) -> list[tuple[object, int]]:
-    """How many cases stand under each value of a field, most first."""
-    groups = await db[CASES.collection].aggregate(
+async def count_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
+    """How many cases stand under each status, severity and site, most first, in one look at them."""
+    seen = {"status": "$status", "severity": "$problem.severity", "site_id": "$site_id"}
+    counted = await db[CASES.collection].aggregate(
         [
             {"$match": _wanted(actor, query)},
-            {"$group": {"_id": f"${field}", "count": {"$sum": 1}}},
-            {"$sort": {"count": -1, "_id": 1}},
-            {"$limit": 200},
+            {"$group": {"_id": seen, "name": {"$last": "$site_name"}, "count": {"$sum": 1}}},
+            {
+                "$facet": {
+                    "status": _summed("status"),
+                    "severity": _summed("severity"),
+                    "site": _summed("site_id", name={"$last": "$name"}),
+                }
+            },
         ],
         maxTimeMS=5000,
     )
-    return [(group["_id"], group["count"]) async for group in groups]
-
-
-async def count_sites(db: Database, actor: Actor, query: CaseQuery) -> list[tuple[UUID | None, str, int]]:
-    """How many cases stand at each site (None: without site), most first."""
-    groups = await db[CASES.collection].aggregate(
-        [
-            {"$match": _wanted(actor, query)},
-            {"$group": {"_id": "$site_id", "name": {"$last": "$site_name"}, "count": {"$sum": 1}}},
-            {"$sort": {"count": -1, "name": 1}},
-            {"$limit": 200},
-        ],
-        maxTimeMS=5000,
+    (counts,) = await counted.to_list(None)
+    return Counts(
+        status=[(group["_id"], group["count"]) for group in counts["status"]],
+        severity=[(group["_id"], group["count"]) for group in counts["severity"]],
+        site=[(group["_id"], group["name"], group["count"]) for group in counts["site"]],
     )
-    return [(group["_id"], group["name"], group["count"]) async for group in groups]
+
+
+def _summed(field: str, **also: Document) -> list[Document]:
+    return [
+        {"$group": {"_id": f"$_id.{field}", **also, "count": {"$sum": "$count"}}},
+        {"$sort": {"count": -1, "name": 1, "_id": 1}},
+        {"$limit": 200},
+    ]
 
 
 async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
