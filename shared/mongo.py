@@ -1,12 +1,14 @@
 """The only file that knows the driver, of which there are two: connecting, write and read concerns, transactions."""
 
+import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Any, Literal, TypeVar, cast
 
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, TypeRegistry
-from pymongo import AsyncMongoClient, timeout
+from pymongo import AsyncMongoClient, lock, timeout
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
@@ -23,6 +25,17 @@ DuplicateKey = DuplicateKeyError
 _T = TypeVar("_T")
 
 _DEADLINE_S = 8
+
+
+async def _wait_for(wanted: Awaitable[_T], within_s: float | None) -> _T:
+    async with asyncio.timeout(within_s):
+        return await wanted
+
+
+if sys.version_info < (3, 12):
+    # What Python 3.12 made of `asyncio.wait_for`. Before that it waits in a task of its own: whoever is cancelled while
+    # they wait for a server to come back then releases a lock that somebody else holds, and the client hangs for ever.
+    lock.wait_for = _wait_for  # type: ignore[attr-defined, assignment]  # the driver has no other door for it
 
 # Called after a write that left pending events: collection name, document id, the events as they stand in the document.
 OnPending = Callable[[str, Any, list[Document]], None]

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import pytest
-from pymongo import ASCENDING, MongoClient
+from pymongo import ASCENDING, MongoClient, lock
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from deploy.local.parts import Mongod
@@ -255,3 +255,22 @@ async def _is_away_in_time(call: Callable[[], Awaitable[object]]) -> bool:
     except DatabaseError as error:
         return is_away(error)
     return False
+
+
+async def test_who_is_cancelled_while_waiting_for_a_server_leaves_the_lock_to_whoever_holds_it() -> None:
+    condition = lock._async_create_condition(lock._async_create_lock())
+
+    async def wait() -> None:
+        async with condition:
+            await lock._async_cond_wait(condition, 0.05)
+
+    waiter = asyncio.create_task(wait())
+    await asyncio.sleep(0.01)
+    async with condition:
+        await asyncio.sleep(0.1)  # the waiter's time is over, and it wants its lock back
+        waiter.cancel()
+        await asyncio.sleep(0.01)
+        assert not waiter.done()  # going without its lock it would release ours
+    await asyncio.wait([waiter], timeout=1)
+    assert waiter.cancelled()
+    assert not condition.locked()
