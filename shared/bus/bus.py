@@ -15,6 +15,7 @@ from shared.bus.link import connection_to, declare, no_foreign_cancellation, whi
 from shared.bus.messages import Envelope, message_of
 from shared.bus.publisher import Publisher
 from shared.events.base import Event
+from shared.tasks import told_to_stop
 from shared.topology import EVENTS, TOPOLOGY, Topology, WorkQueue
 
 _FIRST_PAUSE_S = 0.2
@@ -109,7 +110,7 @@ class Bus:
 
     async def _keep_connected(self, link: str, serve: Callable[[AbstractConnection], Awaitable[None]]) -> None:
         pause_s = _FIRST_PAUSE_S
-        while True:
+        while not told_to_stop():
             began = time.monotonic()
             try:
                 with no_foreign_cancellation():

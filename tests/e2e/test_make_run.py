@@ -125,4 +125,4 @@ async def test_a_supervisor_that_is_killed_leaves_nothing_behind(data_dir: Path)
         async def all_gone() -> bool:
             return not list(_left_behind(data_dir))
 
-        assert await until(all_gone, deadline_s=40)
+        assert await until(all_gone, deadline_s=40), list(_left_behind(data_dir))
