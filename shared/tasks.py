@@ -4,9 +4,9 @@ import asyncio
 
 
 def told_to_stop() -> bool:
-    """Whether this task was cancelled: an endless loop that waits for database or broker asks it, not `while True`.
+    """Whether this task was cancelled: every endless loop that waits for the database asks it, instead of `while True`.
 
-    The clients of both may swallow the one cancellation that a task gets, when it comes as their server goes.
+    `asyncio.wait_for`, which the driver uses, may swallow the one cancellation that a task gets (Python 3.11).
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
