@@ -1,6 +1,7 @@
 """The tests' mongod and RabbitMQ from containers, with the interface of those that run as processes."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,7 @@ from deploy.local.child import NotReady, free_port, until
 from deploy.local.parts import speaks_amqp
 
 
-class _Contained:
+class _Contained(ABC):
     """One container, kept over kills and restarts, removed with its data by `stop`."""
 
     def __init__(self, container: DockerContainer) -> None:
@@ -51,8 +52,8 @@ class _Contained:
     def _engine(self) -> Any:
         return self._container.get_wrapped_container()
 
-    async def _is_ready(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    async def _is_ready(self) -> bool: ...
 
 
 class ContainedMongod(_Contained):

@@ -61,9 +61,11 @@ async def _link(db: Database, devices: Sequence[Device], agreement_id: UUID, *, 
         async with slots:
             await _link_device(db, device, agreement_id, now=now)
 
-    async with asyncio.TaskGroup() as tasks:
-        for device in devices:
-            tasks.create_task(link(device))
+    # Not a task group: on Python 3.11 one leaves its task as cancelled when one of its own fails, and the linking of
+    # all that comes after would end with it.
+    outcomes = await asyncio.gather(*(link(device) for device in devices), return_exceptions=True)
+    for failure in filter(None, outcomes):
+        raise failure
 
 
 async def _link_device(db: Database, device: Device, agreement_id: UUID, *, now: datetime) -> None:

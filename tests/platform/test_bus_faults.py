@@ -3,9 +3,13 @@
 import asyncio
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
 from uuid import UUID
 
 import pytest
+from aio_pika.abc import AbstractConnection
 
 from deploy.local.parts import RabbitMQ
 from shared.bus import Bus, BusAway, Unroutable
@@ -50,6 +54,24 @@ async def test_processes_that_start_at_once_declare_together(fresh_vhost_url: st
         await asyncio.gather(*(bus.publish(a_thing()) for bus in buses))
     finally:
         await asyncio.gather(*(bus.stop() for bus in buses))
+
+
+async def test_stopping_ends_also_where_connecting_swallows_the_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    @asynccontextmanager
+    async def swallows(_url: str, _name: str) -> AsyncIterator[AbstractConnection]:
+        """As the library does when the broker goes at that moment."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            raise BusAway("The connection was lost.") from error
+        yield cast("AbstractConnection", None)
+
+    monkeypatch.setattr("shared.bus.bus.connection_to", swallows)
+    bus = Bus("amqp://nobody.invalid/", app_id="tests", topology=TOPOLOGY)
+    await bus.start()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await bus.stop()
 
 
 async def test_stopping_lets_a_running_handler_finish(fresh_vhost_url: str) -> None:

@@ -1,6 +1,8 @@
 """What the vendor loads: products, devices, agreements."""
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -9,7 +11,9 @@ from uuid_utils.compat import uuid7
 from deploy.local.child import until
 from services.contracts import linker, store
 from shared.actor import Role
+from shared.errors import NotFound
 from shared.serials import normal_said
+from shared.tasks import told_to_stop
 from tests.builders import a_serial, an_actor
 from tests.service.contracts.conftest import Contracts
 
@@ -198,3 +202,13 @@ async def test_a_company_sees_its_own_devices_only(contracts: Contracts) -> None
     assert (await contracts.get("/devices", by=actor, company_id=str(rival)))["items"] == []
     assert await contracts.refused("GET", f"/devices/{foreign['serial']}", by=actor) == (404, "not_found")
     assert (await contracts.get(f"/devices/{foreign['serial']}", by=contracts.vendor))["company_id"] == str(rival)
+
+
+async def test_a_device_that_cannot_be_linked_does_not_end_the_linking_of_others(contracts: Contracts) -> None:
+    known = await contracts.a_device()
+    device = await store.DEVICES.get(contracts.db, {"_id": UUID(known["id"])})
+    agreement_id, gone = uuid7(), replace(device, id=uuid7())
+    with pytest.raises(NotFound):
+        await linker._link(contracts.db, [gone, device], agreement_id, now=datetime.now(UTC))
+    assert agreement_id in (await store.DEVICES.get(contracts.db, {"_id": device.id})).agreement_ids
+    assert not told_to_stop()
