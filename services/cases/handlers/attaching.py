@@ -89,7 +89,7 @@ async def _claim(db: Database, actor: Actor, ids: Sequence[str], limits: Limits,
         raise Invalid.at(_FIELD, "too_many", f"At most {limits.max_files} files can be attached at once.")
     files = await store.attachments.find_claimable(db, actor, ids, claim)
     _refuse_unless_fit(files, len(ids), limits)
-    if await store.attachments.claim_files(db, actor, ids, claim) < len(ids):
+    if not await store.attachments.claim_files(db, actor, ids, claim):
         # Somebody was faster with one of them.
         await store.attachments.release_files(db, ids, claim)
         raise _not_yours()

@@ -117,16 +117,22 @@ async def find_claimable(db: Database, actor: Actor, ids: Sequence[str], claim: 
     return sorted((_load(document) for document in documents), key=lambda file: ids.index(file.id))
 
 
-async def claim_files(db: Database, actor: Actor, ids: Sequence[str], claim: Claim) -> int:
-    """Makes the files the entry's; how many of them are."""
+async def claim_files(db: Database, actor: Actor, ids: Sequence[str], claim: Claim) -> bool:
+    """Makes the files the entry's, one after the other; False where one is not to be had, with those before it claimed.
+
+    In one order for all: of many who want some of the same files at once, somebody always gets theirs.
+    """
     fields = {
         "entry_id": claim.intent.id,
         "case_id": claim.case_id,
         "claim": {"token": claim.token, "digest": claim.intent.digest},
         "claimed_at": "$$NOW",
     }
-    result = await db[FILES].update_many(_claimable(actor, ids, claim), [{"$set": fields}])
-    return result.matched_count
+    for file_id in sorted(ids):
+        result = await db[FILES].update_one(_claimable(actor, [file_id], claim), [{"$set": fields}])
+        if not result.matched_count:
+            return False
+    return True
 
 
 async def release_files(db: Database, ids: Sequence[str], claim: Claim) -> None:
