@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from deploy.local.child import Child, free_port
+from deploy.local.child import Child, free_port, reserve_port
 from deploy.local.parts import Mongod, RabbitMQ
 
 SERVICES = ("identity", "cases", "contracts", "notifications")
@@ -104,6 +104,8 @@ class Stack:
         whoever starts them also brings the balancer that listens on the service's one of `fronts`.
         """
         self.data_dir = data_dir.resolve()
+        if port is not None:
+            reserve_port(port)
         self.fronts = {"gateway": port or free_port(), **{name: free_port() for name in SERVICES}}
         self.replica_ports = {
             name: [front] if replicas == 1 else [free_port() for _ in range(replicas)]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 from pymongo import AsyncMongoClient
 
-from deploy.local.child import Child, NotReady, free_port, port_is_free, until
+from deploy.local.child import Child, NotReady, free_port, port_is_free, reserve_port, until
 from deploy.local.parts import Mongod, RabbitMQ
 from deploy.local.stack import SERVICES, Stack, _has_its_bus
 from shared.bus import Bus
@@ -32,16 +32,12 @@ async def _connected(mongod: Mongod) -> AsyncIterator[AsyncMongoClient[dict[str,
 
 
 def _processes_of(data_dir: Path) -> list[str]:
-    lines = (file.read_bytes() for file in Path("/proc").glob("[0-9]*/environ") if _readable(file))
-    return [line.decode(errors="replace") for line in lines if str(data_dir).encode() in line]
-
-
-def _readable(file: Path) -> bool:
-    try:
-        file.read_bytes()
-    except OSError:
-        return False
-    return True
+    found: list[str] = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it ended meanwhile, or is somebody else's
+            if str(data_dir).encode() in (environment := file.read_bytes()):
+                found.append(environment.decode(errors="replace"))
+    return found
 
 
 async def test_a_killed_mongod_comes_back_with_its_data(own_mongod: Mongod) -> None:
@@ -110,7 +106,15 @@ async def test_a_part_that_ignores_sigterm_is_killed_with_all_it_started(tmp_pat
     assert await until(lambda: _says(child, "started"), deadline_s=5)
     await child.stop(grace_s=0.2)
     assert not child.running
-    assert _processes_of(tmp_path) == []
+    assert await until(lambda: _left_nothing(tmp_path), deadline_s=5)
+
+
+def test_no_port_is_picked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    picked = free_port()
+    reserve_port(31_498)
+    drawn = iter([picked, 31_498, 31_499])
+    monkeypatch.setattr("random.SystemRandom.randint", lambda *_: next(drawn))
+    assert free_port() == 31_499
 
 
 async def test_a_port_is_taken_while_somebody_listens() -> None:
@@ -120,6 +124,10 @@ async def test_a_port_is_taken_while_somebody_listens() -> None:
     server.close()
     await server.wait_closed()
     assert port_is_free(port)
+
+
+async def _left_nothing(data_dir: Path) -> bool:
+    return not _processes_of(data_dir)
 
 
 async def _never() -> bool:
