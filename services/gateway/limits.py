@@ -19,8 +19,8 @@ _REASONS = {
     "file_type": N_("Files of this kind are not accepted. Accepted are: %(kinds)s."),
     "content_mismatch": N_("What is in the file does not fit the ending of its name."),
     # What a page that sends files by itself may have to say.
-    "signed_out": N_("You are no longer signed in. Sign in in another tab, then choose the file again."),
-    "csrf": N_("This page is older than your session. Reload it; what you typed is kept in this browser."),
+    "signed_out": N_("You are no longer signed in. Send the form: you can sign in then, and what you typed is kept."),
+    "csrf": N_("You have signed in again since this page was opened. Send the form first: what you typed is kept."),
     "unreachable": N_("The file could not be sent. Check the connection, then choose it again."),
     "unavailable": N_("Files cannot be sent at the moment. Please try again shortly."),
 }

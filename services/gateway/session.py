@@ -21,6 +21,7 @@ from shared.web import IDEMPOTENCY_HEADER
 __all__ = [
     "SESSIONS",
     "CrossSiteRequest",
+    "OldForm",
     "Sessions",
     "Visitor",
     "clear_session_cookie",
@@ -45,6 +46,10 @@ class CrossSiteRequest(errors.Forbidden):
 
     code = "csrf"
     title = "This request did not come from a current page of the portal. Please reload the page and try again."
+
+
+class OldForm(CrossSiteRequest):
+    """The form came from this site, but not from this session: its visitor may send it again with a current token."""
 
 
 @dataclass(slots=True)
@@ -153,12 +158,12 @@ async def end_session(request: web.Request, visitor: Visitor) -> None:
 
 
 def refuse_without_csrf(request: web.Request, visitor: Visitor, given: str | None) -> None:
-    """CrossSiteRequest unless a change by cookie carries the session's own token and comes from this site."""
+    """CrossSiteRequest unless a change by cookie comes from this site; OldForm without the session's own token."""
     if not visitor.by_cookie:
         return
     refuse_cross_site(request)
     if not hmac.compare_digest((given or "").encode(errors="replace"), visitor.csrf_token.encode()):
-        raise CrossSiteRequest
+        raise OldForm
 
 
 def refuse_cross_site(request: web.Request) -> None:

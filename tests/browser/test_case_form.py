@@ -69,8 +69,8 @@ async def open_form(page: Page, stack: Stack) -> None:
 
 async def describe(page: Page, *, title: str = "Paper jam in tray 3") -> None:
     await page.get_by_label("Title", exact=True).fill(title)
-    await page.get_by_label("Description", exact=True).fill(DESCRIPTION)
     await page.get_by_label("Severity", exact=True).select_option("2")
+    await page.get_by_label("Description", exact=True).fill(DESCRIPTION)
 
 
 async def submit(page: Page) -> None:
@@ -109,7 +109,8 @@ def attached(case: Json) -> list[str]:
     return [file["name"] for file in case["attachments"]]
 
 
-async def until_draft_is_kept(page: Page, text: str) -> None:
+async def until_draft_is_kept(page: Page, text: str = DESCRIPTION) -> None:
+    """By default all of `describe`, whose description comes last."""
     await page.wait_for_function("text => Object.values(localStorage).some(value => value.includes(text))", arg=text)
 
 
@@ -135,14 +136,13 @@ async def test_a_draft_survives_a_reload_and_is_discarded_on_request(form: Page)
 
 async def test_a_draft_keeps_no_secret_of_the_session(form: Page) -> None:
     await describe(form)
-    await until_draft_is_kept(form, "Paper jam")
+    await until_draft_is_kept(form)
     token = await form.locator("form[data-draft] input[name=csrf_token]").input_value()
     assert token not in await form.evaluate("JSON.stringify(localStorage)")
 
 
-async def test_a_draft_survives_the_end_of_the_session_with_its_files_and_makes_one_case(
-    form: Page, ana: Visitor
-) -> None:
+async def test_what_was_typed_outlives_the_session_with_its_files_and_makes_one_case(form: Page, ana: Visitor) -> None:
+    address = form.url
     await describe(form)
     await attach(form, a_file("jam.png"))
     await until_attached(form, "jam.png")
@@ -152,11 +152,27 @@ async def test_a_draft_survives_the_end_of_the_session_with_its_files_and_makes_
     await form.locator("input[name=email]").fill(ana.email)
     await form.locator("input[name=password]").fill("correct horse battery staple")
     await form.locator("main form button").first.click()
+    await expect(form.locator("h1")).to_have_text("Not sent yet")
+    await form.get_by_role("button", name="Send it again").click()
+    case = await the_case(form, ana)
+    assert attached(case) == ["jam.png"]
+    await form.goto(address)
+    await expect(form.get_by_label("Title", exact=True)).to_have_value("")
+
+
+async def test_a_draft_outlives_a_session_that_ended_before_the_form_was_sent(
+    form: Page, stack: Stack, ana: Visitor
+) -> None:
+    await describe(form)
+    await until_draft_is_kept(form)
+    address = form.url
+    await form.context.clear_cookies()
+    await sign_in(form, stack, ana.email)
+    await form.goto(address)
     await expect(form.get_by_text("Your draft has been restored.")).to_be_visible()
     await expect_described(form)
     await submit(form)
-    case = await the_case(form, ana)
-    assert attached(case) == ["jam.png"]
+    await the_case(form, ana)
 
 
 async def test_the_draft_is_gone_when_the_case_is_there(form: Page, ana: Visitor) -> None:
@@ -172,7 +188,7 @@ async def test_the_draft_is_gone_when_the_case_is_there(form: Page, ana: Visitor
 
 async def test_another_user_of_the_browser_sees_nothing_of_a_draft(form: Page, stack: Stack) -> None:
     await describe(form)
-    await until_draft_is_kept(form, "Paper jam")
+    await until_draft_is_kept(form)
     address = form.url
     await form.context.clear_cookies()
     await sign_in(form, stack, VENDOR_ADMIN)
@@ -180,12 +196,15 @@ async def test_another_user_of_the_browser_sees_nothing_of_a_draft(form: Page, s
     await expect(form.get_by_label("Title", exact=True)).to_have_value("")
 
 
-async def test_signing_out_leaves_no_draft_behind(form: Page, stack: Stack, ana: Visitor) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_signing_out_leaves_no_draft_behind(form: Page, stack: Stack, ana: Visitor, *, at_once: bool) -> None:
     await describe(form)
-    await until_draft_is_kept(form, "Paper jam")
+    if not at_once:
+        await until_draft_is_kept(form)
     address = form.url
     await form.locator("form[action='/sign-out']").evaluate("(element) => element.requestSubmit()")
     await form.wait_for_url(lambda url: "/cases/new" not in url)
+    assert await form.evaluate("JSON.stringify(localStorage)") == "{}"
     await sign_in(form, stack, ana.email)
     await form.goto(address)
     await expect(form.get_by_label("Title", exact=True)).to_have_value("")
@@ -202,7 +221,7 @@ async def test_a_double_click_makes_one_case(form: Page, ana: Visitor) -> None:
 async def test_going_back_and_sending_again_leads_to_the_same_case(form: Page, ana: Visitor) -> None:
     address = form.url
     await describe(form)
-    await until_draft_is_kept(form, "Paper jam")
+    await until_draft_is_kept(form)
     kept = await form.evaluate("JSON.stringify(Object.entries(localStorage))")
     await submit(form)
     first = await the_case(form, ana)
@@ -217,7 +236,7 @@ async def test_going_back_and_sending_again_leads_to_the_same_case(form: Page, a
 async def test_the_same_form_with_other_words_shows_the_case_that_was_made(form: Page, ana: Visitor) -> None:
     address = form.url
     await describe(form)
-    await until_draft_is_kept(form, "Paper jam")
+    await until_draft_is_kept(form)
     kept = await form.evaluate("JSON.stringify(Object.entries(localStorage))")
     await submit(form)
     first = await the_case(form, ana)

@@ -4,9 +4,10 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from services.gateway.clients import fill
+from services.gateway.clients import ServiceAway, fill
 from services.gateway.forms import Form, Shape, refused, to_json
 from services.gateway.pages.asking import Sent, go, local_path, read_form, send
+from services.gateway.pages.kept import kept_over_sign_in
 from services.gateway.pages.rendering import render
 from services.gateway.session import (
     Visitor,
@@ -42,15 +43,16 @@ async def sign_in_form(request: web.Request) -> web.Response:
 
 @pages.post("/sign-in")
 async def sign_in(request: web.Request) -> web.Response:
-    """Starts a session and goes back to the wanted page."""
+    """Starts a session and goes back to the wanted page, or shows the form that the last session left unsent."""
     refuse_cross_site(request)
     typed = await read_form(request)
     sent = await send(request, None, "identity", "POST", "/session", body=to_json(typed, _SIGN_IN))
     if sent.problem is not None:
         form = refused(typed, sent.problem, _SIGN_IN.names).having(next=local_path(typed.get("next")))
         return render("sign_in.html", visitor=None, status=sent.status, form=form, verified=False)
-    response = go(local_path(typed.get("next")))
-    set_session_cookie(request, response, str(sent.content["session_token"]))
+    token = str(sent.content["session_token"])
+    response = await kept_over_sign_in(request, typed, token) or go(local_path(typed.get("next")))
+    set_session_cookie(request, response, token)
     return response
 
 
@@ -77,6 +79,8 @@ async def _invitation(request: web.Request, visitor: Visitor | None, form: Form,
     """The invitation with the form to accept it, or why it cannot be accepted."""
     found = await send(request, None, "identity", "GET", _path(request))
     if found.problem is not None:
+        if found.status >= 500 and request.method == "POST":  # noqa: PLR2004
+            raise ServiceAway("identity")  # what was typed is kept
         return render("invitation_gone.html", visitor=visitor, status=found.status, away=found.status >= 500)  # noqa: PLR2004
     return render(
         "invitation.html", visitor=visitor, status=status, form=form, invitation=found.content, path=request.path

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -17,7 +18,11 @@ from shared.web import IDEMPOTENCY_HEADER, problem, read_bytes
 
 _T = TypeVar("_T")
 
-_FORM_TYPE = "application/x-www-form-urlencoded"
+# What the form at hand has in its fields, once it was read.
+TYPED: web.RequestKey[Typed] = web.RequestKey("typed", dict)
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+_MOST_FIELDS = 1000
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
@@ -103,11 +108,22 @@ async def send(
 
 async def read_form(request: web.Request) -> Typed:
     """The fields of a posted form; of a repeated field the first counts."""
-    if request.content_type != _FORM_TYPE:
-        raise errors.WrongMediaType(f"Send {_FORM_TYPE}.")
-    await read_bytes(request)
-    posted = await request.post()
-    return {name: text for name in posted if isinstance(text := posted[name], str)}
+    typed: dict[str, str] = {}
+    for name, text in await read_pairs(request):
+        typed.setdefault(name, text)
+    request[TYPED] = typed
+    return typed
+
+
+async def read_pairs(request: web.Request) -> list[tuple[str, str]]:
+    """Names and texts of a posted form, as they came; what is no UTF-8 is replaced, as in an address."""
+    if request.content_type != FORM_TYPE:
+        raise errors.WrongMediaType(f"Send {FORM_TYPE}.")
+    body = (await read_bytes(request)).decode(errors="replace")
+    try:
+        return parse_qsl(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise errors.TooLarge(f"A form may have at most {_MOST_FIELDS} fields.") from error
 
 
 def fresh_key() -> str:

@@ -7,9 +7,10 @@ from aiohttp import web
 
 from services.gateway.edge import is_api
 from services.gateway.pages.asking import go
+from services.gateway.pages.kept import fields_to_keep, form_to_sign_in, kept_page
 from services.gateway.pages.rendering import render
 from services.gateway.said import said
-from services.gateway.session import Visitor, visitor_of
+from services.gateway.session import OldForm, Visitor, visitor_of
 from services.gateway.texts import N_, _
 from shared import errors
 from shared.errors import Refusal
@@ -33,19 +34,34 @@ _OUR_FAULT = 500
 
 @web.middleware
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refusals become pages; whoever is not signed in is asked to, and comes back."""
+    """Refusals become pages; whoever is not signed in is asked to, and comes back. No form loses what was typed."""
     if is_api(request):
         return await handler(request)
     try:
         return await handler(request)
-    except errors.NotSignedIn:
-        return go(f"/sign-in?{urlencode({'next': _path_to_return_to(request)})}")
+    except errors.NotSignedIn as refusal:
+        return await _ask_to_sign_in(request, refusal)
+    except (OldForm, errors.Unavailable) as refusal:
+        return await _keep(request, refusal)
     except web.HTTPException as error:
         if error.status < 400:  # noqa: PLR2004
             raise
         return await _page(request, refusal_of(error), allow=error.headers.get("Allow"))
     except Exception as error:  # noqa: BLE001  # anything becomes a page, and is logged where it is nobody's refusal
         return await _page(request, refusal_of(error))
+
+
+async def _ask_to_sign_in(request: web.Request, refusal: errors.NotSignedIn) -> web.Response:
+    if (typed := await fields_to_keep(request)) is None:
+        return go(f"/sign-in?{urlencode({'next': _path_to_return_to(request)})}")
+    form = form_to_sign_in(request, typed)
+    return render("sign_in.html", visitor=None, status=refusal.status, form=form, verified=False)
+
+
+async def _keep(request: web.Request, refusal: Refusal) -> web.StreamResponse:
+    if (typed := await fields_to_keep(request)) is None:
+        return await _page(request, refusal)
+    return _with_wait(kept_page(await _visitor_if_known(request), request.path, typed, refusal), refusal)
 
 
 def _path_to_return_to(request: web.Request) -> str:
@@ -63,10 +79,14 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
         can_retry=request.method == "GET" and refusal.status in {408, 429, 500, 503},
         path=request.path_qs,
     )
-    if (wait := getattr(refusal, "retry_after_s", None)) is not None:
-        response.headers["Retry-After"] = str(wait)
     if allow is not None:
         response.headers["Allow"] = allow
+    return _with_wait(response, refusal)
+
+
+def _with_wait(response: web.Response, refusal: Refusal) -> web.Response:
+    if (wait := getattr(refusal, "retry_after_s", None)) is not None:
+        response.headers["Retry-After"] = str(wait)
     return response
 
 

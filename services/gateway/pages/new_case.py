@@ -4,24 +4,17 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlencode
 
 from aiohttp import web
 from yarl import URL
 
 from services.gateway.clients import fill
 from services.gateway.forms import Form, Shape, Typed, refused, to_json
-from services.gateway.pages.asking import ServiceRefusal, fetch, fresh_key, go, once, panel, send
+from services.gateway.pages.asking import TYPED, ServiceRefusal, fetch, fresh_key, go, once, panel, send
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
-from services.gateway.pages.uploads import (
-    OldForm,
-    limits_of,
-    read_fields,
-    read_form_with_files,
-    with_fresh_upload_key,
-)
-from services.gateway.session import Visitor, signed_in, visitor_of
+from services.gateway.pages.uploads import limits_of, read_form_with_files, with_fresh_upload_key
+from services.gateway.session import OldForm, Visitor, signed_in
 from services.gateway.texts import _
 from shared import errors
 
@@ -226,24 +219,17 @@ async def _open_cases(request: web.Request, visitor: Visitor, start: _Start) -> 
 @pages.post("/cases")
 async def submit_case(request: web.Request) -> web.Response:
     """Submits the case; whatever has to be mended comes back with everything typed."""
-    visitor = await visitor_of(request)
-    if visitor is None:
-        return _after_signing_in(_start_of(await read_fields(request)))
+    visitor = await signed_in(request)
     try:
         posted = await read_form_with_files(request, visitor)
     except OldForm as old:
-        return await _show_again(request, visitor, old.typed, old)
+        return await _show_again(request, visitor, request[TYPED], old)
     start = _start_of(posted.typed)
     if start is None:
         return go("/cases/new")
     if posted.refused:
         return await _form_page(request, visitor, start, posted.form, status=errors.Invalid.status)
     return await _submit(request, visitor, start, posted.typed)
-
-
-def _after_signing_in(start: _Start | None) -> web.Response:
-    """The session has ended; the browser keeps the draft and brings it back on the form."""
-    return go(f"/sign-in?{urlencode({'next': start.url if start else '/cases/new'})}")
 
 
 async def _show_again(request: web.Request, visitor: Visitor, typed: Typed, refusal: OldForm) -> web.Response:

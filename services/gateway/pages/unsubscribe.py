@@ -6,14 +6,13 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from services.gateway.clients import SERVICES, ServiceAway, fill
+from services.gateway.pages.asking import FORM_TYPE
 from services.gateway.pages.rendering import render
 from shared import errors
 from shared.schemas.notifications import UnsubscribeAnswer
 from shared.web import IDEMPOTENCY_HEADER, read_bytes
 
 pages = web.RouteTableDef()
-
-_FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 def _path(request: web.Request) -> str:
@@ -54,7 +53,7 @@ async def unsubscribe(request: web.Request) -> web.Response:
 async def _wanted_scope(request: web.Request) -> str:
     """What the page's form chose; a provider's form, of whichever type, means the kind of its mail."""
     body = await read_bytes(request)
-    if request.content_type != _FORM_TYPE:
+    if request.content_type != FORM_TYPE:
         return "kind"
     typed = dict(parse_qsl(body.decode(errors="replace")))
     return "case_emails" if typed.get("scope") == "case_emails" else "kind"

@@ -15,13 +15,12 @@ from aiohttp.http_exceptions import BadHttpMessage
 from services.gateway.clients import SERVICES, Reply
 from services.gateway.forms import Form, Typed, read_problem
 from services.gateway.limits import Limits
-from services.gateway.pages.asking import ServiceRefusal, fetch, fresh_key, panel
-from services.gateway.session import CrossSiteRequest, Visitor, refuse_cross_site, refuse_without_csrf
+from services.gateway.pages.asking import FORM_TYPE, TYPED, ServiceRefusal, fetch, fresh_key, panel, read_pairs
+from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse_without_csrf
 from services.gateway.texts import _
 from shared import errors
-from shared.web import IDEMPOTENCY_HEADER, read_bytes
+from shared.web import IDEMPOTENCY_HEADER
 
-_FORM = "application/x-www-form-urlencoded"
 _FORM_WITH_FILES = "multipart/form-data"
 _DEADLINE_S = 60.0
 # Far more than all files of a message: what is too large is read past, so that the fields behind it are not lost.
@@ -29,18 +28,10 @@ _MOST_BYTES = 32 * 1024 * 1024
 _MOST_TEXT_BYTES = 1024 * 1024
 _MOST_PARTS = 200
 _CHUNK_BYTES = 64 * 1024
-_IDS, _NAME = "attachment_ids", "attachment_name."
+LOST_FILES = "lost_files"
+IDS, _NAME = "attachment_ids", "attachment_name."
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
-
-
-class OldForm(CrossSiteRequest):
-    """The form is older than the session; nothing was done, and `typed` can be shown again with a current token."""
-
-    def __init__(self, typed: Typed) -> None:
-        """`typed` came from this site, but not from this session."""
-        super().__init__()
-        self.typed = typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +44,7 @@ class Posted:
     @property
     def form(self) -> Form:
         """To be shown again when a file was refused: everything typed, and what is wrong with each file."""
-        return with_fresh_upload_key(Form(self.typed, {_IDS: "\n".join(self.refused)} if self.refused else {}))
+        return with_fresh_upload_key(Form(self.typed, {IDS: "\n".join(self.refused)} if self.refused else {}))
 
 
 async def limits_of(request: web.Request, visitor: Visitor) -> Limits | None:
@@ -77,9 +68,10 @@ async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted
     page has `attachments.html` for its files, and its hidden fields before them.
     """
     refuse_cross_site(request)
-    if request.content_type == _FORM:
+    if request.content_type == FORM_TYPE:
         return _meant(request, visitor, Posted(await _plain_fields(request)))
     incoming = await _Incoming.of(request)
+    request[TYPED] = incoming.typed
     refused: list[str] = []
     try:
         async with asyncio.timeout(_DEADLINE_S):
@@ -94,48 +86,45 @@ async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted
 
 
 async def read_fields(request: web.Request) -> Typed:
-    """The fields of a form of whoever it is; its files are read past."""
-    if request.content_type == _FORM:
+    """The fields of a form of whoever it is; its files are read past, which `LOST_FILES` tells."""
+    if request.content_type == FORM_TYPE:
         return await _plain_fields(request)
     incoming = await _Incoming.of(request)
     try:
         async with asyncio.timeout(_DEADLINE_S):
             while await incoming.next_file() is not None:
-                pass
+                incoming.typed[LOST_FILES] = "yes"
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
     return incoming.typed
 
 
 async def _plain_fields(request: web.Request) -> Typed:
-    await read_bytes(request)
-    posted = await request.post()
     typed: dict[str, str] = {}
-    for name, text in posted.items():
-        if isinstance(text, str):
-            _note(typed, name, text)
+    for name, text in await read_pairs(request):
+        _note(typed, name, text)
+    request[TYPED] = typed
     return typed
 
 
 def _note(typed: dict[str, str], name: str, text: str) -> None:
     """Of a repeated field the first counts; of files, all."""
-    if name != _IDS:
+    if name != IDS:
         typed.setdefault(name, text)
     elif _ID.fullmatch(text):
-        typed[_IDS] = f"{typed.get(_IDS, '')} {text}".strip()
+        typed[IDS] = f"{typed.get(IDS, '')} {text}".strip()
 
 
 def _is_meant(request: web.Request, visitor: Visitor, typed: Typed) -> bool:
     try:
         refuse_without_csrf(request, visitor, typed.get("csrf_token"))
-    except CrossSiteRequest:
+    except OldForm:
         return False
     return True
 
 
 def _meant(request: web.Request, visitor: Visitor, posted: Posted) -> Posted:
-    if not _is_meant(request, visitor, posted.typed):
-        raise OldForm(posted.typed)
+    refuse_without_csrf(request, visitor, posted.typed.get("csrf_token"))
     return posted
 
 
@@ -153,7 +142,7 @@ class _Incoming:
     @classmethod
     async def of(cls, request: web.Request) -> "_Incoming":
         if request.content_type != _FORM_WITH_FILES:
-            raise errors.WrongMediaType(f"Send {_FORM_WITH_FILES} or {_FORM}.")
+            raise errors.WrongMediaType(f"Send {_FORM_WITH_FILES} or {FORM_TYPE}.")
         if (request.content_length or 0) > _MOST_BYTES:
             raise _too_much()
         try:
@@ -239,7 +228,7 @@ class _Uploading:
             name = _shown_name(part)
             if limits is None:
                 sentence = _("Files cannot be sent at the moment. Please try again shortly.")
-            elif len(self._incoming.typed.get(_IDS, "").split()) >= limits.most_files:
+            elif len(self._incoming.typed.get(IDS, "").split()) >= limits.most_files:
                 sentence = limits.sentence("too_many")
             else:
                 sentence = await self._upload(part, name, limits, f"{self._key}.{place}")
@@ -269,7 +258,7 @@ class _Uploading:
 
     def _accept(self, reply: Reply, name: str) -> str:
         for item in reply.json()["items"]:
-            _note(self._incoming.typed, _IDS, item["id"])
+            _note(self._incoming.typed, IDS, item["id"])
             self._incoming.typed[_NAME + item["id"]] = str(item.get("name") or name)
         return ""
 

@@ -40,6 +40,11 @@ function keep(form, key) {
   // The last moment in which a page is sure to run.
   document.addEventListener("visibilitychange", flush);
   window.addEventListener("pagehide", flush);
+  // Whoever signs out leaves nothing behind (shell.js), not even what was typed a moment ago.
+  document.querySelector("form[action='/sign-out']")?.addEventListener("submit", () => {
+    clearTimeout(timer);
+    timer = 0;
+  });
   form.addEventListener("submit", (event) => {
     if (event.defaultPrevented) return;
     clearTimeout(timer);

@@ -69,3 +69,19 @@ async def test_a_body_in_broken_chunks_is_malformed_and_no_service_sees_it(house
     head = (b"POST /api/v1/sites HTTP/1.1", b"Transfer-Encoding: chunked")
     assert await _status_of(house, *head, body=chunks) == 400
     assert house["identity"].asked("POST /sites") == []
+
+
+@pytest.mark.parametrize("path", [b"/sign-in", b"/cases", b"/users", b"/cases/1000000009", b"/verify"])
+@pytest.mark.parametrize("charset", [b"", b"; charset=bogus", b"; charset=utf-16"])
+async def test_no_encoding_of_a_form_breaks_a_page(house: House, path: bytes, charset: bytes) -> None:
+    content_type = b"Content-Type: application/x-www-form-urlencoded" + charset
+    body = b"csrf_token=\xff%ff&emails=\xc3&serial=\xed\xa0\x80&a"
+    length = b"Content-Length: %d" % len(body)
+    got = await _status_of(house, b"POST " + path + b" HTTP/1.1", content_type, length, body=body)
+    assert 400 <= got < 500
+
+
+async def test_a_form_of_too_many_fields_is_refused(house: House) -> None:
+    body = b"&".join(b"a=1" for _ in range(1001))
+    head = (b"POST /sign-in HTTP/1.1", b"Content-Type: application/x-www-form-urlencoded")
+    assert await _status_of(house, *head, b"Content-Length: %d" % len(body), body=body) == 413

@@ -174,13 +174,6 @@ async def test_a_form_of_another_site_reaches_nothing_and_shows_nothing_of_what_
     assert portal["cases"].asked("POST /attachments") == []
 
 
-async def test_after_the_session_ended_signing_in_leads_back_to_the_same_form(portal: House) -> None:
-    status, _, location = await post(portal, a_form(("a.png", PNG)), session=False)
-    assert status == 303
-    assert location == "/sign-in?next=%2Fcases%2Fnew%3Fserial%3DCNB7K2041X"
-    assert portal["cases"].seen == []
-
-
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [

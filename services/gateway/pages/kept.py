@@ -1,0 +1,81 @@
+"""A form that could not be carried out as it came: what was typed stays in the page, and goes again with one press."""
+
+from collections.abc import Iterator
+
+from aiohttp import web
+
+from services.gateway.clients import SERVICES
+from services.gateway.forms import Form, Typed
+from services.gateway.pages.asking import TYPED, local_path
+from services.gateway.pages.rendering import render
+from services.gateway.pages.uploads import IDS, LOST_FILES, read_fields
+from services.gateway.said import said
+from services.gateway.session import SESSIONS, OldForm, Visitor, refuse_cross_site
+from services.gateway.texts import _
+from shared import errors
+from shared.errors import Refusal
+
+# The token is put in anew, and nobody's password belongs into a page.
+_LEFT_OUT = frozenset({"csrf_token", "password"})
+_PREFIX, _PATH = "kept.", "kept_path"
+# What somebody may have written for long, shown so that it can be read and copied.
+_TEXTS = ("title", "description", "troubleshooting", "text", "reason", "emails")
+
+
+async def fields_to_keep(request: web.Request) -> Typed | None:
+    """What a form of this site has in its fields; None for anything else."""
+    if request.method != "POST":
+        return None
+    try:
+        # Else another site could have its own text sent with one press, by whoever it leads here.
+        refuse_cross_site(request)
+        typed = request[TYPED] if TYPED in request else await read_fields(request)
+    except (Refusal, web.HTTPException):
+        return None
+    kept = {name: text for name, text in typed.items() if name not in _LEFT_OUT and not name.startswith(_PREFIX)}
+    return kept or None
+
+
+def kept_page(visitor: Visitor | None, path: str, typed: Typed, refusal: Refusal) -> web.Response:
+    """What was typed into the form at `path`, with a button that sends it again."""
+    is_old = isinstance(refusal, OldForm)
+    sentence = _("You have signed in again since this page was opened.") if is_old else said(str(refusal))
+    return _page(visitor, path, typed, sentence, status=refusal.status)
+
+
+def form_to_sign_in(request: web.Request, typed: Typed) -> Form:
+    """The form of the sign-in page, which carries another one along."""
+    return Form({"next": request.path, _PATH: request.path} | {_PREFIX + name: text for name, text in typed.items()})
+
+
+async def kept_over_sign_in(request: web.Request, typed: Typed, token: str) -> web.Response | None:
+    """The form that the sign-in page carried along, to be sent by whoever has just signed in; None without one."""
+    kept = {name.removeprefix(_PREFIX): text for name, text in typed.items() if name.startswith(_PREFIX)}
+    if not kept:
+        return None
+    try:
+        visitor = await request.app[SESSIONS].visitor(request.app[SERVICES], token)
+    except errors.Unavailable:
+        visitor = None
+    return _page(visitor, local_path(typed.get(_PATH)), kept, _("You are signed in again."), status=200)
+
+
+def _page(visitor: Visitor | None, path: str, typed: Typed, sentence: str, *, status: int) -> web.Response:
+    return render(
+        "kept.html",
+        visitor=visitor,
+        status=status,
+        sentence=sentence,
+        path=path,
+        fields=list(_fields(typed)),
+        texts=[text for name in _TEXTS if (text := typed.get(name, "").strip())],
+        lost_files=LOST_FILES in typed,
+    )
+
+
+def _fields(typed: Typed) -> Iterator[tuple[str, str]]:
+    for name, text in typed.items():
+        if name == IDS:
+            yield from ((IDS, file) for file in text.split())
+        elif name != LOST_FILES:
+            yield name, text

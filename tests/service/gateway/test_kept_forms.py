@@ -1,0 +1,152 @@
+"""Whatever goes wrong behind a form, what was typed into it is not lost, and one press sends it again."""
+
+from html.parser import HTMLParser
+
+import aiohttp
+import pytest
+
+from tests.service.gateway.stand_ins import CSRF, TOKEN, House, a_session, hangs_up, refuses, says
+
+COMMENT = {
+    "csrf_token": CSRF,
+    "idempotency_key": "the-key-of-this-form",
+    "upload_key": "the-upload-key-of-this-form",
+    "action": "comment",
+    "text": "It jams on every second page <b>\nsince Monday.",
+    "attachment_ids": "file-1",
+    "attachment_name.file-1": "jam.png",
+}
+COMMENTED = "POST /cases/1000000009/actions"
+NEW_TOKEN = "a-session-token-after-signing-in-0123456789"
+
+
+class _Forms(HTMLParser):
+    """The forms of a page: address and hidden fields, those of a repeated name with a blank between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_address: dict[str, dict[str, str]] = {}
+        self._fields: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._fields = self.by_address.setdefault(given.get("action", ""), {})
+        if tag == "input" and given.get("type") == "hidden":
+            before = self._fields.get(given["name"])
+            self._fields[given["name"]] = given["value"] if before is None else f"{before} {given['value']}"
+
+
+def forms_of(page: str) -> dict[str, dict[str, str]]:
+    forms = _Forms()
+    forms.feed(page)
+    return forms.by_address
+
+
+async def post(
+    house: House, path: str, typed: dict[str, str] | aiohttp.FormData, *, token: str = "", site: str = "same-origin"
+) -> tuple[int, str]:
+    headers = {"Sec-Fetch-Site": site} | ({"Cookie": f"portico={token}"} if token else {})
+    answer = await house.portal.post(path, data=typed, headers=headers, allow_redirects=False)
+    return answer.status, await answer.text()
+
+
+async def test_a_comment_stays_while_cases_is_away_and_goes_with_its_key_when_it_is_back(house: House) -> None:
+    house["cases"].answers("GET /cases/1000000009", hangs_up)
+    house["cases"].answers(COMMENTED, hangs_up)
+    status, page = await post(house, "/cases/1000000009", COMMENT, token=TOKEN)
+    assert status == 503
+    assert "It jams on every second page &lt;b&gt;" in page
+    kept = forms_of(page)["/cases/1000000009"]
+    assert kept == COMMENT
+    house["cases"].answers(COMMENTED, says({"number": "1000000009"}))
+    status, _ = await post(house, "/cases/1000000009", kept, token=TOKEN)
+    assert status == 303
+    sent = house["cases"].asked(COMMENTED)[-1]
+    assert sent.headers["Idempotency-Key"] == "the-key-of-this-form"
+    assert b"since Monday." in sent.body
+
+
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [
+        ("/users", {"emails": "ana@example.com\nluc@example.com", "role": "member"}),
+        ("/sites", {"name": "Lyon", "city": "Lyon"}),
+        ("/profile", {"step": "save", "first_name": "Ana", "version": "3"}),
+    ],
+)
+async def test_forms_for_identity_stay_while_it_is_away(house: House, path: str, typed: dict[str, str]) -> None:
+    for name in ("GET /users", "GET /sites", "GET /invitations", "GET /profile", "GET /pins"):
+        house["identity"].answers(name, hangs_up)
+    for name in ("POST /invitations", "POST /sites", "PUT /profile"):
+        house["identity"].answers(name, hangs_up)
+    house["notifications"].answers("GET /notification-preferences", hangs_up)
+    status, page = await post(house, path, {"csrf_token": CSRF, **typed}, token=TOKEN)
+    assert status == 503
+    if path == "/profile":
+        assert 'value="Ana"' in page
+    else:
+        assert forms_of(page)[path] == {"csrf_token": CSRF, **typed}
+
+
+async def test_a_newcomer_keeps_the_name_but_no_password(house: House) -> None:
+    house["identity"].answers("GET /invitations/a-code", hangs_up)
+    house["identity"].answers("POST /invitations/a-code/accept", hangs_up)
+    typed = {"first_name": "Ana", "last_name": "Duarte", "password": "correct horse battery staple"}
+    status, page = await post(house, "/invitations/a-code", typed)
+    assert status == 503
+    assert "correct horse" not in page
+    assert forms_of(page)["/invitations/a-code"] == {"csrf_token": "", "first_name": "Ana", "last_name": "Duarte"}
+
+
+@pytest.mark.parametrize("as_multipart", [False, True])
+async def test_what_was_typed_outlives_the_session(house: House, *, as_multipart: bool) -> None:
+    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+    form = aiohttp.FormData(COMMENT, default_to_multipart=as_multipart)
+    status, page = await post(house, "/cases/1000000009", form, token=TOKEN)
+    assert status == 401
+    assert "Your session has ended." in page
+    # A wrong password first: it is still there.
+    house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
+    status, page = await post(house, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "no"})
+    assert status == 401
+    house["identity"].answers("POST /session", says(a_session() | {"session_token": NEW_TOKEN}, status=201))
+    house["identity"].answers("POST /session/resolve", says(a_session() | {"csrf_token": "the-new-token"}))
+    status, page = await post(house, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"})
+    assert status == 200
+    kept = forms_of(page)["/cases/1000000009"]
+    assert kept == COMMENT | {"csrf_token": "the-new-token"}
+    house["cases"].answers(COMMENTED, says({"number": "1000000009"}))
+    status, _ = await post(house, "/cases/1000000009", kept, token=NEW_TOKEN)
+    assert status == 303
+
+
+async def test_a_form_that_is_older_than_its_session_can_be_sent_with_one_press(house: House) -> None:
+    status, page = await post(house, "/cases/1000000009", COMMENT | {"csrf_token": "of-an-old-session"}, token=TOKEN)
+    assert status == 403
+    assert "You have signed in again since this page was opened." in page
+    assert forms_of(page)["/cases/1000000009"] == COMMENT
+    assert house["cases"].seen == []
+
+
+async def test_files_that_could_not_be_kept_are_said_to_be_missing(house: House) -> None:
+    form = aiohttp.FormData(COMMENT)
+    form.add_field("file", b"\x89PNG", filename="b.png", content_type="image/png")
+    status, page = await post(house, "/cases/1000000009", form)
+    assert status == 401
+    house["identity"].answers("POST /session", says(a_session() | {"session_token": NEW_TOKEN}, status=201))
+    _, page = await post(house, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"})
+    assert "add them afterwards" in page
+    assert "lost_files" not in page
+
+
+@pytest.mark.parametrize("token", ["", TOKEN])
+async def test_nothing_that_another_site_sends_is_kept(house: House, token: str) -> None:
+    status, page = await post(house, "/cases/1000000009", COMMENT, token=token, site="cross-site")
+    assert status == (403 if token else 303)
+    assert "It jams" not in page
+
+
+async def test_a_page_that_is_only_looked_at_still_leads_to_the_sign_in(house: House) -> None:
+    answer = await house.portal.get("/cases?status=open", allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (303, "/sign-in?next=%2Fcases%3Fstatus%3Dopen")
