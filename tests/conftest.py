@@ -1,5 +1,6 @@
 """The tests' real parts: mongod, RabbitMQ, SMTP, the whole stack and a browser, started once and stopped at the end."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -10,7 +11,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from deploy.local.parts import Mongod, RabbitMQ
 from deploy.local.stack import Borrowed, Part, Stack
@@ -29,6 +30,16 @@ _CHROMIUM_FLAGS = (
     "--no-first-run",
     "--no-pings",
 )
+
+
+# The browser's own 5 s are short for a machine that does something else as well.
+expect.set_options(timeout=20_000)
+
+
+def pytest_collection_finish() -> None:
+    """Two thousand tests and their modules stay: looking through them again and again would hold up the event loop."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

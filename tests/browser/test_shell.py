@@ -35,6 +35,7 @@ async def shell(page: Page, stack: Stack, ana: Visitor) -> Page:
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Welcome")
+    await page.wait_for_load_state()
     return page
 
 

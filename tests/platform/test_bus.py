@@ -84,7 +84,7 @@ async def test_without_a_broker_the_bus_starts_and_publishing_fails_at_once() ->
         assert bus.status() == {"connected": False, "consumers": {QUEUE.name: False}}
     finally:
         await bus.stop()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4  # of the 5 s that publishing may take
 
 
 async def test_a_full_queue_refuses_and_nothing_is_lost(fresh_vhost_url: str, rabbitmq: RabbitMQ) -> None:

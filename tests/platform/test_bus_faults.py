@@ -270,7 +270,7 @@ async def test_a_frozen_broker_fails_publishing_in_time_and_thaws(own_rabbitmq: 
         try:
             began = time.monotonic()
             outcomes = await asyncio.gather(*(bus.publish(a_thing(2)) for _ in range(10)), return_exceptions=True)
-            assert time.monotonic() - began < 6
+            assert time.monotonic() - began < 10  # 5 s each, all at once
             assert all(isinstance(outcome, BusAway) for outcome in outcomes)
             with pytest.raises(BusAway):
                 await bus.publish(a_thing(3))

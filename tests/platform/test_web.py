@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import REGISTRY
 from pydantic import Field, SecretStr, StringConstraints
 
 from deploy.local.child import Child, free_port, until
@@ -65,8 +66,7 @@ async def refuse(_request: web.Request) -> web.Response:
 
 
 @pytest.fixture
-async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
-    monkeypatch.setattr(platform, "BODY_DEADLINE_S", 0.3)
+async def client() -> AsyncIterator[Client]:
     app = platform.create_app()
     app.router.add_post("/orders", take)
     app.router.add_post("/lengths", measure)
@@ -160,7 +160,9 @@ async def test_a_chunked_body_over_the_limit_is_413(client: Client) -> None:
         assert (await problem_of(response))["status"] == 413
 
 
-async def test_a_body_that_never_ends_is_cut_off(client: Client) -> None:
+async def test_a_body_that_never_ends_is_cut_off(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "BODY_DEADLINE_S", 0.3)
+
     async def slowly() -> AsyncIterator[bytes]:
         yield b'{"name": "'
         await asyncio.sleep(5)
@@ -210,12 +212,15 @@ async def test_a_service_starts_without_its_database_says_503_and_comes_back_by_
 
 
 async def test_metrics_name_routes_by_their_template(mongo_url: str) -> None:
+    labels = {"method": "GET", "route": "/cases/{number}", "status": "422"}
+    before = REGISTRY.get_sample_value("portico_http_requests_total", labels) or 0
     async with TestClient(TestServer(create_cases(settings(mongo_url)))) as client:
         await until_ready(client)
         async with client.get("/cases/1234567890", headers=signed(an_actor())) as response:
             assert response.status == 422
         async with client.get("/metrics") as metrics:
             text = await metrics.text()
+    assert REGISTRY.get_sample_value("portico_http_requests_total", labels) == before + 1
     assert 'portico_http_requests_total{method="GET",route="/cases/{number}",status="422"}' in text
     assert "1234567890" not in text
 
@@ -230,7 +235,7 @@ from shared.web import create_app, serve
 async def wait(request):
     print("began", flush=True)
     try:
-        await asyncio.sleep(1)
+        await asyncio.sleep(float(sys.argv[3]))
         print("finished", flush=True)
     except asyncio.CancelledError:
         print("given up", flush=True)
@@ -243,12 +248,14 @@ serve(app, host="127.0.0.1", port=int(sys.argv[1]), stop_with_caller=sys.argv[2]
 """
 
 
-@pytest.mark.parametrize(("then", "heard"), [("stop", "given up"), ("finish", "finished")])
+@pytest.mark.parametrize(("then", "heard", "within_s"), [("stop", "given up", 9), ("finish", "finished", 1)])
 async def test_a_request_whose_caller_has_left_ends_where_the_service_says_so(
-    tmp_path: Path, then: str, heard: str
+    tmp_path: Path, then: str, heard: str, within_s: int
 ) -> None:
     port = free_port()
-    server = Child("server", [sys.executable, "-c", _WAITS, str(port), then], tmp_path / "log", cwd=Path.cwd())
+    server = Child(
+        "server", [sys.executable, "-c", _WAITS, str(port), then, str(within_s)], tmp_path / "log", cwd=Path.cwd()
+    )
 
     async def says(words: str) -> bool:
         return words in server.log_tail()

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ from tests.builders import TEST_SECRET
 
 NAMES: tuple[Service, ...] = ("identity", "cases", "contracts", "notifications")
 TOKEN = "a-session-token-of-a-visitor-0123456789"
+PATIENT = Deadlines()
 CSRF = "the-csrf-token-of-that-session"
 SIGNED_ACTOR = "signed.actor.token"
 DEADLINES = Deadlines(
@@ -171,6 +173,22 @@ class House:
         return {"Cookie": f"portico={TOKEN}", "X-CSRF-Token": CSRF} | given
 
 
+@asynccontextmanager
+async def a_house(deadlines: Deadlines = PATIENT) -> AsyncIterator[House]:
+    """Four services that answer as told, identity knowing one session, and a gateway before them."""
+    services = {name: StandIn() for name in NAMES}
+    for stand_in in services.values():
+        await stand_in.start()
+    services["identity"].answers("POST /session/resolve", says(a_session()))
+    portal = await a_portal({name: stand_in.url for name, stand_in in services.items()}, deadlines)
+    try:
+        yield House(services, portal)
+    finally:
+        await portal.close()
+        for stand_in in services.values():
+            await stand_in.stop()
+
+
 def unused_url() -> str:
     """An address where nobody listens."""
     with socket.socket() as probe:
@@ -178,9 +196,9 @@ def unused_url() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
-async def a_portal(urls: dict[Service, str], **environment: str) -> Client:
+async def a_portal(urls: dict[Service, str], deadlines: Deadlines = PATIENT, **environment: str) -> Client:
     """A gateway before services at these addresses; started, to be closed by the caller."""
     settings = GatewaySettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET, **environment})
-    client = TestClient(TestServer(create_app(settings, Services(urls, DEADLINES))))
+    client = TestClient(TestServer(create_app(settings, Services(urls, deadlines))))
     await client.start_server()
     return client

@@ -89,7 +89,7 @@ async def test_a_body_that_does_not_say_so_is_cut_where_it_gets_too_long(house: 
     assert sum(sent) < 20 * MIB
 
 
-async def test_a_stalled_body_is_cut_off(house: House) -> None:
+async def test_a_stalled_body_is_cut_off(impatient: House) -> None:
     never = asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:
@@ -97,20 +97,20 @@ async def test_a_stalled_body_is_cut_off(house: House) -> None:
         await never.wait()
 
     try:
-        async with house.portal.post(PATH, data=stalls(), headers=house.signed_in() | FORM) as answer:
+        async with impatient.portal.post(PATH, data=stalls(), headers=impatient.signed_in() | FORM) as answer:
             assert answer.status == 408
     finally:
         never.set()
 
 
-async def test_a_service_that_is_away_or_never_answers_is_told(house: House) -> None:
-    house["cases"].answers("POST /attachments", never_answers)
-    silent = await house.portal.post(PATH, data=pieces(MIB), headers=house.signed_in() | FORM)
+async def test_a_service_that_is_away_or_never_answers_is_told(impatient: House) -> None:
+    impatient["cases"].answers("POST /attachments", never_answers)
+    silent = await impatient.portal.post(PATH, data=pieces(MIB), headers=impatient.signed_in() | FORM)
     assert (silent.status, silent.headers["Retry-After"]) == (503, "2")
-    urls = {name: service.url for name, service in house.services.items()} | {"cases": unused_url()}
+    urls = {name: service.url for name, service in impatient.services.items()} | {"cases": unused_url()}
     portal = await a_portal(urls)
     try:
-        away = await portal.post(PATH, data=pieces(MIB), headers=house.signed_in() | FORM)
+        away = await portal.post(PATH, data=pieces(MIB), headers=impatient.signed_in() | FORM)
         assert away.status == 503
     finally:
         await portal.close()

@@ -183,14 +183,14 @@ async def test_what_is_not_yet_known_is_asked_again_with_the_same_key(house: Hou
     assert len({seen.headers["Idempotency-Key"] for seen in house["cases"].seen}) == 1
 
 
-async def test_what_stays_unknown_is_a_wrong_field(house: House) -> None:
-    house["cases"].answers("POST /cases", refuses(409, "not_yet_known", "site_id"))
-    answer = await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in())
+async def test_what_stays_unknown_is_a_wrong_field(impatient: House) -> None:
+    impatient["cases"].answers("POST /cases", refuses(409, "not_yet_known", "site_id"))
+    answer = await impatient.portal.post("/api/v1/cases", json={}, headers=impatient.signed_in())
     told = await answer.json()
     assert (answer.status, told["status"], told["code"]) == (422, 422, "not_yet_known")
     wrong = {"field": "site_id", "code": "not_yet_known", "message": "This is not known."}
     assert told["errors"] == [wrong]
-    assert len(house["cases"].seen) > 2
+    assert len(impatient["cases"].seen) > 2
 
 
 async def test_any_other_conflict_is_told_at_once(house: House) -> None:
@@ -242,13 +242,13 @@ async def test_what_has_no_key_is_not_repeated(house: House) -> None:
     assert len(house["identity"].asked("PATCH /sites/1")) == 1
 
 
-async def test_a_service_that_does_not_answer_in_time_is_away_and_not_asked_again(house: House) -> None:
-    house["cases"].answers("GET /cases", never_answers)
+async def test_a_service_that_does_not_answer_in_time_is_away_and_not_asked_again(impatient: House) -> None:
+    impatient["cases"].answers("GET /cases", never_answers)
     started = time.monotonic()
-    answer = await house.portal.get("/api/v1/cases", headers=house.signed_in())
+    answer = await impatient.portal.get("/api/v1/cases", headers=impatient.signed_in())
     assert answer.status == 503
     assert time.monotonic() - started < 2
-    assert len(house["cases"].seen) == 1
+    assert len(impatient["cases"].seen) == 1
 
 
 # Files
@@ -299,9 +299,9 @@ async def test_a_file_streams_through(house: House) -> None:
     assert house["cases"].seen[0].path == "/cases.xlsx?status=new"
 
 
-async def test_a_file_may_be_made_before_it_is_sent(house: House) -> None:
-    house["cases"].answers("GET /cases.xlsx", _is_made_first)
-    answer = await house.portal.get("/api/v1/cases.xlsx", headers=house.signed_in())
+async def test_a_file_may_be_made_before_it_is_sent(impatient: House) -> None:
+    impatient["cases"].answers("GET /cases.xlsx", _is_made_first)
+    answer = await impatient.portal.get("/api/v1/cases.xlsx", headers=impatient.signed_in())
     assert (answer.status, await answer.read()) == (200, b"a sheet")
 
 
@@ -311,17 +311,17 @@ async def test_a_refused_file_is_the_owners_refusal(house: House) -> None:
     assert (answer.status, (await answer.json())["code"]) == (422, "invalid")
 
 
-async def test_a_file_that_does_not_begin_in_time_is_not_to_be_had(house: House) -> None:
-    house["cases"].answers("GET /cases.xlsx", never_answers)
-    answer = await house.portal.get("/api/v1/cases.xlsx", headers=house.signed_in())
+async def test_a_file_that_does_not_begin_in_time_is_not_to_be_had(impatient: House) -> None:
+    impatient["cases"].answers("GET /cases.xlsx", never_answers)
+    answer = await impatient.portal.get("/api/v1/cases.xlsx", headers=impatient.signed_in())
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
 
 
 @pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle, _is_never_made])
-async def test_half_a_file_never_looks_like_a_whole_one(house: House, script: object) -> None:
-    house["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
+async def test_half_a_file_never_looks_like_a_whole_one(impatient: House, script: object) -> None:
+    impatient["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
     with pytest.raises(aiohttp.ClientError):
-        await (await house.portal.get("/api/v1/cases.xlsx", headers=house.signed_in())).read()
+        await (await impatient.portal.get("/api/v1/cases.xlsx", headers=impatient.signed_in())).read()
 
 
 # Coverage with open cases

@@ -15,7 +15,10 @@ async def test_ready_tells_which_services_are_silent(house: House) -> None:
         told = await answer.json()
         assert (answer.status, told["ready"], list(told["degraded"])) == (200, True, ["cases"])
         assert (await ops.get("/healthz")).status == 200
-        assert b"portico_http_requests_total" in await (await ops.get("/metrics")).read()
+        assert (
+            b'portico_http_requests_total{method="GET",route="/healthz",status="200"}'
+            in await (await ops.get("/metrics")).read()
+        )
     await services.stop()
 
 

@@ -233,11 +233,11 @@ async def test_while_identity_is_away_its_word_holds_for_thirty_seconds_and_it_i
 async def test_a_silent_identity_takes_only_a_part_of_the_time_that_an_answer_may_take(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.gateway.session.RESOLVED_WITHIN_S", 0.1)
     clock, services = Clock(), _services(house["identity"].url)
     sessions = _sessions(clock)
     await sessions.visitor(services, TOKEN)
     house["identity"].answers("POST /session/resolve", never_answers)
+    monkeypatch.setattr("services.gateway.session.RESOLVED_WITHIN_S", 0.1)
     clock.now += 1.0
     began = monotonic()
     assert await sessions.visitor(services, TOKEN) is not None

@@ -6,8 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from uuid_utils.compat import uuid7
 
+from deploy.local.child import until
 from shared.actor import Role
 from tests.builders import an_actor, an_email
 from tests.service.notifications.conftest import (
@@ -164,8 +166,15 @@ async def test_the_ledger_is_for_admins(notifications: Notifications, role: Role
 
 
 async def test_the_metrics_count_mails_by_what_came_of_them(notifications: Notifications) -> None:
+    labels = {"kind": "invitation", "outcome": "sent"}
+    before = REGISTRY.get_sample_value("portico_mails_total", labels) or 0
     await notifications.hear(invitation := an_invitation(an_email()))
     await notifications.settled(invitation)
+
+    async def is_counted() -> bool:
+        return REGISTRY.get_sample_value("portico_mails_total", labels) == before + 1
+
+    # The row says so a moment before it is counted.
+    assert await until(is_counted, deadline_s=5)
     async with notifications.client.get("/metrics") as response:
-        text = await response.text()
-    assert 'portico_mails_total{kind="invitation",outcome="sent"}' in text
+        assert 'portico_mails_total{kind="invitation",outcome="sent"}' in await response.text()
