@@ -115,13 +115,20 @@ async def _equipment_place(db: Database, company_id: UUID, body: SubmitCase) -> 
 
 
 async def _contact(db: Database, company_id: UUID, body: ContactBody, *, field: str) -> Contact:
-    """The user is fixed here: as picked, or as the verified login that has the address now."""
-    if body.user_id is not None:
-        wanted: Document = {"_id": body.user_id}
-    else:
-        wanted = {"login_email": body.email}
-    user = await store.find_copy(db, store.USERS, {**wanted, "company_id": company_id, "active": True})
-    if user is None and body.user_id is not None:
-        raise NotYetKnown(f"{field}.user_id")
+    """The user is fixed here: as picked with an address of theirs, or as the verified login that has it now."""
+    user = await _find_picked(db, company_id, body, field=field)
+    if user is None:
+        wanted = {"login_email": body.email, "company_id": company_id, "active": True}
+        user = await store.find_copy(db, store.USERS, wanted)
     given = body.model_dump(exclude={"user_id"})
     return Contact(**given, user_id=user["_id"] if user else None)
+
+
+async def _find_picked(db: Database, company_id: UUID, body: ContactBody, *, field: str) -> Document | None:
+    if body.user_id is None:
+        return None
+    user = await store.find_copy(db, store.USERS, {"_id": body.user_id, "company_id": company_id, "active": True})
+    if user is None:
+        raise NotYetKnown(f"{field}.user_id")
+    # The user's mails would go to this address, with the link that ends them all: another one is another person's.
+    return user if body.email in (user["login_email"], user["contact_email"]) else None

@@ -92,7 +92,7 @@ async def test_own_cases_stay_visible_whatever_the_scope(cases: CasesApi) -> Non
     await cases.hear(user_state(luc))
     site = site_state(ana.company_id)
     await cases.hear(site)
-    as_contact = a_contact(user_id=str(luc.user_id))
+    as_contact = a_contact(user_id=str(luc.user_id), email=luc.email)
     first = await cases.submitted(ana, site_id=str(site.site_id), contact=as_contact, confidential=True)
     second = await cases.submitted(ana, site_id=str(site.site_id), secondary_contact=as_contact)
     assert set(await cases.listed(luc)) == {first["number"], second["number"]}

@@ -13,7 +13,7 @@ from services.cases.domain import read_case_number
 from shared.actor import Actor, Role
 from shared.events.contracts import AgreementChanged, DeviceChanged, ProductChanged
 from shared.events.identity import CompanyChanged
-from tests.builders import Json, a_contact, a_serial, an_actor, an_address
+from tests.builders import Json, a_contact, a_serial, an_actor, an_address, an_email
 from tests.service.cases.conftest import CasesApi, a_case, site_state, user_state
 
 NOW = datetime.now(UTC)
@@ -184,6 +184,26 @@ async def test_a_contact_is_the_user_whose_verified_login_has_the_address_now(ca
     by_profile = await cases.submitted(ana, contact=a_contact(email="boss@example.com"))
     assert by_profile["contact"]["user_id"] is None
     assert (await cases.get(by_profile["number"], luc)).status == 404
+
+
+async def test_a_contact_picked_with_an_address_that_is_not_theirs_is_somebody_else(cases: CasesApi) -> None:
+    luc = an_actor(Role.MEMBER, login_email=an_email("luc"))
+    admin = an_actor(company_id=luc.company_id, login_email=an_email("admin"))
+    for one in (luc, admin):
+        await cases.hear(user_state(one))
+
+    async def user_id_of(email: str) -> str | None:
+        picked = a_contact(user_id=str(admin.user_id), email=email)
+        case = await cases.submitted(luc, contact=a_contact(), secondary_contact=picked)
+        assert case["secondary_contact"]["email"] == email.lower()
+        user_id: str | None = case["secondary_contact"]["user_id"]
+        return user_id
+
+    for own in (admin.login_email.upper(), admin.email):
+        assert await user_id_of(own) == str(admin.user_id)
+    assert await user_id_of(an_email()) is None
+    assert await user_id_of(luc.email) is None
+    assert await user_id_of(luc.login_email) == str(luc.user_id)
 
 
 async def test_a_contact_picked_from_another_company_is_not_known(cases: CasesApi) -> None:
