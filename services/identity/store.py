@@ -196,14 +196,22 @@ async def find_users(db: Database, actor: Actor, *, sort: str | None, limit: int
 # Invitations and verifications
 
 
+async def find_batch(db: Database, intent: Intent) -> bool:
+    """Whether an earlier request with this key was begun; IdempotencyKeyReused when it had another body."""
+    existing = await db[BATCHES].find_one({"_id": intent.id})
+    if existing is None:
+        return False
+    intent.refuse_unless_same(existing["digest"])
+    return True
+
+
 async def claim_batch(db: Database, intent: Intent, now: datetime) -> None:
     """One POST makes many invitations; IdempotencyKeyReused when its key stood for another body."""
     batch = {"_id": intent.id, "digest": intent.digest, "asked_at": now}
     try:
         await db[BATCHES].insert_one(batch)
     except DuplicateKey:
-        existing = await db[BATCHES].find_one({"_id": intent.id})
-        intent.refuse_unless_same(existing["digest"] if existing else None)
+        await find_batch(db, intent)
 
 
 async def find_invitations_asked(db: Database, company_id: UUID, asked: Sequence[UUID]) -> list[Invitation]:

@@ -70,7 +70,7 @@ async def _invite(
     db: Database, actor: Actor, company: Company, wanted: Sequence[NewInvitation], *, intent: Intent, now: datetime
 ) -> list[Invitation]:
     ids = [uuid5(intent.id, str(index)) for index in range(len(wanted))]
-    await store.claim_batch(db, intent, now)
+    begun = await store.find_batch(db, intent)
     made = {
         made_by: invitation
         for invitation in await store.find_invitations_asked(db, company.id, ids)
@@ -78,6 +78,9 @@ async def _invite(
     }
     new = {index: one for index, one in enumerate(wanted) if ids[index] not in made}
     await _refuse_uninvitable(db, company, new)
+    if not begun:
+        # Not before: whoever was refused corrects the form, and sends it with the key it was shown with.
+        await store.claim_batch(db, intent, now)
     for index, one in new.items():
         made[ids[index]] = await _issue(db, actor, company, one, invitation_id=ids[index], now=now)
     return [made[invitation_id] for invitation_id in ids]

@@ -91,6 +91,26 @@ async def test_a_key_stands_for_one_body(identity: IdentityApi) -> None:
         assert answer.status == status
 
 
+async def test_a_refused_request_may_be_corrected_under_its_key(identity: IdentityApi) -> None:
+    admin, email = await identity.a_user(), an_email()
+    for emails, status in (([email, admin.login_email], 422), ([email], 201), ([email], 201), ([an_email()], 422)):
+        wanted = {"invitations": [{"email": each} for each in emails]}
+        answer = await identity.post("/invitations", wanted, by=admin, idempotency_key="corrected")
+        assert answer.status == status
+    assert answer.code == "idempotency_key_reused"
+    listed = await identity.get("/invitations", by=admin)
+    assert [item["email"] for item in listed.body["items"]] == [email]
+
+
+async def test_of_two_bodies_at_once_under_one_key_one_is_taken(identity: IdentityApi) -> None:
+    admin = await identity.a_user()
+    bodies = [{"invitations": [{"email": an_email()}]} for _ in range(4)]
+    answers = await asyncio.gather(
+        *(identity.post("/invitations", body, by=admin, idempotency_key="which") for body in bodies)
+    )
+    assert sorted(answer.status for answer in answers) == [201, 422, 422, 422]
+
+
 async def test_the_same_key_means_something_else_at_another_company(identity: IdentityApi) -> None:
     vendor, wanted = an_actor(Role.VENDOR_ADMIN), {"invitations": [{"email": an_email()}]}
     ids = set()
