@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from datetime import UTC
 from typing import Any
+from uuid import uuid5
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from services.cases.handlers import acting, attaching, pins, submitting
 from services.cases.handlers.attaching import Policy
 from services.cases.uploads import read_uploads
 from shared.actor import Actor
+from shared.documents import Intent
 from shared.errors import Forbidden
 from shared.paging import Page
 from shared.schemas.attachments import AttachmentLimits
@@ -33,6 +35,11 @@ NUMBERS = web.AppKey("numbers", store.CaseNumbers)
 POLICY = web.AppKey("attachment_policy", Policy)
 
 routes = web.RouteTableDef()
+
+
+def _at(intent: Intent, number: str) -> Intent:
+    """The same key means something else at another case."""
+    return Intent(uuid5(intent.id, number), intent.digest)
 
 
 @routes.post("/cases")
@@ -104,7 +111,7 @@ async def act(request: web.Request) -> web.Response:
         number,
         body.root,
         limits=request.app[POLICY].limits,
-        intent=await intent_of(request, actor),
+        intent=_at(await intent_of(request, actor), number),
         now=request.app[CLOCK](),
     )
     return await _detail(request, actor, number)
@@ -132,7 +139,7 @@ async def act_as_agent(request: web.Request) -> web.Response:
         number,
         body.root,
         limits=request.app[POLICY].limits,
-        intent=await intent_of(request, actor),
+        intent=_at(await intent_of(request, actor), number),
         now=request.app[CLOCK](),
     )
     return await _detail(request, actor, number)

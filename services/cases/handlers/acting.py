@@ -1,6 +1,7 @@
 """Acting on a case: the customer's side and the vendor's."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -64,8 +65,9 @@ async def act(
             entry = Entry(intent.id, "attached", now, person_of(actor), actor.is_vendor, digest=intent.digest)
             await _comment(db, actor, number, entry, file_ids=action.attachment_ids, limits=limits)
         case _:
-            case = await _get_at_version(db, actor, number, action.version)
-            await _save(db, actor, _changed(case, actor, action, intent=intent, now=now))
+            async with _made_once(db, actor, number, intent):
+                case = await _get_at_version(db, actor, number, action.version)
+                await _save(db, actor, _changed(case, actor, action, intent=intent, now=now))
 
 
 def _changed(
@@ -125,8 +127,9 @@ async def act_as_agent(
         case NoteAction():
             await _note(db, actor, number, action, limits, intent=intent, now=now)
         case _:
-            case = await _get_at_version(db, actor, number, action.version)
-            await _save(db, actor, await _changed_by_agent(db, case, actor, action, intent=intent, now=now))
+            async with _made_once(db, actor, number, intent):
+                case = await _get_at_version(db, actor, number, action.version)
+                await _save(db, actor, await _changed_by_agent(db, case, actor, action, intent=intent, now=now))
 
 
 async def _changed_by_agent(
@@ -245,6 +248,16 @@ async def _why_not(db: Database, actor: Actor, number: str, intent: Intent) -> C
     if not case.is_open:
         raise CaseIsClosed(state=_state(case))
     return case
+
+
+@asynccontextmanager
+async def _made_once(db: Database, actor: Actor, number: str, intent: Intent) -> AsyncIterator[None]:
+    """A change that the same request has made a moment ago is no reason to refuse it."""
+    try:
+        yield
+    except StaleVersion:
+        if not await store.find_entry(db, actor, number, intent):
+            raise
 
 
 async def _get_at_version(db: Database, actor: Actor, number: str, version: int) -> Case:

@@ -93,6 +93,60 @@ async def test_a_repeated_action_with_the_same_key_happens_once(cases: CasesApi,
     assert (other.status, other.code) == (422, "idempotency_key_reused")
 
 
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"action": "close", "reason": "done", "resolved": True},
+        {"action": "cancel", "reason": "wrong device"},
+        {"action": "change_severity", "severity": 1},
+    ],
+    ids=lambda action: str(action["action"]),
+)
+async def test_equal_changes_at_once_are_one_change(cases: CasesApi, action: dict[str, Any]) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    answers = await asyncio.gather(*(cases.act(number, ana, key="twice", version=1, **action) for _ in range(8)))
+    assert [answer.status for answer in answers] == [200] * 8
+    now = (await cases.get(number, ana)).body
+    assert (now["version"], len(now["history"])) == (2, 2)
+
+
+@pytest.mark.parametrize("action", ["set_status", "assign", "close"])
+async def test_equal_changes_of_an_agent_at_once_are_one_change(cases: CasesApi, agent: Actor, action: str) -> None:
+    await cases.hear(user_state(agent))
+    number = (await cases.submitted(an_actor()))["number"]
+    what = {
+        "set_status": {"status": "in_progress"},
+        "assign": {"agent_id": str(agent.user_id)},
+        "close": {"resolution": "Replaced the roller."},
+    }[action]
+    answers = await asyncio.gather(
+        *(cases.agent_act(number, agent, key="twice", action=action, version=1, **what) for _ in range(8))
+    )
+    assert [answer.status for answer in answers] == [200] * 8
+    now = (await cases.get(number, agent)).body
+    assert (now["version"], len(now["history"])) == (2, 2)
+
+
+async def test_another_change_under_the_same_key_at_once_is_refused(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    answers = await asyncio.gather(
+        *(cases.act(number, ana, key="which", action="change_severity", version=1, severity=n) for n in (1, 2, 4))
+    )
+    assert sorted(answer.status for answer in answers) == [200, 422, 422]
+
+
+async def test_the_same_key_means_something_else_at_another_case(cases: CasesApi) -> None:
+    ana = an_actor()
+    entry_ids = set()
+    for _ in range(2):
+        number = (await cases.submitted(ana))["number"]
+        answer = await cases.act(number, ana, key="two-cases", action="comment", text="Both print nothing.")
+        entry_ids.add(answer.body["history"][-1]["id"])
+    assert len(entry_ids) == 2
+
+
 async def test_who_sees_but_does_not_own_may_not_change(cases: CasesApi) -> None:
     ana = an_actor()
     luc = an_actor(Role.MEMBER, company_id=ana.company_id)

@@ -168,6 +168,21 @@ async def test_the_key_of_a_comment_does_not_open_its_files_to_another_one(cases
     assert (await the_file(cases, second))["entry_id"] is None
 
 
+@pytest.mark.parametrize("side", ["customer", "vendor"])
+async def test_the_key_of_a_comment_does_not_take_its_files_to_another_case(
+    cases: CasesApi, agent: Actor, side: str
+) -> None:
+    by, act, action = (ANA, cases.act, "comment") if side == "customer" else (agent, cases.agent_act, "reply")
+    first, second = [(await cases.submitted(ANA))["number"] for _ in range(2)]
+    key, file_id = a_key(), await uploaded(cases, by)
+    body = {"action": action, "text": "Log.", "attachment_ids": [file_id]}
+    assert (await act(first, by, key=key, **body)).status == 200
+    other = await act(second, by, key=key, **body)
+    assert (other.status, wrong(other)) == (422, {"attachment_ids": "not_yours"})
+    assert (await act(first, by, key=key, **body)).status == 200
+    assert (await download(cases, file_id, ANA)).status == 200
+
+
 async def test_how_many_and_how_large_together_is_asked_again_when_they_are_cited(
     cases: CasesApi, mongo_url: str
 ) -> None:
