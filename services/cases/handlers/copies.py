@@ -4,17 +4,13 @@ from datetime import datetime
 from uuid import UUID
 
 from services.cases import store
-from services.cases.domain import Case, Equipment
-from services.cases.handlers.equipment import equipment_of_device, today_of
-from shared.coverage import UNVERIFIED
+from services.cases.domain import Case
+from services.cases.handlers.verdicts import give_verdict
 from shared.documents import put_copy
-from shared.errors import StaleVersion
 from shared.events.base import State
 from shared.events.contracts import AgreementChanged, DeviceChanged, ProductChanged
 from shared.events.identity import CompanyChanged, SiteChanged, UserChanged
 from shared.mongo import Database, Document
-
-_VERDICT_TRIES = 5
 
 
 async def copy_user(db: Database, event: UserChanged) -> None:
@@ -42,39 +38,34 @@ async def copy_device(db: Database, event: DeviceChanged) -> None:
     await _copy(db, store.DEVICES, event.device_id, event)
     device = await store.find_copy(db, store.DEVICES, {"_id": event.device_id})
     if device is not None:
-        await _attach_verdicts(db, [device], now=event.at)
+        await _give_verdicts(db, await _find_waiting_for(db, [device]), now=event.at)
 
 
 async def copy_agreement(db: Database, event: AgreementChanged) -> None:
-    """Keeps a copy, and gives the cases whose devices cite it their verdict."""
+    """Keeps a copy, and gives the cases that cite it, or whose devices do, their verdict."""
     await _copy(db, store.AGREEMENTS, event.agreement_id, event)
-    await _attach_verdicts(db, await store.find_devices_of(db, event.agreement_id), now=event.at)
+    waiting = await _find_waiting_for(db, await store.find_devices_of(db, event.agreement_id))
+    if event.company_id is not None and event.said is not None:
+        waiting += await store.find_unverified_by_said(db, company_id=event.company_id, said=event.said)
+    await _give_verdicts(db, waiting, now=event.at)
 
 
 async def _copy(db: Database, collection: str, copy_id: UUID, event: State) -> None:
     await put_copy(db, collection, copy_id, event.model_dump(exclude={"id", "at", "version"}), version=event.version)
 
 
-async def _attach_verdicts(db: Database, devices: list[Document], *, now: datetime) -> None:
-    by_company: dict[UUID, dict[str, Document]] = {}
+async def _find_waiting_for(db: Database, devices: list[Document]) -> list[Case]:
+    by_company: dict[UUID, list[str]] = {}
     for device in devices:
         if device["company_id"] is not None:
-            by_company.setdefault(device["company_id"], {})[device["serial"]] = device
-    for company_id, own in by_company.items():
-        today = await today_of(db, company_id, now)
-        for case in await store.find_unverified(db, company_id=company_id, serials=list(own)):
-            equipment = await equipment_of_device(db, own[str(case.equipment.serial)], today)
-            if equipment.coverage != UNVERIFIED:
-                await _attach(db, case, equipment)
+            by_company.setdefault(device["company_id"], []).append(device["serial"])
+    return [
+        case
+        for company_id, serials in by_company.items()
+        for case in await store.find_unverified(db, company_id=company_id, serials=serials)
+    ]
 
 
-async def _attach(db: Database, case: Case, equipment: Equipment) -> None:
-    """Fits whatever else happens to the case at the same moment."""
-    for _ in range(_VERDICT_TRIES):
-        try:
-            await store.CASES.save(db, case.with_coverage(equipment))
-        except StaleVersion:
-            case = await store.CASES.get(db, {"_id": case.id})
-        else:
-            return
-    raise StaleVersion
+async def _give_verdicts(db: Database, waiting: list[Case], *, now: datetime) -> None:
+    for case in waiting:
+        await give_verdict(db, case, now=now)

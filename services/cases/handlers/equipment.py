@@ -5,7 +5,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.cases import store
-from services.cases.domain import Equipment
+from services.cases.domain import Case, Equipment
 from shared.coverage import NOT_COVERED, UNVERIFIED, Coverage, Term, coverage_on
 from shared.errors import Invalid, NotYetKnown
 from shared.mongo import Database, Document
@@ -13,7 +13,7 @@ from shared.schemas.cases import SubmitCase
 
 
 async def find_equipment(db: Database, company_id: UUID, body: SubmitCase, *, now: datetime) -> Equipment:
-    today = await today_of(db, company_id, now)
+    today = await _today_of(db, company_id, now)
     if body.serial is not None:
         return await _equipment_of_serial(db, company_id, body.serial, today)
     if body.said is not None:
@@ -26,15 +26,25 @@ async def find_equipment(db: Database, company_id: UUID, body: SubmitCase, *, no
     return Equipment(product["name"], product["product_number"], None, None, (), NOT_COVERED)
 
 
+async def find_equipment_of(db: Database, case: Case, *, now: datetime) -> Equipment:
+    """What a case is about, by what the copies say now; as it stands where they cannot say anything else."""
+    today = await _today_of(db, case.company_id, now)
+    if case.equipment.serial is not None:
+        return await _equipment_of_serial(db, case.company_id, case.equipment.serial, today)
+    if case.equipment.said is not None:
+        return await _equipment_of_said(db, case.company_id, case.equipment.said, today)
+    return case.equipment
+
+
 async def _equipment_of_serial(db: Database, company_id: UUID, serial: str, today: date) -> Equipment:
     # Another company's device answers exactly like an unknown one.
     device = await store.find_copy(db, store.DEVICES, {"serial": serial, "company_id": company_id})
     if device is None:
         return Equipment("", None, serial, None, (), UNVERIFIED)
-    return await equipment_of_device(db, device, today)
+    return await _equipment_of_device(db, device, today)
 
 
-async def equipment_of_device(db: Database, device: Document, today: date) -> Equipment:
+async def _equipment_of_device(db: Database, device: Document, today: date) -> Equipment:
     agreement_ids = device["agreement_ids"]
     agreements = await store.find_agreements(db, agreement_ids)
     # A verdict without all its agreements could be wrong: it waits until they have come.
@@ -72,6 +82,6 @@ def _coverage(today: date, agreements: list[Document]) -> Coverage:
     )
 
 
-async def today_of(db: Database, company_id: UUID, now: datetime) -> date:
+async def _today_of(db: Database, company_id: UUID, now: datetime) -> date:
     company = await store.find_copy(db, store.COMPANIES, {"_id": company_id})
     return now.astimezone(ZoneInfo(company["time_zone"]) if company else UTC).date()

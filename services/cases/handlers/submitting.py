@@ -10,6 +10,7 @@ from services.cases.domain import Case, Contact, Limits, Person, PostalAddress, 
 from services.cases.handlers import attaching
 from services.cases.handlers.equipment import find_equipment
 from services.cases.handlers.pins import find_pin
+from services.cases.handlers.verdicts import give_verdict
 from shared.actor import Actor, Role
 from shared.documents import Intent
 from shared.errors import Forbidden, Invalid, NotYetKnown
@@ -64,7 +65,10 @@ async def submit_case(
         now=now,
     )
     async with attaching.claimed(db, actor, body.attachment_ids, limits, case_id=case.id, intent=intent) as files:
-        return await store.CASES.insert_once(db, case.with_files(files), intent)
+        written = await store.CASES.insert_once(db, case.with_files(files), intent)
+    # What the copies were told since they were asked has looked for waiting cases before this one stood there.
+    await give_verdict(db, written, now=now)
+    return written
 
 
 async def _submitter(db: Database, actor: Actor, submitter_id: UUID | None) -> tuple[Person, UUID, str]:

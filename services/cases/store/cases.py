@@ -61,11 +61,10 @@ async def create_indexes(db: Database) -> None:
         name="pin",
         partialFilterExpression={"pin": {"$gt": ""}},
     )
-    await cases.create_index(
-        "equipment.serial",
-        name="unverified",
-        partialFilterExpression={"equipment.coverage.verdict": Verdict.UNVERIFIED.value},
-    )
+    for name, field in (("unverified", "equipment.serial"), ("unverified_said", "equipment.said")):
+        await cases.create_index(
+            field, name=name, partialFilterExpression={"equipment.coverage.verdict": Verdict.UNVERIFIED.value}
+        )
     # Words as they are written: stems and stop words of one language would be wrong for the other.
     texts = [("problem.title", TEXT), ("problem.description", TEXT)]
     await cases.create_index(texts, name="text", default_language="none")
@@ -367,8 +366,17 @@ async def find_devices_of(db: Database, agreement_id: UUID) -> list[Document]:
 
 async def find_unverified(db: Database, *, company_id: UUID, serials: list[str]) -> list[Case]:
     """The company's open cases that still wait for a verdict on these serials."""
+    return await _find_unverified(db, company_id, {"equipment.serial": {"$in": serials}})
+
+
+async def find_unverified_by_said(db: Database, *, company_id: UUID, said: str) -> list[Case]:
+    """The company's open cases that were begun with this agreement's number and still wait for a verdict."""
+    return await _find_unverified(db, company_id, {"equipment.said": said, "equipment.serial": None})
+
+
+async def _find_unverified(db: Database, company_id: UUID, about: Document) -> list[Case]:
     wanted = {
-        "equipment.serial": {"$in": serials},
+        **about,
         "equipment.coverage.verdict": Verdict.UNVERIFIED.value,
         "company_id": company_id,
         "status": _OPEN,
