@@ -234,7 +234,7 @@ async def _append_citing(
 
 
 async def _append(db: Database, actor: Actor, number: str, entry: Entry, *, changes: Document) -> None:
-    if await store.append_entry(db, actor, number, entry, only={}, changes=changes) is None:
+    if await store.append_entry(db, actor, number, entry, only=store.HAS_ROOM, changes=changes) is None:
         intent = Intent(entry.id, entry.digest or "")
         if await _why_not(db, actor, number, intent) is not None:
             raise CaseIsFull

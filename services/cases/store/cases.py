@@ -42,6 +42,11 @@ _LIST_HIDES = ("history", "pending", "problem.description", "problem.troubleshoo
 _ENTRY = TypeAdapter(Entry)
 _ENTRIES = TypeAdapter(list[Entry])
 _OPEN = {"$in": sorted(status.value for status in OPEN)}
+# For what is written and attached; a change of the state goes into a full case too.
+HAS_ROOM: Document = {
+    f"history.{MAX_ENTRIES - 1}": {"$exists": False},
+    "$expr": {"$lt": [{"$bsonSize": "$$ROOT"}, MAX_BYTES]},
+}
 
 
 async def create_indexes(db: Database) -> None:
@@ -178,13 +183,11 @@ async def append_entry(
     changes: Document,
     events: tuple[Event, ...] = (),
 ) -> Case | None:
-    """Adds an entry to an open, visible case that has room and does not have it yet; None when it did not fit."""
+    """Adds an entry, once, to an open, visible case that is as `only` says; None when it did not fit."""
     wanted = {
         "number": number,
         "status": _OPEN,
         "history.id": {"$ne": entry.id},
-        f"history.{MAX_ENTRIES - 1}": {"$exists": False},
-        "$expr": {"$lt": [{"$bsonSize": "$$ROOT"}, MAX_BYTES]},
         "$and": [visible_to(actor), only],
     }
     pushed = _ENTRY.dump_python(entry)

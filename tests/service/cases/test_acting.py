@@ -273,7 +273,7 @@ async def test_twenty_people_close_and_comment_at_once_and_one_closes(cases: Cas
     assert len(closed_facts) == len(winners)
 
 
-async def test_a_full_case_takes_no_comment_but_can_be_closed(cases: CasesApi) -> None:
+async def test_a_full_case_takes_no_comment_but_can_be_taken_and_closed(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     document = await cases.db["cases"].find_one({"number": number})
@@ -282,11 +282,15 @@ async def test_a_full_case_takes_no_comment_but_can_be_closed(cases: CasesApi) -
     await cases.db["cases"].update_one({"number": number}, {"$set": {"history": [entry] * 1000}})
     comment = await cases.act(number, ana, action="comment", text="one more")
     assert (comment.status, comment.code) == (409, "case_full")
-    closed = await cases.act(number, ana, action="close", version=1, reason="done", resolved=True)
+    taken = await cases.agent_act(number, agent, action="take")
+    assert (taken.status, taken.body["assignee"]["name"], taken.body["status"]) == (200, agent.name, "in_progress")
+    reply = await cases.agent_act(number, agent, action="reply", text="one more")
+    assert (reply.status, reply.code) == (409, "case_full")
+    closed = await cases.act(number, ana, action="close", version=2, reason="done", resolved=True)
     assert closed.status == 200
 
 
-async def test_a_case_of_8_mib_takes_no_comment_but_can_be_closed(cases: CasesApi) -> None:
+async def test_a_case_of_8_mib_takes_no_comment_but_can_be_taken_and_closed(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     case = await cases.submitted(ana)
     number, long = case["number"], "x" * (8 * MIB - 100_000)
@@ -296,7 +300,9 @@ async def test_a_case_of_8_mib_takes_no_comment_but_can_be_closed(cases: CasesAp
     assert comment.code == "case_full"
     version = (await cases.get(number, ana)).body["version"]
     assert 5 < version < 12
-    closed = await cases.act(number, ana, action="close", version=version, reason="Full", resolved=True)
+    taken = await cases.agent_act(number, agent, action="take")
+    assert (taken.status, taken.body["version"]) == (200, version + 1)
+    closed = await cases.act(number, ana, action="close", version=version + 1, reason="Full", resolved=True)
     assert closed.status == 200
 
 
