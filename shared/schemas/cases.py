@@ -285,7 +285,7 @@ class NoteAction(Request):
 
 
 class SetStatusAction(Request):
-    """Moves an open case."""
+    """Moves an open case; 409 `case_new` from new to anything but in progress."""
 
     action: Literal["set_status"]
     version: Version

@@ -17,7 +17,7 @@ from services.cases.domain.files import (
 )
 from services.cases.domain.numbers import CheckNumber, case_number, read_case_number
 from services.cases.domain.pins import Pin, PinNotValid, choose_pin
-from services.cases.domain.refusals import AlreadyTaken, CaseIsClosed, CaseIsFull, CaseIsOpen, ReopenTooLate
+from services.cases.domain.refusals import AlreadyTaken, CaseIsClosed, CaseIsFull, CaseIsNew, CaseIsOpen, ReopenTooLate
 from services.cases.domain.values import (
     OPEN,
     Contact,
@@ -41,6 +41,7 @@ __all__ = [
     "Case",
     "CaseIsClosed",
     "CaseIsFull",
+    "CaseIsNew",
     "CaseIsOpen",
     "CheckNumber",
     "Contact",

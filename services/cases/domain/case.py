@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.cases.domain.files import AttachedFile
 from services.cases.domain.pins import Pin
-from services.cases.domain.refusals import CaseIsClosed, CaseIsOpen, ReopenTooLate
+from services.cases.domain.refusals import CaseIsClosed, CaseIsNew, CaseIsOpen, ReopenTooLate
 from services.cases.domain.values import (
     OPEN,
     Contact,
@@ -231,6 +231,8 @@ class Case:
         """Moves an open case; the vendor's move."""
         self._refuse_unless_vendor(by)
         self._refuse_unless_open()
+        if self.status is Status.NEW and status is not Status.IN_PROGRESS:
+            raise CaseIsNew
         changes = {"from": self.status.value, "to": status.value}
         entry = Entry(entry_id, "status_changed", now, person_of(by), by_vendor=True, changes=changes, digest=digest)
         return self._after(entry, status=status)

@@ -17,6 +17,13 @@ class CaseIsOpen(Conflict):
     title = "The case is open."
 
 
+class CaseIsNew(Conflict):
+    """Nobody waits for anything before somebody has begun with it."""
+
+    code = "case_new"
+    title = "The case is new: it goes into progress first."
+
+
 class ReopenTooLate(Conflict):
     """More than 14 days after closing."""
 

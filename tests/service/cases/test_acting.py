@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.actor import Actor, Role
-from tests.builders import an_actor
+from tests.builders import Json, an_actor
 from tests.service.cases.conftest import CasesApi, user_state
 from tests.service.cases.files import MIB
 
@@ -40,6 +40,16 @@ async def test_a_customers_comment_gives_the_turn_back(cases: CasesApi, agent: A
     answered = (await cases.act(number, ana, action="comment", text="Here is the log.")).body
     assert (answered["status"], answered["turn"]) == ("in_progress", "vendor")
     assert answered["turn_since"] == answered["updated_at"]
+
+
+async def test_nobody_waits_for_a_customer_before_the_case_was_begun(cases: CasesApi, agent: Actor) -> None:
+    number = (await cases.submitted(an_actor()))["number"]
+    waiting: Json = {"action": "set_status", "version": 1, "status": "waiting_customer"}
+    answer = await cases.agent_act(number, agent, **waiting)
+    assert (answer.status, answer.code) == (409, "case_new")
+    begun = await cases.agent_act(number, agent, **waiting | {"status": "in_progress"})
+    answer = await cases.agent_act(number, agent, **waiting | {"version": begun.body["version"]})
+    assert (answer.status, answer.body["status"]) == (200, "waiting_customer")
 
 
 async def test_a_closed_case_takes_no_comment_and_no_second_closing(cases: CasesApi) -> None:

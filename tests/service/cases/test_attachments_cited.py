@@ -50,8 +50,9 @@ async def test_comments_and_attachments_alone_cite_files(cases: CasesApi) -> Non
 
 async def test_a_file_alone_answers_the_vendors_question_too(cases: CasesApi, agent: Actor) -> None:
     case = await cases.submitted(ANA)
-    waiting = {"action": "set_status", "status": "waiting_customer", "version": case["version"]}
-    await cases.agent_act(case["number"], agent, **waiting)
+    taken = (await cases.agent_act(case["number"], agent, action="take")).body
+    waiting = {"action": "set_status", "status": "waiting_customer", "version": taken["version"]}
+    assert (await cases.agent_act(case["number"], agent, **waiting)).body["turn"] == "customer"
     answer = await cases.act(case["number"], ANA, action="attach", attachment_ids=[await uploaded(cases, ANA)])
     assert (answer.body["status"], answer.body["turn"]) == ("in_progress", "vendor")
 

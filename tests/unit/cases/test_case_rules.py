@@ -12,6 +12,7 @@ from services.cases.domain import (
     REOPEN_WITHIN,
     Case,
     CaseIsClosed,
+    CaseIsNew,
     CheckNumber,
     Contact,
     Equipment,
@@ -147,10 +148,29 @@ def test_only_the_vendor_moves_and_assigns() -> None:
         a_case().assign(person_of(AGENT), by=ANA, entry_id=uuid4(), digest="", now=NOW)
 
 
+_BEGUN = [Status.IN_PROGRESS, Status.WAITING_CUSTOMER, Status.WAITING_PARTS]
+
+
+@pytest.mark.parametrize("status", _BEGUN)
+@pytest.mark.parametrize("before", _BEGUN)
+def test_a_case_that_was_begun_moves_to_every_open_state(before: Status, status: Status) -> None:
+    moved = a_case(status=before).set_status(status, by=AGENT, entry_id=uuid4(), digest="", now=NOW)
+    assert moved.status is status
+
+
+def test_a_new_case_goes_into_progress_and_nowhere_else() -> None:
+    begun = a_case().set_status(Status.IN_PROGRESS, by=AGENT, entry_id=uuid4(), digest="", now=NOW)
+    assert begun.status is Status.IN_PROGRESS
+    for status in (Status.NEW, Status.WAITING_CUSTOMER, Status.WAITING_PARTS):
+        with pytest.raises(CaseIsNew):
+            a_case().set_status(status, by=AGENT, entry_id=uuid4(), digest="", now=NOW)
+
+
 def test_the_turn_is_counted_from_when_it_changed() -> None:
     later = NOW + timedelta(hours=1)
-    waiting = a_case().set_status(Status.WAITING_CUSTOMER, by=AGENT, entry_id=uuid4(), digest="", now=later)
-    parts = a_case().set_status(Status.WAITING_PARTS, by=AGENT, entry_id=uuid4(), digest="", now=later)
+    begun = a_case(status=Status.IN_PROGRESS)
+    waiting = begun.set_status(Status.WAITING_CUSTOMER, by=AGENT, entry_id=uuid4(), digest="", now=later)
+    parts = begun.set_status(Status.WAITING_PARTS, by=AGENT, entry_id=uuid4(), digest="", now=later)
     assert (waiting.turn, waiting.turn_since) == ("customer", later)
     assert (parts.turn, parts.turn_since) == ("vendor", NOW)
 
