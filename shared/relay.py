@@ -61,9 +61,12 @@ class Relay:
         """When the event was made that has waited longest; None when nothing is overdue."""
         now = datetime.now(UTC)
         oldest: list[datetime] = []
+        # The type is spelled out, in every query by it: else MongoDB does not use the index, which is partial.
         for collection in self._collections:
             document = await self._db[collection].find_one(
-                {"relay_after": {"$lt": now}}, {"pending": {"$slice": 1}}, sort=[("relay_after", ASCENDING)]
+                {"relay_after": {"$type": "date", "$lt": now}},
+                {"pending": {"$slice": 1}},
+                sort=[("relay_after", ASCENDING)],
             )
             if document and document.get("pending"):
                 oldest.append(document["pending"][0]["at"])

@@ -169,7 +169,8 @@ async def count_to_link(db: Database, agreement_id: UUID) -> int:
 
 async def find_agreement_by_said(db: Database, actor: Actor, said: str) -> Agreement | None:
     """The agreement with this SAID when it is the actor's company's; the vendor side sees all."""
-    return await AGREEMENTS.find(db, {"said": said, **_own(actor)})
+    # The type is spelled out: else MongoDB does not use the index, which is partial.
+    return await AGREEMENTS.find(db, {"said": {"$type": "string", "$eq": said}, **_own(actor)})
 
 
 async def find_agreements_of(db: Database, device: Device) -> tuple[Agreement, ...]:

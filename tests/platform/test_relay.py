@@ -124,6 +124,16 @@ async def test_with_the_broker_away_events_wait_and_go_out_when_it_is_back(db: D
         await soon(lambda: _heard(ear, 1))
 
 
+async def test_what_waits_longest_is_found_by_its_index(db: Database) -> None:
+    await say(db, 1)
+    await make_overdue(db)
+    await db._database.command("profile", 2)
+    assert await Relay(db, Bus("amqp://127.0.0.1:1/", app_id="tests"), ["things"]).oldest_pending() is not None
+    await db._database.command("profile", 0)
+    [asked] = await db["system.profile"].find({"command.find": "things"}).to_list(None)
+    assert asked["planSummary"] == "IXSCAN { relay_after: 1 }"
+
+
 async def test_an_event_that_no_queue_wants_stays_pending(db: Database, fresh_vhost_url: str) -> None:
     async with running(fresh_vhost_url) as bus, relaying(db, bus):
         await THINGS.insert(db, Thing(id=uuid7(), events=(UnwantedHappened(at=datetime.now(UTC)),)))

@@ -78,6 +78,19 @@ async def test_a_said_leads_to_what_it_covers(contracts: Contracts) -> None:
     assert (await contracts.coverage(by=an_actor(Role.AGENT), said=said))["verdict"] == "covered"
 
 
+async def test_a_said_is_found_by_its_index(contracts: Contracts) -> None:
+    agreement = await contracts.an_agreement(kind="service_contract", said=a_serial())
+    database = contracts.db._database
+    await database.command("profile", 2)
+    try:
+        assert (await contracts.coverage(by=contracts.vendor, said=agreement["said"]))["agreements"]
+    finally:
+        await database.command("profile", 0)
+    asked = await contracts.db["system.profile"].find({"command.filter.said": {"$exists": True}}).to_list(None)
+    await contracts.db["system.profile"].drop()
+    assert [each["planSummary"] for each in asked] == ["IXSCAN { said: 1 }"]
+
+
 async def test_a_product_by_its_number_is_known_but_not_covered(contracts: Contracts) -> None:
     product = await contracts.a_product(has_serials=False)
     actor = an_actor(Role.MEMBER)
