@@ -18,6 +18,7 @@ from shared.bus.messages import JSON, attempt_of, copy_of, origin_of
 from shared.bus.publisher import Publisher
 from shared.events.base import Event
 from shared.logging import origin
+from shared.mongo import DatabaseError, is_away
 from shared.topology import DEAD, WorkQueue
 
 Handler = Callable[..., Awaitable[None]]
@@ -42,7 +43,10 @@ class UnknownType(Exception):
 
 
 class Consumer:
-    """Handles the messages of one queue; what fails waits in the retry queues, and dies after the last of them."""
+    """Handles the messages of one queue; what fails waits in the retry queues, and dies after the last of them.
+
+    Not while the database is away: then it comes back for as long as that takes.
+    """
 
     def __init__(
         self,
@@ -160,21 +164,29 @@ class Consumer:
 
     async def _retry_later_or_bury(self, message: AbstractIncomingMessage, error: Exception) -> None:
         attempt = attempt_of(message)
-        if attempt > len(self._retry_queues):
+        if isinstance(error, DatabaseError) and is_away(error):
+            # No fault of the event: it does not count, so that nothing dies of a database that is away for a night.
+            await self._retry_later(message, error, self._retry_queues[0], next_attempt=attempt)
+        elif attempt > len(self._retry_queues):
             await self._bury(message, reason=reason_of(error))
-            return
+        else:
+            await self._retry_later(message, error, self._retry_queues[attempt - 1], next_attempt=attempt + 1)
+
+    async def _retry_later(
+        self, message: AbstractIncomingMessage, error: Exception, retry_queue: str, *, next_attempt: int
+    ) -> None:
         # The message of an error may hold a name or an address: it goes with the event, but not into the log.
         _log.warning(
             "event_failed",
             queue=self.queue.name,
             type=message.type,
             id=message.message_id,
-            attempt=attempt,
+            attempt=attempt_of(message),
             reason=type(error).__name__,
             where=_where(error),
         )
-        copy = copy_of(message, {"attempt": attempt + 1, "reason": reason_of(error)})
-        await self._move(_DEFAULT_EXCHANGE, self._retry_queues[attempt - 1], copy)
+        copy = copy_of(message, {"attempt": next_attempt, "reason": reason_of(error)})
+        await self._move(_DEFAULT_EXCHANGE, retry_queue, copy)
         self._count(message, "retried")
 
     async def _bury(self, message: AbstractIncomingMessage, *, reason: str) -> None:

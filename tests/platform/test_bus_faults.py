@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from aio_pika.abc import AbstractConnection
+from pymongo.errors import AutoReconnect
 
 from deploy.local.parts import RabbitMQ
 from shared.bus import Bus, BusAway, Unroutable
@@ -195,6 +196,21 @@ async def test_a_failed_event_is_held_while_its_retry_queue_is_gone(fresh_vhost_
         await bus.publish(a_thing())
         await dead_letters(fresh_vhost_url, 1)
     assert len(attempts) == ATTEMPTS
+
+
+async def test_nothing_dies_of_a_database_that_is_away_and_no_try_in_that_time_counts(fresh_vhost_url: str) -> None:
+    away = 2 * ATTEMPTS
+    attempts: list[UUID] = []
+
+    async def fail(event: ThingHappened) -> None:
+        attempts.append(event.id)
+        raise AutoReconnect if len(attempts) <= away else LookupError
+
+    async with running(fresh_vhost_url, fail) as bus:
+        await bus.publish(a_thing())
+        [letter] = await dead_letters(fresh_vhost_url, 1)
+    assert len(attempts) == away + ATTEMPTS
+    assert (letter.headers["attempt"], letter.headers["reason"]) == (ATTEMPTS, "LookupError: ")
 
 
 async def test_a_retired_binding_is_unbound_at_start(fresh_vhost_url: str) -> None:
