@@ -42,6 +42,12 @@ class ServiceSettings(Settings):
     )
 
 
+class ToolSettings(ServiceSettings):
+    """What the commands of operators read: they need the database only."""
+
+    secret_key: str = Field("", alias="PORTICO_SECRET_KEY")
+
+
 def _stop(sentences: list[str]) -> NoReturn:
     sys.stderr.write("".join(f"portico: {sentence}\n" for sentence in sentences))
     sys.exit(2)
@@ -66,3 +72,16 @@ def read(settings: type[_S], environment: Mapping[str, str] | None = None) -> _S
     except ValidationError as error:
         # The value itself stays out of the sentence: it may be a secret.
         _stop([f"the setting {problem['loc'][0]} is wrong: {problem['msg']}" for problem in error.errors()])
+
+
+def tool_environment() -> Mapping[str, str]:
+    """The environment; where it names no database, with what `make run` wrote down about its own."""
+    if "MONGO_URL" in os.environ or "MONGO_URL_FILE" in os.environ:
+        return os.environ
+    path = Path(os.environ.get("PORTICO_DATA_DIR", "var")) / "stack.env"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return os.environ
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs} | os.environ

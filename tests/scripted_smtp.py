@@ -46,6 +46,7 @@ class ScriptedSmtp:
     mails: list[ReceivedMail] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
     reply_delay_s: float = 0.0
+    _sender_replies: deque[str] = field(default_factory=deque)
     _recipient_replies: dict[str, deque[str]] = field(default_factory=dict)
     _data_replies: deque[str] = field(default_factory=deque)
     _cuts_after_data: int = 0
@@ -74,10 +75,15 @@ class ScriptedSmtp:
         """Forget mails and scripts."""
         self.mails.clear()
         self.tried.clear()
+        self._sender_replies.clear()
         self._recipient_replies.clear()
         self._data_replies.clear()
         self._cuts_after_data = 0
         self.reply_delay_s = 0.0
+
+    def answer_sender(self, reply: str, *, times: int = 1) -> None:
+        """Answer the next `times` MAIL FROM with `reply`; afterwards accept."""
+        self._sender_replies.extend([reply] * times)
 
     def answer_recipient(self, address: str, reply: str, *, times: int = 1_000_000) -> None:
         """Answer RCPT TO for this address with `reply`, `times` times; afterwards accept."""
@@ -118,6 +124,15 @@ class ScriptedSmtp:
         return found()
 
     # The names and signatures below are those that aiosmtpd looks for.
+
+    async def handle_MAIL(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self._sender_replies:
+            return self._sender_replies.popleft()
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]

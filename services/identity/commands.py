@@ -15,11 +15,10 @@ from services.identity.domain.users import AddressTaken, User
 from services.identity.handlers import operators
 from services.identity.handlers.operators import NewOperatorUser
 from services.identity.passwords import Passwords
-from services.identity.settings import ToolSettings, tool_environment
 from shared.actor import Role
 from shared.errors import NotFound, Refusal
 from shared.mongo import Database, DatabaseError, connect
-from shared.settings import read
+from shared.settings import ToolSettings, read, tool_environment
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,10 +1,15 @@
-"""`python -m services.notifications`: serves until it is told to stop."""
+"""`python -m services.notifications`: serves until it is told to stop; with a command, does that and ends."""
 
+import sys
+
+from services.notifications import commands
 from services.notifications.app import create_app
 from services.notifications.settings import NotificationsSettings
 from shared.settings import read
 from shared.web import serve
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit(commands.run(sys.argv[1:]))
     settings = read(NotificationsSettings)
     serve(create_app(settings), host=settings.host, port=settings.port)

@@ -17,8 +17,9 @@ USER_UNKNOWN_WAIT_S = 5.0
 _FIRST_WAIT_S = 5.0
 _LONGEST_WAIT_S = 600.0
 _PERMANENT = 500
-# 5.1.7 and 5.1.8 complain about the sender's address (RFC 3463): they say nothing about the recipient.
-_RECIPIENT_REFUSED = re.compile(r"5\.1\.(?![78]\b)\d{1,3}\b")
+# 5.1.7 and 5.1.8 complain about the sender's address (RFC 3463), as does Postfix by 5.1.0, which it says where the
+# recipient is named: they say nothing about the recipient.
+_NO_SUCH_RECIPIENT = re.compile(r"5\.1\.(?![078]\b)\d{1,3}\b")
 
 
 class MailKind(StrEnum):
@@ -225,7 +226,8 @@ def masked(email: str) -> str:
 class Stage(StrEnum):
     """How far a conversation with the mail server had come when the answer was given."""
 
-    BEFORE_DATA = "before_data"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
     DATA = "data"
 
 
@@ -248,11 +250,15 @@ def outcome_of_success(code: int, text: str) -> Outcome:
     return Outcome(MailState.SENT, _reply(code, text))
 
 
-def outcome_of_refusal(code: int, text: str) -> Outcome:
-    """The server said no to the sender, the recipient or the content: for ever (5xx), or for now."""
-    if code < _PERMANENT:
+def outcome_of_refusal(stage: Stage, code: int, text: str) -> Outcome:
+    """The server said no to the recipient or the content for ever (5xx), or for now.
+
+    A refused sender is a mistake in the settings, here or there: what waits goes out once somebody has mended it.
+    """
+    if code < _PERMANENT or stage is Stage.SENDER:
         return Outcome(MailState.QUEUED, _reply(code, text))
-    return Outcome(MailState.FAILED, _reply(code, text), bounced=bool(_RECIPIENT_REFUSED.match(text)))
+    bounced = stage is Stage.RECIPIENT and _NO_SUCH_RECIPIENT.match(text) is not None
+    return Outcome(MailState.FAILED, _reply(code, text), bounced=bounced)
 
 
 def outcome_of_lost_connection(stage: Stage, text: str) -> Outcome:

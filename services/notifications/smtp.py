@@ -89,16 +89,21 @@ class MailServer:
 async def send(connection: SMTP, message: EmailMessage, *, sender: str, recipient: str) -> Outcome:
     """One mail to one recipient. Never raises for what the server does: every answer, or none, is an outcome."""
     utf8 = not recipient.isascii()
+    encoding = "utf-8" if utf8 else "ascii"
     if utf8 and not connection.supports_extension("smtputf8"):
-        return outcome_of_refusal(553, "5.6.7 The mail server takes no address with letters beyond ASCII.")
-    stage = Stage.BEFORE_DATA
+        return outcome_of_refusal(
+            Stage.RECIPIENT, 553, "5.6.7 The mail server takes no address with letters beyond ASCII."
+        )
+    stage = Stage.SENDER
     try:
-        await _name_both(connection, sender=sender, recipient=recipient, utf8=utf8)
+        await connection.mail(sender, options=["SMTPUTF8"] if utf8 else [], encoding=encoding)
+        stage = Stage.RECIPIENT
+        await connection.rcpt(recipient, encoding=encoding)
         stage = Stage.DATA
         response = await connection.data(message.as_bytes())
     except SMTPResponseException as error:
         await _reset(connection)
-        return outcome_of_refusal(error.code, error.message)
+        return outcome_of_refusal(stage, error.code, error.message)
     except (SMTPException, OSError) as error:
         connection.close()
         return outcome_of_lost_connection(stage, f"{type(error).__name__}: {error}")
@@ -107,12 +112,6 @@ async def send(connection: SMTP, message: EmailMessage, *, sender: str, recipien
         connection.close()
         raise
     return outcome_of_success(response.code, response.message)
-
-
-async def _name_both(connection: SMTP, *, sender: str, recipient: str, utf8: bool) -> None:
-    encoding = "utf-8" if utf8 else "ascii"
-    await connection.mail(sender, options=["SMTPUTF8"] if utf8 else [], encoding=encoding)
-    await connection.rcpt(recipient, encoding=encoding)
 
 
 async def _reset(connection: SMTP) -> None:

@@ -249,6 +249,11 @@ async def put_bouncing(db: Database, email: str, *, reply: str) -> None:
         return  # another sender has just written it
 
 
+async def clear_bouncing(db: Database, email: str) -> bool:
+    """Whether the address was bouncing; what comes from now on is sent there again."""
+    return (await db[BOUNCING].delete_one({"_id": email})).deleted_count == 1
+
+
 # What people want to be told
 
 

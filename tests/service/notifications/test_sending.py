@@ -8,7 +8,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
-from services.notifications import handlers, sender, store
+from services.notifications import commands, handlers, sender, store
 from services.notifications.domain import KEPT_FOR, MailState, Outcome
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
@@ -154,6 +154,33 @@ async def test_a_recipient_refused_for_good_bounces_and_is_not_tried_again(notif
     rows = await notifications.settled(closed)
     assert (rows[contact]["state"], rows[contact]["reason"]) == ("suppressed", "bouncing")
     assert notifications.smtp.tried.count(contact) == 1
+
+
+async def test_a_bouncing_address_that_is_cleared_gets_mail_again(
+    notifications: Notifications, mongo_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MONGO_URL", mongo_url)
+    monkeypatch.setenv("MONGO_DRIVER", MONGO_DRIVER)
+    contact = an_email()
+    notifications.smtp.answer_recipient(contact, "550 5.1.1 No such user", times=1)
+    await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))
+    assert (await notifications.settled(created))[contact]["state"] == "failed"
+    arguments = ("clear-bouncing", "--email", contact.upper())
+    assert await asyncio.to_thread(commands.run, arguments) == 0
+    await notifications.hear(closed := a_closed_case(created))
+    assert (await notifications.settled(closed))[contact]["state"] == "sent"
+    assert await asyncio.to_thread(commands.run, arguments) == 1
+    assert "is not bouncing" in capsys.readouterr().err
+
+
+async def test_a_refused_sender_marks_nobody_as_bouncing_and_costs_no_mail(notifications: Notifications) -> None:
+    contact = an_email()
+    notifications.smtp.answer_sender("550 5.1.0 <portico@localhost> sender rejected", times=2)
+    await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))
+    row = (await notifications.settled(created))[contact]
+    assert (row["state"], row["tries"]) == ("sent", 3)
+    await notifications.hear(closed := a_closed_case(created))
+    assert (await notifications.settled(closed))[contact]["state"] == "sent"
 
 
 async def test_another_permanent_refusal_fails_that_mail_only(notifications: Notifications) -> None:

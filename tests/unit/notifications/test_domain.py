@@ -80,6 +80,7 @@ def test_each_case_kind_has_its_own_switch() -> None:
         (550, "5.1.1 No such user", MailState.FAILED, True),
         (553, "5.1.3 Bad address syntax", MailState.FAILED, True),
         (550, "5.1.10 Null MX", MailState.FAILED, True),
+        (550, "5.1.0 <portico@example.com>: Sender address rejected", MailState.FAILED, False),
         (550, "5.1.7 Bad sender's mailbox address", MailState.FAILED, False),
         (550, "5.1.8 Sender address rejected", MailState.FAILED, False),
         (550, "5.7.1 Spam", MailState.FAILED, False),
@@ -91,8 +92,14 @@ def test_each_case_kind_has_its_own_switch() -> None:
     ],
 )
 def test_what_a_servers_refusal_means(*, code: int, text: str, state: MailState, bounced: bool) -> None:
-    outcome = outcome_of_refusal(code, text)
+    outcome = outcome_of_refusal(Stage.RECIPIENT, code, text)
     assert (outcome.state, outcome.bounced, outcome.reply) == (state, bounced, f"{code} {text}")
+
+
+def test_only_a_refused_recipient_bounces_and_a_refused_sender_costs_no_mail() -> None:
+    outcomes = {stage: outcome_of_refusal(stage, 550, "5.1.1 Unknown") for stage in Stage}
+    assert {stage for stage, outcome in outcomes.items() if outcome.bounced} == {Stage.RECIPIENT}
+    assert {stage for stage, outcome in outcomes.items() if outcome.state is MailState.QUEUED} == {Stage.SENDER}
 
 
 def test_a_reply_is_one_short_line() -> None:
@@ -103,7 +110,7 @@ def test_a_reply_is_one_short_line() -> None:
 
 def test_a_connection_lost_in_the_content_leaves_the_outcome_unknown() -> None:
     assert outcome_of_lost_connection(Stage.DATA, "lost").is_unknown
-    assert not outcome_of_lost_connection(Stage.BEFORE_DATA, "lost").is_unknown
+    assert not outcome_of_lost_connection(Stage.RECIPIENT, "lost").is_unknown
 
 
 def test_the_wait_grows_from_five_seconds_to_ten_minutes() -> None:
