@@ -1,6 +1,7 @@
 """Excel sheets, written row by row in a thread of their own: neither memory nor the event loop feels their size."""
 
 import asyncio
+import re
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ Cell = str | int | date | datetime | None
 
 _MAX_CELL = 32_767
 _CHUNK_ROWS = 500
+# What XML has no way to write; openpyxl forgets the last two.
+_UNWRITABLE = re.compile(rf"{ILLEGAL_CHARACTERS_RE.pattern}|[\ufffe\uffff]")
 
 # One sheet at a time in each process: the work is pure Python, more threads would only take turns.
 _writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sheets")
@@ -71,7 +74,7 @@ def _safe(sheet: Any, value: Cell) -> object:
         return value.replace(tzinfo=None)
     if not isinstance(value, str):
         return value
-    text = ILLEGAL_CHARACTERS_RE.sub("", value)[:_MAX_CELL]
+    text = _UNWRITABLE.sub("", value)[:_MAX_CELL]
     if not text.startswith("="):
         return text
     # Typed as text, so that no program takes what a customer wrote for a formula.

@@ -232,6 +232,15 @@ async def test_the_export_has_one_text_row_per_case_and_no_formula(cases: CasesA
     assert (sheet["B2"].value, sheet["B2"].data_type) == ('=HYPERLINK("http://evil.example")', "s")
 
 
+async def test_a_text_that_no_sheet_can_hold_is_exported_without_its_odd_characters(cases: CasesApi) -> None:
+    ana = an_actor()
+    await cases.submitted(ana)
+    await cases.db["cases"].update_one(
+        {"company_id": ana.company_id}, {"$set": {"problem.title": "It\ufffe \x0bsmokes\uffff"}}
+    )
+    assert [row[1] for row in await export(cases, ana)] == ["Title", "It smokes"]
+
+
 async def test_the_counts_of_a_companys_open_cases_read_no_case(cases: CasesApi) -> None:
     ana = an_actor()
     for severity in (1, 2, 2):

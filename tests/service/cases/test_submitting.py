@@ -345,6 +345,8 @@ BAD_FIELDS: list[Json] = [
     {"title": "x" * 121},
     {"title": "two\nlines"},
     {"title": "nul\u0000byte"},
+    {"title": "no\uffffcharacter"},
+    {"description": "It smokes, and then comes a \ufffe, which is no character."},
     {"title": "   "},
     {"description": "too short"},
     {"description": "x" * 10_001},
