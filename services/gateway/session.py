@@ -87,7 +87,7 @@ class Sessions:
         return visitor
 
     def forget(self, token: str) -> None:
-        """The session has ended."""
+        """The session has ended, or goes on as somebody else."""
         self._known.pop(token, None)
 
     def _vouched_lately(self, known: _Known | None) -> Visitor:
@@ -124,7 +124,13 @@ async def _resolve(services: Services, token: str) -> Visitor | None:
     if not reply.ok:
         raise ServiceAway("identity")
     session = ResolvedSession.model_validate_json(reply.body)
-    return Visitor(token=token, actor=session.actor, user=session.user, csrf_token=session.csrf_token)
+    return Visitor(
+        token=token,
+        actor=session.actor,
+        user=session.user,
+        csrf_token=session.csrf_token,
+        memberships=session.memberships,
+    )
 
 
 async def visitor_of(request: web.Request) -> Visitor | None:

@@ -3,12 +3,12 @@
 from aiohttp import web
 
 from services.gateway.clients import SERVICES, Query, Reply, Services
-from services.gateway.forwarding import Route, allowed_user, allowed_visitor, answer_of, passed_on
-from services.gateway.session import Visitor, clear_session_cookie, end_session, set_session_cookie
+from services.gateway.forwarding import Route, allowed_user, allowed_visitor, answer_of, inner_path, passed_on
+from services.gateway.session import SESSIONS, Visitor, clear_session_cookie, end_session, set_session_cookie
 from shared import errors
 from shared.schemas.contracts import CoverageAnswer
 from shared.schemas.identity import NewSession, SessionAnswer
-from shared.web import answer, read_bytes
+from shared.web import SESSION_HEADER, answer, read_bytes
 
 _MOST_OPEN_CASES = 200
 
@@ -22,7 +22,7 @@ async def sign_in(request: web.Request, route: Route) -> web.Response:
     if not reply.ok:
         return answer_of(reply)
     session = NewSession.model_validate_json(reply.body)
-    response = answer(SessionAnswer(user=session.user, csrf_token=session.csrf_token), status=reply.status)
+    response = answer(_answer_of(session), status=reply.status)
     set_session_cookie(request, response, session.session_token)
     return response
 
@@ -30,7 +30,23 @@ async def sign_in(request: web.Request, route: Route) -> web.Response:
 async def read_session(request: web.Request, _route: Route) -> web.Response:
     """Who is signed in, as identity vouched for it a moment ago."""
     visitor = await allowed_user(request)
-    return answer(SessionAnswer(user=visitor.user, csrf_token=visitor.csrf_token))
+    return answer(_answer_of(visitor))
+
+
+async def move_session(request: web.Request, route: Route) -> web.Response:
+    """Identity learns which session asks, because it may go on as another user of its login."""
+    visitor = await allowed_visitor(request, route)
+    reply = await request.app[SERVICES].call(
+        "identity",
+        "POST",
+        inner_path(request, route),
+        visitor=visitor,
+        body=await read_bytes(request),
+        headers=passed_on(request) | ({} if visitor is None else {SESSION_HEADER: visitor.token}),
+    )
+    if visitor is not None and reply.ok:
+        request.app[SESSIONS].forget(visitor.token)
+    return answer_of(reply)
 
 
 async def sign_out(request: web.Request, route: Route) -> web.Response:
@@ -39,6 +55,10 @@ async def sign_out(request: web.Request, route: Route) -> web.Response:
     response = web.Response(status=route.status)
     clear_session_cookie(request, response)
     return response
+
+
+def _answer_of(session: NewSession | Visitor) -> SessionAnswer:
+    return SessionAnswer(user=session.user, csrf_token=session.csrf_token, memberships=session.memberships)
 
 
 async def read_coverage(request: web.Request, _route: Route) -> web.Response:

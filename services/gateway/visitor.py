@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from shared.schemas.identity import SessionUser
+from shared.schemas.identity import MembershipAnswer, SessionUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,4 +13,5 @@ class Visitor:
     actor: str = field(repr=False)
     user: SessionUser
     csrf_token: str = field(repr=False)
+    memberships: tuple[MembershipAnswer, ...] = ()
     by_cookie: bool = True

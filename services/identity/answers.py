@@ -21,10 +21,12 @@ from shared.schemas.identity import (
     CompanyAnswer,
     InvitationAnswer,
     InvitationView,
+    MembershipAnswer,
     NewSession,
     PinAnswer,
     ProfileAnswer,
     ResolvedSession,
+    SessionAnswer,
     SessionUser,
     SiteAnswer,
     UserAnswer,
@@ -123,7 +125,17 @@ def new_session(signed_in: SignedIn, *, secret: str) -> NewSession:
     return NewSession(
         user=_session_user(signed_in),
         csrf_token=_csrf_token(signed_in, secret),
+        memberships=_memberships(signed_in),
         session_token=signed_in.token,
+    )
+
+
+def session_answer(signed_in: SignedIn, *, secret: str) -> SessionAnswer:
+    """A session as its owner sees it."""
+    return SessionAnswer(
+        user=_session_user(signed_in),
+        csrf_token=_csrf_token(signed_in, secret),
+        memberships=_memberships(signed_in),
     )
 
 
@@ -136,12 +148,17 @@ def resolved_session(signed_in: SignedIn, *, secret: str, address: str, now: dat
     return ResolvedSession(
         user=_session_user(signed_in),
         csrf_token=_csrf_token(signed_in, secret),
+        memberships=_memberships(signed_in),
         actor=sign(actor, key=actor_key(secret), now=now),
     )
 
 
 def _csrf_token(signed_in: SignedIn, secret: str) -> str:
     return csrf_token_of(signed_in.token, key=subkey(secret, "csrf"))
+
+
+def _memberships(signed_in: SignedIn) -> tuple[MembershipAnswer, ...]:
+    return tuple(MembershipAnswer.model_validate(asdict(membership)) for membership in signed_in.memberships)
 
 
 def _session_user(signed_in: SignedIn) -> SessionUser:

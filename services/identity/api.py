@@ -26,6 +26,7 @@ from shared.schemas.identity import (
     SiteBody,
     SitePatch,
     SiteQuery,
+    SwitchSession,
     VerifiedRegistration,
     VerifyRegistration,
 )
@@ -34,6 +35,7 @@ from shared.web import (
     CLOCK,
     DATABASE,
     IDEMPOTENCY_HEADER,
+    SESSION_HEADER,
     actor_of,
     answer,
     etag,
@@ -91,6 +93,15 @@ async def resolve_session(request: web.Request) -> web.Response:
     )
 
 
+@routes.post("/session/switch")
+async def switch_session(request: web.Request) -> web.Response:
+    """The session goes on in another company of its login; where the one it leaves is suspended, too."""
+    body, now = await read_body(request, SwitchSession), request.app[CLOCK]()
+    token = request.headers.get(SESSION_HEADER, "")
+    signed_in = await sessions.switch_session(request.app[DATABASE], token, body.user_id, now)
+    return answer(answers.session_answer(signed_in, secret=request.app[SECRET]))
+
+
 @routes.post("/session/end")
 async def end_session(request: web.Request) -> web.Response:
     """204 whether or not there was a session; for the gateway only."""
@@ -113,12 +124,13 @@ async def open_invitation(request: web.Request) -> web.Response:
 
 @routes.post("/invitations/{code}/accept")
 async def accept_invitation(request: web.Request) -> web.Response:
-    """202 for a newcomer, who gets a 6-digit code; 200 for a signed-in login, who is a member now."""
+    """202 for a newcomer, who gets a 6-digit code; 200 for a signed-in login, whose session goes on there."""
     db, secret, code = request.app[DATABASE], request.app[SECRET], request.match_info["code"]
     actor = actor_of(request) if ACTOR_HEADER in request.headers else None
     body, now = await read_body(request, AcceptInvitation), request.app[CLOCK]()
     if actor is not None:
-        invitation = await acceptances.accept_as_user(db, actor, secret, code, now)
+        token = request.headers.get(SESSION_HEADER)
+        invitation = await acceptances.accept_as_user(db, actor, secret, code, token=token, now=now)
         return answer(AcceptedInvitation(state="active", email=invitation.email))
     invitation = await acceptances.accept_as_newcomer(db, request.app[PASSWORDS], secret, code, body, now=now)
     return answer(AcceptedInvitation(state="verify", email=invitation.email), status=202)

@@ -70,7 +70,7 @@ async def create_indexes(db: Database) -> None:
     await db[VERIFICATIONS.collection].create_index(
         "email", name="one_open", unique=True, partialFilterExpression={"state": VerificationState.OPEN.value}
     )
-    await db[SESSIONS].create_index([("login_id", ASCENDING), ("created_at", DESCENDING)])
+    await db[SESSIONS].create_index([("login_id", ASCENDING), ("last_seen_at", DESCENDING)])
     await db[SESSIONS].create_index("intent", unique=True, partialFilterExpression={"intent": {"$exists": True}})
     await db[SESSIONS].create_index("created_at", name="forget", expireAfterSeconds=int(LASTS_FOR.total_seconds()))
     await db[COUNTERS].create_index("window_ends_at", name="forget", expireAfterSeconds=0)
@@ -92,6 +92,12 @@ async def get_customer(db: Database, company_id: UUID) -> Company:
 async def get_company(db: Database, company_id: UUID, *, session: mongo.Session | None = None) -> Company:
     """The company of somebody who belongs to it."""
     return await COMPANIES.get(db, {"_id": company_id}, session=session)
+
+
+async def find_company_names(db: Database, company_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """How the companies are called that a login belongs to."""
+    found = db[COMPANIES.collection].find({"_id": {"$in": list(company_ids)}}, {"name": 1})
+    return {document["_id"]: document["name"] async for document in found}
 
 
 async def find_customers(db: Database, *, sort: str | None, limit: int, cursor: str | None) -> Page:
@@ -167,12 +173,7 @@ async def find_membership(
 async def find_active_memberships(db: Database, login_id: UUID, *, session: mongo.Session | None = None) -> list[User]:
     """What a login may act as, oldest first."""
     found = db[USERS.collection].find({"login_id": login_id, "active": True}, {"pending": 0}, session=session)
-    return [USERS.load(document) for document in await found.sort("created_at").limit(100).to_list(None)]
-
-
-async def find_active_user(db: Database, user_id: UUID) -> User | None:
-    """Whose session it is, while the user is active."""
-    return await USERS.find(db, {"_id": user_id, "active": True})
+    return [USERS.load(document) for document in await found.sort("created_at").to_list(None)]
 
 
 async def find_members_addresses(db: Database, company_id: UUID, emails: Sequence[str]) -> set[str]:
@@ -313,10 +314,18 @@ async def find_session(db: Database, key: str) -> Session | None:
     return None if document is None else _session(document)
 
 
-async def find_newest_session(db: Database, login_id: UUID) -> Session | None:
-    """How somebody signed in last."""
-    document = await db[SESSIONS].find_one({"login_id": login_id}, sort=[("created_at", DESCENDING)])
+async def find_last_session(db: Database, login_id: UUID) -> Session | None:
+    """How somebody was here last."""
+    document = await db[SESSIONS].find_one({"login_id": login_id}, sort=[("last_seen_at", DESCENDING)])
     return None if document is None else _session(document)
+
+
+async def move_session(
+    db: Database, key: str, user: User, now: datetime, *, session: mongo.Session | None = None
+) -> None:
+    """The session goes on as another user of the same login."""
+    wanted = {"_id": key, "login_id": user.login_id, "ended_at": None}
+    await db[SESSIONS].update_one(wanted, {"$set": {"user_id": user.id, "last_seen_at": now}}, session=session)
 
 
 async def note_seen(db: Database, session: Session, now: datetime) -> None:

@@ -52,11 +52,20 @@ class SessionUser(Answer):
     profile_complete: bool
 
 
+class MembershipAnswer(Answer):
+    """A company that the login may act in, and as which user."""
+
+    user_id: UUID
+    company_name: str
+    role: Role
+
+
 class SessionAnswer(Answer):
-    """`GET /session` and, without its token, the answer of `POST /session`."""
+    """`GET /session`, `POST /session/switch` and, without its token, `POST /session`. `memberships`: active ones."""
 
     user: SessionUser
     csrf_token: str
+    memberships: tuple[MembershipAnswer, ...] = ()
 
 
 class NewSession(SessionAnswer):
@@ -75,6 +84,12 @@ class SessionToken(Request):
     """`POST /session/resolve`, `POST /session/end`: between gateway and identity only."""
 
     token: SecretStr = Field(min_length=1, max_length=200)
+
+
+class SwitchSession(Request):
+    """`POST /session/switch`: the session goes on as another of the login's users."""
+
+    user_id: UUID
 
 
 class AcceptInvitation(Request):

@@ -213,6 +213,10 @@ async def _a_session_to_end(world: World, who: Someone) -> Ask:
     return Ask(asker=await world.signs_in(who) if who.cookie else None)
 
 
+async def _the_companys_admin(world: World, _who: Someone) -> Ask:
+    return Ask(json={"user_id": world.people["own"].user["id"]})
+
+
 async def _an_invitations_code(world: World, _who: Someone) -> Ask:
     return Ask({"code": world.code_of(await world.new_invitation())})
 
@@ -340,6 +344,7 @@ PREPARE: dict[str, Prepare] = {
     "POST /session": _credentials,
     "GET /session": _NOTHING,
     "DELETE /session": _a_session_to_end,
+    "POST /session/switch": _the_companys_admin,
     "GET /invitations/{code}": _an_invitations_code,
     "POST /invitations/{code}/accept": _acceptance,
     "POST /registrations/verify": _WRONG_CODE,

@@ -1,4 +1,4 @@
-"""Signing in and out, accepting an invitation, verifying an address."""
+"""Signing in and out, changing the company, accepting an invitation, verifying an address."""
 
 from urllib.parse import urlencode
 
@@ -6,10 +6,11 @@ from aiohttp import web
 
 from services.gateway.clients import ServiceAway, fill
 from services.gateway.forms import Form, Shape, refused, to_json
-from services.gateway.pages.asking import Sent, go, local_path, read_form, send
+from services.gateway.pages.asking import Sent, ServiceRefusal, go, local_path, read_form, send
 from services.gateway.pages.kept import kept_over_sign_in
 from services.gateway.pages.rendering import render
 from services.gateway.session import (
+    SESSIONS,
     Visitor,
     clear_session_cookie,
     end_session,
@@ -19,6 +20,7 @@ from services.gateway.session import (
     signed_in,
     visitor_of,
 )
+from shared.web import SESSION_HEADER
 
 pages = web.RouteTableDef()
 
@@ -68,6 +70,26 @@ async def sign_out(request: web.Request) -> web.Response:
     return response
 
 
+@pages.post("/switch-company")
+async def switch_company(request: web.Request) -> web.Response:
+    """Goes on in another company of the same login."""
+    visitor = await signed_in(request)
+    typed = await read_form(request)
+    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    sent = await _move_session(request, visitor, "/session/switch", {"user_id": typed.get("user_id", "")})
+    if sent.problem is not None:
+        raise ServiceRefusal(sent.status, sent.problem)
+    return go("/?done=switched")
+
+
+async def _move_session(request: web.Request, visitor: Visitor, path: str, body: object) -> Sent:
+    """Asks identity for what lets the session go on as another user."""
+    sent = await send(request, visitor, "identity", "POST", path, body=body, headers={SESSION_HEADER: visitor.token})
+    if sent.problem is None:
+        request.app[SESSIONS].forget(visitor.token)
+    return sent
+
+
 # Invitations
 
 
@@ -98,8 +120,11 @@ async def accept_invitation(request: web.Request) -> web.Response:
     """A new login goes on to its verification; a signed-in one is a member at once."""
     typed = await read_form(request)
     visitor = await _who_joins(request, typed.get("join") == "yes", typed.get("csrf_token"))
-    body = {} if visitor is not None else to_json(typed, _ACCEPT)
-    sent = await send(request, visitor, "identity", "POST", _path(request, "/accept"), body=body)
+    path = _path(request, "/accept")
+    if visitor is not None:
+        sent = await _move_session(request, visitor, path, {})
+    else:
+        sent = await send(request, None, "identity", "POST", path, body=to_json(typed, _ACCEPT))
     if sent.problem is not None:
         return await _invitation(request, visitor, refused(typed, sent.problem, _ACCEPT.names), status=sent.status)
     return _after_accepting(sent)

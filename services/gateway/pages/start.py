@@ -39,7 +39,7 @@ async def start(request: web.Request) -> web.Response:
         recent=recent,
         by_state=None if facets is None else list(_by_state(facets, visitor)),
         by_site=None if facets is None else list(_by_site(facets)),
-        joined=request.query.get("done") == "joined",
+        done=request.query.get("done", ""),
     )
 
 

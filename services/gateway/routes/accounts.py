@@ -33,6 +33,15 @@ SESSIONS = (
         handler=stitched.sign_out,
     ),
     Route(
+        method="POST",
+        path="/session/switch",
+        service="identity",
+        summary="Go on in another company of the same login, as its user_id in the session's memberships",
+        body=identity.SwitchSession,
+        answer=identity.SessionAnswer,
+        handler=stitched.move_session,
+    ),
+    Route(
         method="GET",
         path="/invitations/{code}",
         service="identity",
@@ -44,12 +53,14 @@ SESSIONS = (
         method="POST",
         path="/invitations/{code}/accept",
         service="identity",
-        summary="Accept an invitation; 200 at once for a signed-in login, 202 and a code by e-mail for a new one",
+        summary="Accept an invitation; 200 for a signed-in login, whose session goes on in the new company, 202 and a "
+        "code by e-mail for a new one",
         status=202,
         other_statuses=(200,),
         body=identity.AcceptInvitation,
         answer=identity.AcceptedInvitation,
         who=Who.WITH_OR_WITHOUT_SESSION,
+        handler=stitched.move_session,
     ),
     Route(
         method="POST",

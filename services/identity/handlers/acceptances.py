@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 
 from services.identity import store
 from services.identity.domain.invitations import HasLogin, Invitation, InvitedOtherAddress
+from services.identity.domain.sessions import key_of
 from services.identity.domain.users import ADMIN_ROLES, Login, Profile, User
 from services.identity.domain.verifications import Verification, WrongCode
 from services.identity.passwords import Passwords
@@ -48,8 +49,10 @@ async def accept_as_newcomer(
     return await db.atomically(write)
 
 
-async def accept_as_user(db: Database, actor: Actor, secret: str, code: str, now: datetime) -> Invitation:
-    """Uses the code up; the signed-in login is a member of the company at once."""
+async def accept_as_user(
+    db: Database, actor: Actor, secret: str, code: str, *, token: str | None, now: datetime
+) -> Invitation:
+    """Uses the code up; the login is a member at once, and the session of `token` goes on in the new company."""
     invitation_id, generation = _read(secret, code)
 
     async def write(session: Session) -> Invitation:
@@ -60,7 +63,9 @@ async def accept_as_user(db: Database, actor: Actor, secret: str, code: str, now
         user = await store.get_own_user(db, actor, session=session)
         login = await store.LOGINS.get(db, {"_id": user.login_id}, session=session)
         own = replace(user.profile, site_id=None, company_name=invitation.company_name)
-        await _join(db, login, invitation, own, now, session=session)
+        member = await _join(db, login, invitation, own, now, session=session)
+        if token is not None:
+            await store.move_session(db, key_of(token), member, now, session=session)
         return await store.INVITATIONS.save(db, invitation.accepted(generation, now), session=session)
 
     return await db.atomically(write)
@@ -163,7 +168,7 @@ async def _make_login(db: Database, verification: Verification, now: datetime, *
 
 async def _join(
     db: Database, login: Login, invitation: Invitation, profile: Profile, now: datetime, *, session: Session
-) -> None:
+) -> User:
     company_id, role, site_id = invitation.company_id, invitation.role, invitation.site_id
     former = await store.find_membership(db, login_id=login.id, company_id=company_id, session=session)
     if former is None:
@@ -175,3 +180,4 @@ async def _join(
         user = await store.USERS.save(db, former.joined_again(role=role, site_id=site_id, now=now), session=session)
     if role in ADMIN_ROLES:
         await store.add_admin(db, company_id, user.id, session=session)
+    return user

@@ -1,6 +1,7 @@
-"""Signing in, being known by a session's token, signing out."""
+"""Signing in, being known by a session's token, going on as another user of the same login, signing out."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,19 +15,30 @@ from services.identity.domain.sessions import (
     WrongCredentials,
     key_of,
 )
-from services.identity.domain.users import Login, User
+from services.identity.domain.users import User
 from services.identity.passwords import Passwords
-from shared.errors import NotSignedIn
+from shared.actor import Role
+from shared.errors import NotFound, NotSignedIn
 from shared.mongo import Database
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """As whom, and in which company, a login may act."""
+
+    user_id: UUID
+    company_name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Whose session it is; `token` is the secret that only the browser keeps."""
+    """Whose session it is; `token` is the secret that only the browser keeps. `memberships`: active ones."""
 
     token: str
     user: User
     company: Company
+    memberships: tuple[Membership, ...]
 
 
 async def sign_in(
@@ -46,24 +58,35 @@ async def sign_in(
         await _count_client_failure(db, client, now)
         raise WrongCredentials
     await store.forget_failures(db, _of_address(email))
-    user = await _choose_membership(db, login)
+    users = await store.find_active_memberships(db, login.id)
+    user = await _choose(db, users)
     token = secrets.token_urlsafe(32)
     session = Session(key_of(token), login_id=login.id, user_id=user.id, created_at=now, last_seen_at=now)
     await store.insert_session(db, session, intent=intent)
-    return SignedIn(token, user, await store.get_company(db, user.company_id))
+    return await _signed_in(db, token, user, users)
 
 
 async def resolve_session(db: Database, token: str, now: datetime) -> SignedIn:
     """Who has this token; NotSignedIn once the session is over or the user deactivated."""
-    session = await store.find_session(db, key_of(token))
-    if session is None or session.is_over(now):
-        raise NotSignedIn
-    user = await store.find_active_user(db, session.user_id)
+    session = await _get_session(db, token, now)
+    users = await store.find_active_memberships(db, session.login_id)
+    user = _one_of(users, session.user_id)
     if user is None:
         raise NotSignedIn
     if session.is_worth_a_note(now):
         await store.note_seen(db, session, now)
-    return SignedIn(token, user, await store.get_company(db, user.company_id))
+    return await _signed_in(db, token, user, users)
+
+
+async def switch_session(db: Database, token: str, user_id: UUID, now: datetime) -> SignedIn:
+    """The session goes on as another of its login's active users; NotFound for anybody else."""
+    session = await _get_session(db, token, now)
+    users = await store.find_active_memberships(db, session.login_id)
+    user = _one_of(users, user_id)
+    if user is None:
+        raise NotFound
+    await store.move_session(db, session.key, user, now)
+    return await _signed_in(db, token, user, users)
 
 
 async def end_session(db: Database, token: str, now: datetime) -> None:
@@ -87,13 +110,32 @@ async def _count_client_failure(db: Database, client: str, now: datetime) -> Non
         await store.count_failure(db, _of_client(client), now)
 
 
-async def _choose_membership(db: Database, login: Login) -> User:
+async def _choose(db: Database, users: Sequence[User]) -> User:
     """As whom the login was here last, else its oldest membership."""
-    memberships = await store.find_active_memberships(db, login.id)
-    if not memberships:
+    if not users:
         raise AccountInactive
-    last = await store.find_newest_session(db, login.id)
-    return next((user for user in memberships if last and user.id == last.user_id), memberships[0])
+    last = await store.find_last_session(db, users[0].login_id)
+    return (last and _one_of(users, last.user_id)) or users[0]
+
+
+def _one_of(users: Sequence[User], user_id: UUID) -> User | None:
+    return next((user for user in users if user.id == user_id), None)
+
+
+async def _get_session(db: Database, token: str, now: datetime) -> Session:
+    session = await store.find_session(db, key_of(token))
+    if session is None or session.is_over(now):
+        raise NotSignedIn
+    return session
+
+
+async def _signed_in(db: Database, token: str, user: User, users: Sequence[User]) -> SignedIn:
+    company = await store.get_company(db, user.company_id)
+    names = {company.id: company.name}
+    # Nearly everybody has one membership, and every session is asked for often.
+    if others := [one.company_id for one in users if one.id != user.id]:
+        names |= await store.find_company_names(db, others)
+    return SignedIn(token, user, company, tuple(Membership(one.id, names[one.company_id], one.role) for one in users))
 
 
 def _of_address(email: str) -> str:

@@ -140,9 +140,10 @@ async def never_answers(_request: web.Request) -> web.StreamResponse:
 
 def a_session() -> Json:
     """What identity answers for a live session token."""
+    user_id = str(uuid4())
     return {
         "user": {
-            "id": str(uuid4()),
+            "id": user_id,
             "name": "Ana Duarte",
             "email": "ana@example.com",
             "role": "company_admin",
@@ -153,6 +154,7 @@ def a_session() -> Json:
             "profile_complete": True,
         },
         "csrf_token": CSRF,
+        "memberships": [{"user_id": user_id, "company_name": "Acme SA", "role": "company_admin"}],
         "actor": SIGNED_ACTOR,
     }
 

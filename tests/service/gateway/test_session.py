@@ -9,11 +9,11 @@ from services.gateway.clients import Services
 from services.gateway.session import Sessions
 from shared.errors import Unavailable
 from tests.service.gateway.stand_ins import (
-    CSRF,
     DEADLINES,
     SIGNED_ACTOR,
     TOKEN,
     House,
+    Json,
     StandIn,
     a_portal,
     a_session,
@@ -27,12 +27,16 @@ from tests.service.gateway.stand_ins import (
 CREDENTIALS = {"email": "ana@example.com", "password": "correct horse battery"}
 
 
+def _told(session: Json) -> Json:
+    return {name: session[name] for name in ("user", "csrf_token", "memberships")}
+
+
 async def test_signing_in_puts_the_token_into_the_cookie_and_nowhere_else(house: House) -> None:
     session = a_session()
     house["identity"].answers("POST /session", says({**session, "session_token": TOKEN}, status=201))
     answer = await house.portal.post("/api/v1/session", json=CREDENTIALS)
     assert answer.status == 201
-    assert await answer.json() == {"user": session["user"], "csrf_token": CSRF}
+    assert await answer.json() == _told(session)
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith(f"portico={TOKEN};")
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=2592000"} <= set(cookie.split("; "))
@@ -75,7 +79,7 @@ async def test_the_session_tells_who_is_signed_in_and_the_token_for_changes(hous
     house["identity"].answers("POST /session/resolve", says(session))
     answer = await house.portal.get("/api/v1/session", headers=house.signed_in())
     assert answer.status == 200
-    assert await answer.json() == {"user": session["user"], "csrf_token": CSRF}
+    assert await answer.json() == _told(session)
 
 
 @pytest.mark.parametrize("cookie", ["", "short", "x" * 101, "a-session-token-with-a-dot.and-more"])
@@ -160,6 +164,23 @@ async def test_an_invitation_opens_with_and_without_a_session(house: House) -> N
     first, second = house["identity"].asked("POST /invitations/abc/accept")
     assert "X-Portico-Actor" not in first.headers
     assert second.headers["X-Portico-Actor"] == SIGNED_ACTOR
+
+
+async def test_only_identity_learns_which_session_asks_and_where_it_goes_on_is_known_at_once(house: House) -> None:
+    before, after = a_session(), a_session()
+    house["identity"].answers("POST /session/resolve", says(before), says(after))
+    house["identity"].answers("POST /session/switch", refuses(404, "not_found"), says(after))
+    path, body = "/api/v1/session/switch", {"user_id": after["user"]["id"]}
+    refused = await house.portal.post(path, json=body, headers=house.signed_in())
+    assert refused.status == 404
+    assert (await house.portal.post(path, json=body, headers={"Cookie": f"portico={TOKEN}"})).status == 403
+    assert (await house.portal.post(path, json=body, headers=house.signed_in())).status == 200
+    assert [seen.headers["X-Portico-Session"] for seen in house["identity"].asked("POST /session/switch")] == [
+        TOKEN
+    ] * 2
+    answer = await house.portal.get("/api/v1/session", headers=house.signed_in())
+    assert await answer.json() == _told(after)
+    assert "X-Portico-Session" not in house["identity"].asked("POST /session/resolve")[0].headers
 
 
 async def test_without_identity_nobody_gets_in_and_the_answer_says_so(house: House) -> None:

@@ -3,20 +3,35 @@
 import asyncio
 from threading import Event
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from services.identity.passwords import Passwords
-from shared.actor import Role
+from shared.actor import Actor, Role
 from shared.errors import Unavailable
 from shared.signing import verifier
-from tests.builders import TEST_SECRET, an_email
+from tests.builders import TEST_SECRET, Json, an_email
 from tests.service.identity.conftest import IdentityApi, Reply, invitation_code
 
 
 async def resolved(identity: IdentityApi, session: Reply, **headers: str) -> Reply:
     body = {"token": session.body["session_token"]}
     return await identity.call("POST", "/session/resolve", body, by=None, **headers)
+
+
+async def joined(identity: IdentityApi, user: Actor, company: Json, session: Reply) -> Actor:
+    """The login of a session accepts an invitation to another company; who it is there."""
+    invitation = await identity.invited(company, user.login_email, role=Role.MEMBER)
+    path = f"/invitations/{invitation_code(invitation)}/accept"
+    accepted = await identity.post(path, {}, by=user, x_portico_session=session.body["session_token"])
+    assert accepted.status == 200
+    return await identity.actor(user.login_email, company)
+
+
+async def switched(identity: IdentityApi, session: Reply, user_id: UUID) -> Reply:
+    body = {"user_id": str(user_id)}
+    return await identity.post("/session/switch", body, x_portico_session=session.body["session_token"])
 
 
 def without_request_id(reply: Reply) -> dict[str, Any]:
@@ -157,15 +172,56 @@ async def test_a_suspended_companys_users_are_known_as_such(identity: IdentityAp
 async def test_somebody_with_two_memberships_comes_back_as_whom_they_were_last(identity: IdentityApi) -> None:
     first = await identity.a_user()
     company = await identity.a_company(name="Second SA")
-    invitation = await identity.invited(company, first.login_email)
-    assert (await identity.sign_in(first.login_email)).body["user"]["company_id"] == str(first.company_id)
-    accepted = await identity.post(f"/invitations/{invitation_code(invitation)}/accept", {}, by=first)
-    assert accepted.status == 200
-    second = await identity.actor(first.login_email, company)
-    await identity.db["sessions"].update_many({"login_id": first.login_id}, {"$set": {"user_id": second.user_id}})
+    session = await identity.sign_in(first.login_email)
+    assert session.body["user"]["company_id"] == str(first.company_id)
+    identity.clock.pass_by(minutes=1)
+    await identity.sign_in(first.login_email)
+    identity.clock.pass_by(minutes=1)
+    second = await joined(identity, first, company, session)
     assert (await identity.sign_in(first.login_email)).body["user"]["company_id"] == company["id"]
     await identity.db["users"].update_one({"_id": second.user_id}, {"$set": {"active": False}})
     assert (await identity.sign_in(first.login_email)).body["user"]["company_id"] == str(first.company_id)
+
+
+async def test_whoever_joins_another_company_acts_there_and_may_go_back(identity: IdentityApi) -> None:
+    first, company = await identity.a_user(), await identity.a_company(name="Second SA")
+    session, other = await identity.sign_in(first.login_email), await identity.sign_in(first.login_email)
+    assert [one["company_name"] for one in session.body["memberships"]] == ["Acme SA"]
+    identity.clock.pass_by(seconds=1)
+    second = await joined(identity, first, company, session)
+    seen = await resolved(identity, session)
+    actor = verifier(TEST_SECRET)(seen.body["actor"])
+    assert (actor.user_id, str(actor.company_id), actor.role) == (second.user_id, company["id"], Role.MEMBER)
+    assert seen.body["memberships"] == [
+        {"user_id": str(first.user_id), "company_name": "Acme SA", "role": "company_admin"},
+        {"user_id": str(second.user_id), "company_name": "Second SA", "role": "member"},
+    ]
+    assert (await resolved(identity, other)).body["user"]["id"] == str(first.user_id)
+    back = await switched(identity, session, first.user_id)
+    assert (back.status, back.body["user"]["company_name"]) == (200, "Acme SA")
+    assert back.body["memberships"] == seen.body["memberships"]
+    assert (await resolved(identity, session)).body["user"] == back.body["user"]
+
+
+async def test_a_session_goes_on_only_as_an_active_user_of_its_login(identity: IdentityApi) -> None:
+    first, stranger = await identity.a_user(), await identity.a_user()
+    session = await identity.sign_in(first.login_email)
+    second = await joined(identity, first, await identity.a_company(), session)
+    assert (await switched(identity, session, stranger.user_id)).status == 404
+    await identity.db["users"].update_one({"_id": first.user_id}, {"$set": {"active": False}})
+    assert (await switched(identity, session, first.user_id)).status == 404
+    assert (await resolved(identity, session)).body["user"]["id"] == str(second.user_id)
+    await identity.post("/session/end", {"token": session.body["session_token"]})
+    assert (await switched(identity, session, second.user_id)).status == 401
+    assert (await identity.post("/session/switch", {"user_id": str(second.user_id)})).status == 401
+
+
+async def test_whoever_stands_in_a_suspended_company_can_go_on_in_another(identity: IdentityApi) -> None:
+    first = await identity.a_user()
+    session = await identity.sign_in(first.login_email)
+    second = await joined(identity, first, await identity.a_company(), session)
+    await identity.db["companies"].update_one({"_id": second.company_id}, {"$set": {"suspended": True}})
+    assert (await switched(identity, session, first.user_id)).status == 200
 
 
 async def test_a_repeated_sign_in_request_is_not_told_the_secret_again(identity: IdentityApi) -> None:

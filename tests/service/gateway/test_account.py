@@ -1,0 +1,55 @@
+"""The pages of accounts: joining a company, going on in another one."""
+
+import pytest
+
+from tests.service.gateway.stand_ins import CSRF, House, Json, a_session, refuses, says
+
+_PATH = "/invitations/abc"
+
+
+@pytest.fixture(autouse=True)
+def _no_cases(house: House) -> None:
+    for path in ("/cases", "/cases/facets"):
+        house["cases"].answers(f"GET {path}", refuses(503, "unavailable"))
+
+
+def _two_companies() -> tuple[Json, Json]:
+    """A session before and after it went on in another company of its login."""
+    before, after = a_session(), a_session()
+    after["user"]["company_name"] = after["memberships"][0]["company_name"] = "Second & Söhne"
+    before["memberships"] = after["memberships"] = before["memberships"] + after["memberships"]
+    return before, after
+
+
+async def test_whoever_joins_goes_on_in_the_new_company(house: House) -> None:
+    house["identity"].answers("POST /session/resolve", *map(says, _two_companies()))
+    house["identity"].answers(f"POST {_PATH}/accept", says({"state": "active", "email": "ana@example.com"}))
+    form = {"csrf_token": CSRF, "join": "yes"}
+    page = await (await house.portal.post(_PATH, data=form, headers=house.signed_in())).text()
+    assert "You are now a member of Second &amp; Söhne." in page
+
+
+@pytest.mark.parametrize(("language", "button"), [("en", "Switch to Second"), ("fr", "Passer à Second")])
+async def test_the_menu_leads_to_each_other_company(house: House, language: str, button: str) -> None:
+    before, after = _two_companies()
+    before["user"]["language"] = after["user"]["language"] = language
+    house["identity"].answers("POST /session/resolve", says(before), says(after))
+    house["identity"].answers("POST /session/switch", says(after))
+    page = await (await house.portal.get("/", headers=house.signed_in())).text()
+    assert page.count('name="user_id"') == 1
+    assert f'value="{after["user"]["id"]}">{button} &amp; Söhne<' in page
+    form = {"csrf_token": CSRF, "user_id": after["user"]["id"]}
+    page = await (await house.portal.post("/switch-company", data=form, headers=house.signed_in())).text()
+    assert f'value="{before["user"]["id"]}"' in page
+    assert page.count("Second &amp; Söhne") == 2  # the notice and the foot
+
+
+async def test_nobody_else_can_make_a_session_go_on_elsewhere(house: House) -> None:
+    answer = await house.portal.post("/switch-company", data={"user_id": "x"}, headers=house.signed_in())
+    assert answer.status == 403
+    assert house["identity"].asked("POST /session/switch") == []
+
+
+async def test_the_menu_of_one_company_leads_to_no_other(house: House) -> None:
+    page = await (await house.portal.get("/", headers=house.signed_in())).text()
+    assert "/switch-company" not in page
