@@ -154,6 +154,10 @@ class Invitation:
         self.refuse_unless_acceptable(generation, now)
         return replace(self, state=State.ACCEPTED)
 
+    def was_accepted_with(self, generation: int) -> bool:
+        """By this code, not by an older one."""
+        return self.state is State.ACCEPTED and generation == self.generation
+
     def shown_state(self, now: datetime) -> str:
         """As lists show it."""
         if self.state is State.PENDING and now >= self.expires_at:

@@ -52,21 +52,27 @@ async def accept_as_newcomer(
 async def accept_as_user(
     db: Database, actor: Actor, secret: str, code: str, *, token: str | None, now: datetime
 ) -> Invitation:
-    """Uses the code up; the login is a member at once, and the session of `token` goes on in the new company."""
+    """Uses the code up; the login is a member at once, and the session of `token` goes on in the new company.
+
+    The same again, by a member, answers the same: a request whose answer was lost is sent twice.
+    """
     invitation_id, generation = _read(secret, code)
 
     async def write(session: Session) -> Invitation:
         invitation = await store.get_invitation_of_code(db, invitation_id, session=session)
-        invitation.refuse_unless_acceptable(generation, now)
-        if actor.login_email != invitation.email:
-            raise InvitedOtherAddress
-        user = await store.get_own_user(db, actor, session=session)
-        login = await store.LOGINS.get(db, {"_id": user.login_id}, session=session)
-        own = replace(user.profile, site_id=None, company_name=invitation.company_name)
-        member = await _join(db, login, invitation, own, now, session=session)
+        member = await _joined_before(db, actor, invitation, generation, session=session)
+        if member is None:
+            invitation.refuse_unless_acceptable(generation, now)
+            if actor.login_email != invitation.email:
+                raise InvitedOtherAddress
+            user = await store.get_own_user(db, actor, session=session)
+            login = await store.LOGINS.get(db, {"_id": user.login_id}, session=session)
+            own = replace(user.profile, site_id=None, company_name=invitation.company_name)
+            member = await _join(db, login, invitation, own, now, session=session)
+            invitation = await store.INVITATIONS.save(db, invitation.accepted(generation, now), session=session)
         if token is not None:
             await store.move_session(db, key_of(token), member, now, session=session)
-        return await store.INVITATIONS.save(db, invitation.accepted(generation, now), session=session)
+        return invitation
 
     return await db.atomically(write)
 
@@ -96,6 +102,16 @@ async def send_code_again(db: Database, email: str, now: datetime) -> None:
         await store.VERIFICATIONS.save(db, verification.resent(now))
     except StaleVersion:
         return  # the same wish, a moment ago
+
+
+async def _joined_before(
+    db: Database, actor: Actor, invitation: Invitation, generation: int, *, session: Session
+) -> User | None:
+    """Whom this code made of the actor's login, while that user is active."""
+    if actor.login_email != invitation.email or not invitation.was_accepted_with(generation):
+        return None
+    member = await store.find_membership(db, login_id=actor.login_id, company_id=invitation.company_id, session=session)
+    return member if member is not None and member.active else None
 
 
 async def _can_sign_in(db: Database, email: str) -> bool:

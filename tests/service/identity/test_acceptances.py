@@ -208,7 +208,21 @@ async def test_an_address_with_a_login_signs_in_to_accept(identity: IdentityApi)
     assert (answer.status, answer.body["state"]) == (200, "active")
     member = await identity.actor(user.login_email, company)
     assert (member.role, member.login_id, member.name) == (Role.MEMBER, user.login_id, user.name)
-    assert (await identity.post(f"{path}/accept", {}, by=user)).code == "invitation_used"
+
+
+async def test_accepting_again_while_signed_in_answers_the_same_until_the_member_is_removed(
+    identity: IdentityApi,
+) -> None:
+    user, other = await identity.a_user(), await identity.a_user()
+    company = await identity.a_company(name="Second SA")
+    path = f"/invitations/{invitation_code(await identity.invited(company, user.login_email))}/accept"
+    answers = await asyncio.gather(*(identity.post(path, {}, by=user) for _ in range(4)))
+    assert {(answer.status, str(answer.body)) for answer in answers} == {(200, str(answers[0].body))}
+    member = await identity.actor(user.login_email, company)
+    assert len(await identity.said("users", member.user_id)) == 1
+    assert (await identity.post(path, {}, by=other)).code == "invitation_used"
+    await identity.db["users"].update_one({"_id": member.user_id}, {"$set": {"active": False}})
+    assert (await identity.post(path, {}, by=user)).code == "invitation_used"
 
 
 async def test_an_invitation_is_for_its_address_only(identity: IdentityApi) -> None:
