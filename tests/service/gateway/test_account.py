@@ -1,5 +1,6 @@
-"""The pages of accounts: joining a company, going on in another one."""
+"""The pages of accounts: an invitation, joining, going on in another company, and the code that proves an address."""
 
+import orjson
 import pytest
 
 from tests.service.gateway.stand_ins import CSRF, House, Json, a_session, refuses, says
@@ -53,3 +54,21 @@ async def test_nobody_else_can_make_a_session_go_on_elsewhere(house: House) -> N
 async def test_the_menu_of_one_company_leads_to_no_other(house: House) -> None:
     page = await (await house.portal.get("/", headers=house.signed_in())).text()
     assert "/switch-company" not in page
+
+
+async def test_another_code_is_asked_for_with_the_address_that_was_just_typed(house: House) -> None:
+    house["identity"].answers("POST /registrations/resend", says({"state": "accepted"}, status=202))
+    page = await (await house.portal.get("/verify")).text()
+    form = page.partition('action="/verify"')[2].partition("</form>")[0]
+    assert 'name="email"' in form
+    assert '<button class="btn quiet" formaction="/verify/resend">' in form
+    typed = {"email": "ana@example.com", "code": "12"}
+    answer = await house.portal.post("/verify/resend", data=typed)
+    assert orjson.loads(house["identity"].seen[-1].body) == {"email": "ana@example.com"}
+    assert 'value="ana@example.com"' in await answer.text()
+
+
+async def test_nobody_is_told_that_a_code_was_sent_before_the_last_one_was_a_minute_old(house: House) -> None:
+    page = await (await house.portal.get("/verify?email=ana@example.com&again=1")).text()
+    assert "its last code is more than a minute old" in page
+    assert "up to five an hour" in page
