@@ -109,7 +109,7 @@ def invitation_answer(invitation: Invitation, now: datetime) -> InvitationAnswer
     )
 
 
-def invitation_view(invitation: Invitation, *, has_login: bool) -> InvitationView:
+def invitation_view(invitation: Invitation, company: Company, *, has_login: bool) -> InvitationView:
     """An invitation as the holder of its code sees it."""
     return InvitationView(
         email=invitation.email,
@@ -117,6 +117,7 @@ def invitation_view(invitation: Invitation, *, has_login: bool) -> InvitationVie
         inviter_name=invitation.inviter_name,
         has_login=has_login,
         expires_at=invitation.expires_at,
+        time_zone=company.time_zone,
     )
 
 

@@ -116,10 +116,12 @@ async def end_session(request: web.Request) -> web.Response:
 @routes.get("/invitations/{code}")
 async def open_invitation(request: web.Request) -> web.Response:
     """What the holder of a code may accept."""
+    db = request.app[DATABASE]
     invitation, has_login = await acceptances.open_invitation(
-        request.app[DATABASE], request.app[SECRET], request.match_info["code"], request.app[CLOCK]()
+        db, request.app[SECRET], request.match_info["code"], request.app[CLOCK]()
     )
-    return answer(answers.invitation_view(invitation, has_login=has_login))
+    company = await store.get_company(db, invitation.company_id)
+    return answer(answers.invitation_view(invitation, company, has_login=has_login))
 
 
 @routes.post("/invitations/{code}/accept")

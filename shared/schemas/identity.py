@@ -109,6 +109,7 @@ class InvitationView(Answer):
     inviter_name: str
     has_login: bool
     expires_at: Utc
+    time_zone: str  # the company's, as in the e-mail
 
 
 class AcceptedInvitation(Answer):

@@ -1,6 +1,7 @@
 """Signing in and out, changing the company, accepting an invitation, verifying an address."""
 
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -105,7 +106,14 @@ async def _invitation(request: web.Request, visitor: Visitor | None, form: Form,
             raise ServiceAway("identity")  # what was typed is kept
         return render("invitation_gone.html", visitor=visitor, status=found.status, away=found.status >= 500)  # noqa: PLR2004
     return render(
-        "invitation.html", visitor=visitor, status=status, form=form, invitation=found.content, path=request.path
+        "invitation.html",
+        visitor=visitor,
+        status=status,
+        form=form,
+        invitation=found.content,
+        # Whoever is invited may have no zone yet; the e-mail gives the time in this one too.
+        company_zone=ZoneInfo(found.content.get("time_zone", "UTC")),
+        path=request.path,
     )
 
 

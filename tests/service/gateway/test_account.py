@@ -22,6 +22,20 @@ def _two_companies() -> tuple[Json, Json]:
     return before, after
 
 
+async def test_an_invitation_ends_when_its_mail_says_it_does(house: House) -> None:
+    invitation = {
+        "email": "ana@example.com",
+        "company_name": "Second SA",
+        "inviter_name": "Luc Petit",
+        "has_login": False,
+        "expires_at": "2026-11-22T23:30:00Z",
+        "time_zone": "Europe/Paris",
+    }
+    house["identity"].answers(f"GET {_PATH}", says(invitation))
+    page = await (await house.portal.get(_PATH)).text()
+    assert "valid until 23 Nov 2026, 00:30 (Europe/Paris)." in page
+
+
 async def test_whoever_joins_goes_on_in_the_new_company(house: House) -> None:
     house["identity"].answers("POST /session/resolve", *map(says, _two_companies()))
     house["identity"].answers(f"POST {_PATH}/accept", says({"state": "active", "email": "ana@example.com"}))

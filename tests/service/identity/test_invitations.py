@@ -225,14 +225,14 @@ async def test_an_expired_invitation_is_listed_and_can_be_sent_again(identity: I
 
 
 async def test_the_holder_of_a_code_sees_address_company_and_inviter(identity: IdentityApi) -> None:
-    admin, email = await identity.a_user(), an_email()
+    admin, email = await identity.a_user(await identity.a_company(time_zone="Europe/Paris")), an_email()
     await identity.post("/invitations", {"invitations": [{"email": email}]}, by=admin)
     invitation = await identity.db["invitations"].find_one({"email": email})
     assert invitation is not None
     answer = await identity.get(f"/invitations/{invitation_code(invitation)}")
     assert answer.body["email"] == email
     assert (answer.body["company_name"], answer.body["inviter_name"]) == ("Acme SA", "Ana Duarte")
-    assert answer.body["has_login"] is False
+    assert (answer.body["has_login"], answer.body["time_zone"]) == (False, "Europe/Paris")
 
 
 @pytest.mark.parametrize("code", ["x", "é" * 46, "A" * 46, "..", str(uuid7())])
