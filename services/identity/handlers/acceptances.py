@@ -67,7 +67,7 @@ async def accept_as_user(
                 raise InvitedOtherAddress
             user = await store.get_own_user(db, actor, session=session)
             login = await store.LOGINS.get(db, {"_id": user.login_id}, session=session)
-            own = replace(user.profile, site_id=None, company_name=invitation.company_name)
+            own = replace(user.profile, site_id=None, pin=None, company_name=invitation.company_name)
             member = await _join(db, login, invitation, own, now, session=session)
             invitation = await store.INVITATIONS.save(db, invitation.accepted(generation, now), session=session)
         if token is not None:

@@ -200,6 +200,7 @@ async def test_a_later_accepted_invitation_replaces_an_unverified_one(identity: 
 async def test_an_address_with_a_login_signs_in_to_accept(identity: IdentityApi) -> None:
     user = await identity.a_user()
     company = await identity.a_company(name="Second SA")
+    await identity.db["users"].update_one({"_id": user.user_id}, {"$set": {"profile.pin": "GOLD"}})
     invitation = await identity.invited(company, user.login_email, role=Role.MEMBER)
     path = f"/invitations/{invitation_code(invitation)}"
     assert (await identity.get(path)).body["has_login"] is True
@@ -208,6 +209,7 @@ async def test_an_address_with_a_login_signs_in_to_accept(identity: IdentityApi)
     assert (answer.status, answer.body["state"]) == (200, "active")
     member = await identity.actor(user.login_email, company)
     assert (member.role, member.login_id, member.name) == (Role.MEMBER, user.login_id, user.name)
+    assert (await identity.get("/profile", by=member)).body["pin"] is None
 
 
 async def test_accepting_again_while_signed_in_answers_the_same_until_the_member_is_removed(
