@@ -9,7 +9,7 @@ from typing import Any
 from bson import json_util
 from pymongo import ASCENDING, DESCENDING
 
-from shared.errors import Invalid
+from shared.errors import FieldError, Invalid
 from shared.mongo import Collection, Document
 
 TOTAL_LIMIT = 10_000
@@ -37,7 +37,8 @@ class Order:
         """`sort` as the API takes it (`created_at`, `-created_at`); `allowed` maps its names to fields."""
         name = sort.removeprefix("-")
         if name not in allowed:
-            raise Invalid.at("sort", "sort", f"Sort by one of: {', '.join(sorted(allowed))}.")
+            known = FieldError("sort", "sort", f"Sort by one of: {', '.join(sorted(allowed))}.")
+            raise Invalid("The list cannot be sorted by that.", errors=(known,))
         return cls(allowed[name], descending=sort.startswith("-"))
 
     @property

@@ -1,6 +1,6 @@
 """What the services say to people, marked here for the catalogue: they speak English only, pages translate.
 
-A sentence that is not listed is shown as the service said it.
+A sentence that is not listed is shown as the service said it; a test finds those that should be.
 """
 
 from services.gateway.texts import N_, _
@@ -23,6 +23,7 @@ SAID = (
     N_("This is not known."),
     N_("This address stands here twice."),
     N_("Use at least 10 characters."),
+    N_("Use at most 1024 bytes."),
     N_("This password is easy to guess. Add a few words that have nothing in common."),
     # Of cases.
     N_("Please check the case number: it seems to be mistyped."),
@@ -50,7 +51,7 @@ SAID = (
     N_("This sign-in was answered already. Please sign in again."),
     N_("Too many failed sign-ins. Please wait, then try again."),
     N_("Too many people are signing in at this moment."),
-    N_("This code is wrong or has expired."),
+    N_("This code is wrong or has expired. Check the newest e-mail, or ask for a new code."),
     N_("Your company's access is suspended. Please call your vendor."),
     # Of anything.
     N_("The request could not be read."),
@@ -59,6 +60,10 @@ SAID = (
     N_("This does not fit the current state."),
     N_("Somebody changed this in the meantime."),
     N_("The request is too large."),
+    N_("At most 1048576 bytes are accepted here."),
+    N_("This Idempotency-Key was used for another request."),
+    N_("The list cannot be sorted by that."),
+    N_("Use a cursor from the answer before."),
     N_("Some fields are missing or wrong."),
     N_("Something that the request names is not known."),
     N_("Too many tries. Please wait."),

@@ -6,7 +6,7 @@ import re
 from aiohttp import web
 
 from services.gateway.clients import fill
-from services.gateway.forms import Form, Shape, Typed, refused, to_json
+from services.gateway.forms import Form, Shape, Typed, refused, sentence_of, to_json
 from services.gateway.pages.asking import Sent, fetch, fresh_key, go, once, read_form, send
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
@@ -151,4 +151,5 @@ def _named(error: dict[str, str], addresses: list[str]) -> dict[str, str]:
         return error | {"field": found[2]}
     place = int(found[1])
     address = addresses[place] if place < len(addresses) else ""
-    return error | {"field": "emails", "code": "address", "message": f"{address}: {error['message']}"}
+    sentence = _("%(address)s: %(reason)s") % {"address": address, "reason": sentence_of(error)}
+    return error | {"field": "emails", "code": "address", "message": sentence}

@@ -29,12 +29,11 @@ class WrongCode(Invalid):
     """Wrong, expired, tried too often, or never asked for: nobody is told which."""
 
     code = "wrong_code"
-    title = "This code is wrong or has expired."
+    title = "This code is wrong or has expired. Check the newest e-mail, or ask for a new code."
 
     def __init__(self) -> None:
         """Always the same words."""
-        message = "This code is wrong or has expired. Check the newest e-mail, or ask for a new code."
-        super().__init__(message, errors=(FieldError("code", self.code, message),))
+        super().__init__(errors=(FieldError("code", self.code, self.title),))
 
 
 @dataclass(frozen=True, slots=True)
