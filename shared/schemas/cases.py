@@ -14,6 +14,7 @@ from shared.schemas.base import (
     Answer,
     Email,
     Language,
+    Line,
     ListQuery,
     Name,
     Phone,
@@ -26,7 +27,7 @@ from shared.schemas.base import (
 )
 from shared.schemas.contracts import ProductNumber, Said, Serial
 
-Title = Annotated[Name, StringConstraints(max_length=120)]
+Title = Annotated[Line, StringConstraints(min_length=1, max_length=120)]
 Long = Annotated[Text, StringConstraints(max_length=10_000)]
 Comment = Annotated[Text, StringConstraints(min_length=1, max_length=10_000)]
 Reason = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
