@@ -317,18 +317,18 @@ class Case:
     def people(self) -> tuple[Addressee, ...]:
         """Whom something about this case may concern."""
         return (
-            _addressee("submitter", self.submitter),
-            _addressee("owner", self.owner),
-            _addressee("contact", self.contact),
-            *([_addressee("secondary_contact", self.secondary_contact)] if self.secondary_contact else []),
+            self._addressee("submitter", self.submitter),
+            self._addressee("owner", self.owner),
+            self._addressee("contact", self.contact),
+            *([self._addressee("secondary_contact", self.secondary_contact)] if self.secondary_contact else []),
         )
 
-
-def _addressee(relation: Relation, person: Person | Contact) -> Addressee:
-    return Addressee(
-        relation=relation,
-        user_id=person.user_id,
-        name=person.name,
-        email=person.email,
-        language=person.language or "en",
-    )
+    def _addressee(self, relation: Relation, person: Person | Contact) -> Addressee:
+        return Addressee(
+            relation=relation,
+            user_id=person.user_id,
+            name=person.name,
+            email=person.email,
+            # Whoever is known by an address only most likely speaks as those who named them.
+            language=person.language or self.submitter.language,
+        )

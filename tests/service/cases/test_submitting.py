@@ -279,6 +279,20 @@ async def test_a_contact_picked_from_another_company_is_not_known(cases: CasesAp
     assert (answer.status, answer.code) == (409, "not_yet_known")
 
 
+async def test_a_contact_without_an_account_is_written_to_in_the_submitters_language(cases: CasesApi) -> None:
+    luc = an_actor(language="fr")
+    number = (await cases.submitted(luc, secondary_contact=a_contact(language="en")))["number"]
+    await cases.act(number, luc, action="close", version=1, reason="works again", resolved=True)
+    created, _, closed, _ = await cases.said(number)
+    for fact in (created, closed):
+        assert {person["relation"]: person["language"] for person in fact["people"]} == {
+            "submitter": "fr",
+            "owner": "fr",
+            "contact": "fr",
+            "secondary_contact": "en",
+        }
+
+
 async def test_a_manager_creates_for_a_colleague_and_history_names_who_typed_it(cases: CasesApi) -> None:
     manager = an_actor(Role.CASE_MANAGER, name="Mia Typist")
     luc = an_actor(Role.MEMBER, company_id=manager.company_id, name="Luc Petit", visibility="own")
