@@ -8,7 +8,7 @@ from uuid import uuid5
 from aiohttp import web
 
 from services.cases import export, store, views
-from services.cases.domain import read_case_number
+from services.cases.domain import Case, Entry, read_case_number
 from services.cases.handlers import acting, attaching, pins, submitting
 from services.cases.handlers.attaching import Policy
 from services.cases.uploads import read_uploads
@@ -56,7 +56,8 @@ async def submit_case(request: web.Request) -> web.Response:
         intent=await intent_of(request, actor),
         now=request.app[CLOCK](),
     )
-    return await _detail(request, actor, case.number, status=201)
+    written = await store.get_submitted_case(request.app[DATABASE], actor, case.number)
+    return await _answer_with(request, actor, *written, status=201)
 
 
 @routes.get("/cases")
@@ -171,8 +172,13 @@ async def download_file(request: web.Request) -> web.Response:
     return web.Response(body=content, headers=views.download_headers(file))
 
 
-async def _detail(request: web.Request, actor: Actor, number: str, *, status: int = 200) -> web.Response:
-    case, history = await store.get_case_with_history(request.app[DATABASE], actor, number)
+async def _detail(request: web.Request, actor: Actor, number: str) -> web.Response:
+    return await _answer_with(request, actor, *await store.get_case_with_history(request.app[DATABASE], actor, number))
+
+
+async def _answer_with(
+    request: web.Request, actor: Actor, case: Case, history: list[Entry], *, status: int = 200
+) -> web.Response:
     instructions = await pins.find_instructions(request.app[DATABASE], actor, case)
     states = await store.attachments.find_states(request.app[DATABASE], views.file_ids(history))
     shown = views.detail(

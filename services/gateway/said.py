@@ -35,6 +35,8 @@ SAID = (
     N_("This product carries serial numbers: give the serial number."),
     N_("Only case managers and administrators create cases for colleagues."),
     N_("Name the customer's user for whom you create the case."),
+    N_("Only the owner or an administrator of the company marks a case confidential."),
+    N_("For a colleague, choose one of the sites that are yours."),
     # Of accounts.
     N_("Only an administrator of the company may do this."),
     N_("Only a vendor admin may do this."),

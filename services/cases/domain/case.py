@@ -21,7 +21,7 @@ from services.cases.domain.values import (
 )
 from shared.actor import Actor, Role
 from shared.coverage import Verdict
-from shared.errors import Forbidden
+from shared.errors import Forbidden, Invalid
 from shared.events.base import Addressee, Event, Relation
 from shared.events.cases import CaseChanged, CaseClosed, CaseCreated
 
@@ -102,6 +102,8 @@ class Case:
         pin: Pin | None = None,
     ) -> Self:
         """A new case; carries CaseCreated and CaseChanged."""
+        if by.user_id != submitter.user_id:
+            _refuse_for_colleague(by, site_id=site_id, confidential=confidential)
         own = (submitter.user_id, contact.user_id, secondary_contact.user_id if secondary_contact else None)
         case = cls(
             id=case_id,
@@ -332,3 +334,12 @@ class Case:
             # Whoever is known by an address only most likely speaks as those who named them.
             language=person.language or self.submitter.language,
         )
+
+
+def _refuse_for_colleague(by: Actor, *, site_id: UUID | None, confidential: bool) -> None:
+    """Nobody makes a case for a colleague that is not theirs to make, or that they could not see."""
+    if confidential and not by.is_company_admin:
+        message = "Only the owner or an administrator of the company marks a case confidential."
+        raise Invalid.at("confidential", "not_the_owner", message)
+    if site_id is not None and by.site_ids is not None and site_id not in by.site_ids:
+        raise Invalid.at("site_id", "out_of_scope", "For a colleague, choose one of the sites that are yours.")

@@ -34,7 +34,8 @@ async def submit_case(
     """Writes a new case; a repeat with the same intent gets the one that stands there.
 
     NotYetKnown for a site, product or colleague that the copies do not know (yet), Forbidden for acting on behalf
-    without the right to, PinNotValid, Invalid for files that cannot be cited.
+    without the right to, PinNotValid, Invalid for what is not to be decided for a colleague and for files that cannot
+    be cited.
     """
     # Whatever was closed or taken away since: what was answered once is answered again.
     if (made := await store.CASES.find_intended(db, intent)) is not None:

@@ -159,6 +159,16 @@ async def get_case_with_history(db: Database, actor: Actor, number: str) -> tupl
     return CASES.load(document), [entry for entry in entries if actor.is_vendor or not entry.internal]
 
 
+async def get_submitted_case(db: Database, actor: Actor, number: str) -> tuple[Case, list[Entry]]:
+    """A case that this actor wrote, and how it was written: what came later is only for whoever sees the case."""
+    document = await db[CASES.collection].find_one(
+        {"number": number, "created_by": actor.user_id}, {"pending": 0, "history": {"$slice": 1}}
+    )
+    if document is None:
+        raise NotFound
+    return CASES.load(document), _ENTRIES.validate_python(document["history"])
+
+
 async def find_entry(db: Database, actor: Actor, number: str, intent: Intent) -> bool:
     """Whether an earlier request with this key is in the history already; IdempotencyKeyReused for another body."""
     document = await db[CASES.collection].find_one(

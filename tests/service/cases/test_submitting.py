@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from uuid_utils.compat import uuid7
 from services.cases.domain import Limits, read_case_number
 from services.cases.handlers.submitting import submit_case
 from services.cases.store import CaseNumbers, create_indexes
-from shared.actor import Actor, Role
+from shared.actor import Actor, Role, Visibility
 from shared.documents import Intent
 from shared.events.contracts import AgreementChanged, DeviceChanged, ProductChanged
 from shared.events.identity import CompanyChanged
@@ -295,13 +296,64 @@ async def test_a_contact_without_an_account_is_written_to_in_the_submitters_lang
 
 async def test_a_manager_creates_for_a_colleague_and_history_names_who_typed_it(cases: CasesApi) -> None:
     manager = an_actor(Role.CASE_MANAGER, name="Mia Typist")
-    luc = an_actor(Role.MEMBER, company_id=manager.company_id, name="Luc Petit", visibility="own")
-    await cases.hear(user_state(luc))
-    await cases.hear(company_state(manager))
+    luc = await with_luc(cases, manager)
     case = await cases.submitted(manager, submitter_id=str(luc.user_id))
     assert case["submitter"]["name"] == "Luc Petit"
     assert case["history"][0]["by"]["name"] == "Mia Typist"
     assert await cases.listed(luc, view="submitted") == [case["number"]]
+
+
+async def with_luc(cases: CasesApi, manager: Actor) -> Actor:
+    """A colleague of the manager's whom cases knows, as it does their company."""
+    luc = an_actor(Role.MEMBER, company_id=manager.company_id, name="Luc Petit", visibility="own")
+    await cases.hear(user_state(luc))
+    await cases.hear(company_state(manager))
+    return luc
+
+
+@pytest.mark.parametrize("role", [Role.CASE_MANAGER, Role.AGENT])
+async def test_only_the_owner_and_administrators_mark_a_case_confidential(cases: CasesApi, role: Role) -> None:
+    admin = an_actor()
+    luc = await with_luc(cases, admin)
+    other = an_actor(role, company_id=admin.company_id)
+    for _ in range(2):
+        answer = await cases.submit(other, key="k", submitter_id=str(luc.user_id), confidential=True)
+        assert (answer.status, answer.wrong_fields) == (422, {"confidential"})
+    assert await cases.listed(luc) == []
+    for allowed in (admin, luc):
+        assert (await cases.submitted(allowed, submitter_id=str(luc.user_id), confidential=True))["confidential"]
+
+
+async def test_for_a_colleague_a_manager_chooses_among_the_sites_of_their_scope(cases: CasesApi) -> None:
+    here, there = uuid7(), uuid7()
+    manager = an_actor(Role.CASE_MANAGER, site_ids=frozenset({here}))
+    luc = await with_luc(cases, manager)
+    for site_id in (here, there):
+        await cases.hear(site_state(manager.company_id, site_id=site_id))
+    for _ in range(2):
+        answer = await cases.submit(manager, key="k", submitter_id=str(luc.user_id), site_id=str(there))
+        assert (answer.status, answer.wrong_fields) == (422, {"site_id"})
+    assert await cases.listed(luc) == []
+    await cases.submitted(manager, submitter_id=str(luc.user_id), site_id=str(here))
+    await cases.submitted(manager, submitter_id=str(luc.user_id))
+    # Their own case they see wherever it is.
+    await cases.submitted(manager, site_id=str(there))
+
+
+async def test_what_was_written_is_answered_again_to_whoever_has_lost_sight_of_it(
+    cases: CasesApi, agent: Actor
+) -> None:
+    manager = an_actor(Role.CASE_MANAGER)
+    luc = await with_luc(cases, manager)
+    body = a_case(submitter_id=str(luc.user_id))
+    first = await cases.call("POST", "/cases", manager, key="k", json=body)
+    number = first.body["number"]
+    await cases.agent_act(number, agent, action="reply", text="CANARY-7431")
+    demoted = replace(manager, role=Role.MEMBER, visibility=Visibility.OWN)
+    repeated = await cases.call("POST", "/cases", demoted, key="k", json=body)
+    assert (first.status, repeated.status, repeated.body["number"]) == (201, 201, number)
+    assert "CANARY" not in str(repeated.body)
+    assert (await cases.get(number, demoted)).status == 404
 
 
 async def test_a_member_creates_for_nobody_else(cases: CasesApi) -> None:
