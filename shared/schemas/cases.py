@@ -312,6 +312,8 @@ class AgentAction(RootModel[AgentActionUnion]):
 
 
 Multi = StatusName | list[StatusName]
+# Far enough from the ends of the calendar for any time zone.
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
 
 
 class CaseQuery(ListQuery):
@@ -323,8 +325,8 @@ class CaseQuery(ListQuery):
     site_id: UUID | None = None
     serial: Serial | None = None
     severity: Annotated[int, Field(ge=1, le=4)] | None = None
-    created_from: date | None = None
-    created_to: date | None = None
+    created_from: Day | None = None
+    created_to: Day | None = None
     q: Short = ""
 
 

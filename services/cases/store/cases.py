@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 from pymongo import ASCENDING, DESCENDING, TEXT, ReturnDocument
@@ -233,13 +234,17 @@ def _wanted(actor: Actor, query: CaseQuery) -> Document:
     if query.severity is not None:
         every.append({"problem.severity": query.severity})
     if query.created_from is not None:
-        every.append({"created_at": {"$gte": datetime.combine(query.created_from, time.min, UTC)}})
+        every.append({"created_at": {"$gte": _midnight(query.created_from, actor)}})
     if query.created_to is not None:
-        day_after = query.created_to + timedelta(days=1)
-        every.append({"created_at": {"$lt": datetime.combine(day_after, time.min, UTC)}})
+        every.append({"created_at": {"$lt": _midnight(query.created_to + timedelta(days=1), actor)}})
     if query.q:
         every.append(_search(query.q))
     return {"$and": every} if every else {}
+
+
+def _midnight(day: date, actor: Actor) -> datetime:
+    """When a day begins where the actor is."""
+    return datetime.combine(day, time.min, ZoneInfo(actor.time_zone))
 
 
 def _status_filter(status: str | Sequence[str]) -> Document:

@@ -1,6 +1,8 @@
 """Who sees which case: one predicate for lists, detail, counts and export."""
 
 import io
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import openpyxl
@@ -196,6 +198,21 @@ async def test_filters_narrow_list_counts_and_export_alike(cases: CasesApi) -> N
     assert await cases.listed(luc, mine="1") == [by_luc["number"]]
 
 
+async def test_a_day_begins_and_ends_where_the_reader_is(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    at = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+    await cases.db["cases"].update_one({"number": number}, {"$set": {"created_at": at}})
+    for zone, day_before, day, day_after in (
+        ("UTC", "2026-11-21", "2026-11-22", "2026-11-23"),
+        ("Europe/Paris", "2026-11-22", "2026-11-23", "2026-11-24"),
+    ):
+        reader = replace(ana, time_zone=zone)
+        assert await cases.listed(reader, created_from=day, created_to=day) == [number], zone
+        assert await cases.listed(reader, created_to=day_before) == [], zone
+        assert await cases.listed(reader, created_from=day_after) == [], zone
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -211,6 +228,8 @@ async def test_filters_narrow_list_counts_and_export_alike(cases: CasesApi) -> N
         {"site_id": "1"},
         {"unknown": "1"},
         {"created_from": "yesterday"},
+        {"created_from": "0001-01-01"},
+        {"created_to": "9999-12-31"},
         {"status[$ne]": "new"},
     ],
     ids=str,
