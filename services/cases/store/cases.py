@@ -20,6 +20,7 @@ from shared.events.base import Event
 from shared.mongo import Database, Document
 from shared.paging import Order, Page, find_page
 from shared.schemas.cases import AgentCaseQuery, CaseQuery
+from shared.serials import normal_serial
 
 CASES = Documents("cases", Case, appended={"new_entries": "history"})
 USERS, COMPANIES, SITES = "user_copies", "company_copies", "site_copies"
@@ -56,7 +57,13 @@ async def create_indexes(db: Database) -> None:
     await cases.create_index("number", unique=True)
     for field in ("updated_at", "created_at", "status", "problem.severity", "own_ids", "submitter.user_id"):
         await cases.create_index([("company_id", ASCENDING), (field, ASCENDING), ("_id", ASCENDING)])
-    await cases.create_index([("company_id", ASCENDING), ("equipment.serial", ASCENDING)])
+    # By these two the vendor searches too, over all companies.
+    await cases.create_index([("equipment.serial", ASCENDING), ("company_id", ASCENDING)])
+    await cases.create_index(
+        [("problem.own_reference", ASCENDING), ("company_id", ASCENDING)],
+        name="own_reference",
+        partialFilterExpression={"problem.own_reference": {"$gt": ""}},
+    )
     # What counting a company's cases looks at is all in here: no case itself is read.
     counted = ("company_id", "status", "site_id", "site_name", "problem.severity")
     await cases.create_index([(field, ASCENDING) for field in counted], name="counts")
@@ -260,12 +267,17 @@ def _waiting_for(actor: Actor) -> Document:
 
 
 def _search(text: str) -> Document:
-    digits = "".join(text.split()).replace("-", "")
-    if digits.isascii() and digits.isdigit():
-        return {"$or": [{"number": digits}, {"problem.own_reference": text}]}
     # Quoted, so that every word has to occur and a leading dash means nothing.
     words = " ".join(f'"{word}"' for word in text.replace('"', " ").split())
-    return {"$text": {"$search": words}}
+    # `$text` may stand in an `$or` only where each of the others has an index.
+    return {
+        "$or": [
+            {"number": "".join(text.split()).replace("-", "")},
+            {"problem.own_reference": text},
+            {"equipment.serial": normal_serial(text)},
+            {"$text": {"$search": words}},
+        ]
+    }
 
 
 def read_order(sort: str | None) -> Order:

@@ -1,8 +1,11 @@
 """Who sees which case: one predicate for lists, detail, counts and export."""
 
 import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import openpyxl
@@ -11,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from services.cases.domain import case_number
 from shared.actor import Actor, Role
-from tests.builders import Json, a_contact, an_actor
+from tests.builders import Json, a_contact, a_serial, an_actor
 from tests.service.cases.conftest import CasesApi, site_state, user_state
 
 
@@ -184,6 +187,7 @@ async def test_filters_narrow_list_counts_and_export_alike(cases: CasesApi) -> N
         ({"serial": "aaa-111"}, [high]),
         ({"q": "fuser smoke"}, [high]),
         ({"q": high["number"]}, [high]),
+        ({"q": "PO-77"}, [by_luc]),
         ({"status": "closed"}, [by_luc]),
         ({"view": "submitted", "severity": 1}, [high]),
         ({"mine": "1", "severity": 1}, [high]),
@@ -211,6 +215,46 @@ async def test_a_day_begins_and_ends_where_the_reader_is(cases: CasesApi) -> Non
         assert await cases.listed(reader, created_from=day, created_to=day) == [number], zone
         assert await cases.listed(reader, created_to=day_before) == [], zone
         assert await cases.listed(reader, created_from=day_after) == [], zone
+
+
+async def test_a_search_finds_by_reference_serial_number_and_words_alike(cases: CasesApi) -> None:
+    ana = an_actor()
+    printer = await cases.submitted(ana, serial="CNQ 4411", own_reference="PO 77/a", title="Error 4930 on tray 3")
+    plotter = await cases.submitted(ana, serial="7740001118", own_reference="1000000008")
+    theirs = await cases.submitted(an_actor(), serial="CNQ4411", own_reference="PO 77/a", title="Error 4930")
+    for text, found in (
+        ("PO 77/a", printer),
+        ("cnq-4411", printer),
+        ("cnq 44 11", printer),
+        ("4930", printer),
+        ("tray error", printer),
+        (printer["number"][:4] + " " + printer["number"][4:], printer),
+        ("1000000008", plotter),
+        ("7740001118", plotter),
+    ):
+        assert await cases.listed(ana, q=text) == [found["number"]], text
+        assert theirs["number"] not in await cases.listed(ana, q=text)
+    for text in ("PO 77", "441", '"', "---", "-", "$ne"):
+        assert await cases.listed(ana, q=text) == [], text
+
+
+async def test_a_search_reads_no_case_but_those_that_it_finds(cases: CasesApi, agent: Actor) -> None:
+    ana = an_actor()
+    luc = an_actor(Role.MEMBER, company_id=ana.company_id, site_ids=frozenset({uuid7()}))
+    reference, serial = a_serial(), a_serial()
+    found = [await cases.submitted(ana, own_reference=reference, serial=serial) for _ in range(2)]
+    await cases.submitted(ana)
+    numbers = [case["number"] for case in found]
+    async with profiled(cases) as looks:
+        for actor, text in product((ana, luc, agent), (reference, serial)):
+            query = {"q": text, "status": "open", "severity": 3}
+            page = (await cases.call("GET", "/cases", actor, params={**query, "limit": 1})).body
+            rest = await cases.listed(actor, **query, cursor=page["next_cursor"])
+            assert sorted([page["items"][0]["number"], *rest]) == numbers
+            await cases.call("GET", "/cases/facets", actor, params={"q": text})
+    assert looks
+    assert all("COLLSCAN" not in look["planSummary"] for look in looks)
+    assert max(look["docsExamined"] for look in looks) <= 2 * len(found)
 
 
 @pytest.mark.parametrize(
@@ -260,19 +304,27 @@ async def test_a_text_that_no_sheet_can_hold_is_exported_without_its_odd_charact
     assert [row[1] for row in await export(cases, ana)] == ["Title", "It smokes"]
 
 
+@asynccontextmanager
+async def profiled(cases: CasesApi) -> AsyncIterator[list[Json]]:
+    """What the database says of each look at the cases that was taken within; there once it is over."""
+    database, looks = cases.db._database, list[Json]()
+    await database.command("profile", 2)
+    try:
+        yield looks
+    finally:
+        await database.command("profile", 0)
+        asked = {"$or": [{"command.find": "cases"}, {"command.aggregate": "cases"}]}
+        looks += await cases.db["system.profile"].find(asked).to_list(None)
+        await cases.db["system.profile"].drop()
+
+
 async def test_the_counts_of_a_companys_open_cases_read_no_case(cases: CasesApi) -> None:
     ana = an_actor()
     for severity in (1, 2, 2):
         await cases.submitted(ana, severity=severity)
-    database = cases.db._database
-    await database.command("profile", 2)
-    try:
+    async with profiled(cases) as looks:
         facets = (await cases.call("GET", "/cases/facets", ana, params={"status": "open"})).body
-    finally:
-        await database.command("profile", 0)
-    counts = await cases.db["system.profile"].find({"command.aggregate": "cases"}).to_list(None)
-    await cases.db["system.profile"].drop()
-    assert [(count["keysExamined"] > 0, count["docsExamined"]) for count in counts] == [(True, 0)]
+    assert [(look["keysExamined"] > 0, look["docsExamined"]) for look in looks] == [(True, 0)]
     assert {name: [(facet["value"], facet["count"]) for facet in found] for name, found in facets.items()} == {
         "status": [("new", 3)],
         "severity": [("2", 2), ("1", 1)],
