@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from services.gateway import words
-from services.gateway.pages.asking import fetch, go, panel
+from services.gateway.pages.asking import ServiceRefusal, fetch, go, panel
 from services.gateway.pages.rendering import render
 from services.gateway.session import Visitor, signed_in, visitor_of
 from services.gateway.texts import _
@@ -18,6 +18,7 @@ pages = web.RouteTableDef()
 Bar = dict[str, Any]
 
 _NUMBER_LENGTH = 10
+_MISTYPED = "check_number"
 _SITES_SHOWN = 6
 
 
@@ -65,10 +66,22 @@ def _bar(label: str, count: int, *, look: str = "", **filters: str) -> Bar:
 
 @pages.get("/find")
 async def find(request: web.Request) -> web.Response:
-    """A case number leads to its case, any other text to the list filtered by it."""
-    await signed_in(request)
+    """A case number leads to its case, and a mistyped one there to be told so; any other text to the filtered list."""
+    visitor = await signed_in(request)
     wanted = request.query.get("q", "").strip()
     digits = "".join(wanted.split()).replace("-", "")
-    if len(digits) == _NUMBER_LENGTH and digits.isascii() and digits.isdigit():
+    is_number = len(digits) == _NUMBER_LENGTH and digits.isascii() and digits.isdigit()
+    if is_number and not await _is_known_otherwise(request, visitor, wanted, digits=digits):
         return go(f"/cases/{digits}")
     return go(str(request.rel_url.with_path("/cases").with_query({"q": wanted} if wanted else {})))
+
+
+async def _is_known_otherwise(request: web.Request, visitor: Visitor, typed: str, *, digits: str) -> bool:
+    """Whether ten digits, whose check digit is no case number's, are to be found as something else."""
+    try:
+        await panel(fetch(request, visitor, "cases", f"/cases/{digits}"))
+    except ServiceRefusal as refusal:
+        if refusal.code == _MISTYPED:
+            found = await panel(fetch(request, visitor, "cases", "/cases", {"q": typed, "limit": 1}))
+            return bool(found and found["items"])
+    return False
