@@ -1,4 +1,4 @@
-"""Queries and indexes of cases, and of the copies that they are made from; every read says for whom."""
+"""Queries and indexes of cases; every read says for whom."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -23,8 +23,6 @@ from shared.schemas.cases import AgentCaseQuery, CaseQuery
 from shared.serials import normal_serial
 
 CASES = Documents("cases", Case, appended={"new_entries": "history"})
-USERS, COMPANIES, SITES = "user_copies", "company_copies", "site_copies"
-PRODUCTS, DEVICES, AGREEMENTS = "product_copies", "device_copies", "agreement_copies"
 
 SORTS = {
     "number": "number",
@@ -81,11 +79,6 @@ async def create_indexes(db: Database) -> None:
     # Words as they are written: stems and stop words of one language would be wrong for the other.
     texts = [("problem.title", TEXT), ("problem.description", TEXT)]
     await cases.create_index(texts, name="text", default_language="none")
-    await db[USERS].create_index([("company_id", ASCENDING), ("login_email", ASCENDING)])
-    await db[DEVICES].create_index("serial", unique=True)
-    await db[DEVICES].create_index("agreement_ids")
-    await db[PRODUCTS].create_index("product_number", unique=True)
-    await db[AGREEMENTS].create_index([("company_id", ASCENDING), ("said", ASCENDING)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,30 +361,6 @@ async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
         cursor=query.cursor,
         hidden=_LIST_HIDES,
     )
-
-
-# Local copies
-
-
-async def find_copy(db: Database, collection: str, wanted: Document) -> Document | None:
-    """A copy of another service's document that is not deleted, or None."""
-    return await db[collection].find_one({**wanted, "deleted": False})
-
-
-async def find_pins(db: Database, company_id: UUID) -> list[Document] | None:
-    """The PINs that the vendor assigned to a company; None while the company is not known."""
-    company = await find_copy(db, COMPANIES, {"_id": company_id})
-    return None if company is None else company.get("pins", [])
-
-
-async def find_agreements(db: Database, agreement_ids: list[UUID]) -> list[Document]:
-    """The copies of these agreements, as far as they are known; a deleted one is known too."""
-    return await db[AGREEMENTS].find({"_id": {"$in": agreement_ids}}).to_list(None)
-
-
-async def find_devices_of(db: Database, agreement_id: UUID) -> list[Document]:
-    """The copies of the devices that cite an agreement."""
-    return await db[DEVICES].find({"agreement_ids": agreement_id, "deleted": False}).to_list(None)
 
 
 async def find_unverified(db: Database, *, company_id: UUID, serials: list[str]) -> list[Case]:

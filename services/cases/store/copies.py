@@ -1,0 +1,40 @@
+"""Queries and indexes of the copies that cases are made from: other services' documents, as their events told them."""
+
+from uuid import UUID
+
+from pymongo import ASCENDING
+
+from shared.mongo import Database, Document
+
+USERS, COMPANIES, SITES = "user_copies", "company_copies", "site_copies"
+PRODUCTS, DEVICES, AGREEMENTS = "product_copies", "device_copies", "agreement_copies"
+
+
+async def create_indexes(db: Database) -> None:
+    """What the queries below search by."""
+    await db[USERS].create_index([("company_id", ASCENDING), ("login_email", ASCENDING)])
+    await db[DEVICES].create_index("serial", unique=True)
+    await db[DEVICES].create_index("agreement_ids")
+    await db[PRODUCTS].create_index("product_number", unique=True)
+    await db[AGREEMENTS].create_index([("company_id", ASCENDING), ("said", ASCENDING)])
+
+
+async def find_copy(db: Database, collection: str, wanted: Document) -> Document | None:
+    """A copy of another service's document that is not deleted, or None."""
+    return await db[collection].find_one({**wanted, "deleted": False})
+
+
+async def find_pins(db: Database, company_id: UUID) -> list[Document] | None:
+    """The PINs that the vendor assigned to a company; None while the company is not known."""
+    company = await find_copy(db, COMPANIES, {"_id": company_id})
+    return None if company is None else company.get("pins", [])
+
+
+async def find_agreements(db: Database, agreement_ids: list[UUID]) -> list[Document]:
+    """The copies of these agreements, as far as they are known; a deleted one is known too."""
+    return await db[AGREEMENTS].find({"_id": {"$in": agreement_ids}}).to_list(None)
+
+
+async def find_devices_of(db: Database, agreement_id: UUID) -> list[Document]:
+    """The copies of the devices that cite an agreement."""
+    return await db[DEVICES].find({"agreement_ids": agreement_id, "deleted": False}).to_list(None)
