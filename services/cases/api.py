@@ -1,9 +1,9 @@
 """HTTP of cases: parse, call, answer."""
 
 from dataclasses import asdict
-from datetime import UTC
 from typing import Any
 from uuid import uuid5
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -28,7 +28,7 @@ from shared.schemas.cases import (
     FacetsAnswer,
     SubmitCase,
 )
-from shared.sheets import CONTENT_TYPE, write_sheet
+from shared.sheets import CONTENT_TYPE
 from shared.web import CLOCK, DATABASE, actor_of, answer, intent_of, read_body, read_query, send_file
 
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)
@@ -88,8 +88,8 @@ async def export_cases(request: web.Request) -> web.StreamResponse:
     actor = actor_of(request)
     query = read_query(request, CaseQuery)
     store.read_order(query.sort)  # refused while a refusal can still be answered
-    sheet = write_sheet("Cases", export.COLUMNS, export.each_row(request.app[DATABASE], actor, query))
-    name = f"cases-{request.app[CLOCK]().astimezone(UTC):%Y-%m-%d}.xlsx"
+    sheet = export.write_cases(request.app[DATABASE], actor, query)
+    name = f"cases-{request.app[CLOCK]().astimezone(ZoneInfo(actor.time_zone)):%Y-%m-%d}.xlsx"
     return await send_file(request, sheet, name=name, content_type=CONTENT_TYPE)
 
 

@@ -288,7 +288,7 @@ async def test_the_export_has_one_text_row_per_case_and_no_formula(cases: CasesA
     ana = an_actor()
     await cases.submitted(ana, title='=HYPERLINK("http://evil.example")', own_reference="+1")
     rows = await export(cases, ana)
-    assert rows[0][:4] == ["Number", "Title", "Status", "Severity"]
+    assert rows[0][:4] == ["Case", "Title", "Status", "Severity"]
     answer = await cases.call("GET", "/cases.xlsx", ana)
     sheet = openpyxl.load_workbook(io.BytesIO(answer.body)).active
     assert sheet is not None
@@ -302,6 +302,42 @@ async def test_a_text_that_no_sheet_can_hold_is_exported_without_its_odd_charact
         {"company_id": ana.company_id}, {"$set": {"problem.title": "It\ufffe \x0bsmokes\uffff"}}
     )
     assert [row[1] for row in await export(cases, ana)] == ["Title", "It smokes"]
+
+
+@pytest.mark.parametrize(
+    ("role", "language", "words"),
+    [
+        (Role.COMPANY_ADMIN, "en", ["Waiting for you", "High", "You", "Coverage not known yet"]),
+        (Role.COMPANY_ADMIN, "fr", ["En attente de votre réponse", "Haute", "Vous", "Couverture pas encore connue"]),
+        (Role.AGENT, "fr", ["En attente du client", "Haute", "Client", "Couverture pas encore connue"]),
+    ],
+)
+async def test_the_export_is_in_the_words_and_the_time_of_whoever_reads_it(
+    cases: CasesApi, agent: Actor, *, role: Role, language: str, words: list[str]
+) -> None:
+    ana, serial = an_actor(), a_serial()
+    number = (await cases.submitted(ana, serial=serial, severity=2))["number"]
+    version = (await cases.agent_act(number, agent, action="take")).body["version"]
+    await cases.agent_act(number, agent, action="set_status", version=version, status="waiting_customer")
+    at = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+    await cases.db["cases"].update_one({"number": number}, {"$set": {"created_at": at}})
+    reader = an_actor(role, company_id=ana.company_id, language=language, time_zone="Europe/Paris")
+    headings, row = await export(cases, reader, serial=serial)
+    assert headings == (FRENCH_HEADINGS if language == "fr" else ENGLISH_HEADINGS)
+    assert [row[column] for column in (2, 3, 4, 12)] == words
+    assert row[14] == datetime(2026, 11, 23, 0, 30)  # noqa: DTZ001  # a sheet's times have no zone of their own
+
+
+ENGLISH_HEADINGS = [
+    *("Case", "Title", "Status", "Severity", "Whose turn", "Product", "Product number", "Serial number", "Site"),
+    *("Company", "Submitted by", "Your reference", "Coverage", "Covered until"),
+    *("Created (Europe/Paris)", "Updated (Europe/Paris)"),
+]
+FRENCH_HEADINGS = [
+    *("Dossier", "Titre", "État", "Gravité", "À qui d’agir", "Produit", "Numéro de produit", "Numéro de série"),
+    *("Site", "Société", "Transmis par", "Votre référence", "Couverture", "Couvert jusqu’au"),
+    *("Créé (Europe/Paris)", "Mis à jour (Europe/Paris)"),
+]
 
 
 @asynccontextmanager

@@ -1,0 +1,40 @@
+"""Every word of an exported sheet is translated, and as on the portal's pages."""
+
+from pathlib import Path
+
+from babel.messages.extract import extract_from_file
+from babel.messages.pofile import read_po
+
+import services.cases
+import services.gateway
+from services.cases import export
+from services.gateway import words
+from tests.builders import an_actor
+
+# What no page says by itself.
+_ONLY_HERE = {"Cases", "Covered until"}
+
+
+def test_every_text_has_its_french() -> None:
+    used = {text for _line, text, *_ in extract_from_file("python", export.__file__, keywords={"_": None})}
+    french = _french(services.cases.__file__)
+    assert used == french.keys()
+    assert all(french.values())
+
+
+def test_a_sheet_says_it_in_the_french_of_the_pages() -> None:
+    french, pages = _french(services.cases.__file__), _french(services.gateway.__file__)
+    assert {text: french[text] for text in french.keys() - _ONLY_HERE} == {
+        text: pages[text] for text in pages.keys() & french.keys()
+    }
+
+
+def test_a_sheet_calls_codes_as_the_pages_do() -> None:
+    reader = export._reader(an_actor())
+    assert {status.value: text for status, text in reader.statuses.items()} == dict(words.statuses)
+    assert {str(severity): text for severity, text in reader.severities.items()} == dict(words.severities)
+
+
+def _french(service: str) -> dict[str, str]:
+    with (Path(service).parent / "locale" / "fr.po").open("rb") as file:
+        return {str(message.id): str(message.string) for message in read_po(file, locale="fr") if message.id}
