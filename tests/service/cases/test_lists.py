@@ -1,0 +1,147 @@
+"""What lists filter, sort and count by: each by its value, on the right side and the wrong one."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from shared.actor import Actor
+from tests.builders import an_actor
+from tests.service.cases.conftest import CasesApi, site_state
+
+DAY = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+async def changed(cases: CasesApi, number: str, **fields: Any) -> None:
+    """The case as if all this had happened to it."""
+    await cases.db["cases"].update_one({"number": number}, {"$set": fields})
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"created_from": "2026-11-22"}, "first last after"),
+        ({"created_to": "2026-11-22"}, "before first last"),
+        ({"created_from": "2026-11-22", "created_to": "2026-11-22"}, "first last"),
+        ({"created_from": "2026-11-24"}, ""),
+        ({"created_to": "2026-11-20"}, ""),
+    ],
+    ids=str,
+)
+async def test_a_period_holds_both_of_its_days_whole(cases: CasesApi, *, query: dict[str, str], found: str) -> None:
+    ana = an_actor()
+    moment = timedelta(milliseconds=1)
+    for title, at in {
+        "before": DAY - moment,
+        "first": DAY,
+        "last": DAY + timedelta(days=1) - moment,
+        "after": DAY + timedelta(days=1),
+    }.items():
+        await changed(cases, (await cases.submitted(ana, title=title))["number"], created_at=at)
+    listed = (await cases.call("GET", "/cases", ana, params={**query, "sort": "created_at"})).body["items"]
+    assert [case["title"] for case in listed] == found.split()
+
+
+HOURS = [DAY + timedelta(hours=hour) for hour in range(4)]
+# Where each column stands in a case, and four values in their order.
+COLUMNS: dict[str, tuple[str, Sequence[Any]]] = {
+    "title": ("problem.title", "abcd"),
+    "status": ("status", ["cancelled", "closed", "in_progress", "new"]),
+    "severity": ("problem.severity", [1, 2, 3, 4]),
+    "product_name": ("equipment.product_name", ["Notebook", "Plotter", "Printer", "Scanner"]),
+    "serial": ("equipment.serial", ["CN1", "CN2", "CN3", "CN4"]),
+    "site_name": ("site_name", ["Brest", "Lyon", "Nantes", "Paris"]),
+    "company_name": ("company_name", ["Alpha", "Beta", "Gamma", "Omega"]),
+    "submitter": ("submitter.name", ["Ana", "Luc", "Mia", "Zoe"]),
+    "created_at": ("created_at", HOURS),
+    "updated_at": ("updated_at", HOURS),
+    # Whoever has had the turn for longest comes first.
+    "turn": ("turn_since", HOURS),
+}
+
+
+async def test_each_column_sorts_by_its_own_value(cases: CasesApi) -> None:
+    ana = an_actor()
+    numbers = [(await cases.submitted(ana))["number"] for _ in range(4)]
+    # No two columns have the cases in the same order, and none as they were made.
+    orders = dict(zip(COLUMNS, list(permutations(numbers))[1:], strict=False))
+    for column, (field, values) in COLUMNS.items():
+        for number, value in zip(orders[column], values, strict=True):
+            await changed(cases, number, **{field: value})
+    for column, order in {"number": tuple(numbers), **orders}.items():
+        assert await cases.listed(ana, sort=column) == list(order), column
+        assert await cases.listed(ana, sort=f"-{column}") == list(reversed(order)), column
+
+
+async def test_the_newest_activity_comes_first_unless_told_otherwise(cases: CasesApi) -> None:
+    ana = an_actor()
+    older, newer = [(await cases.submitted(ana))["number"] for _ in range(2)]
+    assert await cases.listed(ana) == [newer, older]
+    await cases.act(older, ana, action="comment", text="Any news?")
+    assert await cases.listed(ana) == [older, newer]
+
+
+async def test_counts_are_of_what_the_filters_leave(cases: CasesApi) -> None:
+    ana = an_actor()
+    lyon, nantes = site_state(ana.company_id), site_state(ana.company_id, name="Nantes")
+    for site in (lyon, nantes):
+        await cases.hear(site)
+    for severity, site in ((1, lyon), (1, nantes), (2, lyon), (2, lyon)):
+        number = (await cases.submitted(ana, severity=severity, site_id=str(site.site_id)))["number"]
+        if severity == 1:
+            await cases.act(number, ana, action="close", version=1, reason="works again", resolved=True)
+    number = (await cases.submitted(ana, severity=2, own_reference="PO-77"))["number"]
+    at_lyon, at_nantes, nowhere = (str(lyon.site_id), "Lyon"), (str(nantes.site_id), "Nantes"), ("", "")
+    everything = {
+        "status": {("new", "new"): 3, ("closed", "closed"): 2},
+        "severity": {("2", "2"): 3, ("1", "1"): 2},
+        "site": {at_lyon: 3, at_nantes: 1, nowhere: 1},
+    }
+    assert await counts(cases, ana) == everything
+    assert await counts(cases, ana, status="new") == {
+        "status": {("new", "new"): 3},
+        "severity": {("2", "2"): 3},
+        "site": {at_lyon: 2, nowhere: 1},
+    }
+    assert await counts(cases, ana, severity=1) == {
+        "status": {("closed", "closed"): 2},
+        "severity": {("1", "1"): 2},
+        "site": {at_lyon: 1, at_nantes: 1},
+    }
+    assert await counts(cases, ana, site_id=str(nantes.site_id)) == {
+        "status": {("closed", "closed"): 1},
+        "severity": {("1", "1"): 1},
+        "site": {at_nantes: 1},
+    }
+    assert await cases.listed(ana, q="PO-77") == [number]
+    assert (await counts(cases, ana, q="PO-77"))["site"] == {nowhere: 1}
+    later = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}"
+    assert await counts(cases, ana, created_to=later) == everything
+    assert await counts(cases, ana, created_from=later) == {"status": {}, "severity": {}, "site": {}}
+
+
+async def counts(cases: CasesApi, by: Actor, **query: Any) -> dict[str, dict[tuple[str, str], int]]:
+    """By status, severity and site: how many under each value and label, most first."""
+    answer = await cases.call("GET", "/cases/facets", by, params=query)
+    assert answer.status == 200, answer.body
+    for facets in answer.body.values():
+        assert [facet["count"] for facet in facets] == sorted((facet["count"] for facet in facets), reverse=True)
+    return {
+        name: {(facet["value"], facet["label"]): facet["count"] for facet in facets}
+        for name, facets in answer.body.items()
+    }
+
+
+async def test_a_site_filters_the_list_by_its_cases_only(cases: CasesApi) -> None:
+    ana = an_actor()
+    here, there = site_state(ana.company_id), site_state(ana.company_id)
+    for site in (here, there):
+        await cases.hear(site)
+    at_here = await cases.submitted(ana, site_id=str(here.site_id))
+    await cases.submitted(ana, site_id=str(there.site_id))
+    await cases.submitted(ana)
+    assert await cases.listed(ana, site_id=str(here.site_id)) == [at_here["number"]]
+    assert await cases.listed(ana, site_id=str(uuid7())) == []
