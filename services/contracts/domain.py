@@ -123,9 +123,10 @@ class Device:
         product: Product,
         company_id: UUID | None,
         site_id: UUID | None,
+        agreement_ids: tuple[UUID, ...],
         now: datetime,
     ) -> Self:
-        """A device that no agreement covers yet."""
+        """A device under the agreements that waited for it: listeners take its first state for all there is to say."""
         device = cls(
             id=device_id,
             version=1,
@@ -136,6 +137,7 @@ class Device:
             product_name=product.name,
             company_id=company_id,
             site_id=site_id,
+            agreement_ids=agreement_ids,
         )
         return replace(device, events=(device.changed_event(version=1, now=now),))
 

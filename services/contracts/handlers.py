@@ -43,7 +43,13 @@ async def add_device(db: Database, actor: Actor, body: NewDevice, *, intent: Int
     product = await _product_with_serials(db, body.product_number)
     await _require_owner(db, company_id=body.company_id, site_id=body.site_id)
     device = Device.new(
-        intent.id, serial=body.serial, product=product, company_id=body.company_id, site_id=body.site_id, now=now
+        intent.id,
+        serial=body.serial,
+        product=product,
+        company_id=body.company_id,
+        site_id=body.site_id,
+        agreement_ids=await store.find_waiting_agreements(db, body.serial, company_id=body.company_id),
+        now=now,
     )
     return await store.add_device(db, device, intent)
 

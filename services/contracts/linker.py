@@ -1,7 +1,8 @@
 """Links agreements to their devices in the background: one may cover thousands.
 
 Linking twice is harmless, so a claim needs no fence. A serial that no device has (yet), or whose device is another
-company's, stays in the agreement; it is looked for again every ten minutes, and at once when its device is added.
+company's, stays in the agreement; it is looked for again every ten minutes, and at once when its device is added,
+which names the agreement from its first version on.
 """
 
 import asyncio

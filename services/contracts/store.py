@@ -101,7 +101,7 @@ async def find_products(db: Database, query: ProductQuery) -> Page:
 
 
 async def add_device(db: Database, device: Device, intent: Intent) -> Device:
-    """DeviceExists when the serial is taken; agreements that waited for the device are linked at once."""
+    """DeviceExists when the serial is taken; agreements that wait for the device are looked at again at once."""
     try:
         added = await DEVICES.insert_once(db, device, intent)
     except DuplicateKeyError as error:
@@ -196,6 +196,15 @@ async def claim_agreement_to_link(db: Database) -> Document | None:
         return_document=ReturnDocument.AFTER,
     )
     return document
+
+
+async def find_waiting_agreements(db: Database, serial: str, *, company_id: UUID | None) -> tuple[UUID, ...]:
+    """The agreements that wait for this serial and may cover this owner's device, as `find_linkable_devices` says."""
+    wanted: Document = {"to_link": serial}
+    if company_id is not None:
+        wanted["company_id"] = {"$in": [None, company_id]}
+    found = db["agreements"].find(wanted, {"_id": 1})
+    return tuple([document["_id"] async for document in found])
 
 
 async def find_linkable_devices(db: Database, serials: Sequence[str], *, company_id: UUID | None) -> list[Device]:

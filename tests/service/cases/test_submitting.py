@@ -201,6 +201,19 @@ async def test_the_cases_that_wait_for_a_verdict_are_found_by_an_index(
     assert f"'indexName': '{index}'" in str(await cases.db["cases"].find(wanted).explain())
 
 
+async def test_a_case_between_its_agreement_and_its_device_gets_the_verdict_of_the_devices_first_state(
+    cases: CasesApi,
+) -> None:
+    ana, serial, contract = an_actor(), a_serial(), agreement()
+    await cases.hear(contract)
+    case = await cases.submitted(ana, serial=serial)
+    assert case["coverage"]["verdict"] == "unverified"
+    first = device(ana.company_id, serial, contract)
+    for event in (first, first.model_copy(update={"version": 2})):
+        await cases.hear(event)
+    assert (await cases.get(case["number"], ana)).body["coverage"]["verdict"] == "covered"
+
+
 async def test_an_older_state_of_a_device_never_overwrites_a_newer_one(cases: CasesApi) -> None:
     ana, serial = an_actor(), a_serial()
     newer = device(ana.company_id, serial, version=3, product_name="LaserPress 700")

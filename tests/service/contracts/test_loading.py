@@ -131,14 +131,31 @@ async def test_agreements_that_link_one_device_at_once_lose_none(contracts: Cont
     assert set(events[-1]["agreement_ids"]) == {agreement["id"] for agreement in agreements}
 
 
-async def test_a_device_that_comes_after_its_agreement_is_linked_then(contracts: Contracts) -> None:
-    serial = a_serial()
-    agreement = await contracts.an_agreement(serials=[serial])
-    assert agreement["to_link"] == 1
-    await contracts.a_device(serial=serial)
-    await contracts.linked(agreement)
+async def test_a_device_that_comes_after_its_agreements_names_them_in_the_first_that_is_said_of_it(
+    contracts: Contracts,
+) -> None:
+    serial, acme = a_serial(), await contracts.a_company()
+    agreements = [
+        await contracts.an_agreement(serials=[a_serial(), serial]),
+        await contracts.an_agreement(serials=[serial], company_id=str(acme)),
+        await contracts.an_agreement(serials=[serial], company_id=str(await contracts.a_company())),
+    ]
+    assert [agreement["to_link"] for agreement in agreements] == [2, 1, 1]
+    device = await contracts.a_device(acme, serial=serial)
+    await contracts.linked(agreements[1])
+    (event,) = await contracts.said("devices", device["id"])
+    assert set(event["agreement_ids"]) == {agreements[0]["id"], agreements[1]["id"]}
     found = await contracts.coverage(by=contracts.vendor, serial=serial)
     assert found["verdict"] == "covered"
+
+
+async def test_a_device_that_nobody_owns_yet_names_whichever_agreement_waits_for_it(contracts: Contracts) -> None:
+    serial = a_serial()
+    agreement = await contracts.an_agreement(serials=[serial], company_id=str(await contracts.a_company()))
+    device = await contracts.a_device(serial=serial)
+    await contracts.linked(agreement)
+    (event,) = await contracts.said("devices", device["id"])
+    assert event["agreement_ids"] == [agreement["id"]]
 
 
 async def test_an_agreement_never_covers_another_companys_device(contracts: Contracts) -> None:
