@@ -5,6 +5,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, BinaryIO
@@ -41,15 +42,22 @@ async def write_sheet(title: str, columns: Sequence[Column], rows: AsyncIterator
     loop = asyncio.get_running_loop()
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet(title)
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
     _prepare(sheet, columns)
     chunk: list[Sequence[Cell]] = []
-    async for row in rows:
-        chunk.append(row)
-        if len(chunk) == _CHUNK_ROWS:
-            await loop.run_in_executor(_writer, _append, sheet, chunk)
-            chunk = []
-    await loop.run_in_executor(_writer, _append, sheet, chunk)
-    return await loop.run_in_executor(_writer, _save, book)
+    try:
+        async for row in rows:
+            chunk.append(row)
+            if len(chunk) == _CHUNK_ROWS:
+                await loop.run_in_executor(_writer, _append, sheet, chunk)
+                chunk = []
+        await loop.run_in_executor(_writer, _append, sheet, chunk)
+        await loop.run_in_executor(_writer, book.save, file)
+    except BaseException:
+        # In the sheets' own thread, which may be in the middle of it: that one cannot be cancelled.
+        _writer.submit(_give_up, sheet, file)
+        raise
+    return file
 
 
 def _prepare(sheet: Any, columns: Sequence[Column]) -> None:  # openpyxl names no public type
@@ -83,7 +91,12 @@ def _safe(sheet: Any, value: Cell) -> object:
     return cell
 
 
-def _save(book: openpyxl.Workbook) -> BinaryIO:
-    file = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
-    book.save(file)
-    return file
+def _give_up(sheet: Any, file: BinaryIO) -> None:
+    """Removes the rows written so far, which openpyxl keeps in a file until it saves them or the process ends."""
+    # Files that stay open keep their room. Closing writes what is left, and the disk may be full.
+    with suppress(OSError):
+        file.close()
+    with suppress(Exception):
+        sheet.close()
+    with suppress(FileNotFoundError):
+        sheet._writer.cleanup()  # noqa: SLF001  # there is no public way
