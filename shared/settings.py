@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.mongo import Driver
 
@@ -15,6 +15,10 @@ _S = TypeVar("_S", bound="Settings")
 
 def _split(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
+
+
+def _without_default_port(url: str) -> str:
+    return url.removesuffix(":443" if url.startswith("https:") else ":80")
 
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -27,7 +31,9 @@ class Settings(BaseModel):
 
     secret_key: str = Field(alias="PORTICO_SECRET_KEY", min_length=32)
     log_level: str = Field("info", alias="PORTICO_LOG_LEVEL", pattern="^(debug|info|warning|error)$")
-    base_url: str = Field("http://localhost:8080", alias="PORTICO_BASE_URL", pattern=r"^https?://[^/\s]+$")
+    base_url: Annotated[str, AfterValidator(_without_default_port)] = Field(
+        "http://localhost:8080", alias="PORTICO_BASE_URL", pattern=r"^https?://[^/\s]+$"
+    )
     host: str = Field("127.0.0.1", alias="SERVICE_HOST")
 
 

@@ -43,6 +43,19 @@ def test_a_wrong_or_missing_setting_stops_the_start_and_is_named_without_its_val
     assert "short" not in said.replace(named, "")
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://portal.example:443", "https://portal.example"),
+        ("http://portal.example:80", "http://portal.example"),
+        ("https://portal.example:80", "https://portal.example:80"),
+        ("https://portal.example:8443", "https://portal.example:8443"),
+    ],
+)
+def test_a_port_that_goes_without_saying_is_not_said_in_links(given: str, kept: str) -> None:
+    assert read(ServiceSettings, GOOD | {"PORTICO_BASE_URL": given}).base_url == kept
+
+
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text(f"{TEST_SECRET}\n")
