@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -184,7 +185,9 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 
 def _chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
+    for name in ("google-chrome", "chromium", "chromium-browser"):
+        # Ubuntu's program of that name may be nothing but a word about a snap.
+        found = shutil.which(name)
+        if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
             return found
-    pytest.fail("No chromium was found. Install it (Debian: apt-get install chromium).")
+    pytest.fail("No chromium was found. Install it (Debian: apt-get install chromium; Ubuntu: Google Chrome).")

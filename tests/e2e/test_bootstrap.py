@@ -71,7 +71,9 @@ class Machine:
 def machine(tmp_path: Path) -> Machine:
     """Nothing but Python 3.11 and what every Linux has."""
     (tmp_path / "deploy" / "local").mkdir(parents=True)
-    shutil.copy(_SCRIPT, tmp_path / "deploy" / "local")
+    # What it says of the distribution is the machine's, too.
+    script = _SCRIPT.read_text(encoding="utf-8").replace("/etc/os-release", str(tmp_path / "os-release"))
+    (tmp_path / "deploy" / "local" / "bootstrap.sh").write_text(script, encoding="utf-8")
     (tmp_path / "requirements.lock").write_text("one==1\n", encoding="utf-8")
     (tmp_path / "bin").mkdir()
     for command in _EVERYWHERE:
@@ -128,6 +130,34 @@ def test_apt_without_a_network_is_one_sentence(machine: Machine, failing: str) -
     assert machine.run("run") == (1, [f"portico: {_LIBCURL} {sentence}"])
     machine.has("apt-get", "exit 0")
     assert machine.run("run") == (0, [])
+
+
+@pytest.fixture
+def ready_but_for_chromium(machine: Machine) -> Machine:
+    """Where everything that `make test` needs is there, except a browser."""
+    for command in ("mongod", "rabbitmq-server"):
+        machine.has(command, "exit 0")
+    machine.has("ldconfig", "echo 'libatomic.so.1 (libc6)'")
+    machine.has("apt-get", 'echo "$*" >>apt.calls')
+    return machine
+
+
+def test_chromium_is_installed_where_the_distribution_has_it(ready_but_for_chromium: Machine) -> None:
+    machine = ready_but_for_chromium
+    (machine.root / "os-release").write_text('NAME="Debian GNU/Linux"\nID=debian\n', encoding="utf-8")
+    assert machine.run("test") == (0, [])
+    assert machine.noted("apt.calls")[-1].endswith(" chromium")
+
+
+def test_on_ubuntu_another_browser_than_a_snap_is_asked_for_and_taken(ready_but_for_chromium: Machine) -> None:
+    machine = ready_but_for_chromium
+    (machine.root / "os-release").write_text('NAME="Ubuntu"\nID=ubuntu\nID_LIKE=debian\n', encoding="utf-8")
+    machine.has("chromium-browser", 'echo "It requires the chromium snap to be installed." >&2; exit 1')
+    sentence = "Chromium is needed for the browser tests, and Ubuntu has no package of it: install Google Chrome."
+    assert machine.run("test") == (1, [f"portico: {sentence}"])
+    assert machine.noted("apt.calls") == []
+    machine.has("google-chrome", "echo Google Chrome 140")
+    assert machine.run("test") == (0, [])
 
 
 # Python packages
