@@ -23,6 +23,8 @@ TYPED: web.RequestKey[Typed] = web.RequestKey("typed", dict)
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 1000
+_PAGE_SIZE = 200
+_MOST_ITEMS = 5_000
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
@@ -64,6 +66,20 @@ async def fetch(request: web.Request, visitor: Visitor, service: Service, path: 
     if not reply.ok:
         _refuse(reply)
     return reply.json()
+
+
+async def fetch_all(
+    request: web.Request, visitor: Visitor, service: Service, path: str, query: Mapping[str, object]
+) -> list[dict[str, Any]]:
+    """The items of a list, page by page; the first 5,000 of a longer one."""
+    items: list[dict[str, Any]] = []
+    wanted = {**query, "limit": _PAGE_SIZE}
+    while True:
+        page = await fetch(request, visitor, service, path, wanted)
+        items += page["items"]
+        if not page["next_cursor"] or len(items) >= _MOST_ITEMS:
+            return items
+        wanted["cursor"] = page["next_cursor"]
 
 
 async def panel(content: Awaitable[_T]) -> _T | None:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from services.gateway.clients import fill
 from services.gateway.forms import Form, Shape, Typed, refused, sentence_of, to_json
-from services.gateway.pages.asking import Sent, fetch, fresh_key, go, once, read_form, send
+from services.gateway.pages.asking import Sent, fetch, fetch_all, fresh_key, go, once, read_form, send
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.session import Visitor, refuse_without_csrf, signed_in
@@ -36,6 +36,7 @@ _DONE = Words(
         "revoked": N_("The invitation is withdrawn; its link no longer works."),
     }
 )
+_PAGE_SIZE = 50
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+")
 _INVITED_FIELD = re.compile(r"invitations\.(\d+)\.(\w+)")
 
@@ -44,13 +45,18 @@ def _new(**typed: str) -> Form:
     return Form({"idempotency_key": fresh_key()} | typed)
 
 
+def _paging(cursor: str) -> dict[str, object]:
+    return {"limit": _PAGE_SIZE} | ({"cursor": cursor} if cursor else {})
+
+
 # Sites
 
 
 async def _sites_page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
-    listed = await fetch(request, visitor, "identity", "/sites", {"limit": 200, "sort": "name"})
+    cursor = request.query.get("cursor", "")
+    listed = await fetch(request, visitor, "identity", "/sites", _paging(cursor) | {"sort": "name"})
     done = _DONE.get(request.query.get("done", ""))
-    return render("sites.html", visitor=visitor, status=status, form=form, sites=listed, done=done)
+    return render("sites.html", visitor=visitor, status=status, form=form, sites=listed, is_first=not cursor, done=done)
 
 
 @pages.get("/sites")
@@ -76,12 +82,13 @@ async def add_site(request: web.Request) -> web.Response:
 
 
 async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
+    cursor = request.query.get("cursor", "")
     listed, invited, known_sites = await asyncio.gather(
-        fetch(request, visitor, "identity", "/users", {"limit": 200}),
-        fetch(request, visitor, "identity", "/invitations", {"limit": 200}),
+        fetch(request, visitor, "identity", "/users", _paging(cursor)),
+        fetch_all(request, visitor, "identity", "/invitations", {}),
         sites_of(request, visitor),
     )
-    pending = [invitation for invitation in invited["items"] if invitation["state"] == "pending"]
+    pending = [invitation for invitation in invited if invitation["state"] == "pending"]
     done = _DONE.get(request.query.get("done", ""))
     return render(
         "users.html",
@@ -89,6 +96,7 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
         status=status,
         form=form,
         users=listed,
+        is_first=not cursor,
         pending=pending,
         sites=known_sites or [],
         done=done,

@@ -6,7 +6,7 @@ import re
 from aiohttp import web
 
 from services.gateway.forms import Form, Shape, Typed, from_json, refused, to_json
-from services.gateway.pages.asking import Sent, fetch, go, panel, read_form, send
+from services.gateway.pages.asking import Sent, fetch, fetch_all, go, panel, read_form, send
 from services.gateway.pages.rendering import render
 from services.gateway.session import SESSIONS, Visitor, refuse_without_csrf, signed_in
 from services.gateway.texts import N_, _
@@ -42,10 +42,8 @@ _STALE = 412
 
 async def sites_of(request: web.Request, visitor: Visitor) -> list[tuple[str, str]] | None:
     """The company's open sites to choose from, as id and name; None while identity is away."""
-    answer = await panel(fetch(request, visitor, "identity", "/sites", {"limit": 200, "sort": "name"}))
-    if answer is None:
-        return None
-    return [(site["id"], f"{site['name']}, {site['city']}") for site in answer["items"]]
+    sites = await panel(fetch_all(request, visitor, "identity", "/sites", {"sort": "name"}))
+    return None if sites is None else [(site["id"], f"{site['name']}, {site['city']}") for site in sites]
 
 
 async def _pins_of(request: web.Request, visitor: Visitor) -> list[tuple[str, str]] | None:

@@ -253,7 +253,7 @@ async def test_the_same_key_with_another_body_leads_to_the_case_that_was_made(po
 async def test_every_field_of_the_form_has_a_help_text(portal: House) -> None:
     portal["identity"].answers("GET /pins", says({"items": [a_pin("4711")]}))
     site = {"id": "019abc00-0000-7000-8000-000000000001", "name": "Lyon", "city": "Lyon"}
-    portal["identity"].answers("GET /sites", says({"items": [site]}))
+    portal["identity"].answers("GET /sites", says({"items": [site], "next_cursor": None}))
     answer = await portal.portal.get("/cases/new?serial=CNB7K2041X", headers=portal.signed_in())
     text = await answer.text()
     form = text[text.index("data-draft") : text.index("</form>", text.index("data-draft"))]

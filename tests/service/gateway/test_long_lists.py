@@ -1,0 +1,109 @@
+"""Lists that are longer than one page of a service."""
+
+import re
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.service.gateway.stand_ins import House, Json, Script, says
+
+
+def in_pages(items: list[Json], **also: Any) -> Script:
+    """Answers as a service does, with a cursor behind each page."""
+
+    async def script(request: web.Request) -> web.Response:
+        start, limit = int(request.query.get("cursor", "0")), int(request.query["limit"])
+        end = start + limit
+        cursor = str(end) if end < len(items) else None
+        return web.json_response({"items": items[start:end], "next_cursor": cursor, "total": len(items), **also})
+
+    return script
+
+
+def a_site(number: int) -> Json:
+    return {
+        "id": f"site-{number}",
+        "name": f"Site {number:03}",
+        "city": "Lyon",
+        "address_line_1": "1 rue de la Gare",
+        "address_line_2": "",
+        "postal_code": "69000",
+        "country": "FR",
+    }
+
+
+def a_user(number: int) -> Json:
+    return {"name": f"User {number:03}", "email": f"u{number}@example.com", "role": "member", "active": True}
+
+
+def an_invitation(number: int) -> Json:
+    return {
+        "id": f"invitation-{number}",
+        "email": f"guest{number}@example.com",
+        "role": "member",
+        "state": "pending",
+        "expires_at": "2026-11-29T09:00:00Z",
+    }
+
+
+@pytest.fixture
+def portal(house: House) -> House:
+    whole = {"total_is_lower_bound": False}
+    house["identity"].answers("GET /sites", in_pages([a_site(number) for number in range(1, 202)], **whole))
+    house["identity"].answers("GET /users", in_pages([a_user(number) for number in range(1, 61)], **whole))
+    house["identity"].answers("GET /invitations", in_pages([an_invitation(number) for number in range(1, 202)]))
+    house["identity"].answers("GET /profile", says({"site_id": "site-201", "version": 1}))
+    house["identity"].answers("GET /pins", says({"items": []}))
+    house["notifications"].answers("GET /notification-preferences", says({"case_emails": True, "kinds": {}}))
+    house["cases"].answers("GET /cases/facets", says({"status": [], "severity": [], "site": []}))
+    return house
+
+
+async def _page(house: House, path: str) -> str:
+    answer = await house.portal.get(path, headers=house.signed_in())
+    assert answer.status == 200
+    return await answer.text()
+
+
+async def _pages(house: House, path: str) -> list[str]:
+    """This page and those that *Next page* leads to."""
+    pages = [await _page(house, path)]
+    while found := re.search(r'href="([^"]+)" rel="next"', pages[-1]):
+        pages.append(await _page(house, found[1]))
+    return pages
+
+
+async def test_the_last_of_201_sites_can_be_chosen(portal: House) -> None:
+    assert '<option value="site-201" selected>Site 201, Lyon</option>' in await _page(portal, "/profile")
+    assert '<option value="site-201">Site 201, Lyon</option>' in await _page(portal, "/users")
+
+
+async def test_no_more_sites_are_fetched_than_a_list_can_offer(portal: House) -> None:
+    portal["identity"].answers("GET /sites", in_pages([a_site(number) for number in range(1, 5_402)]))
+    await _page(portal, "/profile")
+    assert len(portal["identity"].asked("GET /sites")) == 25
+
+
+async def test_all_sites_are_listed_page_by_page(portal: House) -> None:
+    pages = await _pages(portal, "/sites")
+    assert re.findall(r"<b>Site (\d+)</b>", "".join(pages)) == [f"{number:03}" for number in range(1, 202)]
+    assert "1–50 of 201" in pages[0]
+    assert "50 on this page, 201 in all" in pages[1]
+    assert "201–201 of 201" in pages[-1]
+    assert ["First page" in page for page in pages] == [False, True, True, True, True]
+
+
+async def test_all_users_are_listed_page_by_page_beside_all_pending_invitations(portal: House) -> None:
+    first, second = await _pages(portal, "/users")
+    assert re.findall(r"<b>User (\d+)</b>", first + second) == [f"{number:03}" for number in range(1, 61)]
+    assert "51–60 of 60" in second
+    for page in (first, second):
+        assert "guest201@example.com" in page
+        assert "<small>201</small>" in page
+
+
+async def test_a_page_of_a_list_that_is_not_counted_to_its_end_claims_no_place(portal: House) -> None:
+    rows: Json = {"items": [], "next_cursor": None, "total": 10_000, "total_is_lower_bound": True}
+    portal["cases"].answers("GET /cases", says(rows))
+    assert "0 on this page, 10,000+ in all" in await _page(portal, "/cases?cursor=behind")
