@@ -94,6 +94,7 @@ class _Found:
     certain: _Start | None = None
     look_alikes: tuple[_Start, ...] = ()
     products: tuple[dict[str, Any], ...] = ()
+    is_whole: bool = True  # else contracts did not answer everything
 
 
 @pages.get("/cases/new")
@@ -117,6 +118,8 @@ async def _look_up(request: web.Request, visitor: Visitor, wanted: str) -> _Foun
         _search(request, visitor, "/coverage", said=wanted),
         _search(request, visitor, "/products", q=wanted, limit="10"),
     )
+    is_whole = None not in (device, agreement, products)
+    device, agreement, products = device or {}, agreement or {}, products or {}
     if device.get("device"):
         return _Found(_Start("serial", device["device"]["serial"]))
     if agreement.get("agreements") or agreement.get("devices"):
@@ -124,13 +127,14 @@ async def _look_up(request: web.Request, visitor: Visitor, wanted: str) -> _Foun
     return _Found(
         look_alikes=tuple(_Start("serial", serial) for serial in device.get("did_you_mean", ())),
         products=tuple(products.get("items", ())),
+        is_whole=is_whole,
     )
 
 
-async def _search(request: web.Request, visitor: Visitor, path: str, **query: str) -> dict[str, Any]:
-    """Nothing, when the text cannot be what is searched for, or contracts is away."""
+async def _search(request: web.Request, visitor: Visitor, path: str, **query: str) -> dict[str, Any] | None:
+    """Nothing, when the text cannot be what is searched for; None while contracts is away."""
     try:
-        return await panel(fetch(request, visitor, "contracts", path, query)) or {}
+        return await panel(fetch(request, visitor, "contracts", path, query))
     except ServiceRefusal as refusal:
         if refusal.status != errors.Invalid.status:
             raise
@@ -208,12 +212,11 @@ def _pin_choices(pins: Sequence[Mapping[str, Any]], sites: Mapping[str, str]) ->
     return choices
 
 
-async def _open_cases(request: web.Request, visitor: Visitor, start: _Start) -> list[dict[str, Any]]:
+async def _open_cases(request: web.Request, visitor: Visitor, start: _Start) -> dict[str, Any] | None:
     if start.way != "serial":
-        return []
+        return None
     query = {"serial": start.value, "status": "open", "limit": 5}
-    answer = await panel(fetch(request, visitor, "cases", "/cases", query))
-    return list(answer["items"]) if answer else []
+    return await panel(fetch(request, visitor, "cases", "/cases", query))
 
 
 @pages.post("/cases")

@@ -1,0 +1,131 @@
+"""What pages say, above all where something is missing, away or too much."""
+
+import re
+
+import pytest
+
+from shared.coverage import Verdict
+from shared.schemas.contracts import CoverageAnswer
+from tests.service.gateway.stand_ins import House, Json, hangs_up, says
+
+A_CASE: Json = {
+    "number": "1000000009",
+    "title": "Paper jam in tray 3",
+    "description": "The printer jams on every second page.",
+    "troubleshooting": "",
+    "status": "in_progress",
+    "severity": 2,
+    "turn": "vendor",
+    "turn_since": "2026-11-22T09:00:00Z",
+    "version": 1,
+    "confidential": False,
+    "coverage": {"verdict": "not_covered", "until": None, "level": None},
+    "product_name": "LaserPress 600",
+    "product_number": "LP600",
+    "serial": "CNB7K2041X",
+    "said": None,
+    "created_at": "2026-11-22T09:00:00Z",
+    "updated_at": "2026-11-22T09:00:00Z",
+    "closed_at": None,
+    "submitter": {"user_id": "1", "name": "Ana Duarte"},
+    "assignee": None,
+    "own_reference": "",
+    "problem_type": "",
+    "error_code": "",
+    "operating_system": "",
+    "contact": {"first_name": "Luc", "last_name": "Petit", "email": "luc@example.com", "phone": "+33472000000"},
+    "secondary_contact": None,
+    "preferred_channel": "phone",
+    "preferred_hours": "",
+    "site_name": "Lyon",
+    "equipment_address": {
+        "company_name": "Acme SA",
+        "address_line_1": "1 rue de la Gare",
+        "address_line_2": "",
+        "postal_code": "69000",
+        "city": "Lyon",
+        "region": "",
+        "country": "FR",
+    },
+    "parts_address": None,
+    "allowed_actions": [],
+    "history": [],
+}
+
+
+def a_list(*items: Json, total: int = 0, more: bool = False) -> Json:
+    cursor = "behind" if more else None
+    return {
+        "items": list(items),
+        "next_cursor": cursor,
+        "total": total or len(items),
+        "total_is_lower_bound": total >= 10_000,
+    }
+
+
+async def _page(house: House, path: str, *, status: int = 200) -> str:
+    answer = await house.portal.get(path, headers=house.signed_in())
+    assert answer.status == status
+    return await answer.text()
+
+
+@pytest.mark.parametrize("others", [(), ({"id": "site-2", "name": "Nantes", "city": "Nantes"},)])
+async def test_a_main_site_that_was_closed_stays_until_another_one_is_chosen(
+    house: House, others: tuple[Json, ...]
+) -> None:
+    house["identity"].answers("GET /profile", says({"site_id": "site-1", "version": 1}))
+    house["identity"].answers("GET /sites", says(a_list(*others)))
+    house["identity"].answers("GET /pins", says(a_list()))
+    house["notifications"].answers("GET /notification-preferences", says({"case_emails": True, "kinds": {}}))
+    page = await _page(house, "/profile")
+    assert '<option value="site-1" selected>' in page
+    assert "Your main site can no longer be chosen" in page
+
+
+@pytest.mark.parametrize(
+    ("script", "said", "unsaid"),
+    [
+        (hangs_up, "cannot be checked just now", "We know no device"),
+        (says({"items": [], "verdict": "unverified"}), "We know no device", "cannot be checked just now"),
+    ],
+)
+async def test_what_cannot_be_looked_up_is_not_called_unknown(
+    house: House, script: object, said: str, unsaid: str
+) -> None:
+    for path in ("/coverage", "/products"):
+        house["contracts"].answers(f"GET {path}", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
+    page = await _page(house, "/cases/new?q=CNB7K2041X")
+    assert said in page
+    assert unsaid not in page
+    assert 'href="/cases/new?serial=CNB7K2041X"' in page
+
+
+async def test_a_case_that_waits_for_parts_does_not_say_that_none_is_on_its_way(house: House) -> None:
+    house["cases"].answers("GET /cases/1000000009", says(A_CASE), says(A_CASE | {"status": "waiting_parts"}))
+    assert "no part is on its way" in await _page(house, "/cases/1000000009")
+    page = await _page(house, "/cases/1000000009")
+    assert "no part is on its way" not in page
+    assert "This case is waiting for parts." in page
+
+
+@pytest.mark.parametrize(("total", "said"), [(12, "12 cases"), (10_000, "10,000+ cases")])
+async def test_the_form_shows_some_open_cases_of_the_device_and_leads_to_all(
+    house: House, total: int, said: str
+) -> None:
+    for path in ("/profile", "/pins", "/sites"):
+        house["identity"].answers(f"GET {path}", says(a_list()))
+    coverage = CoverageAnswer(verdict=Verdict.UNVERIFIED)
+    house["contracts"].answers("GET /coverage", says(coverage.model_dump(mode="json")))
+    house["cases"].answers("GET /cases", says(a_list(*[A_CASE] * 5, total=total, more=True)))
+    page = await _page(house, "/cases/new?serial=CN%2B1")
+    assert f'<a href="/cases?serial=CN%2B1&amp;status=open">{said}</a>' in page
+
+
+async def test_the_start_page_writes_counts_as_the_reader_does(house: House) -> None:
+    house["cases"].answers("GET /cases", says(a_list(A_CASE, total=1_234)), says(a_list(A_CASE, total=10_000)))
+    house["cases"].answers("GET /cases/facets", says({"status": [], "severity": [], "site": []}))
+    counts = re.findall(r"All [\d,+]+ cases that wait|[\d,+]+ cases(?=<)", await _page(house, "/"))
+    assert sorted(counts) in (
+        ["1,234 cases", "All 10,000+ cases that wait"],
+        ["10,000+ cases", "All 1,234 cases that wait"],
+    )
