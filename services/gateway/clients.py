@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -188,24 +189,48 @@ class Services:
         visitor: Visitor | None,
         query: Query = None,
     ) -> web.StreamResponse:
-        """Passes a long GET on to whoever asked, chunk by chunk.
+        """Passes a long GET on to whoever asked, chunk by chunk, refusals included.
 
         5 s to the headers, 150 s from there to the body, which may have to be made first, 30 s between chunks.
         """
         async with self._opened(service, self._url(service, path, query), _proofs(visitor)) as source:
-            headers = _passed_back(source, (*PASSED_BACK, *_PASSED_BACK_WITH_FILES))
-            if source.content_length is not None:
-                headers["Content-Length"] = str(source.content_length)
-            response = web.StreamResponse(status=source.status, headers=headers)
-            response.headers[REQUEST_ID_HEADER] = origin.get().request_id
-            await response.prepare(request)
+            return await self._pass_back(request, service, source)
+
+    async def stream_unless_refused(
+        self,
+        request: web.Request,
+        service: Service,
+        path: str,
+        *,
+        visitor: Visitor | None,
+        query: Query = None,
+    ) -> web.StreamResponse | Reply:
+        """As `stream`, but a refusal is answered to the caller, within 5 s, and nothing has gone out."""
+        async with self._opened(service, self._url(service, path, query), _proofs(visitor)) as source:
+            if source.status == HTTPStatus.OK:
+                return await self._pass_back(request, service, source)
             try:
-                async for chunk in self._chunks(source):
-                    await response.write(chunk)
+                async with asyncio.timeout(self._deadlines.answer_s):
+                    return Reply(source.status, await source.read(), _passed_back(source))
             except (aiohttp.ClientError, TimeoutError) as error:
-                _log.warning("stream_broken", service=service, reason=type(error).__name__)
-                _break_off(request)
-            return response
+                raise _away(service, error) from error
+
+    async def _pass_back(
+        self, request: web.Request, service: Service, source: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        headers = _passed_back(source, (*PASSED_BACK, *_PASSED_BACK_WITH_FILES))
+        if source.content_length is not None:
+            headers["Content-Length"] = str(source.content_length)
+        response = web.StreamResponse(status=source.status, headers=headers)
+        response.headers[REQUEST_ID_HEADER] = origin.get().request_id
+        await response.prepare(request)
+        try:
+            async for chunk in self._chunks(source):
+                await response.write(chunk)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            _log.warning("stream_broken", service=service, reason=type(error).__name__)
+            _break_off(request)
+        return response
 
     async def upload(
         self,

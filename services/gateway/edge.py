@@ -28,6 +28,11 @@ def is_api(request: web.Request) -> bool:
     return request.path == "/api" or request.path.startswith("/api/")
 
 
+def _is_for_anybody(request: web.Request) -> bool:
+    """Stylesheets, modules and icons: the same for everybody, so caches may keep them."""
+    return request.path.startswith("/static/") or request.path == "/favicon.ico"
+
+
 @web.middleware
 async def _refuse_packed_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
     # Nobody needs them, and a few bytes of one can unpack to a gigabyte.
@@ -76,6 +81,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("X-Frame-Options", "DENY")
-    if is_api(request):
+    if not _is_for_anybody(request):
         response.headers.setdefault("Cache-Control", "no-store")
+    if is_api(request):
         response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -54,7 +54,7 @@ class Sent:
         return str(self.problem.get("code", "")) if self.problem else ""
 
 
-def _refuse(reply: Reply) -> None:
+def _refuse(reply: Reply) -> NoReturn:
     if reply.status == errors.NotSignedIn.status:
         raise errors.NotSignedIn
     raise ServiceRefusal(reply.status, read_problem(reply.body))
@@ -80,6 +80,16 @@ async def fetch_all(
         if not page["next_cursor"] or len(items) >= _MOST_ITEMS:
             return items
         wanted["cursor"] = page["next_cursor"]
+
+
+async def download(
+    request: web.Request, visitor: Visitor, service: Service, path: str, query: Query = None
+) -> web.StreamResponse:
+    """The file of a GET on its way to the browser; raises whatever the service refused with."""
+    got = await request.app[SERVICES].stream_unless_refused(request, service, path, visitor=visitor, query=query)
+    if isinstance(got, Reply):
+        _refuse(got)
+    return got
 
 
 async def panel(content: Awaitable[_T]) -> _T | None:

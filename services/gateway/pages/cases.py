@@ -8,9 +8,9 @@ from aiohttp import web
 from yarl import URL
 
 from services.gateway import words
-from services.gateway.clients import SERVICES, fill
+from services.gateway.clients import fill
 from services.gateway.forms import Form, Shape, Typed, refused, to_json
-from services.gateway.pages.asking import Sent, fetch, fresh_key, go, once, panel, send
+from services.gateway.pages.asking import Sent, download, fetch, fresh_key, go, once, panel, send
 from services.gateway.pages.rendering import render
 from services.gateway.pages.uploads import limits_of, read_form_with_files, with_fresh_upload_key
 from services.gateway.session import Visitor, signed_in
@@ -94,7 +94,7 @@ def _in_order(facets: list[dict[str, Any]]) -> list[dict[str, Any]]:
 async def export_cases(request: web.Request) -> web.StreamResponse:
     """The same rows over all pages, as an Excel file."""
     visitor = await signed_in(request)
-    return await request.app[SERVICES].stream(request, "cases", "/cases.xlsx", visitor=visitor, query=_wanted(request))
+    return await download(request, visitor, "cases", "/cases.xlsx", _wanted(request))
 
 
 # One case

@@ -54,7 +54,7 @@ async def _serve(request: web.Request) -> web.Response:
 
 
 async def _icon(_request: web.Request) -> web.Response:
-    raise web.HTTPMovedPermanently(static_url("favicon.svg"))
+    return web.Response(status=301, headers={"Location": static_url("favicon.svg")})
 
 
 def add_static(app: web.Application) -> None:

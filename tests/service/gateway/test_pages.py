@@ -6,7 +6,7 @@ import pytest
 
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
-from tests.service.gateway.stand_ins import House, Json, hangs_up, says
+from tests.service.gateway.stand_ins import House, Json, hangs_up, refuses, says
 
 A_CASE: Json = {
     "number": "1000000009",
@@ -129,3 +129,28 @@ async def test_the_start_page_writes_counts_as_the_reader_does(house: House) -> 
         ["1,234 cases", "All 10,000+ cases that wait"],
         ["10,000+ cases", "All 1,234 cases that wait"],
     )
+
+
+@pytest.mark.parametrize(("status", "code"), [(422, "invalid"), (403, "forbidden"), (503, "unavailable")])
+async def test_a_refused_export_is_a_page_with_the_same_status(house: House, status: int, code: str) -> None:
+    house["cases"].answers("GET /cases.xlsx", refuses(status, code, "status"))
+    answer = await house.portal.get("/cases.xlsx?status=nonsense", headers=house.signed_in())
+    assert (answer.status, answer.content_type) == (status, "text/html")
+    assert "Content-Disposition" not in answer.headers
+
+
+async def test_an_export_after_the_session_has_ended_leads_to_signing_in(house: House) -> None:
+    house["cases"].answers("GET /cases.xlsx", refuses(401, "not_signed_in"))
+    answer = await house.portal.get("/cases.xlsx", headers=house.signed_in(), allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (303, "/sign-in?next=%2Fcases.xlsx")
+
+
+async def test_what_is_somebodys_stays_out_of_caches_and_what_is_everybodys_may_be_kept(house: House) -> None:
+    house["cases"].answers("GET /cases.xlsx", says({}))
+    for path in ("/", "/cases.xlsx", "/nowhere", "/find?q=1"):
+        answer = await house.portal.get(path, headers=house.signed_in(), allow_redirects=False)
+        assert answer.headers["Cache-Control"] == "no-store", path
+    icon = await house.portal.get("/favicon.ico", allow_redirects=False)
+    assert "Cache-Control" not in icon.headers
+    picture = await house.portal.get(icon.headers["Location"])
+    assert "immutable" in picture.headers["Cache-Control"]
