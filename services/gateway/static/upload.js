@@ -120,7 +120,7 @@ function enhance(field) {
     request.addEventListener("error", () => failed(row, file.name, reasons.unreachable));
     request.addEventListener("timeout", () => failed(row, file.name, reasons.unreachable));
     request.open("POST", ENDPOINT);
-    request.timeout = 60_000;
+    request.timeout = 130_000; // longer than the gateway's own deadlines, whose refusal says more
     request.setRequestHeader("X-CSRF-Token", form.elements.csrf_token.value);
     request.setRequestHeader("Idempotency-Key", newKey());
     sending.set(row, request);

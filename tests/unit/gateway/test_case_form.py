@@ -1,7 +1,11 @@
 """The case form: what becomes of its fields, who is told, and the limits of files in words."""
 
+import re
+from pathlib import Path
 from typing import Any
 
+import services.gateway
+from services.gateway.clients import Deadlines
 from services.gateway.forms import Form
 from services.gateway.limits import Limits, size
 from services.gateway.pages.new_case import case_json, told_by_mail
@@ -72,3 +76,11 @@ def test_a_form_with_a_refused_file_keeps_what_was_typed_and_gets_another_key_fo
     assert form["upload_key"] not in {"", "old"}
     assert form.errors == {"attachment_ids": "a.exe: No.\nb.exe: No."}
     assert Posted(Form().typed).form.errors == {}
+
+
+def test_a_browser_waits_for_a_file_longer_than_the_gateway() -> None:
+    module = (Path(services.gateway.__file__).parent / "static" / "upload.js").read_text()
+    waits = re.search(r"request\.timeout = ([\d_]+);", module)
+    assert waits is not None
+    deadlines = Deadlines()
+    assert int(waits[1]) / 1000 > deadlines.upload_s + deadlines.answer_s
