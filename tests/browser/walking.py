@@ -42,6 +42,7 @@ class World:
             "verify": "/verify?email=ana@example.com",
             "invitation": f"/invitations/{self.invitation_code}",
             "invitation-gone": "/invitations/nothing",
+            "help": "/help",
             "components": "/components",
             "unsubscribe": "/unsubscribe/nothing",
         }

@@ -7,6 +7,7 @@ from services.gateway.pages.cases import pages as cases
 from services.gateway.pages.company import pages as company
 from services.gateway.pages.components import pages as components
 from services.gateway.pages.failures import error_pages
+from services.gateway.pages.help import pages as help_page
 from services.gateway.pages.language import in_the_readers_language
 from services.gateway.pages.language import pages as language
 from services.gateway.pages.new_case import pages as new_case
@@ -21,5 +22,5 @@ def add_pages(app: web.Application) -> None:
     # The last middleware is the innermost: it sees a refusal before the one that answers it as JSON.
     app.middlewares.extend((in_the_readers_language, error_pages))
     add_static(app)
-    for part in (start, language, account, profile, company, new_case, cases, unsubscribe, components):
+    for part in (start, language, account, profile, company, new_case, cases, unsubscribe, help_page, components):
         app.add_routes(part)

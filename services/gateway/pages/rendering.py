@@ -23,6 +23,8 @@ from shared.logging import origin
 # Nothing inline and nothing from elsewhere: a text that slipped through the escaping could still do nothing.
 _POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 
+VERSION = "0.1.0"  # that of pyproject.toml, which the image does not have
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -79,6 +81,7 @@ def _environment() -> Environment:
         "countries": countries,
         "time_zones": time_zones,
         "lists": words,
+        "version": VERSION,
     }
     return environment
 

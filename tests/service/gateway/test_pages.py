@@ -1,12 +1,14 @@
 """What pages say, above all where something is missing, away or too much."""
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
-from tests.service.gateway.stand_ins import House, Json, hangs_up, refuses, says
+from tests.service.gateway.stand_ins import TOKEN, House, Json, hangs_up, refuses, says
 
 A_CASE: Json = {
     "number": "1000000009",
@@ -154,3 +156,21 @@ async def test_what_is_somebodys_stays_out_of_caches_and_what_is_everybodys_may_
     assert "Cache-Control" not in icon.headers
     picture = await house.portal.get(icon.headers["Location"])
     assert "immutable" in picture.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("cookie", [{}, {"Cookie": f"portico={TOKEN}"}])
+async def test_the_help_is_for_anybody_and_says_whom_to_ask_for_the_role_of_administrator(
+    house: House, cookie: dict[str, str]
+) -> None:
+    answer = await house.portal.get("/help", headers=cookie)
+    page = await answer.text()
+    assert answer.status == 200
+    assert "For the role of company administrator, ask an administrator of your company as well" in page
+    assert "call your account manager at the vendor" in page
+
+
+async def test_every_page_leads_to_the_help_and_names_the_version(house: House) -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    footer = f'Version {project["version"]} · <a href="/help">Help</a></footer>'
+    assert footer in await _page(house, "/nowhere", status=404)
+    assert footer in await (await house.portal.get("/sign-in")).text()
