@@ -71,7 +71,7 @@ async def test_an_action_of_a_case_is_a_dialog_and_its_refusal_keeps_it_open(she
     await shell.get_by_role("link", name="Close", exact=True).click()
     dialog = shell.get_by_role("dialog", name="Close")
     await expect(dialog.get_by_label("Reason")).to_be_focused()
-    await dialog.get_by_role("link", name="Do nothing").click()
+    await dialog.get_by_role("link", name="Cancel").click()
     await expect(dialog).to_be_hidden()
     await expect(shell.locator("summary", has_text="Update this case")).to_be_focused()
     await shell.keyboard.press("Enter")

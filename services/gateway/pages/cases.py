@@ -183,7 +183,7 @@ def _refused_action(action: str, typed: Typed, sent: Sent) -> Form:
     match sent.code:
         case errors.StaleVersion.code:
             sentence = _(
-                "Somebody changed this case in the meantime. It now stands as shown; what you typed is still there."
+                "Somebody changed this case in the meantime. You see it as it is now; what you typed is still there."
             )
         case errors.IdempotencyKeyReused.code:
             sentence = _("This was sent before and has arrived: see the history. Sending it now does it once more.")

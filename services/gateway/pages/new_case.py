@@ -280,7 +280,7 @@ def _refused(typed: Typed, problem: Mapping[str, Any]) -> Form:
 def _valid_pins(current: Mapping[str, Any]) -> str:
     valid = ", ".join(f"{pin['pin']} ({pin['label']})" for pin in current.get("valid_pins", ()))
     if not valid:
-        return _("This PIN is not valid for this case, and none of your company is: leave it out.")
+        return _("This PIN is not valid for this case, and neither is any other of your company: leave it out.")
     return _("This PIN is not valid for this case. Valid are: %(pins)s.") % {"pins": valid}
 
 

@@ -24,7 +24,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// A link to a dialog opens it; "Do nothing" closes it and gives the focus back.
+// A link to a dialog opens it; the link at its end closes it and gives the focus back.
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[data-dialog]");
   if (link) {

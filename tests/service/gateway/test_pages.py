@@ -174,3 +174,10 @@ async def test_every_page_leads_to_the_help_and_names_the_version(house: House) 
     footer = f'Version {project["version"]} · <a href="/help">Help</a></footer>'
     assert footer in await _page(house, "/nowhere", status=404)
     assert footer in await (await house.portal.get("/sign-in")).text()
+
+
+async def test_no_link_out_of_a_dialog_reads_like_the_action_itself(house: House) -> None:
+    house["cases"].answers("GET /cases/1000000009", says(A_CASE | {"allowed_actions": ["close", "cancel"]}))
+    house["cases"].answers("GET /attachment-limits", refuses(404, "not_found"))
+    links = re.findall(r"data-dismiss>([^<]+)</a>", await _page(house, "/cases/1000000009"))
+    assert links == ["Cancel", "Keep the case as it is"]

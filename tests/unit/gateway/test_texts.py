@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 import services.gateway
 from services.gateway.pages.rendering import countries, country_name, time_zones
 from services.gateway.texts import _
-from services.gateway.words import severity_choices, statuses
+from services.gateway.words import severities, severity_choices, statuses
 from shared.i18n import preferred_language, reading_in
 
 _SERVICE = Path(services.gateway.__file__).parent
@@ -58,6 +58,36 @@ def test_french_sets_a_space_that_does_not_break_before_double_signs() -> None:
     assert wrong == []
 
 
+# The same thing has one name, on pages and in e-mails.
+_OTHER_FRENCH = (
+    r"\bclos(e|es)?\b|\bclore\b",  # clôturer
+    r"\bsupport\b",  # assistance
+    r"\bcode \(PIN|(?<!code )(?<!codes )(?<!\()\bPIN\b",  # code PIN
+    r"requête|numéro de demande",  # identifiant de demande
+    r"\btransmis par(?! moi)",  # émetteur
+)
+_OTHER_ENGLISH = r"\bgo on\b(?! slower)|\bdo nothing\b|type plate|\bspeak it\b|\bwhom we call\b|\bstands? (in|open)\b"
+
+
+@pytest.mark.parametrize("service", ["gateway", "notifications"])
+@pytest.mark.parametrize("variant", _OTHER_FRENCH)
+def test_the_french_of_pages_and_mails_has_one_word_for_one_thing(service: str, variant: str) -> None:
+    texts = [_PLACEHOLDER.sub("", text) for forms in _french(service).values() for text in forms]
+    assert [text for text in texts if re.search(variant, text, re.IGNORECASE)] == []
+
+
+def test_pages_and_mails_call_a_severity_the_same() -> None:
+    mails = {key.partition(" – ")[2]: forms[0] for key, forms in _french("notifications").items() if " – " in key}
+    english = dict(severities)
+    with reading_in("fr"):
+        french = {english[number].lower(): f"{number} – {text.lower()}" for number, text in severities.items()}
+    assert mails == french
+
+
+def test_english_is_not_written_word_for_word() -> None:
+    assert [one for one, _many in _texts() if re.search(_OTHER_ENGLISH, one, re.IGNORECASE)] == []
+
+
 @pytest.mark.parametrize("path", _TEMPLATES, ids=lambda path: path.name)
 def test_no_template_has_words_that_cannot_be_translated(path: Path) -> None:
     assert list(_bare_words(path.read_text())) == []
@@ -65,7 +95,7 @@ def test_no_template_has_words_that_cannot_be_translated(path: Path) -> None:
 
 def test_words_are_in_the_language_of_whoever_reads_them_now() -> None:
     with reading_in("fr"):
-        assert statuses["closed"] == "Clos"
+        assert statuses["closed"] == "Clôturé"
         assert severity_choices[0] == ("1", "1 Critique\u00a0: le travail est arrêté")
         assert _("My cases") == "Mes dossiers"
     with reading_in("en"):
@@ -109,9 +139,9 @@ def _texts() -> list[tuple[str, str]]:
     return sorted({(text, "") if isinstance(text, str) else (text[0], text[1]) for text in texts})
 
 
-def _french() -> dict[str, tuple[str, ...]]:
+def _french(service: str = "gateway") -> dict[str, tuple[str, ...]]:
     """Every text that has been translated, with its forms."""
-    with (_SERVICE / "locale" / "fr.po").open("rb") as file:
+    with (_SERVICE.parent / service / "locale" / "fr.po").open("rb") as file:
         catalogue: Catalog = read_po(file, locale="fr")
     found: dict[str, tuple[str, ...]] = {}
     for message in catalogue:
