@@ -54,6 +54,6 @@ def coverage_on(today: date, terms: Iterable[Term]) -> Coverage:
     last = max(running, key=lambda term: term.end)
     until = last.end
     for term in known:
-        if today < term.start <= until + timedelta(days=1):
+        if today < term.start and term.start - timedelta(days=1) <= until:
             until = max(until, term.end)
     return Coverage(Verdict.COVERED, last.level, until)

@@ -1,12 +1,14 @@
 """Lists by page: stable order, a cursor instead of page numbers, a total that is exact up to 10,000."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from bson import json_util
+from bson import encode, json_util
+from bson.errors import BSONError
 from pymongo import ASCENDING, DESCENDING
 
 from shared.errors import FieldError, Invalid
@@ -51,9 +53,11 @@ class Order:
         """The filter for what comes behind a cursor; Invalid when it is not one of this order's."""
         try:
             value, last_id = json_util.loads(urlsafe_b64decode(cursor), json_options=_OPTIONS)
-        except (Base64Error, ValueError, TypeError, KeyError) as error:
+            # Refuses what the driver could not put into a query: too large a number, half a character.
+            encode({"value": value, "last_id": last_id}, codec_options=_OPTIONS)
+        except (ArithmeticError, AttributeError, BSONError, KeyError, TypeError, ValueError) as error:
             raise Invalid.at("cursor", "cursor", "Use a cursor from the answer before.") from error
-        if isinstance(value, dict | list) or isinstance(last_id, dict | list):
+        if not (isinstance(value, _SORTED_BY) and isinstance(last_id, _SORTED_BY)):
             raise Invalid.at("cursor", "cursor", "Use a cursor from the answer before.")
         beyond = "$lt" if self.descending else "$gt"
         tie = {self.field: value, "_id": {beyond: last_id}}
@@ -75,6 +79,7 @@ class Order:
 
 
 _OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True, uuid_representation=4)
+_SORTED_BY = (str, int, UUID, datetime, type(None))
 
 
 async def find_page(  # a query has this many parts

@@ -29,6 +29,8 @@ def term(start: str, end: str, level: str = "basic", kind: str = "base_warranty"
             "2028-01-31",
             "basic",
         ),
+        # The last day there is: nothing can begin behind it.
+        ([term("2026-01-01", "9999-12-31"), term("2027-01-01", "2027-12-31", "gold")], "9999-12-31", "basic"),
     ],
 )
 def test_covered_until_the_last_day_of_the_unbroken_run(terms: list[Term], until: str, level: str) -> None:
