@@ -30,6 +30,7 @@ SAID = (
     N_("A case number has 10 digits; please check them."),
     N_("The case is closed."),
     N_("The case is open."),
+    N_("The case is new: it goes into progress first."),
     N_("The case was closed more than 14 days ago. Please create a follow-up."),
     N_("The case takes no further entries. Please create a follow-up."),
     N_("This product carries serial numbers: give the serial number."),

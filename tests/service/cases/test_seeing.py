@@ -335,7 +335,7 @@ ENGLISH_HEADINGS = [
 ]
 FRENCH_HEADINGS = [
     *("Dossier", "Titre", "État", "Gravité", "À qui d’agir", "Produit", "Numéro de produit", "Numéro de série"),
-    *("Site", "Société", "Transmis par", "Votre référence", "Couverture", "Couvert jusqu’au"),
+    *("Site", "Société", "Émetteur", "Votre référence", "Couverture", "Couvert jusqu’au"),
     *("Créé (Europe/Paris)", "Mis à jour (Europe/Paris)"),
 ]
 

@@ -19,7 +19,9 @@ async def test_what_is_wrong_with_one_of_many_addresses_is_said_in_the_readers_l
     house["identity"].answers("POST /session/resolve", says(session))
     house["identity"].answers("POST /invitations", _refuses_the_second_address)
     for path in ("/users", "/invitations", "/sites"):
-        house["identity"].answers(f"GET {path}", says({"items": [], "total": 0}))
+        house["identity"].answers(
+            f"GET {path}", says({"items": [], "next_cursor": None, "total": 0, "total_is_lower_bound": False})
+        )
     form = {"csrf_token": CSRF, "emails": "luc@example.com ana@example.com", "role": "member"}
     answer = await house.portal.post("/users", data=form, headers=house.signed_in())
     page = await answer.text()
