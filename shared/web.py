@@ -48,6 +48,9 @@ _requests = Counter("portico_http_requests_total", "Requests, by what became of 
 _seconds = Histogram("portico_http_request_seconds", "Time to the answer", ["method", "route"])
 
 _CHUNK_BYTES = 256 * 1024
+_MOST_ERRORS = 100
+# Behind so many wrong fields there is no person: listing them would hold up everybody else.
+_MOST_TOLD_APART = 1000
 _CALLER_LEFT = 499  # as nginx counts it; nobody gets this answer
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -135,10 +138,12 @@ def read_path(request: web.Request, name: str, kind: type[Any]) -> Any:  # the c
 
 
 def _refusal_of(error: ValidationError) -> Refusal:
+    if error.error_count() > _MOST_TOLD_APART:
+        return errors.Invalid.at("body", "too_many_errors", f"More than {_MOST_TOLD_APART} fields are wrong.")
     problems = error.errors(include_url=False)
     if any(problem["type"] == "json_invalid" for problem in problems):
         return errors.Malformed("The body is not valid JSON.")
-    return errors.Invalid(errors=tuple(_field_error(problem) for problem in problems))
+    return errors.Invalid(errors=tuple(_field_error(problem) for problem in problems[:_MOST_ERRORS]))
 
 
 def _field_error(problem: ErrorDetails) -> FieldError:

@@ -1,4 +1,4 @@
-"""Password hashes and password strength, in two threads of their own: the event loop never waits for them."""
+"""Password hashes and password strength, each in threads of their own: the event loop never waits for them."""
 
 import asyncio
 import unicodedata
@@ -17,11 +17,33 @@ _T = TypeVar("_T")
 SHORTEST = 10
 MOST_BYTES = 1024
 _LEAST_SCORE = 3
-# zxcvbn takes long for long input, and nothing is weak any more after this many characters.
-_SCORED_CHARACTERS = 72
-_THREADS = 2
-# Two threads do some hundred a second: whoever comes behind these would not be answered in time anyway.
-_MOST_WAITING = 200
+# zxcvbn takes a third of a second for so many characters, if they are chosen badly, and much longer for more. What is
+# strong by its beginning is strong; what begins weak is refused, whatever follows: its owner begins with other words.
+_SCORED_CHARACTERS = 20
+# Whoever comes behind so many would not be answered in time anyway: two threads do some hundred hashes a second.
+_HASHERS, _MOST_TO_HASH = 2, 200
+_SCORERS, _MOST_TO_SCORE = 1, 20
+
+
+class _Pool:
+    """Threads for one kind of work, for a bounded number of those who wait for it."""
+
+    def __init__(self, name: str, *, threads: int, most: int) -> None:
+        self.waiting = 0
+        self._most = most
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        if self.waiting >= self._most:
+            raise Unavailable("Too many people are signing in at this moment.")
+        self.waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self.waiting -= 1
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Passwords:
@@ -30,26 +52,27 @@ class Passwords:
     def __init__(self) -> None:
         """One in every process."""
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
-        self._waiting = 0
+        self._hashing = _Pool("hashing", threads=_HASHERS, most=_MOST_TO_HASH)
+        self._scoring = _Pool("scoring", threads=_SCORERS, most=_MOST_TO_SCORE)
         self._nobodys = self._hasher.hash("the password of nobody")
 
     async def hashed(self, password: str) -> str:
         """What to store of a password."""
-        return await self._run(lambda: self._hasher.hash(_normalised(password)))
+        return await self._hashing.run(lambda: self._hasher.hash(_normalised(password)))
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
         """Whether it is the password; takes as long for a login that does not exist (None)."""
-        right = await self._run(lambda: self._verify(password_hash or self._nobodys, password))
+        right = await self._hashing.run(lambda: self._verify(password_hash or self._nobodys, password))
         return right and password_hash is not None
 
     async def refuse_weak(self, password: str, *, known: tuple[str, ...] = ()) -> None:
         """Raises Invalid at `password` when it is short, or like `known` (address, names) or what everybody takes."""
-        await self._run(lambda: _refuse_weak(_normalised(password), known))
+        await self._scoring.run(lambda: _refuse_weak(_normalised(password), known))
 
     def close(self) -> None:
         """Stops the threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._hashing.close()
+        self._scoring.close()
 
     def _verify(self, password_hash: str, password: str) -> bool:
         normalised = _normalised(password)
@@ -59,15 +82,6 @@ class Passwords:
             return self._hasher.verify(password_hash, normalised)
         except (VerificationError, InvalidHashError):
             return False
-
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        if self._waiting >= _MOST_WAITING:
-            raise Unavailable("Too many people are signing in at this moment.")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._waiting -= 1
 
 
 def _normalised(password: str) -> str:
@@ -80,7 +94,8 @@ def _refuse_weak(password: str, known: tuple[str, ...]) -> None:
         raise Invalid.at("password", "password_too_short", f"Use at least {SHORTEST} characters.")
     if len(password.encode()) > MOST_BYTES:
         raise Invalid.at("password", "password_too_long", f"Use at most {MOST_BYTES} bytes.")
-    if zxcvbn(password[:_SCORED_CHARACTERS], user_inputs=[word for word in known if word])["score"] < _LEAST_SCORE:
+    beginnings = [word[:_SCORED_CHARACTERS] for word in known if word]
+    if zxcvbn(password[:_SCORED_CHARACTERS], user_inputs=beginnings)["score"] < _LEAST_SCORE:
         raise Invalid.at(
             "password",
             "password_too_weak",

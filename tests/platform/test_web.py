@@ -126,6 +126,15 @@ async def test_every_wrong_field_is_named(client: Client) -> None:
     }
 
 
+async def test_an_answer_names_a_hundred_wrong_fields_and_of_too_many_none(client: Client) -> None:
+    async def named(strange: int) -> list[str]:
+        async with client.post("/orders", json={f"strange{n}": 1 for n in range(strange)}) as response:
+            return [error["code"] for error in (await problem_of(response))["errors"]]
+
+    assert len(await named(900)) == 100
+    assert await named(2000) == ["too_many_errors"]
+
+
 async def test_lengths_are_refused_in_plain_words(client: Client) -> None:
     async def refused(text: str, files: list[str]) -> dict[str, tuple[str, str]]:
         names = ("plain", "cleaned", "secret")

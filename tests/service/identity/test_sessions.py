@@ -12,7 +12,7 @@ from shared.actor import Actor, Role
 from shared.errors import Unavailable
 from shared.signing import verifier
 from tests.builders import TEST_SECRET, Json, an_email
-from tests.service.identity.conftest import IdentityApi, Reply, invitation_code
+from tests.service.identity.conftest import PASSWORD, IdentityApi, Reply, invitation_code
 
 
 async def resolved(identity: IdentityApi, session: Reply, **headers: str) -> Reply:
@@ -296,7 +296,7 @@ async def test_a_whole_company_may_sign_in_from_one_client_at_once(identity: Ide
 
 async def test_passwords_do_not_hold_up_the_service(identity: IdentityApi) -> None:
     released = Event()
-    threads = [identity.passwords._threads.submit(released.wait, 30) for _ in range(2)]
+    threads = [identity.passwords._hashing._threads.submit(released.wait, 30) for _ in range(2)]
     waiting = asyncio.create_task(identity.sign_in(an_email()))
     try:
         assert (await identity.get("/healthz")).status == 200
@@ -310,10 +310,40 @@ async def test_passwords_do_not_hold_up_the_service(identity: IdentityApi) -> No
 
 async def test_more_sign_ins_than_can_be_answered_in_time_are_sent_away() -> None:
     passwords = Passwords()
-    passwords._waiting = 200
+    passwords._hashing.waiting = 200
     with pytest.raises(Unavailable):
         await passwords.matches(None, "x")
     passwords.close()
+
+
+async def test_who_thinks_up_a_password_holds_up_nobody_who_signs_in() -> None:
+    passwords = Passwords()
+    released = Event()
+    thinking = passwords._scoring._threads.submit(released.wait, 30)
+    passwords._scoring.waiting = 20
+    try:
+        with pytest.raises(Unavailable):
+            await passwords.refuse_weak(PASSWORD)
+        async with asyncio.timeout(10):
+            assert await passwords.matches(await passwords.hashed(PASSWORD), PASSWORD)
+    finally:
+        released.set()
+    assert thinking.result()
+    passwords.close()
+
+
+async def test_only_the_beginning_of_a_password_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    scored: list[str] = []
+
+    def watched(password: str, user_inputs: list[str]) -> dict[str, int]:
+        scored.extend([password, *user_inputs])
+        return {"score": 4}
+
+    monkeypatch.setattr("services.identity.passwords.zxcvbn", watched)
+    passwords = Passwords()
+    await passwords.refuse_weak("4@({[<369!1|0$5+7%2" * 3, known=("ana.duarte.de.sousa@example.com", ""))
+    passwords.close()
+    assert scored == ["4@({[<369!1|0$5+7%24", "ana.duarte.de.sousa@"]
 
 
 @pytest.mark.parametrize(
