@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import idna
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.notifications.brand import Brand
@@ -128,7 +129,8 @@ def wire_address(email: str) -> str:
     """The address as mail servers write it: a domain with letters beyond ASCII in its IDNA form."""
     local, _, domain = email.rpartition("@")
     try:
-        return f"{local}@{domain.encode('idna').decode()}"
+        # IDNA 2008, as addresses are checked by: Python's own codec makes another domain of ß and ς.
+        return f"{local}@{idna.encode(domain).decode()}"
     except UnicodeError as error:
         raise UnusableAddress from error
 
