@@ -19,6 +19,7 @@ _LEFT_IN_ENGLISH = {
     "The API alone has it: pages send what it asks for.": {
         "A part may not have parts of its own.",
         "At most 10 parts are read.",
+        "More than 1000 fields are wrong.",
         "Name each file once.",
         "Only parts named file are read.",
         "Send If-Match with the ETag you read.",
