@@ -14,6 +14,7 @@ from services.gateway.session import SESSIONS, OldForm, Visitor, refuse_cross_si
 from services.gateway.texts import _
 from shared import errors
 from shared.errors import Refusal
+from shared.i18n import language, reading_in
 
 # The token is put in anew, and nobody's password belongs into a page.
 _LEFT_OUT = frozenset({"csrf_token", "password"})
@@ -57,7 +58,9 @@ async def kept_over_sign_in(request: web.Request, typed: Typed, token: str) -> w
         visitor = await request.app[SESSIONS].visitor(request.app[SERVICES], token)
     except errors.Unavailable:
         visitor = None
-    return _page(visitor, local_path(typed.get(_PATH)), kept, _("You are signed in again."), status=200)
+    # The request itself came from nobody: only now is it known what this person reads.
+    with reading_in(visitor.user.language if visitor else language()):
+        return _page(visitor, local_path(typed.get(_PATH)), kept, _("You are signed in again."), status=200)
 
 
 def _page(visitor: Visitor | None, path: str, typed: Typed, sentence: str, *, status: int) -> web.Response:

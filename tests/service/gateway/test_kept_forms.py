@@ -121,6 +121,17 @@ async def test_what_was_typed_outlives_the_session(house: House, *, as_multipart
     assert status == 303
 
 
+async def test_what_is_kept_is_shown_in_the_language_of_whoever_signed_in(house: House) -> None:
+    session = a_session()
+    session["user"]["language"] = "fr"
+    house["identity"].answers("POST /session", says(session | {"session_token": NEW_TOKEN}, status=201))
+    house["identity"].answers("POST /session/resolve", says(session))
+    _, page = await post(house, "/cases/1000000009", COMMENT)
+    _, page = await post(house, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"})
+    assert '<html lang="fr">' in page
+    assert "Envoyer à nouveau" in page
+
+
 async def test_a_form_that_is_older_than_its_session_can_be_sent_with_one_press(house: House) -> None:
     status, page = await post(house, "/cases/1000000009", COMMENT | {"csrf_token": "of-an-old-session"}, token=TOKEN)
     assert status == 403
