@@ -37,6 +37,14 @@ class _Contained(ABC):
         self._engine.kill()
         self._engine.wait()
 
+    def freeze(self) -> None:
+        """Stop it where it is."""
+        self._engine.pause()
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._engine.unpause()
+
     async def restart(self) -> None:
         """Start again after a kill, or stop first; ready when it returns."""
         await asyncio.to_thread(self._engine.stop, timeout=30)
@@ -95,14 +103,6 @@ class ContainedRabbitMQ(_Contained):
             # As the engine's client takes it: for this machine only.
             container.ports[str(inside)] = ("127.0.0.1", outside)  # type: ignore[assignment]
         super().__init__(container)
-
-    def freeze(self) -> None:
-        """Stop it where it is."""
-        self._engine.pause()
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        self._engine.unpause()
 
     async def control(self, *words: str) -> str:
         """Run rabbitmqctl against this node; returns what it prints."""

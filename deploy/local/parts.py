@@ -90,6 +90,14 @@ class Mongod:
         """Kill -9."""
         self.child.kill()
 
+    def freeze(self) -> None:
+        """Stop it where it is."""
+        self.child.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.child.send(signal.SIGCONT)
+
     async def restart(self) -> None:
         """Start again after a kill, or stop first; ready when it returns."""
         await self.stop()

@@ -1,7 +1,6 @@
 """Both drivers of the database do the same for those who speak to it: the stores, the relay, the lists."""
 
 import asyncio
-import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -222,11 +221,11 @@ async def test_a_database_that_is_gone_or_frozen_is_said_to_be_away_in_time(own_
         await _all_are_away(both)
         await own_mongod.restart()
         assert [await db["rows"].count_documents({}) for db in both] == [1, 1]
-        own_mongod.child.send(signal.SIGSTOP)
+        own_mongod.freeze()
         try:
             await _all_are_away(both)
         finally:
-            own_mongod.child.send(signal.SIGCONT)
+            own_mongod.thaw()
         for db in both:
             await asyncio.wait_for(db["rows"].update_one({"_id": 0}, {"$inc": {"n": 1}}), AWAY_WITHIN_S)
 
