@@ -188,24 +188,12 @@ class Services:
         *,
         visitor: Visitor | None,
         query: Query = None,
-    ) -> web.StreamResponse:
-        """Passes a long GET on to whoever asked, chunk by chunk, refusals included.
-
-        5 s to the headers, 150 s from there to the body, which may have to be made first, 30 s between chunks.
-        """
-        async with self._opened(service, self._url(service, path, query), _proofs(visitor)) as source:
-            return await self._pass_back(request, service, source)
-
-    async def stream_unless_refused(
-        self,
-        request: web.Request,
-        service: Service,
-        path: str,
-        *,
-        visitor: Visitor | None,
-        query: Query = None,
     ) -> web.StreamResponse | Reply:
-        """As `stream`, but a refusal is answered to the caller, within 5 s, and nothing has gone out."""
+        """Passes a long GET on to whoever asked, chunk by chunk; a refusal is answered here, and nothing has gone out.
+
+        5 s to the headers, 150 s from there to the body, which may have to be made first, 30 s between chunks, and 5 s
+        for a refusal.
+        """
         async with self._opened(service, self._url(service, path, query), _proofs(visitor)) as source:
             if source.status == HTTPStatus.OK:
                 return await self._pass_back(request, service, source)

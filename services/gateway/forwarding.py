@@ -92,13 +92,14 @@ async def forward(request: web.Request, route: Route) -> web.Response:
 async def stream(request: web.Request, route: Route) -> web.StreamResponse:
     """Asks the owner for a file, and passes it on while it is being made."""
     visitor = await allowed_visitor(request, route)
-    return await request.app[SERVICES].stream(
+    got = await request.app[SERVICES].stream(
         request,
         route.service,
         inner_path(request, route),
         visitor=visitor,
         query=request.rel_url.raw_query_string or None,
     )
+    return answer_of(got) if isinstance(got, Reply) else got
 
 
 async def upload(request: web.Request, route: Route) -> web.Response:

@@ -20,7 +20,10 @@ _REASONS = {
     "content_mismatch": N_("What is in the file does not fit the ending of its name."),
     # What a page that sends files by itself may have to say.
     "signed_out": N_("You are no longer signed in. Send the form: you can sign in then, and what you typed is kept."),
-    "csrf": N_("You have signed in again since this page was opened. Send the form first: what you typed is kept."),
+    "csrf": N_(
+        "You have signed in again, or changed the company, since this page was opened. Send the form first: "
+        "what you typed is kept."
+    ),
     "unreachable": N_("The file could not be sent. Check the connection, then choose it again."),
     "unavailable": N_("Files cannot be sent at the moment. Please try again shortly."),
 }

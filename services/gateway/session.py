@@ -49,7 +49,10 @@ class CrossSiteRequest(errors.Forbidden):
 
 
 class OldForm(CrossSiteRequest):
-    """The form came from this site, but not from this session: its visitor may send it again with a current token."""
+    """The form came from this site, but not from this session, or from it in another company.
+
+    Its visitor may send it again with a current token.
+    """
 
 
 @dataclass(slots=True)

@@ -155,7 +155,7 @@ def resolved_session(signed_in: SignedIn, *, secret: str, address: str, now: dat
 
 
 def _csrf_token(signed_in: SignedIn, secret: str) -> str:
-    return csrf_token_of(signed_in.token, key=subkey(secret, "csrf"))
+    return csrf_token_of(signed_in.token, signed_in.user.id, key=subkey(secret, "csrf"))
 
 
 def _memberships(signed_in: SignedIn) -> tuple[MembershipAnswer, ...]:

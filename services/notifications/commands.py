@@ -5,14 +5,19 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
+from pydantic import TypeAdapter
+
 from services.notifications import store
 from shared.mongo import DatabaseError, connect
+from shared.schemas.base import Email
 from shared.settings import ToolSettings, read, tool_environment
+
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Does what the arguments say; the exit code."""
-    email = _parser().parse_args(arguments).email.strip().lower()
+    email = _parser().parse_args(arguments).email
     try:
         was_bouncing = asyncio.run(_clear_bouncing(read(ToolSettings, tool_environment()), email))
     except DatabaseError as error:
@@ -29,8 +34,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.notifications", description="Commands for operators.")
     commands = parser.add_subparsers(dest="command", required=True)
     clear = commands.add_parser("clear-bouncing", help="write again to an address that a mail server has refused")
-    clear.add_argument("--email", required=True)
+    clear.add_argument("--email", required=True, type=address)
     return parser
+
+
+def address(text: str) -> str:
+    """As it stands in the ledger, however it is typed."""
+    return _EMAIL.validate_python(text)
 
 
 async def _clear_bouncing(settings: ToolSettings, email: str) -> bool:

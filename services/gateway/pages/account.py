@@ -71,6 +71,12 @@ async def sign_out(request: web.Request) -> web.Response:
     return response
 
 
+@pages.get("/switch-company")
+async def switched(_request: web.Request) -> web.Response:
+    """The address of a form that every page has."""
+    return go("/")
+
+
 @pages.post("/switch-company")
 async def switch_company(request: web.Request) -> web.Response:
     """Goes on in another company of the same login."""
@@ -112,7 +118,7 @@ async def _invitation(request: web.Request, visitor: Visitor | None, form: Form,
         form=form,
         invitation=found.content,
         # Whoever is invited may have no zone yet; the e-mail gives the time in this one too.
-        company_zone=ZoneInfo(found.content.get("time_zone", "UTC")),
+        company_zone=ZoneInfo(found.content["time_zone"]),
         path=request.path,
     )
 

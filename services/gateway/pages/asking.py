@@ -86,7 +86,7 @@ async def download(
     request: web.Request, visitor: Visitor, service: Service, path: str, query: Query = None
 ) -> web.StreamResponse:
     """The file of a GET on its way to the browser; raises whatever the service refused with."""
-    got = await request.app[SERVICES].stream_unless_refused(request, service, path, visitor=visitor, query=query)
+    got = await request.app[SERVICES].stream(request, service, path, visitor=visitor, query=query)
     if isinstance(got, Reply):
         _refuse(got)
     return got

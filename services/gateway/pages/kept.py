@@ -39,8 +39,9 @@ async def fields_to_keep(request: web.Request) -> Typed | None:
 
 def kept_page(visitor: Visitor | None, path: str, typed: Typed, refusal: Refusal) -> web.Response:
     """What was typed into the form at `path`, with a button that sends it again."""
-    is_old = isinstance(refusal, OldForm)
-    sentence = _("You have signed in again since this page was opened.") if is_old else said(str(refusal))
+    sentence = said(str(refusal))
+    if isinstance(refusal, OldForm):
+        sentence = _("You have signed in again, or changed the company, since this page was opened.")
     return _page(visitor, path, typed, sentence, status=refusal.status)
 
 

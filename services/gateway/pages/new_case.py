@@ -239,7 +239,10 @@ async def _show_again(request: web.Request, visitor: Visitor, typed: Typed, refu
     """The form of an earlier session: nothing was done, and with a current token it can be sent."""
     if (start := _start_of(typed)) is None:
         raise refusal
-    sentence = _("You have signed in again since this page was opened. Please check everything and send it once more.")
+    sentence = _(
+        "You have signed in again, or changed the company, since this page was opened. "
+        "Please check everything and send it once more."
+    )
     form = with_fresh_upload_key(Form(typed, {}, (sentence,)))
     return await _form_page(request, visitor, start, form, status=refusal.status)
 

@@ -75,6 +75,9 @@ def key_of(token: str) -> str:
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
-def csrf_token_of(token: str, *, key: bytes) -> str:
-    """What a form must send along: bound to the session, told only to its pages."""
-    return hmac.digest(key, token.encode(errors="replace"), "sha256").hex()
+def csrf_token_of(token: str, user_id: UUID, *, key: bytes) -> str:
+    """What a form must send along: bound to the session, told only to its pages.
+
+    To the user as well: a form of one company must not act in another that the session has changed to meanwhile.
+    """
+    return hmac.digest(key, f"{user_id} {token}".encode(errors="replace"), "sha256").hex()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.settings import CasesSettings
 from shared.actor import Actor, Role
 from shared.events.base import Event
+from shared.events.contracts import AgreementChanged, DeviceChanged
 from shared.events.identity import SiteChanged, UserChanged
 from shared.mongo import Database
 from shared.web import DATABASE
@@ -174,3 +175,34 @@ async def cases(mongo_url: str) -> AsyncIterator[CasesApi]:
 def agent() -> Actor:
     """Somebody of the vendor's."""
     return an_actor(Role.AGENT, name="Marek Kowal")
+
+
+def agreement(**other: Any) -> AgreementChanged:
+    """A service contract that runs now."""
+    now = datetime.now(UTC)
+    values: dict[str, Any] = {
+        "agreement_id": uuid7(),
+        "agreement_kind": "service_contract",
+        "level": "next business day",
+        "start": now.date() - timedelta(days=10),
+        "end": now.date() + timedelta(days=300),
+        "version": 1,
+        "at": datetime.now(UTC),
+    }
+    return AgreementChanged(**(values | other))
+
+
+def device(company_id: UUID, serial: str, *agreements: AgreementChanged, **other: Any) -> DeviceChanged:
+    """A device under these agreements."""
+    values: dict[str, Any] = {
+        "device_id": uuid7(),
+        "serial": serial,
+        "product_id": uuid7(),
+        "product_number": "LP600",
+        "product_name": "LaserPress 600",
+        "company_id": company_id,
+        "agreement_ids": tuple(item.agreement_id for item in agreements),
+        "version": 1,
+        "at": datetime.now(UTC),
+    }
+    return DeviceChanged(**(values | other))

@@ -1,5 +1,7 @@
 """The pages of accounts: an invitation, joining, going on in another company, and the code that proves an address."""
 
+from uuid import uuid4
+
 import orjson
 import pytest
 
@@ -63,6 +65,14 @@ async def test_nobody_else_can_make_a_session_go_on_elsewhere(house: House) -> N
     answer = await house.portal.post("/switch-company", data={"user_id": "x"}, headers=house.signed_in())
     assert answer.status == 403
     assert house["identity"].asked("POST /session/switch") == []
+
+
+async def test_a_form_of_the_menu_that_came_too_late_can_be_discarded(house: House) -> None:
+    form = {"csrf_token": "of-the-other-company", "user_id": str(uuid4())}
+    page = await (await house.portal.post("/switch-company", data=form, headers=house.signed_in())).text()
+    assert "You have signed in again, or changed the company, since this page was opened." in page
+    discarded = await house.portal.get("/switch-company", headers=house.signed_in(), allow_redirects=False)
+    assert (discarded.status, discarded.headers["Location"]) == (303, "/")
 
 
 async def test_the_menu_of_one_company_leads_to_no_other(house: House) -> None:

@@ -200,6 +200,8 @@ async def test_whoever_joins_another_company_acts_there_and_may_go_back(identity
     back = await switched(identity, session, first.user_id)
     assert (back.status, back.body["user"]["company_name"]) == (200, "Acme SA")
     assert back.body["memberships"] == seen.body["memberships"]
+    # A form that was opened in one company does nothing in the other.
+    assert back.body["csrf_token"] == session.body["csrf_token"] != seen.body["csrf_token"]
     assert (await resolved(identity, session)).body["user"] == back.body["user"]
 
 

@@ -173,6 +173,14 @@ async def test_a_bouncing_address_that_is_cleared_gets_mail_again(
     assert "is not bouncing" in capsys.readouterr().err
 
 
+async def test_an_address_that_is_none_is_refused_before_the_database_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        commands.run(("clear-bouncing", "--email", "nobody"))
+    assert "invalid address value: 'nobody'" in capsys.readouterr().err
+
+
 async def test_a_refused_sender_marks_nobody_as_bouncing_and_costs_no_mail(notifications: Notifications) -> None:
     contact = an_email()
     notifications.smtp.answer_sender("550 5.1.0 <portico@localhost> sender rejected", times=2)

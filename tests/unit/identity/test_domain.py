@@ -146,9 +146,10 @@ def test_a_session_lasts_twelve_idle_hours_and_thirty_days(idle: timedelta, age:
     assert session.is_over(NOW) is over
 
 
-def test_a_csrf_token_is_bound_to_its_session_and_key() -> None:
-    tokens = {csrf_token_of(token, key=key) for token in ("a", "b") for key in (b"k", b"l")}
-    assert len(tokens) == 4
+def test_a_csrf_token_is_bound_to_its_session_user_and_key() -> None:
+    users = (uuid4(), uuid4())
+    tokens = {csrf_token_of(token, user, key=key) for token in ("a", "b") for user in users for key in (b"k", b"l")}
+    assert len(tokens) == 8
     assert key_of("a") != key_of("b")
 
 

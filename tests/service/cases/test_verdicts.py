@@ -1,0 +1,115 @@
+"""What covers a device, told to the cases that wait for it, in whatever order the data come."""
+
+from datetime import UTC, datetime
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from services.cases.domain import Limits
+from services.cases.handlers.submitting import submit_case
+from services.cases.store import CaseNumbers, create_indexes
+from shared.documents import Intent
+from shared.schemas.cases import SubmitCase
+from tests.builders import Json, a_serial, an_actor
+from tests.service.cases.conftest import CasesApi, a_case, agreement, device
+
+NOW = datetime.now(UTC)
+
+
+@pytest.mark.parametrize("agreement_first", [True, False])
+async def test_an_unverified_case_gets_its_verdict_whichever_event_comes_first(
+    cases: CasesApi, *, agreement_first: bool
+) -> None:
+    ana, serial, contract = an_actor(), a_serial(), agreement()
+    case = await cases.submitted(ana, serial=serial)
+    told = [contract, device(ana.company_id, serial, contract)]
+    for event in told if agreement_first else reversed(told):
+        await cases.hear(event)
+    now = (await cases.get(case["number"], ana)).body
+    assert (now["coverage"]["verdict"], now["product_name"]) == ("covered", "LaserPress 600")
+    # contracts hears which agreements the open case cites now.
+    assert (await cases.said(case["number"]))[-1]["agreement_ids"] == [str(contract.agreement_id)]
+
+
+async def test_an_agreement_that_comes_late_gives_the_cases_begun_with_its_number_their_verdict(
+    cases: CasesApi,
+) -> None:
+    ana, said = an_actor(), a_serial()
+    case = await cases.submitted(ana, said=said.lower())
+    foreign = await cases.submitted(an_actor(), said=said)
+    closed = await cases.submitted(ana, said=said)
+    await cases.act(closed["number"], ana, action="cancel", version=1, reason="Sent twice.")
+    free = agreement(said=said)
+    own = free.model_copy(update={"company_id": ana.company_id, "version": 2})
+    for event, verdict in ((free, "unverified"), (own, "covered"), (own, "covered")):
+        await cases.hear(event)
+        now = (await cases.get(case["number"], ana)).body
+        assert now["coverage"]["verdict"] == verdict
+    assert now["version"] == 2
+    assert (await cases.said(case["number"]))[-1]["agreement_ids"] == [str(own.agreement_id)]
+    for other in (foreign, closed):
+        document = await cases.db["cases"].find_one({"number": other["number"]})
+        assert document is not None
+        assert document["equipment"]["coverage"]["verdict"] == "unverified"
+
+
+@pytest.mark.parametrize("by_said", [True, False])
+async def test_a_verdict_that_comes_while_its_case_is_being_written_is_not_missed(
+    cases: CasesApi, *, by_said: bool
+) -> None:
+    ana, name = an_actor(), a_serial()
+    contract = agreement(said=name, company_id=ana.company_id)
+
+    class NumbersInAMoment(CaseNumbers):
+        async def take(self) -> str:
+            for event in (contract,) if by_said else (contract, device(ana.company_id, name, contract)):
+                await cases.hear(event)
+            return await super().take()
+
+    case = await submit_case(
+        cases.db,
+        NumbersInAMoment(cases.db),
+        ana,
+        SubmitCase.model_validate(a_case(**{"said" if by_said else "serial": name})),
+        limits=Limits(),
+        intent=Intent(uuid7(), ""),
+        now=NOW,
+    )
+    assert (await cases.get(case.number, ana)).body["coverage"]["verdict"] == "covered"
+
+
+@pytest.mark.parametrize(
+    ("index", "about"),
+    [
+        ("unverified", {"equipment.serial": {"$in": ["CN1", "CN2"]}}),
+        ("unverified_said", {"equipment.said": "SA1", "equipment.serial": None}),
+    ],
+)
+async def test_the_cases_that_wait_for_a_verdict_are_found_by_an_index(
+    cases: CasesApi, index: str, about: Json
+) -> None:
+    await create_indexes(cases.db)
+    wanted = {**about, "equipment.coverage.verdict": "unverified", "status": {"$in": ["new", "in_progress"]}}
+    assert f"'indexName': '{index}'" in str(await cases.db["cases"].find(wanted).explain())
+
+
+async def test_a_case_between_its_agreement_and_its_device_gets_the_verdict_of_the_devices_first_state(
+    cases: CasesApi,
+) -> None:
+    ana, serial, contract = an_actor(), a_serial(), agreement()
+    await cases.hear(contract)
+    case = await cases.submitted(ana, serial=serial)
+    assert case["coverage"]["verdict"] == "unverified"
+    first = device(ana.company_id, serial, contract)
+    for event in (first, first.model_copy(update={"version": 2})):
+        await cases.hear(event)
+    assert (await cases.get(case["number"], ana)).body["coverage"]["verdict"] == "covered"
+
+
+async def test_an_older_state_of_a_device_never_overwrites_a_newer_one(cases: CasesApi) -> None:
+    ana, serial = an_actor(), a_serial()
+    newer = device(ana.company_id, serial, version=3, product_name="LaserPress 700")
+    older = newer.model_copy(update={"version": 2, "product_name": "LaserPress 600"})
+    for event in (newer, older, newer):
+        await cases.hear(event)
+    assert (await cases.submitted(ana, serial=serial))["product_name"] == "LaserPress 700"
