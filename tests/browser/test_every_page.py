@@ -93,7 +93,7 @@ async def _look_at_what_is_kept(page: Page, stack: Stack, world: World, language
     await page.locator("input[name=email]").fill(world.admin_email)
     await page.locator("input[name=password]").fill(PASSWORD)
     await page.locator("main form button").first.click()
-    await page.wait_for_selector("main .prose")
+    await page.wait_for_selector("main dd")
     return trouble + await _trouble_on(page, "kept", language)
 
 

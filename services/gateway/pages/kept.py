@@ -12,6 +12,7 @@ from services.gateway.pages.uploads import IDS, LOST_FILES, read_fields
 from services.gateway.said import said
 from services.gateway.session import SESSIONS, OldForm, Visitor, refuse_cross_site
 from services.gateway.texts import _
+from services.gateway.words import labels
 from shared import errors
 from shared.errors import Refusal
 from shared.i18n import language, reading_in
@@ -19,8 +20,13 @@ from shared.i18n import language, reading_in
 # The token is put in anew, and nobody's password belongs into a page.
 _LEFT_OUT = frozenset({"csrf_token", "password"})
 _PREFIX, _PATH = "kept.", "kept_path"
-# What somebody may have written for long, shown so that it can be read and copied.
-_TEXTS = ("title", "description", "troubleshooting", "text", "reason", "emails")
+# Codes, which the person chose by other words.
+_CODES = frozenset(
+    {
+        *("action", "version", "attachment_ids", "severity", "preferred_channel", "confidential", "where", "resolved"),
+        *("language", "site_id", "role"),
+    }
+)
 
 
 async def fields_to_keep(request: web.Request) -> Typed | None:
@@ -72,7 +78,7 @@ def _page(visitor: Visitor | None, path: str, typed: Typed, sentence: str, *, st
         sentence=sentence,
         path=path,
         fields=list(_fields(typed)),
-        texts=[text for name in _TEXTS if (text := typed.get(name, "").strip())],
+        shown={name: text for name, text in typed.items() if text.strip() and name in labels.keys() - _CODES},
         lost_files=LOST_FILES in typed,
     )
 

@@ -1,5 +1,6 @@
 """Whatever goes wrong behind a form, what was typed into it is not lost, and one press sends it again."""
 
+import re
 from html.parser import HTMLParser
 
 import aiohttp
@@ -87,6 +88,15 @@ async def test_forms_for_identity_stay_while_it_is_away(house: House, path: str,
         assert 'value="Ana"' in page
     else:
         assert forms_of(page)[path] == {"csrf_token": CSRF, **typed}
+
+
+async def test_what_is_kept_is_shown_by_the_names_of_its_fields_without_codes(house: House) -> None:
+    for name in ("GET /sites", "POST /sites"):
+        house["identity"].answers(name, hangs_up)
+    typed = {"csrf_token": CSRF, "name": "Lyon <Nord>", "country": "FR", "version": "7", "contact.city": "Nantes"}
+    _, page = await post(house, "/sites", typed, token=TOKEN)
+    shown = re.findall(r"<dt>(.*?)</dt><dd class=\"prose\">(.*?)</dd>", page)
+    assert shown == [("Name of the site", "Lyon &lt;Nord&gt;"), ("Country", "France")]
 
 
 async def test_a_newcomer_keeps_the_name_but_no_password(house: House) -> None:
