@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.errors import IdempotencyKeyReused, NotFound, StaleVersion
 from shared.events.base import Event
 from shared.logging import origin
-from shared.mongo import Database, Document, Session
+from shared.mongo import Database, Document, Session, is_duplicate
 
 # The writer's own relay has this long before a sweeper may take the events over.
 RELAY_GRACE = timedelta(seconds=10)
@@ -228,13 +228,16 @@ class Documents(Generic[E]):
 async def put_copy(db: Database, collection: str, copy_id: object, fields: Document, *, version: int) -> bool:
     """Keeps a local copy of another service's document; False when a newer one stands there already.
 
-    The same version is applied again: a redelivery, or a republish that heals a copy.
+    The same version is applied again: a redelivery, or a republish that heals a copy. Raises DuplicateKey where another
+    unique index than the one on `_id` refuses: such a copy is not old, and must not be taken for it.
     """
     update = {"$set": {**fields, "version": version}}
     wanted = {"_id": copy_id, "version": {"$lte": version}}
     try:
         result = await db[collection].update_one(wanted, update, upsert=True)
-    except DuplicateKeyError:
+    except DuplicateKeyError as error:
+        if not is_duplicate(error, "_id"):
+            raise
         # A newer copy stands there, or another replica inserted an older one a moment ago: a second look tells.
         result = await db[collection].update_one(wanted, update)
     return bool(result.matched_count or result.upserted_id is not None)

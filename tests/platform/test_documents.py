@@ -14,7 +14,7 @@ from shared.documents import Documents, Intent, put_copy
 from shared.errors import IdempotencyKeyReused, NotFound, StaleVersion
 from shared.events.base import Event, State
 from shared.logging import Origin, origin
-from shared.mongo import Database, Document, Driver
+from shared.mongo import Database, Document, Driver, DuplicateKey
 from tests.platform.things import a_database
 
 
@@ -190,3 +190,16 @@ async def test_many_copies_written_at_once_all_end_at_the_newest(db: Database) -
     ids = [uuid7() for _ in range(100)]
     await asyncio.gather(*(put_copy(db, "races", copy_id, {}, version=v) for copy_id in ids for v in (1, 2)))
     assert await db["races"].count_documents({"_id": {"$in": ids}, "version": 2}) == 100
+
+
+@pytest.mark.parametrize("is_there_already", [False, True])
+async def test_a_copy_that_another_unique_index_refuses_is_not_taken_for_an_old_one(
+    db: Database, *, is_there_already: bool
+) -> None:
+    await db["serials"].create_index("serial", unique=True)
+    holder_id, copy_id = uuid4(), uuid4()
+    await put_copy(db, "serials", holder_id, {"serial": f"of {holder_id}"}, version=1)
+    if is_there_already:
+        await put_copy(db, "serials", copy_id, {"serial": f"of {copy_id}"}, version=1)
+    with pytest.raises(DuplicateKey):
+        await put_copy(db, "serials", copy_id, {"serial": f"of {holder_id}"}, version=2)

@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
+from pymongo.errors import OperationFailure
 
 from shared.mongo import Database, Document
 
@@ -10,18 +11,33 @@ USERS, COMPANIES, SITES = "user_copies", "company_copies", "site_copies"
 PRODUCTS, DEVICES, AGREEMENTS = "product_copies", "device_copies", "agreement_copies"
 
 
+# Unique ones that older versions made.
+_GONE = ((DEVICES, "serial_1"), (PRODUCTS, "product_number_1"))
+_INDEX_NOT_FOUND = 27
+
+
 async def create_indexes(db: Database) -> None:
-    """What the queries below search by."""
+    """What the queries below search by. None is unique: who owns the original judges that, and a copy must come in."""
     await db[USERS].create_index([("company_id", ASCENDING), ("login_email", ASCENDING)])
-    await db[DEVICES].create_index("serial", unique=True)
+    await db[DEVICES].create_index([("serial", ASCENDING), ("company_id", ASCENDING)])
     await db[DEVICES].create_index("agreement_ids")
-    await db[PRODUCTS].create_index("product_number", unique=True)
+    await db[PRODUCTS].create_index([("product_number", ASCENDING), ("retired", ASCENDING)])
     await db[AGREEMENTS].create_index([("company_id", ASCENDING), ("said", ASCENDING)])
+    for collection, name in _GONE:
+        await _drop_index(db, collection, name)
+
+
+async def _drop_index(db: Database, collection: str, name: str) -> None:
+    try:
+        await db[collection].drop_index(name)
+    except OperationFailure as error:
+        if error.code != _INDEX_NOT_FOUND:
+            raise
 
 
 async def find_copy(db: Database, collection: str, wanted: Document) -> Document | None:
-    """A copy of another service's document that is not deleted, or None."""
-    return await db[collection].find_one({**wanted, "deleted": False})
+    """A copy of another service's document that is not deleted, or None; of several the one that was made last."""
+    return await db[collection].find_one({**wanted, "deleted": False}, sort=[("_id", DESCENDING)])
 
 
 async def find_pins(db: Database, company_id: UUID) -> list[Document] | None:
