@@ -1,0 +1,23 @@
+"""Network addresses, and whom they stand for where people are counted."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+_OF_ONE_CUSTOMER = 64  # bits: whoever gets an IPv6 address has 2**64 of them
+
+
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address without its zone, an IPv4 one inside IPv6 as itself; None for anything else."""
+    try:
+        parsed = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return mapped or parsed
+
+
+def network_of(text: str) -> str:
+    """Whom an address stands for: with IPv4 itself, with IPv6 its /64; empty for what is no address."""
+    address = read_address(text)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, _OF_ONE_CUSTOMER), strict=False))
+    return str(address or "")
