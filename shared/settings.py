@@ -1,5 +1,6 @@
 """Settings are environment variables, read once at the start; a wrong or missing one stops it and is named."""
 
+import importlib.util
 import os
 import sys
 from collections.abc import Mapping
@@ -19,6 +20,12 @@ def _split(value: object) -> object:
 
 def _without_default_port(url: str) -> str:
     return url.removesuffix(":443" if url.startswith("https:") else ":80")
+
+
+def _refuse_unless_installed(driver: str) -> str:
+    if driver == "motor" and importlib.util.find_spec("motor") is None:
+        raise ValueError("Motor is not installed. It is an extra of Portico: pip install 'motor>=3.7.1'")
+    return driver
 
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -41,7 +48,7 @@ class ServiceSettings(Settings):
     """What every process with a database reads."""
 
     mongo_url: str = Field("mongodb://127.0.0.1:27017/?replicaSet=rs0", alias="MONGO_URL", pattern="^mongodb")
-    mongo_driver: Driver = Field("pymongo", alias="MONGO_DRIVER")
+    mongo_driver: Annotated[Driver, AfterValidator(_refuse_unless_installed)] = Field("pymongo", alias="MONGO_DRIVER")
     rabbitmq_url: str = Field("amqp://127.0.0.1/", alias="RABBITMQ_URL", pattern="^amqps?://")
     retry_delays_s: Annotated[tuple[Seconds, ...], BeforeValidator(_split)] = Field(
         (5, 30, 120, 600, 3600), alias="PORTICO_RETRY_DELAYS_S", min_length=1, max_length=10

@@ -39,6 +39,13 @@ def test_the_image_gets_the_packages_that_were_tested_and_none_that_only_tests_n
     assert not asked_for(project["dependency-groups"]["dev"]) & at_run_time.keys()
 
 
+def test_motor_is_an_extra_which_the_image_has_not_and_the_tests_have() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert asked_for(project["project"]["optional-dependencies"]["motor"]) == {"motor"}
+    assert "motor" not in locked("requirements-runtime.lock")
+    assert "motor" in locked("requirements.lock")
+
+
 def test_the_health_check_asks_every_port_that_a_process_listens_on_by_default() -> None:
     services = (IdentitySettings, CasesSettings, ContractsSettings, NotificationsSettings)
     own = {settings.model_fields["port"].default for settings in services}

@@ -1,5 +1,6 @@
 """Settings: read once, named when they are wrong."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,19 @@ def test_a_wrong_or_missing_setting_stops_the_start_and_is_named_without_its_val
     assert stopped.value.code == 2
     assert named in said
     assert "short" not in said.replace(named, "")
+
+
+def test_the_driver_that_is_an_extra_stops_the_start_where_it_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "motor", None)  # Python's own way to say that there is no such package
+    assert read(ServiceSettings, GOOD).mongo_driver == "pymongo"
+    with pytest.raises(SystemExit) as stopped:
+        read(ServiceSettings, GOOD | {"MONGO_DRIVER": "motor"})
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert "MONGO_DRIVER" in said
+    assert "pip install 'motor>=" in said
 
 
 @pytest.mark.parametrize(
