@@ -1,5 +1,5 @@
 # `make run` starts everything, `make test` proves it. Both fetch what the machine lacks; neither needs Docker.
-.PHONY: run test check bench containers faults lock texts events
+.PHONY: run test check bench containers faults lock texts events sbom audit pin
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
@@ -42,6 +42,21 @@ lock:
 	.venv/bin/uv pip compile pyproject.toml --constraint requirements.lock --universal --generate-hashes \
 		--python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --no-annotate --quiet \
 		-o requirements-runtime.lock
+
+# Licences and notices of what the image holds, and the list of it (CycloneDX), as the image's build makes them.
+sbom:
+	@deploy/local/bootstrap.sh check
+	@$(PYTHON) -m deploy.supply.papers $(ARGS)
+
+# What is known against a locked package. Where no database is reached it says so, and fails unless ARGS=--if-reached.
+audit:
+	@deploy/local/bootstrap.sh check
+	@$(PYTHON) -m deploy.supply.audit $(ARGS)
+
+# The digests of the images, from their registry into deploy/compose.yaml and deploy/Dockerfile.
+pin:
+	@deploy/local/bootstrap.sh check
+	@$(PYTHON) -m deploy.supply.images
 
 # New words of the portal into its French catalogue, to be translated there; a test finds what is left empty.
 texts:

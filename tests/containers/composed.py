@@ -45,6 +45,12 @@ class Composed:
             "RABBITMQ_PASSWORD": secrets.token_hex(16),
             "PORTICO_HTTPS_PORT": str(self.port),
             "PORTICO_MAIL_PAGE_PORT": str(self.mail_page_port),
+            # Others than those of the file, where the machine has them and no registry.
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if name.startswith("PORTICO_") and name.endswith("_IMAGE")
+            },
         }
         lines = [f"{name}={value}\n" for name, value in settings.items() if name != without]
         file = folder / f"{self.project}.env"

@@ -1,0 +1,1 @@
+"""What the image is made of, and how that is known: licences, list of parts, advisories, images by digest."""
