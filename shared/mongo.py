@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Literal, TypeVar, cast
 
 from bson.binary import UuidRepresentation
@@ -114,6 +114,11 @@ class Database:
     async def ping(self) -> None:
         """Raises DatabaseError when the database cannot be reached."""
         await self._client.admin.command("ping")
+
+    async def now(self) -> datetime:
+        """The time as the primary's clock has it. Raises DatabaseError."""
+        told = await self._client.admin.command("hello")
+        return cast("datetime", told["localTime"]).replace(tzinfo=UTC)
 
     async def drop(self) -> None:
         """Drops the whole database; for tests."""

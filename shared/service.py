@@ -11,6 +11,7 @@ from aiohttp import web
 
 from shared import logging, relay
 from shared.bus import Bus
+from shared.clock import DatabaseClock
 from shared.errors import Unavailable
 from shared.events.base import Event
 from shared.mongo import Database, DatabaseError, connect
@@ -43,8 +44,8 @@ class Parts:
 def create_service(parts: Parts, settings: ServiceSettings) -> web.Application:
     """The application of one service, ready to be served."""
     logging.set_up(parts.name, settings.log_level)
-    app = create_app()
-    app[VERIFY] = verifier(settings.secret_key)
+    app = create_app(clock=(clock := DatabaseClock()))
+    app[VERIFY] = verifier(settings.secret_key, clock)
     app.add_routes(parts.routes)
     app[DATABASE] = db = connect(settings.mongo_url, parts.name, settings.mongo_driver)
     bus = Bus(
@@ -55,16 +56,18 @@ def create_service(parts: Parts, settings: ServiceSettings) -> web.Application:
         bus.consume(parts.queue, parts.subscriptions or {}, db)
     prepared = asyncio.Event()
     app.middlewares.append(_refuse_until(prepared))
-    add_health(app, lambda: _status(db, bus, carrier, prepared))
+    add_health(app, lambda: _status(db, bus, carrier, clock, prepared))
 
     async def work() -> None:
         # What an index promises (one login for an address, one mail for a person) must hold from the first event on.
         await _create_indexes(db, parts)
+        with contextlib.suppress(DatabaseError):
+            await clock.compare(db)
         prepared.set()
         await bus.start()
         await carrier.start()
         async with asyncio.TaskGroup() as tasks:
-            for background in parts.background:
+            for background in (clock.watch, *parts.background):
                 tasks.create_task(_keep_running(background, db))
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
@@ -112,7 +115,9 @@ async def _keep_running(work: Background, db: Database) -> None:
         await asyncio.sleep(1)
 
 
-async def _status(db: Database, bus: Bus, carrier: Relay, prepared: asyncio.Event) -> tuple[bool, dict[str, Any]]:
+async def _status(
+    db: Database, bus: Bus, carrier: Relay, clock: DatabaseClock, prepared: asyncio.Event
+) -> tuple[bool, dict[str, Any]]:
     """Whether HTTP can be served, and what is not as it should be."""
     if not prepared.is_set():
         return False, {"database": "not prepared yet"}
@@ -120,7 +125,8 @@ async def _status(db: Database, bus: Bus, carrier: Relay, prepared: asyncio.Even
         async with asyncio.timeout(2):
             await db.ping()
             oldest = await carrier.oldest_pending()
-        return True, _degraded(bus) | ({"oldest_pending_event": oldest.isoformat()} if oldest else {})
+        degraded = _degraded(bus) | ({"clock": clock.trouble} if clock.trouble else {})
+        return True, degraded | ({"oldest_pending_event": oldest.isoformat()} if oldest else {})
     return False, {"database": "away"}
 
 

@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, BinaryIO, TypeVar, cast
 
 import orjson
@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from shared import errors
 from shared.actor import Actor
+from shared.clock import utc_now
 from shared.documents import Intent
 from shared.errors import FieldError, Refusal
 from shared.logging import Origin, origin
@@ -54,11 +55,6 @@ _MOST_TOLD_APART = 1000
 _CALLER_LEFT = 499  # as nginx counts it; nobody gets this answer
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-
-def utc_now() -> datetime:
-    """The clock of a running service."""
-    return datetime.now(UTC)
 
 
 def create_app(*, clock: Callable[[], datetime] = utc_now) -> web.Application:

@@ -34,6 +34,7 @@ _PASSED_BACK_WITH_FILES = ("X-Content-Type-Options", "Content-Security-Policy", 
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
 _LONGEST_PAUSE_S = 0.5
+_OF_SESSIONS = "/session/"  # there identity says whether the session itself still holds
 _CONNECT_S = 1.0
 _CHUNK_BYTES = 64 * 1024
 _ONE_PIECE_BYTES = 512 * 1024
@@ -178,7 +179,10 @@ class Services:
             sent.setdefault(IDEMPOTENCY_HEADER, secrets.token_urlsafe(16))
         url, within_s = self._url(service, path, query), within_s or self._deadlines.answer_s
         ask = _Ask(service, method, url, sent | _proofs(visitor), body, within_s)
-        return await self._until_known(ask)
+        reply = await self._until_known(ask)
+        if visitor is not None and not path.startswith(_OF_SESSIONS):
+            _refuse_disbelief(service, reply.status)
+        return reply
 
     async def stream(
         self,
@@ -197,6 +201,8 @@ class Services:
         async with self._opened(service, self._url(service, path, query), _proofs(visitor)) as source:
             if source.status == HTTPStatus.OK:
                 return await self._pass_back(request, service, source)
+            if visitor is not None:
+                _refuse_disbelief(service, source.status)
             try:
                 async with asyncio.timeout(self._deadlines.answer_s):
                     return Reply(source.status, await source.read(), _passed_back(source))
@@ -244,9 +250,12 @@ class Services:
                         yield chunk
                     deadline.reschedule(loop.time() + self._deadlines.answer_s)
 
-                return await self._pass_through(self._url(service, path, None), sent, chunks())
+                reply = await self._pass_through(self._url(service, path, None), sent, chunks())
         except (aiohttp.ClientError, TimeoutError) as error:
             raise body.failure or _away(service, error) from error
+        if visitor is not None:
+            _refuse_disbelief(service, reply.status)
+        return reply
 
     async def _pass_through(self, url: URL, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> Reply:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
@@ -364,6 +373,16 @@ def _passed_back(answer: aiohttp.ClientResponse, names: Sequence[str] = PASSED_B
 def _away(service: Service, error: Exception) -> ServiceAway:
     _log.warning("service_away", service=service, reason=type(error).__name__)
     return ServiceAway(service)
+
+
+def _refuse_disbelief(service: Service, status: int) -> None:
+    """ServiceAway where a service takes nobody's word for a visitor whom identity has just vouched for.
+
+    Asking that visitor to sign in would lead back here for ever: what is wrong is this service's clock or key.
+    """
+    if status == errors.NotSignedIn.status:
+        _log.warning("actor_disbelieved", service=service, look_at="its clock, its PORTICO_SECRET_KEY")
+        raise ServiceAway(service)
 
 
 def _break_off(request: web.Request) -> None:

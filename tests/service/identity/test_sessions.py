@@ -9,6 +9,7 @@ import pytest
 
 from services.identity.passwords import Passwords
 from shared.actor import Actor, Role
+from shared.clock import utc_now
 from shared.errors import Unavailable
 from shared.signing import verifier
 from tests.builders import TEST_SECRET, Json, an_email
@@ -67,7 +68,7 @@ async def test_a_session_is_turned_into_a_signed_actor(identity: IdentityApi) ->
     user = await identity.a_user()
     session = await identity.sign_in(user.login_email)
     answer = await resolved(identity, session, x_portico_client="192.0.2.7")
-    actor = verifier(TEST_SECRET)(answer.body["actor"])
+    actor = verifier(TEST_SECRET, utc_now)(answer.body["actor"])
     assert (actor.user_id, actor.role, actor.address) == (user.user_id, Role.COMPANY_ADMIN, "192.0.2.7")
     assert answer.body["user"] == session.body["user"]
     assert answer.body["csrf_token"] == session.body["csrf_token"]
@@ -163,7 +164,7 @@ async def test_a_suspended_companys_users_are_known_as_such(identity: IdentityAp
     user = await identity.a_user()
     session = await identity.sign_in(user.login_email)
     await identity.db["companies"].update_one({"_id": user.company_id}, {"$set": {"suspended": True}})
-    actor = verifier(TEST_SECRET)((await resolved(identity, session)).body["actor"])
+    actor = verifier(TEST_SECRET, utc_now)((await resolved(identity, session)).body["actor"])
     assert actor.suspended
     answer = await identity.get("/profile", by=actor)
     assert (answer.status, answer.code) == (403, "company_suspended")
@@ -190,7 +191,7 @@ async def test_whoever_joins_another_company_acts_there_and_may_go_back(identity
     identity.clock.pass_by(seconds=1)
     second = await joined(identity, first, company, session)
     seen = await resolved(identity, session)
-    actor = verifier(TEST_SECRET)(seen.body["actor"])
+    actor = verifier(TEST_SECRET, utc_now)(seen.body["actor"])
     assert (actor.user_id, str(actor.company_id), actor.role) == (second.user_id, company["id"], Role.MEMBER)
     assert seen.body["memberships"] == [
         {"user_id": str(first.user_id), "company_name": "Acme SA", "role": "company_admin"},

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import jwt
 import pytest
 
 from shared.codes import Purpose, digit_code, link_code, read_link_code, subkey
@@ -10,6 +11,7 @@ from shared.errors import NotSignedIn
 from shared.signing import actor_key, sign, verify
 from tests.builders import TEST_SECRET, an_actor
 
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 OTHER_SECRET = TEST_SECRET[::-1]
 
 
@@ -54,14 +56,29 @@ def test_each_purpose_has_a_key_of_its_own() -> None:
 
 def test_a_signed_actor_is_read_back_whole() -> None:
     actor = an_actor(site_ids=frozenset({uuid4()}), language="fr")
-    token = sign(actor, key=actor_key(TEST_SECRET), now=datetime.now(UTC))
-    assert verify(token, key=actor_key(TEST_SECRET)) == actor
+    token = sign(actor, key=actor_key(TEST_SECRET), now=NOW)
+    assert verify(token, key=actor_key(TEST_SECRET), now=NOW) == actor
 
 
-def test_a_signed_actor_is_worth_nothing_after_a_minute_or_under_another_key() -> None:
+@pytest.mark.parametrize("ahead_s", [-600, -60, 0, 60])
+def test_a_signed_actor_holds_while_the_clocks_are_a_minute_apart(ahead_s: int) -> None:
+    """And then for half a minute more: so long the gateway goes by identity's word while that is away."""
+    token = sign(an_actor(), key=actor_key(TEST_SECRET), now=NOW)
+    for used_after_s in (0, 40):
+        verify(token, key=actor_key(TEST_SECRET), now=NOW + timedelta(seconds=ahead_s + used_after_s))
+
+
+def test_a_signed_actor_is_worth_nothing_after_two_minutes_or_under_another_key() -> None:
     key = actor_key(TEST_SECRET)
-    old = sign(an_actor(), key=key, now=datetime.now(UTC) - timedelta(seconds=61))
-    forged = sign(an_actor(), key=actor_key(OTHER_SECRET), now=datetime.now(UTC))
+    old = sign(an_actor(), key=key, now=NOW - timedelta(seconds=120))
+    forged = sign(an_actor(), key=actor_key(OTHER_SECRET), now=NOW)
     for token in (old, forged, "", "a.b.c"):
         with pytest.raises(NotSignedIn):
-            verify(token, key=key)
+            verify(token, key=key, now=NOW)
+
+
+@pytest.mark.parametrize("expires", ["soon", 1e300, -1e300, None, [], float("nan"), float("inf")])
+def test_an_actor_that_expires_at_no_time_is_worth_nothing(expires: object) -> None:
+    claims = {"act": {}, "aud": "portico-services", "exp": expires}
+    with pytest.raises(NotSignedIn):
+        verify(jwt.encode(claims, actor_key(TEST_SECRET)), key=actor_key(TEST_SECRET), now=NOW)

@@ -1,0 +1,65 @@
+"""The time of a service: its machine's, and the database's where that machine's clock is wrong."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from shared.mongo import Database
+
+WRONG_FROM_S = 5.0
+_COMPARED_EVERY_S = 10.0
+
+_log = structlog.get_logger()
+
+
+def utc_now() -> datetime:
+    """What this machine's clock says."""
+    return datetime.now(UTC)
+
+
+class DatabaseClock:
+    """Every replica sees the same database, so whoever is far from its time is wrong, and goes by it meanwhile.
+
+    `own` is the machine's clock. Below 5 s of difference it is left alone: asking over a network is no more exact.
+    """
+
+    def __init__(self, own: Callable[[], datetime] = utc_now) -> None:
+        """Right until it was compared."""
+        self.own = own
+        self._ahead_s = 0.0
+
+    def __call__(self) -> datetime:
+        """The time now, in UTC."""
+        return self.own() - timedelta(seconds=self._ahead_s)
+
+    @property
+    def trouble(self) -> str:
+        """For `/readyz`: how wrong this machine's clock is; empty while it is right."""
+        if not self._ahead_s:
+            return ""
+        return f"{abs(self._ahead_s):.0f} s {'ahead of' if self._ahead_s > 0 else 'behind'} the database, whose is used"
+
+    async def compare(self, db: Database) -> None:
+        """Asks the database for its time. Raises DatabaseError."""
+        before = self.own()
+        theirs = await db.now()
+        after = self.own()
+        # It was read some time between the two.
+        ahead_s, unsure_s = ((after - theirs) + (before - theirs)) / 2, (after - before) / 2
+        self._note(ahead_s.total_seconds(), unsure_s.total_seconds())
+
+    async def watch(self, db: Database) -> None:
+        """Compares now and then, for ever. Raises DatabaseError."""
+        while True:
+            await self.compare(db)
+            await asyncio.sleep(_COMPARED_EVERY_S)
+
+    def _note(self, ahead_s: float, unsure_s: float) -> None:
+        was_wrong = bool(self._ahead_s)
+        self._ahead_s = ahead_s if abs(ahead_s) - unsure_s > WRONG_FROM_S else 0.0
+        if self._ahead_s and not was_wrong:
+            _log.warning("clock_wrong", ahead_of_database_s=round(ahead_s))
+        if was_wrong and not self._ahead_s:
+            _log.info("clock_right_again")
