@@ -15,7 +15,7 @@ from services.gateway.edge import API, add_edge
 from services.gateway.forwarding import add_routes
 from services.gateway.pages import add_pages
 from services.gateway.routes import ROUTES
-from services.gateway.session import SESSIONS, Sessions
+from services.gateway.session import SESSIONS, Sessions, ask_again_after_changes
 from services.gateway.settings import GatewaySettings
 from shared import logging
 from shared.web import STOP_WITHIN_S, add_health
@@ -30,6 +30,7 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     app[SESSIONS] = Sessions(base_url=settings.base_url)
     app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)
     add_edge(app, settings.trusted_proxies)
+    app.middlewares.append(ask_again_after_changes)
     add_routes(app, ROUTES)
     _add_description(app)
     add_pages(app)

@@ -9,12 +9,18 @@ from pydantic import BaseModel
 
 from services.gateway.clients import SERVICES, Reply, Service, fill
 from services.gateway.edge import API
-from services.gateway.session import Visitor, refuse_cross_site, refuse_without_csrf, signed_in, visitor_of
+from services.gateway.session import (
+    SAFE_METHODS,
+    Visitor,
+    refuse_cross_site,
+    refuse_without_csrf,
+    signed_in,
+    visitor_of,
+)
 from shared import errors
 from shared.web import read_bytes
 
 CSRF_HEADER = "X-CSRF-Token"
-SAFE_METHODS = frozenset({"GET", "HEAD"})
 # Nothing else that a client sends gets past the door, so no header can claim to come from inside.
 _PASSED_ON = ("Content-Type", "If-Match", "Idempotency-Key", "Accept-Language")
 

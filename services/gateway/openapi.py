@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from services.gateway.edge import API
-from services.gateway.forwarding import CSRF_HEADER, SAFE_METHODS, Route, Who
+from services.gateway.forwarding import CSRF_HEADER, Route, Who
+from services.gateway.session import SAFE_METHODS
 from shared.schemas.base import Answer
 
 Json = dict[str, Any]

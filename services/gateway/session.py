@@ -16,14 +16,16 @@ from services.gateway.visitor import Visitor
 from shared import errors
 from shared.logging import Origin, origin
 from shared.schemas.identity import ResolvedSession
-from shared.web import IDEMPOTENCY_HEADER
+from shared.web import IDEMPOTENCY_HEADER, Handler
 
 __all__ = [
+    "SAFE_METHODS",
     "SESSIONS",
     "CrossSiteRequest",
     "OldForm",
     "Sessions",
     "Visitor",
+    "ask_again_after_changes",
     "clear_session_cookie",
     "end_session",
     "refuse_cross_site",
@@ -37,6 +39,7 @@ COOKIE_MAX_AGE_S = 30 * 24 * 3600
 FRESH_S = 1.0
 STALE_S = 30.0  # while identity is unreachable
 RESOLVED_WITHIN_S = 3.0  # what was asked for then still has its own 5 s, and all of it is answered within 10
+SAFE_METHODS = frozenset({"GET", "HEAD"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
 _OWN_SITE = frozenset({"same-origin", "none"})
 
@@ -60,10 +63,11 @@ class _Known:
     visitor: Visitor
     vouched_at: float
     ask_again_at: float
+    changed_at: float = 0.0  # what identity was asked before that may be old
 
 
 class Sessions:
-    """Tokens turned into visitors by identity, remembered for a second; bounded."""
+    """Tokens turned into visitors by identity, remembered for a second, and not over a change; bounded."""
 
     def __init__(self, *, base_url: str, size: int = 10_000, clock: Callable[[], float] = time.monotonic) -> None:
         """`base_url` decides whether the cookie is for TLS only."""
@@ -74,24 +78,36 @@ class Sessions:
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
-    async def visitor(self, services: Services, token: str) -> Visitor | None:
-        """Who the token stands for; None for nobody. Unavailable when identity is away and did not vouch lately."""
+    async def visitor(self, services: Services, token: str, *, anew: bool = False) -> Visitor | None:
+        """Who the token stands for; None for nobody. `anew` asks identity whatever is remembered.
+
+        Unavailable when identity is away and did not vouch lately.
+        """
         known = self._known.get(token)
-        if known is not None and self._clock() < known.ask_again_at:
+        asked_at = self._clock()
+        if known is not None and not anew and asked_at < known.ask_again_at:
             return known.visitor
         try:
             visitor = await _resolve(services, token)
         except errors.Unavailable:
-            return self._vouched_lately(known)
+            return self._vouched_lately(self._known.get(token))
         if visitor is None:
             self.forget(token)
         else:
-            self._remember(token, visitor)
+            self._remember(token, visitor, asked_at)
         return visitor
 
     def forget(self, token: str) -> None:
         """The session has ended, or goes on as somebody else."""
         self._known.pop(token, None)
+
+    def changed(self, token: str) -> None:
+        """Something may have been changed by this visitor, so identity is asked before its word is used again.
+
+        Not forgotten: while identity is away, its word still holds.
+        """
+        if (known := self._known.get(token)) is not None:
+            known.changed_at = known.ask_again_at = self._clock()
 
     def _vouched_lately(self, known: _Known | None) -> Visitor:
         if known is None or self._clock() - known.vouched_at > STALE_S:
@@ -99,15 +115,19 @@ class Sessions:
         known.ask_again_at = self._clock() + FRESH_S
         return known.visitor
 
-    def _remember(self, token: str, visitor: Visitor) -> None:
+    def _remember(self, token: str, visitor: Visitor, asked_at: float) -> None:
         now = self._clock()
-        self._known[token] = _Known(visitor, now, now + FRESH_S)
+        before = self._known.get(token)
+        changed_at = before.changed_at if before is not None else 0.0
+        fresh_s = FRESH_S if asked_at >= changed_at else 0.0
+        self._known[token] = _Known(visitor, now, now + fresh_s, changed_at)
         self._known.move_to_end(token)
         while len(self._known) > self._size:
             self._known.popitem(last=False)
 
 
 SESSIONS = web.AppKey("sessions", Sessions)
+_ASKED: web.RequestKey[Visitor | errors.Unavailable | None] = web.RequestKey("asked")
 
 
 async def _resolve(services: Services, token: str) -> Visitor | None:
@@ -137,15 +157,42 @@ async def _resolve(services: Services, token: str) -> Visitor | None:
 
 
 async def visitor_of(request: web.Request) -> Visitor | None:
-    """Who is signed in, or None; from now on logs name that user."""
+    """Who is signed in, or None; from now on logs name that user. Identity is asked once for a request."""
     token = request.cookies.get(request.app[SESSIONS].cookie, "")
     if not _TOKEN.fullmatch(token):
         return None
-    visitor = await request.app[SESSIONS].visitor(request.app[SERVICES], token)
+    if _ASKED not in request:
+        request[_ASKED] = await _ask(request, token)
+    visitor = request[_ASKED]
+    if isinstance(visitor, errors.Unavailable):
+        raise visitor
     if visitor is not None:
         current = origin.get()
         origin.set(Origin(current.request_id, str(visitor.user.id), current.address))
     return visitor
+
+
+async def _ask(request: web.Request, token: str) -> Visitor | errors.Unavailable | None:
+    try:
+        return await request.app[SESSIONS].visitor(request.app[SERVICES], token, anew=_must_hold_at_once(request))
+    except errors.Unavailable as away:
+        return away
+
+
+def _must_hold_at_once(request: web.Request) -> bool:
+    """A change is made as whoever the visitor is now, and a page that says what was done shows it, on every replica."""
+    return request.method not in SAFE_METHODS or "done" in request.query
+
+
+@web.middleware
+async def ask_again_after_changes(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What a visitor has changed is there when they look next: the answer goes out after this."""
+    try:
+        return await handler(request)
+    finally:
+        if request.method not in SAFE_METHODS:
+            sessions = request.app[SESSIONS]
+            sessions.changed(request.cookies.get(sessions.cookie, ""))
 
 
 async def signed_in(request: web.Request) -> Visitor:

@@ -1,12 +1,13 @@
 """Signing in and out, changing the company, accepting an invitation, verifying an address."""
 
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from services.gateway.clients import ServiceAway, fill
-from services.gateway.forms import Form, Shape, refused, to_json
+from services.gateway.forms import Form, Shape, Typed, refused, to_json
 from services.gateway.pages.asking import Sent, ServiceRefusal, go, local_path, read_form, send
 from services.gateway.pages.kept import kept_over_sign_in
 from services.gateway.pages.rendering import render
@@ -21,12 +22,13 @@ from services.gateway.session import (
     signed_in,
     visitor_of,
 )
+from shared.i18n import language
 from shared.web import SESSION_HEADER
 
 pages = web.RouteTableDef()
 
 _SIGN_IN = Shape(texts=("email", "password"))
-_ACCEPT = Shape(texts=("first_name", "last_name", "password"))
+_ACCEPT = Shape(texts=("first_name", "last_name", "password", "locale"))
 _VERIFY = Shape(texts=("email", "code"))
 _RESEND = Shape(texts=("email",))
 
@@ -138,10 +140,15 @@ async def accept_invitation(request: web.Request) -> web.Response:
     if visitor is not None:
         sent = await _move_session(request, visitor, path, {})
     else:
-        sent = await send(request, None, "identity", "POST", path, body=to_json(typed, _ACCEPT))
+        sent = await send(request, None, "identity", "POST", path, body=_acceptance(typed))
     if sent.problem is not None:
         return await _invitation(request, visitor, refused(typed, sent.problem, _ACCEPT.names), status=sent.status)
     return _after_accepting(sent)
+
+
+def _acceptance(typed: Typed) -> dict[str, Any]:
+    """In the language of the page, which the newcomer reads: the invitation's own is the inviter's."""
+    return to_json({**typed, "locale": language()}, _ACCEPT)
 
 
 async def _who_joins(request: web.Request, by_login: bool, csrf_token: str | None) -> Visitor | None:  # noqa: FBT001  # the form's own question

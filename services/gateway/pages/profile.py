@@ -8,7 +8,7 @@ from aiohttp import web
 from services.gateway.forms import Form, Shape, Typed, from_json, refused, to_json
 from services.gateway.pages.asking import Sent, fetch, fetch_all, go, panel, read_form, send
 from services.gateway.pages.rendering import render
-from services.gateway.session import SESSIONS, Visitor, refuse_without_csrf, signed_in
+from services.gateway.session import Visitor, refuse_without_csrf, signed_in
 from services.gateway.texts import N_, _
 from shared.schemas.notifications import CASE_MAIL_KINDS
 
@@ -92,8 +92,6 @@ async def change_profile(request: web.Request) -> web.Response:
     if sent.problem is not None:
         return await _refused(request, visitor, typed, sent)
     if is_save:
-        # The next page speaks the language that was just chosen.
-        request.app[SESSIONS].forget(visitor.token)
         return go("/profile?done=saved")
     return await _review(request, visitor, typed, from_json(sent.content) | {"version": typed.get("version", "")})
 

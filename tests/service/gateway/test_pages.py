@@ -142,7 +142,7 @@ async def test_a_refused_export_is_a_page_with_the_same_status(house: House, sta
 
 
 async def test_an_export_after_the_session_has_ended_leads_to_signing_in(house: House) -> None:
-    house["cases"].answers("GET /cases.xlsx", refuses(401, "not_signed_in"))
+    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
     answer = await house.portal.get("/cases.xlsx", headers=house.signed_in(), allow_redirects=False)
     assert (answer.status, answer.headers["Location"]) == (303, "/sign-in?next=%2Fcases.xlsx")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from time import monotonic
 
 import pytest
+from aiohttp import web
 
 from services.gateway.clients import Services
 from services.gateway.session import Sessions
@@ -103,9 +104,12 @@ async def test_a_bearer_token_is_not_a_session_and_does_not_hide_behind_one(hous
 
 
 async def test_signing_out_ends_the_session_here_at_once(house: House) -> None:
-    house["identity"].answers("POST /session/end", says({}, status=204))
+    async def end(_request: web.Request) -> web.Response:
+        house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+        return web.Response(status=204)
+
+    house["identity"].answers("POST /session/end", end)
     assert (await house.portal.get("/api/v1/session", headers=house.signed_in())).status == 200
-    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
     answer = await house.portal.delete("/api/v1/session", headers=house.signed_in())
     assert answer.status == 204
     assert answer.headers["Set-Cookie"].startswith('portico=""; ')

@@ -1,0 +1,99 @@
+"""What people change about themselves holds at once, through any gateway; and newcomers are spoken to as they read."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+
+from deploy.local.stack import Stack
+from tests.builders import Json, an_email
+from tests.e2e.conftest import Customer, NewCustomer
+from tests.e2e.portal import PASSWORD, Deployed, Visitor, a_company, link_in, mail_for, until_true, visiting
+from tests.service.gateway.stand_ins import NAMES, a_portal
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The same stack through a second gateway."""
+
+    stack: Stack
+    local_url: str
+
+    async def mails(self, to: str = "") -> list[Json]:
+        return await self.stack.mails(to)
+
+    async def run_service_command(self, *words: str, stdin: str = "") -> tuple[int, str]:
+        return await self.stack.run_service_command(*words, stdin=stdin)
+
+
+@pytest.fixture
+async def other_gateway(stack: Stack) -> AsyncIterator[Beside]:
+    urls = {name: stack.environment[f"{name.upper()}_URL"] for name in NAMES}
+    portal = await a_portal(urls)
+    yield Beside(stack, str(portal.make_url("/")).rstrip("/"))
+    await portal.close()
+
+
+def through(there: Deployed, visitor: Visitor) -> Visitor:
+    """The same browser, whose next request comes to another gateway."""
+    other = Visitor(there, visitor._http, visitor.email)
+    other._csrf = visitor._csrf
+    return other
+
+
+@pytest.mark.parametrize("way", ["the same gateway", "another gateway"])
+async def test_mails_of_a_case_go_to_the_contact_address_that_was_saved_a_moment_before(
+    stack: Stack, other_gateway: Beside, new_customer: NewCustomer, way: str
+) -> None:
+    ana = (await new_customer()).admin
+    next_door = through(other_gateway if way == "another gateway" else stack, ana)
+    # Both have just heard of the session as it was.
+    await ana.get("/session")
+    await next_door.get("/session")
+    contact = an_email("contact")
+    await ana.complete_profile(email=contact)
+    case = await next_door.submit(title="Paper jam after moving house")
+    await mail_for(stack, contact, about=case["number"])
+    assert not [mail for mail in await stack.mails(ana.email) if case["number"] in mail["subject"]]
+
+
+async def test_another_gateway_shows_an_own_change_soon(other_gateway: Beside, customer: Customer) -> None:
+    ana = customer.admin
+    next_door = through(other_gateway, ana)
+    await next_door.get("/session")
+    await ana.complete_profile(first_name="Anabela")
+
+    async def is_shown() -> bool:
+        return bool((await next_door.get("/session"))["user"]["name"] == "Anabela Duarte")
+
+    await until_true(is_shown, within_s=5)
+
+
+@pytest.mark.parametrize("chosen", ["by the browser", "on the page"])
+async def test_a_newcomer_who_reads_french_is_written_to_in_french_and_finds_the_portal_in_french(
+    stack: Stack, vendor: Visitor, chosen: str
+) -> None:
+    company = await a_company(vendor)
+    email = an_email("luc")
+    invited = {"invitations": [{"email": email, "role": "company_admin"}]}
+    await vendor.post(f"/vendor/companies/{company['id']}/invitations", invited)
+    path = f"/invitations/{link_in(await mail_for(stack, email, about='invit'), 'invitations')}"
+    headers = {"Accept-Language": "fr" if chosen == "by the browser" else "en"}
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), headers=headers) as browser:
+        if chosen == "on the page":
+            await browser.post(f"{stack.local_url}/language", data={"to": "fr", "next": path})
+        async with browser.get(stack.local_url + path) as page:
+            assert '<html lang="fr">' in await page.text()
+        typed = {"first_name": "Luc", "last_name": "Petit", "password": PASSWORD}
+        async with browser.post(stack.local_url + path, data=typed) as page:
+            assert page.status == 200, await page.text()
+    mail = await mail_for(stack, email, about="vérif")
+    code = re.search(r"\b\d{6}\b", mail["text"])
+    assert code is not None
+    async with visiting(stack, email) as luc:
+        await luc.post("/registrations/verify", {"email": email, "code": code[0]})
+        await luc.sign_in()
+        assert (await luc.get("/session"))["user"]["language"] == "fr"
+        assert (await luc.get("/profile"))["language"] == "fr"
