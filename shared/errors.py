@@ -13,12 +13,13 @@ Refusal
 ├── Invalid               422
 ├── PreconditionRequired  428
 ├── TooManyRequests       429
+├── Broken                500
 └── Unavailable           503
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +177,26 @@ class Unavailable(Refusal):
     code = "unavailable"
     title = "A part of Portico is not reachable. Please try again in a moment."
     retry_after_s: ClassVar[int] = 2
+
+
+class Broken(Refusal):
+    """Our fault."""
+
+    status = 500
+    code = "internal"
+    title = "Something went wrong on our side. It has been logged under this request id."
+
+
+def problem(refusal: Refusal) -> dict[str, Any]:
+    """A refusal as RFC 9457 says it, without the request id."""
+    body: dict[str, Any] = {
+        "type": f"urn:portico:problem:{refusal.code}",
+        "title": refusal.title,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": str(refusal),
+        "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in refusal.errors],
+    }
+    if refusal.state is not None:
+        body["current"] = refusal.state
+    return body

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import secrets
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -11,8 +10,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 import orjson
 import structlog
-import uvloop
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -20,15 +18,15 @@ from pydantic_core import ErrorDetails
 from shared import errors
 from shared.actor import Actor
 from shared.clock import utc_now
+from shared.connections import SERVER, has_left, whole_or_cut
 from shared.documents import Intent
-from shared.errors import FieldError, Refusal
+from shared.errors import FieldError, Refusal, problem
 from shared.logging import Origin, origin
 from shared.mongo import Database, DatabaseError, is_away
 from shared.signing import ACTOR_HEADER, Verify
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_DEADLINE_S = 10.0
-STOP_WITHIN_S = 15.0
 REQUEST_ID_HEADER = "X-Request-Id"
 CLIENT_HEADER = "X-Portico-Client"
 SESSION_HEADER = "X-Portico-Session"
@@ -59,8 +57,9 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 def create_app(*, clock: Callable[[], datetime] = utc_now) -> web.Application:
     """An application that answers every failure as problem+json and bounds every body."""
-    app = web.Application(middlewares=[_observe], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[_observe, _refuse_what_nobody_needs], client_max_size=MAX_BODY_BYTES)
     app[CLOCK] = clock
+    app.on_response_prepare.append(_name_no_software)
     return app
 
 
@@ -235,33 +234,13 @@ async def send_file(
         }
     )
     await response.prepare(request)
-    try:
+    with whole_or_cut(request):
         with await making as file:
             file.seek(0)
             while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
                 await response.write(chunk)
-    except BaseException:
-        # Half a file must not look like a whole one.
-        if request.transport is not None:
-            request.transport.abort()
-        raise
-    await response.write_eof()
+        await response.write_eof()
     return response
-
-
-def problem(refusal: Refusal) -> dict[str, Any]:
-    """A refusal as RFC 9457 says it, without the request id."""
-    body: dict[str, Any] = {
-        "type": f"urn:portico:problem:{refusal.code}",
-        "title": refusal.title,
-        "status": refusal.status,
-        "code": refusal.code,
-        "detail": str(refusal),
-        "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in refusal.errors],
-    }
-    if refusal.state is not None:
-        body["current"] = refusal.state
-    return body
 
 
 def problem_answer(refusal: Refusal) -> web.Response:
@@ -295,14 +274,6 @@ class _AsRefusal(Refusal):
         self.title = error.reason  # type: ignore[misc]
 
 
-class _Broken(Refusal):
-    """Our fault."""
-
-    status = 500
-    code = "internal"
-    title = "Something went wrong on our side. It has been logged under this request id."
-
-
 def refusal_of(error: Exception) -> Refusal:
     """What to answer for anything that was raised; what nobody expected is logged with its trace."""
     match error:
@@ -318,7 +289,7 @@ def refusal_of(error: Exception) -> Refusal:
             _log.warning("database_unavailable", reason=f"{type(error).__name__}: {error}")
             return errors.Unavailable()
     _log.error("unhandled", exc_info=error)
-    return _Broken()
+    return errors.Broken()
 
 
 def _route_of(request: web.Request) -> str:
@@ -344,7 +315,10 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
             # Redirects are answers, not failures.
             response = error if error.status < 400 else _problem_with_allow(error)  # noqa: PLR2004
         except Exception as error:  # noqa: BLE001  # the one place where anything becomes an answer
-            response = problem_answer(refusal_of(error))
+            if isinstance(error, ConnectionError) and has_left(request):
+                response = web.Response(status=_CALLER_LEFT)
+            else:
+                response = problem_answer(refusal_of(error))
         except asyncio.CancelledError:
             _record(request, _CALLER_LEFT, time.perf_counter() - started)
             raise
@@ -356,34 +330,24 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
     return response
 
 
+@web.middleware
+async def _refuse_what_nobody_needs(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.version not in (HttpVersion10, HttpVersion11):
+        raise errors.Malformed("Send HTTP/1.1.")
+    # A few bytes that are packed can unpack to a gigabyte. Whichever header a reader looks at, none may say so.
+    encodings = ",".join(request.headers.getall("Content-Encoding", [])).lower().split(",")
+    if any(encoding.strip() not in ("", "none", "identity") for encoding in encodings):
+        raise errors.WrongMediaType("Send the body without Content-Encoding.")
+    return await handler(request)
+
+
+async def _name_no_software(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER
+
+
 def _record(request: web.Request, status: int, seconds: float) -> None:
     route = _route_of(request)
     _requests.labels(request.method, route, status).inc()
     _seconds.labels(request.method, route).observe(seconds)
     if route not in HEALTH_PATHS:
         _log.info("request", method=request.method, route=route, status=status, ms=round(seconds * 1000, 1))
-
-
-# Running
-
-
-def serve(app: web.Application, *, host: str, port: int, stop_with_caller: bool = True) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes what is running; exit code 1 when the port is taken.
-
-    With `stop_with_caller` a request ends where its caller has left: under more load than can be carried, work for
-    callers who have given up would leave nothing for those who still wait.
-    """
-    try:
-        web.run_app(
-            app,
-            host=host,
-            port=port,
-            print=None,
-            access_log=None,
-            shutdown_timeout=STOP_WITHIN_S,
-            handler_cancellation=stop_with_caller,
-            loop=uvloop.new_event_loop(),
-        )
-    except OSError as error:
-        sys.stderr.write(f"portico: cannot listen on {host}:{port}: {error.strerror or error}\n")
-        sys.exit(1)

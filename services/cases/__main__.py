@@ -2,8 +2,8 @@
 
 from services.cases.app import create_app
 from services.cases.settings import CasesSettings
+from shared.serving import serve
 from shared.settings import read
-from shared.web import serve
 
 if __name__ == "__main__":
     settings = read(CasesSettings)

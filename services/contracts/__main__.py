@@ -2,8 +2,8 @@
 
 from services.contracts.app import create_app
 from services.contracts.settings import ContractsSettings
+from shared.serving import serve
 from shared.settings import read
-from shared.web import serve
 
 if __name__ == "__main__":
     settings = read(ContractsSettings)

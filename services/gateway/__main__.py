@@ -2,16 +2,22 @@
 
 from services.gateway.app import create_app, with_private_port
 from services.gateway.settings import GatewaySettings
+from shared.connections import Bounds
+from shared.serving import serve
 from shared.settings import read
-from shared.web import serve
 
 
 def main() -> None:
     """Serves until it is told to stop."""
     settings = read(GatewaySettings)
     app = with_private_port(create_app(settings), settings)
+    bounds = Bounds(
+        most=settings.max_connections,
+        most_of_one=settings.max_connections_per_address,
+        carriers=settings.trusted_proxies,
+    )
     # Who sends a form and closes the page wants it sent.
-    serve(app, host=settings.public_host, port=settings.public_port, stop_with_caller=False)
+    serve(app, host=settings.public_host, port=settings.public_port, stop_with_caller=False, bounds=bounds)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ from services.gateway.routes import ROUTES
 from services.gateway.session import SESSIONS, Sessions, ask_again_after_changes
 from services.gateway.settings import GatewaySettings
 from shared import logging
-from shared.web import STOP_WITHIN_S, add_health
+from shared.connections import Bounds
+from shared.serving import STOP_WITHIN_S, Runner
+from shared.web import add_health
 from shared.web import create_app as create_plain_app
 
 
@@ -42,9 +44,8 @@ def with_private_port(app: web.Application, settings: GatewaySettings) -> web.Ap
     """The same application, with health and metrics on a port that is never the portal's."""
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
-        runner = web.AppRunner(
-            create_ops(app[SERVICES], partial(_listens, settings)), access_log=None, shutdown_timeout=STOP_WITHIN_S
-        )
+        ops = create_ops(app[SERVICES], partial(_listens, settings))
+        runner = Runner(ops, Bounds(), shutdown_timeout=STOP_WITHIN_S)
         await runner.setup()
         await web.TCPSite(runner, settings.host, settings.ops_port).start()
         yield

@@ -20,6 +20,7 @@ from services.gateway.settings import UPLOAD_MAX_BYTES, GatewaySettings
 from services.gateway.uploading import PassedThrough
 from services.gateway.visitor import Visitor
 from shared import errors
+from shared.connections import has_left, whole_or_cut
 from shared.logging import origin
 from shared.signing import ACTOR_HEADER
 from shared.web import CLIENT_HEADER, IDEMPOTENCY_HEADER, REQUEST_ID_HEADER
@@ -219,11 +220,14 @@ class Services:
         response.headers[REQUEST_ID_HEADER] = origin.get().request_id
         await response.prepare(request)
         try:
-            async for chunk in self._chunks(source):
-                await response.write(chunk)
+            with whole_or_cut(request):
+                async for chunk in self._chunks(source):
+                    await response.write(chunk)
+                await response.write_eof()
         except (aiohttp.ClientError, TimeoutError) as error:
+            if isinstance(error, ConnectionError) and has_left(request):
+                raise
             _log.warning("stream_broken", service=service, reason=type(error).__name__)
-            _break_off(request)
         return response
 
     async def upload(
@@ -383,12 +387,6 @@ def _refuse_disbelief(service: Service, status: int) -> None:
     if status == errors.NotSignedIn.status:
         _log.warning("actor_disbelieved", service=service, look_at="its clock, its PORTICO_SECRET_KEY")
         raise ServiceAway(service)
-
-
-def _break_off(request: web.Request) -> None:
-    """Ends the connection without the last chunk, so that nobody takes half a file for a whole one."""
-    if request.transport is not None:
-        request.transport.abort()
 
 
 def _is_not_yet_known(reply: Reply) -> bool:

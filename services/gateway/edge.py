@@ -6,7 +6,6 @@ from dataclasses import replace
 from aiohttp import web
 
 from services.gateway.client_address import Networks, ProxyWarnings, client_address, hops_of
-from shared.errors import WrongMediaType
 from shared.logging import origin
 from shared.web import Handler
 
@@ -20,7 +19,7 @@ def add_edge(app: web.Application, trusted_proxies: Networks) -> None:
     """Guards every route of the public application."""
     app[TRUSTED_PROXIES] = trusted_proxies
     app[PROXY_WARNINGS] = ProxyWarnings()
-    app.middlewares.extend((_know_the_address, _refuse_packed_bodies))
+    app.middlewares.append(_know_the_address)
     app.on_response_prepare.append(_add_headers)
 
 
@@ -32,14 +31,6 @@ def is_api(request: web.Request) -> bool:
 def _is_for_anybody(request: web.Request) -> bool:
     """Stylesheets, modules and icons: the same for everybody, so caches may keep them."""
     return request.path.startswith("/static/") or request.path == "/favicon.ico"
-
-
-@web.middleware
-async def _refuse_packed_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
-    # Nobody needs them, and a few bytes of one can unpack to a gigabyte.
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise WrongMediaType("Send the body without Content-Encoding.")
-    return await handler(request)
 
 
 @web.middleware

@@ -34,6 +34,8 @@ class GatewaySettings(Settings):
     brand_accent: str = Field(ACCENT, alias="PORTICO_BRAND_ACCENT", pattern=r"^#[0-9a-fA-F]{6}$")
     # To be raised together with CASES_ATTACHMENT_MAX_TOTAL_BYTES.
     upload_max_bytes: int = Field(UPLOAD_MAX_BYTES, alias="GATEWAY_UPLOAD_MAX_BYTES", ge=1)
+    max_connections: int = Field(2000, alias="PORTICO_MAX_CONNECTIONS", ge=10)
+    max_connections_per_address: int = Field(200, alias="PORTICO_MAX_CONNECTIONS_PER_ADDRESS", ge=10)
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = Field(
         (), alias="PORTICO_TRUSTED_PROXIES"
     )

@@ -5,8 +5,8 @@ import sys
 from services.identity import commands
 from services.identity.app import create_app
 from services.identity.settings import IdentitySettings
+from shared.serving import serve
 from shared.settings import read
-from shared.web import serve
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:

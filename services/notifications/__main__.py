@@ -5,8 +5,8 @@ import sys
 from services.notifications import commands
 from services.notifications.app import create_app
 from services.notifications.settings import NotificationsSettings
+from shared.serving import serve
 from shared.settings import read
-from shared.web import serve
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:

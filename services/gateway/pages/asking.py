@@ -13,8 +13,8 @@ from services.gateway.clients import SERVICES, Query, Reply, Service
 from services.gateway.forms import Typed, read_problem
 from services.gateway.session import Visitor
 from shared import errors
-from shared.errors import Refusal
-from shared.web import IDEMPOTENCY_HEADER, problem, read_bytes
+from shared.errors import Refusal, problem
+from shared.web import IDEMPOTENCY_HEADER, read_bytes
 
 _T = TypeVar("_T")
 

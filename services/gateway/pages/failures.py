@@ -13,6 +13,7 @@ from services.gateway.said import said
 from services.gateway.session import OldForm, Visitor, visitor_of
 from services.gateway.texts import N_, _
 from shared import errors
+from shared.connections import has_left
 from shared.errors import Refusal
 from shared.web import Handler, refusal_of
 
@@ -47,7 +48,9 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         if error.status < 400:  # noqa: PLR2004
             raise
         return await _page(request, refusal_of(error), allow=error.headers.get("Allow"))
-    except Exception as error:  # noqa: BLE001  # anything becomes a page, and is logged where it is nobody's refusal
+    except Exception as error:  # anything becomes a page, and is logged where it is nobody's refusal
+        if isinstance(error, ConnectionError) and has_left(request):
+            raise
         return await _page(request, refusal_of(error))
 
 

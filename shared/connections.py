@@ -1,0 +1,313 @@
+"""The connections of a port: how many, how long one may be silent, and what becomes of an answer that nobody reads."""
+
+import asyncio
+import resource
+import secrets
+import socket
+import struct
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, cast
+
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+from prometheus_client import Counter
+
+from shared import errors
+from shared.errors import problem
+
+SERVER = "portico"
+
+_log = structlog.get_logger()
+_ended = Counter("portico_connections_ended_total", "Connections that this side ended, by the reason", ["reason"])
+
+_MOST_FILES = 65_536
+# A file descriptor of that number means that few are left: the system gives out the lowest free one.
+_SCARCE_FILES = 32
+# For what is no connection of the port: the private port, the services, the database, files.
+_FILES_FOR_OTHERS = 600
+_TELL_EVERY_S = 60.0
+_RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+_CLOSE_AS_USUAL = struct.pack("ii", 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the connections of one port may take."""
+
+    headers_s: float = 10.0  # from the beginning of a connection, or the first byte of a later request, to its headers
+    idle_s: float = 75.0  # between two requests
+    unread_s: float = 30.0  # that a reader may be behind `unread_rate`
+    unread_rate: int = 16 * 1024  # bytes a second
+    most_unread: int = 64 * 1024 * 1024  # bytes of all answers together that wait for their readers
+    most: int | None = None  # connections
+    most_of_one: int | None = None  # of one address, or one IPv6 network of 64 bits
+    carriers: Sequence[IPv4Network | IPv6Network] = ()  # whose connections are many people's, so not counted as one's
+
+
+def raise_file_limit() -> int:
+    """Takes as many file descriptors as the system allows, and answers how many these are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return _MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def cut(transport: asyncio.BaseTransport) -> None:
+    """Ends a connection with a reset, which nobody takes for the end of an answer; what was not sent is dropped."""
+    _at_close(transport, _RESET_AT_CLOSE)
+    cast("asyncio.WriteTransport", transport).abort()
+
+
+@contextmanager
+def whole_or_cut(request: web.Request) -> Iterator[None]:
+    """For an answer that is sent in pieces, its end included: one that breaks off is never taken for a whole one.
+
+    Without chunks (HTTP/1.0) only the end of the connection tells where the answer ends. So it ends with a reset
+    unless all was sent, even where this process is killed.
+    """
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError
+    _at_close(transport, _RESET_AT_CLOSE)
+    try:
+        yield
+    except BaseException:
+        transport.abort()
+        raise
+    _at_close(transport, _CLOSE_AS_USUAL)
+
+
+def has_left(request: web.BaseRequest) -> bool:
+    """Whether whoever sent the request has ended the connection."""
+    return request.transport is None or request.transport.is_closing()
+
+
+def _at_close(transport: asyncio.BaseTransport, what: bytes) -> None:
+    if (its_socket := transport.get_extra_info("socket")) is not None:
+        with suppress(OSError):
+            its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, what)
+
+
+class Port(web.Server):
+    """What aiohttp makes connections with; knows all of them, and lets no more in than fit."""
+
+    def __init__(self, handler: Any, *, bounds: Bounds, **options: Any) -> None:
+        """`options` are aiohttp's."""
+        super().__init__(handler, keepalive_timeout=bounds.idle_s, auto_decompress=False, **options)
+        self.bounds = bounds
+        self._open: dict[Connection, str] = {}
+        self._of_one: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
+        self._unread: dict[Connection, int] = {}
+        self._told_at: dict[str, float] = {}
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._files = _MOST_FILES if limit == resource.RLIM_INFINITY else limit
+        room = self._files - min(_FILES_FOR_OTHERS, self._files // 2)
+        self._most = room if bounds.most is None else min(bounds.most, room)
+
+    def __call__(self) -> "Connection":
+        """A connection that has just been accepted."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def lets_in(self, connection: "Connection", transport: asyncio.BaseTransport) -> bool:
+        """False when there is no room, and none can be made by ending a connection without a request."""
+        one = _one_of(transport, self.bounds.carriers)
+        neighbours = self._of_one.get(one, {}) if one else {}
+        most_of_one = self.bounds.most_of_one
+        if most_of_one is not None and len(neighbours) >= most_of_one and not self._makes_room(neighbours):
+            self.note("many_of_one_address", address=one)
+            return False
+        if len(self._open) >= self._most and not self._makes_room(self._open):
+            self.note("many_connections", most=self._most)
+            return False
+        self._open[connection] = one
+        if one:
+            self._of_one[one][connection] = None
+        its_socket = transport.get_extra_info("socket")
+        if its_socket is not None and its_socket.fileno() >= self._files - _SCARCE_FILES:
+            self._tell("file_descriptors_scarce", limit=self._files)
+        return True
+
+    def forget(self, connection: "Connection") -> None:
+        """It takes no room any more."""
+        self._unread.pop(connection, None)
+        one = self._open.pop(connection, "")
+        if one and (neighbours := self._of_one.get(one)) is not None:
+            neighbours.pop(connection, None)
+            if not neighbours:
+                del self._of_one[one]
+
+    def waits(self, connection: "Connection", size: int) -> None:
+        """So much of an answer waits for its reader; where all together is too much, who has waited longest goes."""
+        self._unread[connection] = size
+        while len(self._unread) > 1 and sum(self._unread.values()) > self.bounds.most_unread:
+            next(iter(self._unread)).end("unread_too_much")
+
+    def goes_on(self, connection: "Connection") -> None:
+        """All of it has gone out."""
+        self._unread.pop(connection, None)
+
+    def note(self, reason: str, **what: object) -> None:
+        """Counts a connection that this side ends, and says so once a minute."""
+        _ended.labels(reason).inc()
+        self._tell("connections_ended", reason=reason, **what)
+
+    def _tell(self, event: str, **what: object) -> None:
+        about, now = f"{event}.{what.get('reason')}", time.monotonic()
+        if now - self._told_at.get(about, -_TELL_EVERY_S) >= _TELL_EVERY_S:
+            self._told_at[about] = now
+            _log.warning(event, **what)
+
+    @staticmethod
+    def _makes_room(among: Iterable["Connection"]) -> bool:
+        idle = next((connection for connection in among if connection.is_idle), None)
+        if idle is not None:
+            idle.end("gave_way")
+        return idle is not None
+
+
+def _one_of(transport: asyncio.BaseTransport, carriers: Sequence[IPv4Network | IPv6Network]) -> str:
+    """Whose connection it is, for counting; empty for those of many."""
+    try:
+        address = ip_address(str((transport.get_extra_info("peername") or ("",))[0]).partition("%")[0])
+    except ValueError:
+        return ""
+    address = getattr(address, "ipv4_mapped", None) or address
+    if any(address in network for network in carriers):
+        return ""
+    return _network_of(address)
+
+
+def _network_of(address: IPv4Address | IPv6Address) -> str:
+    """Whoever has one IPv6 address has all that begin with the same 64 bits."""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+
+
+class Connection(RequestHandler):
+    """One connection of a port, with its deadlines: for headers by the clock, for answers by how fast they are read."""
+
+    __slots__ = ("_headers_timer", "_patience_s", "_paused_at", "_paused_size", "_port", "_reader_timer")
+
+    def __init__(self, port: Port, **options: Any) -> None:
+        """`options` are aiohttp's."""
+        super().__init__(port, **options)
+        self._port = port
+        self._patience_s = port.bounds.unread_s
+        self._paused_at = 0.0
+        self._paused_size = 0
+        self._headers_timer: asyncio.TimerHandle | None = None
+        self._reader_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing, or only part of a request, has come since the last answer."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def end(self, reason: str) -> None:
+        """Ends the connection at once, whatever was still to be sent."""
+        self._port.note(reason)
+        self._port.forget(self)
+        if self.transport is not None:
+            cut(self.transport)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Refuses it, or starts the clock."""
+        if not self._port.lets_in(self, transport):
+            cut(transport)
+            return
+        # Whatever the system does not take at once is waited for, so that `pause_writing` tells of it.
+        cast("asyncio.WriteTransport", transport).set_write_buffer_limits(high=0)
+        _end_without_reader(transport, self._port.bounds.unread_s)
+        super().connection_made(transport)
+        self._await_headers()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Gives its room back."""
+        self._stop_timers()
+        self._port.forget(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Starts the clock with the first byte of a request, and stops it when its headers are there."""
+        if data and self._headers_timer is None and self.is_idle:
+            self._await_headers()
+        before = self._request_count
+        super().data_received(data)
+        if self._headers_timer is not None and self._request_count != before:
+            self._headers_timer.cancel()
+            self._headers_timer = None
+
+    def _await_headers(self) -> None:
+        self._headers_timer = self._loop.call_later(self._port.bounds.headers_s, self.end, "headers_late")
+
+    def pause_writing(self) -> None:
+        """The reader is behind: it has a reserve of time, and as long as what waits takes at a slow line."""
+        super().pause_writing()
+        size = self.transport.get_write_buffer_size() if self.transport is not None else 0
+        self._paused_at, self._paused_size = self._loop.time(), size
+        within_s = self._patience_s + size / self._port.bounds.unread_rate
+        self._reader_timer = self._loop.call_later(within_s, self.end, "unread")
+        self._port.waits(self, size)
+
+    def resume_writing(self) -> None:
+        """All has gone out: a reader who was slower than the slow line has less of the reserve left."""
+        super().resume_writing()
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+        bounds = self._port.bounds
+        waited_s = self._loop.time() - self._paused_at
+        left_s = self._patience_s - waited_s + self._paused_size / bounds.unread_rate
+        self._patience_s = min(bounds.unread_s, left_s)
+        self._port.goes_on(self)
+
+    def _stop_timers(self) -> None:
+        for timer in (self._headers_timer, self._reader_timer):
+            if timer is not None:
+                timer.cancel()
+
+    def handle_error(  # aiohttp's message repeats what was sent
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002
+    ) -> web.StreamResponse:
+        """What aiohttp answers by itself, as everything else is answered: nothing of the request, or of the inside."""
+        if request.writer.output_size > 0:
+            raise ConnectionError
+        is_ours = status >= 500  # noqa: PLR2004
+        if is_ours:
+            _log.error("unhandled", exc_info=exc)
+        else:
+            self._port.note("unreadable")
+        refusal = errors.Broken() if is_ours else errors.Malformed()
+        request_id = secrets.token_hex(16)
+        response = web.Response(
+            body=orjson.dumps(problem(refusal) | {"request_id": request_id}),
+            status=refusal.status,
+            content_type="application/problem+json",
+            headers={"X-Content-Type-Options": "nosniff", "X-Request-Id": request_id, "Server": SERVER},
+        )
+        response.force_close()
+        return response
+
+
+def _end_without_reader(transport: asyncio.BaseTransport, within_s: float) -> None:
+    """The system itself ends a connection whose other side takes nothing, or says nothing any more."""
+    its_socket = transport.get_extra_info("socket")
+    if its_socket is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        with suppress(OSError):
+            its_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(within_s * 1000))

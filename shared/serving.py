@@ -1,0 +1,66 @@
+"""Serves an application on a port, within bounds, until it is told to stop."""
+
+import asyncio
+import signal
+import sys
+from typing import Any
+
+import uvloop
+from aiohttp import web
+
+from shared.connections import Bounds, Port, raise_file_limit
+
+STOP_WITHIN_S = 15.0
+_PLAIN = Bounds()
+
+
+class Runner(web.AppRunner):
+    """aiohttp's, with connections that have bounds."""
+
+    __slots__ = ("_bounds",)
+
+    def __init__(self, app: web.Application, bounds: Bounds, *, stop_with_caller: bool = True, **options: Any) -> None:
+        """With `stop_with_caller` a request ends where its caller has left. `options` are aiohttp's."""
+        super().__init__(app, access_log=None, handler_cancellation=stop_with_caller, **options)
+        self._bounds = bounds
+
+    async def _make_server(self) -> web.Server:
+        plain = await super()._make_server()
+        return Port(
+            plain.request_handler,
+            request_factory=plain.request_factory,
+            handler_cancellation=plain.handler_cancellation,
+            bounds=self._bounds,
+            **plain._kwargs,  # noqa: SLF001  # aiohttp has no other way to have connections of one's own
+        )
+
+
+def serve(
+    app: web.Application, *, host: str, port: int, stop_with_caller: bool = True, bounds: Bounds = _PLAIN
+) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what is running; exit code 1 when the port is taken.
+
+    With `stop_with_caller` a request ends where its caller has left: under more load than can be carried, work for
+    callers who have given up would leave nothing for those who still wait.
+    """
+    raise_file_limit()
+    runner = Runner(app, bounds, stop_with_caller=stop_with_caller, shutdown_timeout=STOP_WITHIN_S)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+            loop.run(_until_told(runner, host, port))
+    except OSError as error:
+        sys.stderr.write(f"portico: cannot listen on {host}:{port}: {error.strerror or error}\n")
+        sys.exit(1)
+
+
+async def _until_told(runner: Runner, host: str, port: int) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    try:
+        await runner.setup()
+        await web.TCPSite(runner, host, port).start()
+        await told.wait()
+    finally:
+        await runner.cleanup()
