@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import orjson
 import structlog
-from aiohttp import web
+from aiohttp import EMPTY_PAYLOAD, StreamReader, web
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from prometheus_client import Counter
@@ -198,7 +198,7 @@ def _network_of(address: IPv4Address | IPv6Address) -> str:
 class Connection(RequestHandler):
     """One connection of a port, with its deadlines: for headers by the clock, for answers by how fast they are read."""
 
-    __slots__ = ("_headers_timer", "_patience_s", "_paused_at", "_paused_size", "_port", "_reader_timer")
+    __slots__ = ("_body", "_headers_timer", "_patience_s", "_paused_at", "_paused_size", "_port", "_reader_timer")
 
     def __init__(self, port: Port, **options: Any) -> None:
         """`options` are aiohttp's."""
@@ -207,6 +207,7 @@ class Connection(RequestHandler):
         self._patience_s = port.bounds.unread_s
         self._paused_at = 0.0
         self._paused_size = 0
+        self._body: StreamReader = EMPTY_PAYLOAD  # of the newest request
         self._headers_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
 
@@ -241,16 +242,26 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Starts the clock with the first byte of a request, and stops it when its headers are there."""
-        if data and self._headers_timer is None and self.is_idle:
+        if data and self._headers_timer is None and self._body.is_eof():
             self._await_headers()
         before = self._request_count
         super().data_received(data)
-        if self._headers_timer is not None and self._request_count != before:
+        if self._request_count == before:
+            return
+        self._body = self._messages[-1][1]
+        if self._headers_timer is not None:
             self._headers_timer.cancel()
             self._headers_timer = None
 
     def _await_headers(self) -> None:
-        self._headers_timer = self._loop.call_later(self._port.bounds.headers_s, self.end, "headers_late")
+        self._headers_timer = self._loop.call_later(self._port.bounds.headers_s, self._headers_late)
+
+    def _headers_late(self) -> None:
+        if self._current_request is None:
+            self.end("headers_late")
+        else:
+            # They came behind a request whose answer is still being made: nobody holds a connection with them alone.
+            self._await_headers()
 
     def pause_writing(self) -> None:
         """The reader is behind: it has a reserve of time, and as long as what waits takes at a slow line."""

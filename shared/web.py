@@ -233,8 +233,8 @@ async def send_file(
             REQUEST_ID_HEADER: origin.get().request_id,
         }
     )
-    await response.prepare(request)
     with whole_or_cut(request):
+        await response.prepare(request)
         with await making as file:
             file.seek(0)
             while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):

@@ -218,9 +218,9 @@ class Services:
             headers["Content-Length"] = str(source.content_length)
         response = web.StreamResponse(status=source.status, headers=headers)
         response.headers[REQUEST_ID_HEADER] = origin.get().request_id
-        await response.prepare(request)
         try:
             with whole_or_cut(request):
+                await response.prepare(request)
                 async for chunk in self._chunks(source):
                     await response.write(chunk)
                 await response.write_eof()
