@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Any, Literal, TypeVar, cast
 
@@ -11,7 +12,7 @@ from bson.codec_options import CodecOptions, TypeRegistry
 from pymongo import AsyncMongoClient, lock, timeout
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -25,6 +26,7 @@ DuplicateKey = DuplicateKeyError
 _T = TypeVar("_T")
 
 _DEADLINE_S = 8
+_SNAPSHOT_TOO_OLD = 239
 
 
 async def _wait_for(wanted: Awaitable[_T], within_s: float | None) -> _T:
@@ -111,6 +113,12 @@ class Database:
             self.announce(collection, document_id, pending)
         return result
 
+    @asynccontextmanager
+    async def at_one_moment(self) -> AsyncIterator[Session]:
+        """A session in which all reads see the database as it was at the first; for five minutes, see `is_too_old`."""
+        async with self._client.start_session(snapshot=True) as session:
+            yield session
+
     async def ping(self) -> None:
         """Raises DatabaseError when the database cannot be reached."""
         await self._client.admin.command("ping")
@@ -159,6 +167,11 @@ def is_away(error: DatabaseError) -> bool:
     return error.timeout or isinstance(error, ConnectionFailure) or error.has_error_label("TransientTransactionError")
 
 
+def is_too_old(error: DatabaseError) -> bool:
+    """Whether what the database keeps of the past no longer reaches back to the moment that is read at."""
+    return isinstance(error, OperationFailure) and error.code == _SNAPSHOT_TOO_OLD
+
+
 def is_duplicate(error: DuplicateKey, *fields: str) -> bool:
     """Whether it was the unique index on exactly these fields that refused."""
     pattern = (error.details or {}).get("keyPattern", {})
@@ -176,4 +189,5 @@ __all__ = [
     "connect",
     "is_away",
     "is_duplicate",
+    "is_too_old",
 ]

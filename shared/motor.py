@@ -79,9 +79,9 @@ class Client(AsyncIOMotorClient[dict[str, Any]]):
         return _Database(self, database.name, _delegate=database.delegate)
 
     @asynccontextmanager
-    async def start_session(self) -> AsyncIterator[_MotorClientSession]:
+    async def start_session(self, **options: Any) -> AsyncIterator[_MotorClientSession]:
         """A session, which Motor gives with an `await` in between."""
-        async with await super().start_session() as session:
+        async with await super().start_session(**options) as session:
             yield _MotorClientSession(session.delegate, self)
 
     async def close(self) -> None:

@@ -1,14 +1,14 @@
 """HTTP of cases: parse, call, answer."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid5
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from services.cases import export, store, views
-from services.cases.domain import Case, Entry, read_case_number
+from services.cases.domain import Case, read_case_number
 from services.cases.handlers import acting, attaching, pins, submitting
 from services.cases.handlers.attaching import Policy
 from services.cases.uploads import read_uploads
@@ -26,11 +26,12 @@ from shared.schemas.cases import (
     CaseRow,
     Facet,
     FacetsAnswer,
+    HistoryQuery,
     SubmitCase,
 )
-from shared.sheets import CONTENT_TYPE
 from shared.web import CLOCK, DATABASE, actor_of, answer, intent_of, read_body, read_query, send_file
 
+PLACES = web.AppKey("places_of_exports", export.Places)
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)
 POLICY = web.AppKey("attachment_policy", Policy)
 
@@ -85,12 +86,20 @@ async def count_cases(request: web.Request) -> web.Response:
 @routes.get("/cases.xlsx")
 async def export_cases(request: web.Request) -> web.StreamResponse:
     """The filtered rows over all pages as a sheet."""
-    actor = actor_of(request)
+    actor, db, now = actor_of(request), request.app[DATABASE], request.app[CLOCK]()
     query = read_query(request, CaseQuery)
     store.read_order(query.sort)  # refused while a refusal can still be answered
-    sheet = export.write_cases(request.app[DATABASE], actor, query)
-    name = f"cases-{request.app[CLOCK]().astimezone(ZoneInfo(actor.time_zone)):%Y-%m-%d}.xlsx"
-    return await send_file(request, sheet, name=name, content_type=CONTENT_TYPE)
+    name = f"cases-{now.astimezone(ZoneInfo(actor.time_zone)):%Y-%m-%d-%H%M}.xlsx"
+    async with export.only_one(db, actor):
+        with request.app[PLACES].take() as leave:
+
+            async def make() -> BinaryIO:
+                try:
+                    return await export.write_cases(db, actor, query, now)
+                finally:
+                    leave()  # however slowly it is read
+
+            return await send_file(request, make(), name=name, content_type=export.CONTENT_TYPE)
 
 
 @routes.get("/cases/{number}")
@@ -98,6 +107,16 @@ async def show_case(request: web.Request) -> web.Response:
     """The whole case."""
     actor = actor_of(request)
     return await _detail(request, actor, read_case_number(request.match_info["number"]))
+
+
+@routes.get("/cases/{number}/history")
+async def show_history(request: web.Request) -> web.Response:
+    """Older entries than those that the case itself comes with."""
+    actor, db = actor_of(request), request.app[DATABASE]
+    number, query = read_case_number(request.match_info["number"]), read_query(request, HistoryQuery)
+    history = await store.get_history(db, actor, number, cursor=query.cursor, limit=query.limit)
+    states = await store.attachments.find_states(db, views.file_ids(history.entries))
+    return answer(views.history_page(history.entries, states, cursor=history.cursor, total=history.total))
 
 
 @routes.post("/cases/{number}/actions")
@@ -177,12 +196,19 @@ async def _detail(request: web.Request, actor: Actor, number: str) -> web.Respon
 
 
 async def _answer_with(
-    request: web.Request, actor: Actor, case: Case, history: list[Entry], *, status: int = 200
+    request: web.Request, actor: Actor, case: Case, history: store.History, *, status: int = 200
 ) -> web.Response:
     instructions = await pins.find_instructions(request.app[DATABASE], actor, case)
-    states = await store.attachments.find_states(request.app[DATABASE], views.file_ids(history))
+    states = await store.attachments.find_states(request.app[DATABASE], views.file_ids(history.entries))
     shown = views.detail(
-        case, history, actor, file_states=states, pin_instructions=instructions, now=request.app[CLOCK]()
+        case,
+        history.entries,
+        actor,
+        history_cursor=history.cursor,
+        history_total=history.total,
+        file_states=states,
+        pin_instructions=instructions,
+        now=request.app[CLOCK](),
     )
     return answer(shown, status=status)
 

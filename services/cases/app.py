@@ -5,9 +5,10 @@ from functools import partial
 from aiohttp import web
 
 from services.cases import store
-from services.cases.api import NUMBERS, POLICY, routes
+from services.cases.api import NUMBERS, PLACES, POLICY, routes
 from services.cases.clamd import Clamd
 from services.cases.consumers import SUBSCRIPTIONS
+from services.cases.export import Places
 from services.cases.handlers.attaching import Policy
 from services.cases.scanner import Scanner
 from services.cases.settings import CasesSettings
@@ -33,6 +34,7 @@ def create_app(settings: CasesSettings) -> web.Application:
     app = create_service(parts, settings)
     app[NUMBERS] = store.CaseNumbers(app[DATABASE])
     app[POLICY] = Policy(settings.limits, scanned=settings.clamd is not None)
+    app[PLACES] = Places(settings.exports_at_once)
     return app
 
 

@@ -1,108 +1,148 @@
 """The list of cases as an Excel sheet: exactly the filtered rows, over all pages, as whoever asks reads and writes."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from services.cases import store
-from services.cases.domain import Case, Status
+from services.cases.domain import Status, turn_of
 from shared.actor import Actor
+from shared.apart import work_apart
 from shared.coverage import Verdict
-from shared.i18n import Texts, reading_in
-from shared.mongo import Database
+from shared.errors import TooManyRequests, Unavailable
+from shared.i18n import Texts, moment, reading_in
+from shared.mongo import Database, DatabaseError, is_too_old
 from shared.schemas.cases import CaseQuery
-from shared.sheets import Cell, Column, write_sheet
 
 _ = Texts(Path(__file__).parent / "locale").gettext
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """The reader's zone, and the words for what stands in a case as a code: those of the portal's pages."""
+CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
-    zone: ZoneInfo
-    statuses: Mapping[Status, str]
-    severities: Mapping[int, str]
-    turns: Mapping[str, str]
-    verdicts: Mapping[Verdict, str]
+_PROGRAM = "services.cases.sheet"
+# Longer than the database lets an export take. Where a process was killed, its users wait until this has passed.
+_LEASED_FOR = timedelta(minutes=6)
+_RETRY_AFTER_S = 10
+
+_log = structlog.get_logger()
 
 
-async def write_cases(db: Database, actor: Actor, query: CaseQuery) -> BinaryIO:
-    """The sheet as a temporary file that is gone when it is closed; times are those of the actor's zone."""
+class ExportIsRunning(TooManyRequests):
+    """One at a time for each user, on whatever replica."""
+
+    code = "export_is_running"
+    title = "Your export before is still being made. Please wait until it has arrived."
+
+
+class TooManyExports(Unavailable):
+    """As many as one process makes at once are being made."""
+
+    code = "too_many_exports"
+    title = "Many exports are being made at this moment. Please try again shortly."
+    retry_after_s = _RETRY_AFTER_S
+
+
+class Places:
+    """How many sheets are made at once in this process: each costs a processor, and memory."""
+
+    def __init__(self, count: int) -> None:
+        """One per process."""
+        self._count = count
+        self._taken: set[object] = set()
+
+    @contextmanager
+    def take(self) -> Iterator[Callable[[], None]]:
+        """A place until the end, or until what this gives is called; TooManyExports where there is none."""
+        if len(self._taken) >= self._count:
+            raise TooManyExports
+        place = object()
+        self._taken.add(place)
+        try:
+            yield lambda: self._taken.discard(place)
+        finally:
+            self._taken.discard(place)
+
+
+@asynccontextmanager
+async def only_one(db: Database, actor: Actor) -> AsyncIterator[None]:
+    """Within, the actor has no other export; ExportIsRunning where there is one already."""
+    token = await store.exports.lease(db, actor.user_id, within=_LEASED_FOR)
+    if token is None:
+        raise ExportIsRunning(retry_after_s=_RETRY_AFTER_S)
+    try:
+        yield
+    finally:
+        await store.exports.end_lease(db, actor.user_id, token)
+
+
+async def write_cases(db: Database, actor: Actor, query: CaseQuery, now: datetime) -> BinaryIO:
+    """The sheet as a temporary file that is gone when it is closed; times are those of the actor's zone.
+
+    It shows one moment, whatever happens to the cases meanwhile; Unavailable where that is too long ago at the end.
+    """
     with reading_in(actor.language):
-        return await write_sheet(_("Cases"), _columns(actor), _each_row(db, actor, query))
+        plan = _plan(actor, now)
+    try:
+        return await work_apart(_PROGRAM, plan, store.exports.each_batch(db, actor, query))
+    except DatabaseError as error:
+        if not is_too_old(error):
+            raise
+        _log.warning("export_cut", reason="it took longer than the database keeps a moment")
+        raise Unavailable from error
 
 
-def _columns(actor: Actor) -> list[Column]:
+def _plan(actor: Actor, now: datetime) -> dict[str, Any]:
+    """What the sheet says, in the reader's words: those of the portal's pages."""
+    by_vendor = actor.is_vendor
+    zone = ZoneInfo(actor.time_zone)
+    ours, theirs = ("vendor", "customer") if by_vendor else ("customer", "vendor")
+    turns = {ours: _("You"), theirs: _("Customer") if by_vendor else _("Support")}
+    return {
+        "title": _("Cases"),
+        "note": _("As of %(when)s (%(zone)s)") % {"when": moment(now, zone), "zone": actor.time_zone},
+        "columns": _columns(actor),
+        "zone": actor.time_zone,
+        "statuses": {
+            Status.NEW.value: _("New"),
+            Status.IN_PROGRESS.value: _("In progress"),
+            Status.WAITING_CUSTOMER.value: _("Waiting for the customer") if by_vendor else _("Waiting for you"),
+            Status.WAITING_PARTS.value: _("Waiting for parts"),
+            Status.CLOSED.value: _("Closed"),
+            Status.CANCELLED.value: _("Cancelled"),
+        },
+        "severities": {"1": _("Critical"), "2": _("High"), "3": _("Normal"), "4": _("Low")},
+        "turns": {status.value: turns[turn] if (turn := turn_of(status)) else None for status in Status},
+        "verdicts": {
+            Verdict.COVERED.value: _("Covered"),
+            Verdict.NOT_COVERED.value: _("Not covered"),
+            Verdict.UNVERIFIED.value: _("Coverage not known yet"),
+        },
+    }
+
+
+def _columns(actor: Actor) -> list[tuple[str, int]]:
+    """Headings, and widths in characters."""
     zone = f" ({actor.time_zone})"
     return [
-        Column(_("Case"), 14),
-        Column(_("Title"), 50),
-        Column(_("Status"), 28),
-        Column(_("Severity"), 10),
-        Column(_("Whose turn"), 16),
-        Column(_("Product"), 30),
-        Column(_("Product number"), 18),
-        Column(_("Serial number"), 18),
-        Column(_("Site"), 24),
-        Column(_("Company"), 24),
-        Column(_("Submitted by"), 24),
-        Column(_("Your reference"), 18),
-        Column(_("Coverage"), 26),
-        Column(_("Covered until"), 16),
-        Column(_("Created") + zone, 26),
-        Column(_("Updated") + zone, 26),
+        (_("Case"), 14),
+        (_("Title"), 50),
+        (_("Status"), 28),
+        (_("Severity"), 10),
+        (_("Whose turn"), 16),
+        (_("Product"), 30),
+        (_("Product number"), 18),
+        (_("Serial number"), 18),
+        (_("Site"), 24),
+        (_("Company"), 24),
+        (_("Submitted by"), 24),
+        (_("Your reference"), 18),
+        (_("Coverage"), 26),
+        (_("Covered until"), 16),
+        (_("Created") + zone, 26),
+        (_("Updated") + zone, 26),
     ]
-
-
-async def _each_row(db: Database, actor: Actor, query: CaseQuery) -> AsyncIterator[tuple[Cell, ...]]:
-    """The cells of each row, in the order of the list."""
-    reader = _reader(actor)
-    async for case in store.each_case(db, actor, query):
-        yield _cells(case, reader)
-
-
-def _reader(actor: Actor) -> _Reader:
-    ours, theirs = ("vendor", "customer") if actor.is_vendor else ("customer", "vendor")
-    return _Reader(
-        zone=ZoneInfo(actor.time_zone),
-        statuses={
-            Status.NEW: _("New"),
-            Status.IN_PROGRESS: _("In progress"),
-            Status.WAITING_CUSTOMER: _("Waiting for the customer") if actor.is_vendor else _("Waiting for you"),
-            Status.WAITING_PARTS: _("Waiting for parts"),
-            Status.CLOSED: _("Closed"),
-            Status.CANCELLED: _("Cancelled"),
-        },
-        severities={1: _("Critical"), 2: _("High"), 3: _("Normal"), 4: _("Low")},
-        turns={ours: _("You"), theirs: _("Customer") if actor.is_vendor else _("Support")},
-        verdicts={
-            Verdict.COVERED: _("Covered"),
-            Verdict.NOT_COVERED: _("Not covered"),
-            Verdict.UNVERIFIED: _("Coverage not known yet"),
-        },
-    )
-
-
-def _cells(case: Case, reader: _Reader) -> tuple[Cell, ...]:
-    equipment = case.equipment
-    return (
-        case.number,
-        case.problem.title,
-        reader.statuses[case.status],
-        reader.severities[case.problem.severity],
-        reader.turns[case.turn] if case.turn else None,
-        equipment.product_name,
-        equipment.product_number,
-        equipment.serial,
-        case.site_name,
-        case.company_name,
-        case.submitter.name,
-        case.problem.own_reference,
-        reader.verdicts[equipment.coverage.verdict],
-        equipment.coverage.until,
-        case.created_at.astimezone(reader.zone),
-        case.updated_at.astimezone(reader.zone),
-    )

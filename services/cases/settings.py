@@ -34,6 +34,9 @@ class CasesSettings(ServiceSettings):
     )
     clamd_url: str | None = Field(None, alias="CASES_CLAMD_URL", pattern=r"^tcp://[^/\s:]+:\d{1,5}/?$")
 
+    # Each takes a process of its own, and the temporary files of one sheet.
+    exports_at_once: int = Field(2, alias="CASES_EXPORTS_AT_ONCE", ge=1, le=16)
+
     @model_validator(mode="after")
     def _one_file_fits(self) -> Self:
         if self.max_file_bytes > self.max_total_bytes:

@@ -18,6 +18,7 @@ from services.cases.domain import (
 )
 from shared.actor import Actor
 from shared.schemas.attachments import AttachmentAnswer, RefusedFile, UploadAnswer
+from shared.schemas.base import ListAnswer
 from shared.schemas.cases import CaseAttachment, CaseDetail, CaseRow, HistoryEntry, PersonAnswer
 
 _CASE = TypeAdapter(Case)
@@ -42,19 +43,35 @@ def detail(
     history: list[Entry],
     actor: Actor,
     *,
+    history_cursor: str | None,
+    history_total: int,
     file_states: Mapping[str, FileState],
     pin_instructions: str | None,
     now: datetime,
 ) -> CaseDetail:
-    """The whole case as this actor may see it; its history oldest first."""
+    """The whole case as this actor may see it; of its history the newest, oldest first, with their files."""
     return CaseDetail.model_validate(
         _flat(case)
         | {
             "pin_instructions": pin_instructions,
             "allowed_actions": case.allowed_actions(actor, now=now),
             "history": [_entry(entry, file_states) for entry in history],
+            "history_cursor": history_cursor,
+            "history_total": history_total,
             "attachments": [file for entry in history for file in _files(entry, file_states)],
         }
+    )
+
+
+def history_page(
+    history: Sequence[Entry], file_states: Mapping[str, FileState], *, cursor: str | None, total: int
+) -> ListAnswer[HistoryEntry]:
+    """Some of a case's history, oldest first; the cursor leads to older entries."""
+    return ListAnswer[HistoryEntry](
+        items=[_entry(entry, file_states) for entry in history],
+        next_cursor=cursor,
+        total=total,
+        total_is_lower_bound=False,
     )
 
 

@@ -191,10 +191,12 @@ class CaseDetail(CaseRow):
     turn_since: Utc | None
     pin_instructions: str | None = None  # only sent to the vendor's side
     allowed_actions: list[str]
-    history: list[HistoryEntry]
+    history: list[HistoryEntry]  # the newest, oldest first
+    history_cursor: str | None = None  # to older ones, at `GET /cases/{number}/history`
+    history_total: int = 0
     service_orders: list[Any] = Field(default_factory=list)
     parts_orders: list[Any] = Field(default_factory=list)
-    attachments: list[CaseAttachment] = Field(default_factory=list)
+    attachments: list[CaseAttachment] = Field(default_factory=list)  # of the entries in `history`
 
 
 class CommentAction(Request):
@@ -328,6 +330,13 @@ class CaseQuery(ListQuery):
     created_from: Day | None = None
     created_to: Day | None = None
     q: Short = ""
+
+
+class HistoryQuery(Request):
+    """`GET /cases/{number}/history`: without a cursor the newest."""
+
+    limit: Annotated[int, Field(ge=1, le=50)] = 50
+    cursor: Annotated[str, StringConstraints(max_length=1000)] | None = None
 
 
 class AgentCaseQuery(ListQuery):

@@ -28,6 +28,7 @@ from services.cases.domain.values import (
     Problem,
     Status,
     person_of,
+    turn_of,
 )
 
 __all__ = [
@@ -68,4 +69,5 @@ __all__ = [
     "person_of",
     "read_case_number",
     "sort_out",
+    "turn_of",
 ]

@@ -18,6 +18,7 @@ from services.cases.domain.values import (
     Problem,
     Status,
     person_of,
+    turn_of,
 )
 from shared.actor import Actor, Role
 from shared.coverage import Verdict
@@ -142,9 +143,7 @@ class Case:
     @property
     def turn(self) -> Literal["customer", "vendor"] | None:
         """Whose move it is; nobody's once it has ended."""
-        if not self.is_open:
-            return None
-        return "customer" if self.status is Status.WAITING_CUSTOMER else "vendor"
+        return turn_of(self.status)
 
     def with_files(self, files: tuple[AttachedFile, ...]) -> "Case":
         """The same new case; its first entry cites these files."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from services.cases.domain.files import AttachedFile
@@ -23,6 +24,13 @@ class Status(StrEnum):
 
 
 OPEN = frozenset({Status.NEW, Status.IN_PROGRESS, Status.WAITING_CUSTOMER, Status.WAITING_PARTS})
+
+
+def turn_of(status: Status) -> Literal["customer", "vendor"] | None:
+    """Whose move it is; nobody's once the case has ended."""
+    if status not in OPEN:
+        return None
+    return "customer" if status is Status.WAITING_CUSTOMER else "vendor"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,17 @@
 """Every query and index of the cases database; every read says for whom."""
 
-from services.cases.store import attachments, cases, copies
+from services.cases.store import attachments, cases, copies, exports
 from services.cases.store.cases import (
     CASES,
-    HAS_ROOM,
     CaseNumbers,
-    append_entry,
     count_cases,
-    each_case,
     find_cases,
-    find_entry,
     find_queue,
     find_unverified,
     find_unverified_by_said,
     get_case,
-    get_case_with_history,
-    get_submitted_case,
     load_row,
     read_order,
-    status_becomes,
     visible_to,
 )
 from services.cases.store.copies import (
@@ -32,6 +25,16 @@ from services.cases.store.copies import (
     find_copy,
     find_devices_of,
     find_pins,
+)
+from services.cases.store.history import (
+    HAS_ROOM,
+    History,
+    append_entry,
+    find_entry,
+    get_case_with_history,
+    get_history,
+    get_submitted_case,
+    status_becomes,
 )
 from shared.mongo import Database
 
@@ -53,11 +56,12 @@ __all__ = [
     "SITES",
     "USERS",
     "CaseNumbers",
+    "History",
     "append_entry",
     "attachments",
     "count_cases",
     "create_indexes",
-    "each_case",
+    "exports",
     "find_agreements",
     "find_cases",
     "find_copy",
@@ -69,6 +73,7 @@ __all__ = [
     "find_unverified_by_said",
     "get_case",
     "get_case_with_history",
+    "get_history",
     "get_submitted_case",
     "load_row",
     "read_order",

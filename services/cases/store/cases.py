@@ -1,22 +1,19 @@
 """Queries and indexes of cases; every read says for whom."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import TypeAdapter
 from pymongo import ASCENDING, DESCENDING, TEXT, ReturnDocument
 
-from services.cases.domain import MAX_BYTES, MAX_ENTRIES, OPEN, Case, Entry, Status, case_number
+from services.cases.domain import OPEN, Case, Status, case_number
 from shared.actor import Actor, Role, Visibility
 from shared.coverage import Verdict
-from shared.documents import Documents, Intent
-from shared.errors import NotFound
-from shared.events.base import Event
+from shared.documents import Documents
 from shared.mongo import Database, Document
 from shared.paging import Order, Page, find_page
 from shared.schemas.cases import AgentCaseQuery, CaseQuery
@@ -39,14 +36,7 @@ SORTS = {
     "turn": "turn_since",
 }
 _LIST_HIDES = ("history", "pending", "problem.description", "problem.troubleshooting")
-_ENTRY = TypeAdapter(Entry)
-_ENTRIES = TypeAdapter(list[Entry])
-_OPEN = {"$in": sorted(status.value for status in OPEN)}
-# For what is written and attached; a change of the state goes into a full case too.
-HAS_ROOM: Document = {
-    f"history.{MAX_ENTRIES - 1}": {"$exists": False},
-    "$expr": {"$lt": [{"$bsonSize": "$$ROOT"}, MAX_BYTES]},
-}
+IS_OPEN = {"$in": sorted(status.value for status in OPEN)}
 
 
 async def create_indexes(db: Database) -> None:
@@ -151,75 +141,11 @@ async def get_case(db: Database, actor: Actor, number: str) -> Case:
     return await CASES.get(db, {"number": number, **visible_to(actor)})
 
 
-async def get_case_with_history(db: Database, actor: Actor, number: str) -> tuple[Case, list[Entry]]:
-    """A case that this actor may see, and of its history what the actor's side may see, oldest first."""
-    document = await db[CASES.collection].find_one({"number": number, **visible_to(actor)}, {"pending": 0})
-    if document is None:
-        raise NotFound
-    entries = _ENTRIES.validate_python(document["history"])
-    return CASES.load(document), [entry for entry in entries if actor.is_vendor or not entry.internal]
-
-
-async def get_submitted_case(db: Database, actor: Actor, number: str) -> tuple[Case, list[Entry]]:
-    """A case that this actor wrote, and how it was written: what came later is only for whoever sees the case."""
-    document = await db[CASES.collection].find_one(
-        {"number": number, "created_by": actor.user_id}, {"pending": 0, "history": {"$slice": 1}}
-    )
-    if document is None:
-        raise NotFound
-    return CASES.load(document), _ENTRIES.validate_python(document["history"])
-
-
-async def find_entry(db: Database, actor: Actor, number: str, intent: Intent) -> bool:
-    """Whether an earlier request with this key is in the history already; IdempotencyKeyReused for another body."""
-    document = await db[CASES.collection].find_one(
-        {"number": number, "history.id": intent.id, **visible_to(actor)}, {"history.$": 1}
-    )
-    if document is None:
-        return False
-    intent.refuse_unless_same(document["history"][0].get("digest"))
-    return True
-
-
-# Changing
-
-
-async def append_entry(
-    db: Database,
-    actor: Actor,
-    number: str,
-    entry: Entry,
-    *,
-    only: Document,
-    changes: Document,
-    events: tuple[Event, ...] = (),
-) -> Case | None:
-    """Adds an entry, once, to an open, visible case that is as `only` says; None when it did not fit."""
-    wanted = {
-        "number": number,
-        "status": _OPEN,
-        "history.id": {"$ne": entry.id},
-        "$and": [visible_to(actor), only],
-    }
-    pushed = _ENTRY.dump_python(entry)
-    return await CASES.append(db, wanted, push={"history": pushed}, changes=changes, events=events)
-
-
-def status_becomes(becomes: dict[Status, Status], *, now: datetime) -> Document:
-    """Pipeline expressions that move the status, and the time of the turn with it."""
-    moves = {old.value: new.value for old, new in becomes.items()}
-    branches = [{"case": {"$eq": ["$status", old]}, "then": new} for old, new in moves.items()]
-    turn_changes = [old.value for old, new in becomes.items() if Status.WAITING_CUSTOMER in (old, new)]
-    return {
-        "status": {"$switch": {"branches": branches, "default": "$status"}},
-        "turn_since": {"$cond": [{"$in": ["$status", turn_changes]}, now, "$turn_since"]},
-    }
-
-
 # Lists
 
 
-def _wanted(actor: Actor, query: CaseQuery) -> Document:
+def wanted_by(actor: Actor, query: CaseQuery) -> Document:
+    """The filter for what the actor may see and the query asks for."""
     every: list[Document] = [visible] if (visible := visible_to(actor)) else []
     if query.view == "submitted" or query.mine:
         every.append({"submitter.user_id": actor.user_id})
@@ -249,7 +175,7 @@ def _midnight(day: date, actor: Actor) -> datetime:
 
 def _status_filter(status: str | Sequence[str]) -> Document:
     if status == "open":
-        return _OPEN
+        return IS_OPEN
     return {"$in": [status] if isinstance(status, str) else status}
 
 
@@ -282,20 +208,12 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
     """One page of what the actor may see under the query's filters."""
     return await find_page(
         db[CASES.collection],
-        _wanted(actor, query),
+        wanted_by(actor, query),
         order=read_order(query.sort),
         limit=query.limit,
         cursor=query.cursor,
         hidden=_LIST_HIDES,
     )
-
-
-async def each_case(db: Database, actor: Actor, query: CaseQuery) -> AsyncIterator[Case]:
-    """All that the query finds, over all pages, in its order."""
-    hidden = dict.fromkeys(_LIST_HIDES, 0)
-    found = db[CASES.collection].find(_wanted(actor, query), hidden).sort(read_order(query.sort).keys)
-    async for document in found.allow_disk_use(allow_disk_use=True).batch_size(500):
-        yield load_row(document)
 
 
 def load_row(document: Document) -> Case:
@@ -309,7 +227,7 @@ async def count_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
     seen = {"status": "$status", "severity": "$problem.severity", "site_id": "$site_id"}
     counted = await db[CASES.collection].aggregate(
         [
-            {"$match": _wanted(actor, query)},
+            {"$match": wanted_by(actor, query)},
             {"$group": {"_id": seen, "name": {"$last": "$site_name"}, "count": {"$sum": 1}}},
             {
                 "$facet": {
@@ -339,7 +257,7 @@ def _summed(field: str, **also: Document) -> list[Document]:
 
 async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
     """One page of an agents' queue: open cases only."""
-    every: list[Document] = [visible_to(actor), {"status": _OPEN}]
+    every: list[Document] = [visible_to(actor), {"status": IS_OPEN}]
     if query.queue == "unassigned":
         every.append({"assignee": None})
     if query.queue == "mine":
@@ -378,7 +296,7 @@ async def _find_unverified(db: Database, company_id: UUID, about: Document) -> l
         **about,
         "equipment.coverage.verdict": Verdict.UNVERIFIED.value,
         "company_id": company_id,
-        "status": _OPEN,
+        "status": IS_OPEN,
     }
     documents = await db[CASES.collection].find(wanted, {"history": 0, "pending": 0}).to_list(None)
     return [CASES.load(document) for document in documents]

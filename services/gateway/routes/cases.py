@@ -49,6 +49,14 @@ CASES = (
         answer=cases.CaseDetail,
     ),
     Route(
+        method="GET",
+        path="/cases/{number}/history",
+        service="cases",
+        summary="Older entries of a case's history, oldest first on each page",
+        query=cases.HistoryQuery,
+        answer=ListAnswer[cases.HistoryEntry],
+    ),
+    Route(
         method="POST",
         path="/cases/{number}/actions",
         service="cases",

@@ -1,5 +1,6 @@
 """Every word of an exported sheet is translated, and as on the portal's pages."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.extract import extract_from_file
@@ -12,7 +13,7 @@ from services.gateway import words
 from tests.builders import an_actor
 
 # What no page says by itself.
-_ONLY_HERE = {"Cases", "Covered until"}
+_ONLY_HERE = {"Cases", "Covered until", "As of %(when)s (%(zone)s)"}
 
 
 def test_every_text_has_its_french() -> None:
@@ -30,9 +31,9 @@ def test_a_sheet_says_it_in_the_french_of_the_pages() -> None:
 
 
 def test_a_sheet_calls_codes_as_the_pages_do() -> None:
-    reader = export._reader(an_actor())
-    assert {status.value: text for status, text in reader.statuses.items()} == dict(words.statuses)
-    assert {str(severity): text for severity, text in reader.severities.items()} == dict(words.severities)
+    plan = export._plan(an_actor(), datetime.now(UTC))
+    assert plan["statuses"] == dict(words.statuses)
+    assert plan["severities"] == dict(words.severities)
 
 
 def _french(service: str) -> dict[str, str]:

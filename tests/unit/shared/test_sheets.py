@@ -1,18 +1,45 @@
-"""Excel sheets: what becomes of one that nobody waits for any more."""
+"""Excel sheets made in a process of their own: what becomes of one that nobody waits for any more."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import bson
 import openpyxl
 import pytest
 
 from deploy.local.child import until
-from shared.sheets import Column, write_sheet
+from services.cases.domain import Status
+from shared.apart import WorkFailed, work_apart
 
-COLUMNS = (Column("Number", 14), Column("Title", 50))
+PROGRAM = "services.cases.sheet"
+PLAN: dict[str, Any] = {
+    "title": "Cases",
+    "note": "As of now",
+    "columns": [["Number", 14], ["Title", 50]],
+    "zone": "Europe/Berlin",
+    "statuses": {status.value: status.name for status in Status},
+    "severities": {"3": "Normal"},
+    "turns": dict.fromkeys(Status, "You"),
+    "verdicts": {"unverified": "Not known"},
+}
+ROW = {
+    "number": "1000000008",
+    "problem": {"title": "A printer that prints nothing", "severity": 3, "own_reference": ""},
+    "status": "new",
+    "equipment": {"product_name": "", "product_number": None, "serial": "S1", "coverage": {"verdict": "unverified"}},
+    "site_name": "",
+    "company_name": "Acme",
+    "submitter": {"name": "Ana"},
+    "created_at": datetime(2026, 11, 22, 12, tzinfo=UTC),
+    "updated_at": datetime(2026, 11, 22, 12, tzinfo=UTC),
+}
+ROW["equipment"]["coverage"]["until"] = None  # type: ignore[index]
 
 
 @pytest.fixture
@@ -24,55 +51,67 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def held(folder: Path) -> list[str]:
     """What is in the folder, and what takes room there because it is open, though it has no name any more."""
-    taken = [path.name for path in folder.iterdir()]
+    taken = [path.name for path in folder.rglob("*")]
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):
             taken += [str(target) for target in [descriptor.readlink()] if target.is_relative_to(folder)]
     return taken
 
 
-async def nothing_is_held(folder: Path) -> bool:
-    async def nothing() -> bool:
-        return held(folder) == []
-
-    return await until(nothing, deadline_s=10, pause_s=0.01)
+def children() -> list[int]:
+    """The processes that this one has started and not yet said good-bye to."""
+    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
 
 
 async def test_an_export_that_is_cancelled_leaves_nothing_behind(temporary: Path) -> None:
-    written, never = asyncio.Event(), asyncio.Event()
+    never, before = asyncio.Event(), children()
 
-    async def rows() -> AsyncIterator[tuple[int, str]]:
-        for number in range(1_100):
-            yield number, "A printer that prints nothing"
-        written.set()
+    async def batches() -> AsyncIterator[bytes]:
+        yield bson.encode(ROW) * 1_100
         await never.wait()
 
-    export = asyncio.create_task(write_sheet("Cases", COLUMNS, rows()))
-    await written.wait()
-    assert any(name.startswith("openpyxl.") for name in held(temporary))
+    async def rows_are_written() -> bool:
+        return any(name.startswith("openpyxl.") for name in held(temporary))
+
+    export = asyncio.create_task(work_apart(PROGRAM, PLAN, batches()))
+    assert await until(rows_are_written, deadline_s=30, pause_s=0.01)
+    [child] = set(children()) - set(before)
+    assert os.getpriority(os.PRIO_PROCESS, child) > 0
     export.cancel()
     with pytest.raises(asyncio.CancelledError):
         await export
-    assert await nothing_is_held(temporary)
+    assert (held(temporary), children()) == ([], before)
 
 
 async def test_an_export_whose_rows_cannot_be_read_leaves_nothing_behind(temporary: Path) -> None:
-    async def rows() -> AsyncIterator[tuple[int, str]]:
-        yield 1, "A printer that prints nothing"
+    async def batches() -> AsyncIterator[bytes]:
+        yield bson.encode(ROW)
         raise TimeoutError
 
+    before = children()
     with pytest.raises(TimeoutError):
-        await write_sheet("Cases", COLUMNS, rows())
-    assert await nothing_is_held(temporary)
+        await work_apart(PROGRAM, PLAN, batches())
+    assert (held(temporary), children()) == ([], before)
+
+
+async def test_an_export_that_breaks_in_its_process_fails_and_leaves_nothing_behind(temporary: Path) -> None:
+    async def batches() -> AsyncIterator[bytes]:
+        for _ in range(1_000):
+            yield bson.encode({"number": "of no case that has anything else"}) * 100
+
+    with pytest.raises(WorkFailed):
+        await work_apart(PROGRAM, PLAN, batches())
+    assert held(temporary) == []
 
 
 async def test_a_whole_export_is_gone_when_it_is_closed(temporary: Path) -> None:
-    async def rows() -> AsyncIterator[tuple[int, str]]:
-        yield 1, "A printer that prints nothing"
+    async def batches() -> AsyncIterator[bytes]:
+        yield bson.encode(ROW)
 
-    with await write_sheet("Cases", COLUMNS, rows()) as file:
-        sheet = openpyxl.load_workbook(file).active
-        assert sheet is not None
-        assert [cell.value for cell in sheet[2]] == [1, "A printer that prints nothing"]
-        assert not any(name.startswith("openpyxl.") for name in held(temporary))
+    with await work_apart(PROGRAM, PLAN, batches()) as file:
+        book = openpyxl.load_workbook(file)
+        assert book.properties.description == "As of now"
+        assert book.active is not None
+        assert [cell.value for cell in book.active[2]][:3] == ["1000000008", "A printer that prints nothing", "NEW"]
+        assert not any(name.startswith(("openpyxl.", "portico-")) for name in held(temporary))
     assert held(temporary) == []

@@ -1,0 +1,69 @@
+"""The program that writes the sheet of cases: rows as the database has them in, an Excel file out.
+
+It knows no word and no rule: what each code is called stands in the plan, which comes first.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shared.apart import read_documents, temporary_folder
+from shared.sheets import Cell, Column, write_sheet
+
+
+def main() -> None:
+    """Reads the standard input, writes the standard output."""
+    documents = read_documents()
+    plan = next(documents)
+    with temporary_folder() as folder:
+        write_sheet(
+            sys.stdout.buffer,
+            [Column(heading, width) for heading, width in plan["columns"]],
+            _rows(documents, plan),
+            title=plan["title"],
+            note=plan["note"],
+            folder=folder,
+        )
+
+
+def _rows(documents: Iterator[dict[str, Any]], plan: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
+    zone = ZoneInfo(plan["zone"])
+    for document in documents:
+        yield _cells(document, plan, zone)
+
+
+def _cells(case: Mapping[str, Any], plan: Mapping[str, Any], zone: ZoneInfo) -> tuple[Cell, ...]:
+    problem, equipment = case["problem"], case["equipment"]
+    coverage = equipment["coverage"]
+    return (
+        case["number"],
+        problem["title"],
+        plan["statuses"][case["status"]],
+        plan["severities"][str(problem["severity"])],
+        plan["turns"][case["status"]],
+        equipment["product_name"],
+        equipment["product_number"],
+        equipment["serial"],
+        case["site_name"],
+        case["company_name"],
+        case["submitter"]["name"],
+        problem.get("own_reference", ""),
+        plan["verdicts"][coverage["verdict"]],
+        _day(coverage["until"]),
+        _moment(case["created_at"], zone),
+        _moment(case["updated_at"], zone),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _moment(at: datetime, zone: ZoneInfo) -> datetime:
+    return at.astimezone(zone)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Work that costs, in a process of its own: neither the event loop nor the memory of the service feels it.
+
+The parent sends BSON documents, a plan and then what the database read, as the bytes that they are; the child writes a
+file. It runs with a lower priority, is stopped with whoever waits for it, and ends by itself when the parent is gone.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import bson
+import structlog
+from bson.codec_options import CodecOptions
+
+_TOP = Path(__file__).parents[1]
+_NICENESS = 10
+_END = bson.encode({"end": True})
+_STOPPED_WITHIN_S = 5
+
+_log = structlog.get_logger()
+
+
+class WorkFailed(Exception):
+    """The child ended before its file was whole."""
+
+
+# The parent's side
+
+
+async def work_apart(module: str, plan: dict[str, Any], batches: AsyncIterator[bytes]) -> BinaryIO:
+    """What `module`, run as a program, makes of the plan and the batches of documents: a file, gone when closed."""
+    with tempfile.TemporaryDirectory(prefix="portico-") as folder:
+        made = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", module, folder),
+                stdin=PIPE,
+                stdout=made,
+                stderr=PIPE,
+                cwd=_TOP,
+                start_new_session=True,  # Ctrl-C is for the service, which ends what it has begun
+            )
+            try:
+                await _feed(process, plan, batches)
+            finally:
+                await _stop(process)
+        except BaseException:
+            made.close()
+            raise
+    return made
+
+
+async def _feed(process: Process, plan: dict[str, Any], batches: AsyncIterator[bytes]) -> None:
+    assert process.stdin is not None  # noqa: S101  # for the types: both are pipes
+    assert process.stderr is not None  # noqa: S101
+    with suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+    with suppress(BrokenPipeError, ConnectionResetError):  # it ended: its exit code says so
+        process.stdin.write(bson.encode(plan))
+        async for batch in batches:
+            process.stdin.write(batch)
+            await process.stdin.drain()
+        process.stdin.write(_END)
+        await process.stdin.drain()
+        process.stdin.close()
+    trouble = await process.stderr.read()
+    if await process.wait() != 0:
+        lines = trouble.decode(errors="replace").splitlines()
+        _log.error("work_apart_failed", exit_code=process.returncode, reason=lines[-1] if lines else "")
+        raise WorkFailed
+
+
+async def _stop(process: Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), _STOPPED_WITHIN_S)
+
+
+# The child's side
+
+
+@contextmanager
+def temporary_folder() -> Iterator[str]:
+    """Where the child puts what it needs on its way.
+
+    The parent clears it away when it stops the child, the child itself when the parent is gone.
+    """
+    folder = sys.argv[1]
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_documents() -> Iterator[dict[str, Any]]:
+    """The plan, then every document; EOFError where the parent did not come to its end."""
+    options: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+    for document in bson.decode_file_iter(sys.stdin.buffer, options):
+        if document == {"end": True}:
+            return
+        yield document
+    raise EOFError

@@ -1,0 +1,167 @@
+"""The export: one moment, one at a time for each user, few in a process, and nobody else waits for it."""
+
+import asyncio
+import io
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import openpyxl
+import pytest
+from pymongo import UpdateOne
+from uuid_utils.compat import uuid7
+
+from deploy.local.child import until
+from services.cases import store
+from services.cases.api import PLACES
+from services.cases.domain import case_number
+from shared.actor import Actor, Role
+from shared.mongo import DatabaseError, is_too_old
+from shared.schemas.cases import CaseQuery
+from tests.builders import an_actor, signed
+from tests.service.cases.conftest import CasesApi, a_replica
+
+HALF_A_MINUTE = timedelta(seconds=30)
+
+
+async def many(cases: CasesApi, ana: Actor, count: int) -> set[str]:
+    """So many cases of the actor's; their numbers."""
+    first = await cases.submitted(ana)
+    document = await cases.db["cases"].find_one({"number": first["number"]}, {"pending": 0, "relay_after": 0})
+    assert document is not None
+    numbers = [case_number(time.time_ns() // 1000 % 10**12 + n) for n in range(count - 1)]
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    copies = [
+        {**document, "_id": uuid7(), "number": number, "updated_at": day + timedelta(minutes=n)}
+        for n, number in enumerate(numbers)
+    ]
+    await cases.db["cases"].insert_many(copies)
+    return {first["number"], *numbers}
+
+
+def exported(content: bytes) -> list[str]:
+    """The numbers in a sheet."""
+    sheet = openpyxl.load_workbook(io.BytesIO(content), read_only=True).active
+    assert sheet is not None
+    return [str(row[0]) for row in sheet.iter_rows(min_row=2, values_only=True)]
+
+
+@asynccontextmanager
+async def exporting(cases: CasesApi, by: Actor, **query: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    """An export that has begun: its headers are here."""
+    async with cases.client.get("/cases.xlsx", headers=signed(by), params=query) as answer:
+        yield answer
+
+
+@pytest.mark.parametrize("sort", ["-updated_at", "updated_at"])
+async def test_cases_that_change_while_the_sheet_is_written_stand_in_it_once(cases: CasesApi, sort: str) -> None:
+    ana = an_actor(Role.COMPANY_ADMIN)
+    numbers = await many(cases, ana, 3_000)
+    oldest = sorted(numbers)[:1_000]
+    async with exporting(cases, ana, sort=sort) as answer:
+        changed = [UpdateOne({"number": number}, {"$set": {"updated_at": datetime.now(UTC)}}) for number in oldest]
+        await cases.db["cases"].bulk_write(changed, ordered=False)
+        rows = exported(await answer.read())
+    assert len(rows) == len(set(rows)) == 3_000
+    assert set(rows) == numbers
+
+
+async def read_slowly(cases: CasesApi, by: Actor) -> None:
+    async for _batch in store.exports.each_batch(cases.db, by, CaseQuery()):
+        await asyncio.gather(*(cases.db["meanwhile"].insert_one({}) for _ in range(50)))
+
+
+async def test_a_moment_that_is_too_long_ago_is_known_for_what_it_is(cases: CasesApi) -> None:
+    ana = an_actor(Role.COMPANY_ADMIN)
+    await many(cases, ana, 6_000)
+    admin = cases.db._client.admin
+    setting = "minSnapshotHistoryWindowInSeconds"
+    kept_s = (await admin.command({"getParameter": 1, setting: 1}))[setting]
+    await admin.command({"setParameter": 1, setting: 0})
+    try:
+        with pytest.raises(DatabaseError) as caught:
+            await read_slowly(cases, ana)
+    finally:
+        await admin.command({"setParameter": 1, setting: kept_s})
+    assert is_too_old(caught.value)
+
+
+async def test_a_sheet_says_as_of_when_it_is(cases: CasesApi) -> None:
+    ana = an_actor()
+    await cases.submitted(ana)
+    async with exporting(cases, ana) as answer:
+        book = openpyxl.load_workbook(io.BytesIO(await answer.read()))
+        assert book.properties.description.startswith("As of ")
+        assert ana.time_zone in book.properties.description
+        today = f"{datetime.now(UTC):%Y-}"
+        assert f'filename="cases-{today}' in answer.headers["Content-Disposition"]
+
+
+async def test_nobody_has_two_exports_at_a_time_on_whatever_replica(cases: CasesApi, mongo_url: str) -> None:
+    ana, ben = an_actor(), an_actor()
+    await many(cases, ana, 3_000)
+    async with a_replica(mongo_url) as other, exporting(cases, ana) as answer:
+        second = await other.client.get("/cases.xlsx", headers=signed(ana))
+        assert (second.status, int(second.headers["Retry-After"])) == (429, 10)
+        assert (await second.json())["code"] == "export_is_running"
+        assert (await other.call("GET", "/cases.xlsx", ben)).status == 200
+        assert len(exported(await answer.read())) == 3_000
+
+        async def is_free() -> bool:
+            return (await other.call("GET", "/cases.xlsx", ana)).status == 200
+
+        assert await until(is_free, deadline_s=30, pause_s=0.05)
+
+
+async def test_who_leaves_in_the_middle_may_begin_anew(cases: CasesApi) -> None:
+    ana = an_actor()
+    await many(cases, ana, 3_000)
+    async with exporting(cases, ana) as answer:
+        answer.close()
+
+    async def is_free() -> bool:
+        return (await cases.call("GET", "/cases.xlsx", ana)).status == 200
+
+    assert await until(is_free, deadline_s=30, pause_s=0.05)
+
+
+async def test_the_lease_of_a_process_that_was_killed_ends_by_itself(cases: CasesApi) -> None:
+    ana = an_actor()
+    assert await store.exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) is not None
+    assert (await cases.call("GET", "/cases.xlsx", ana)).status == 429
+    await cases.db["exports"].update_one({"_id": ana.user_id}, [{"$set": {"until": "$$NOW"}}])
+    late = await store.exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE)
+    assert late is not None
+    await store.exports.end_lease(cases.db, ana.user_id, "of the one before")
+    assert await store.exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) is None
+
+
+async def test_of_many_leases_at_once_one_is_had(cases: CasesApi) -> None:
+    ana = an_actor()
+    asked = [store.exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) for _ in range(20)]
+    assert sum(token is not None for token in await asyncio.gather(*asked)) == 1
+
+
+async def test_a_process_makes_few_at_once_and_refuses_the_others(mongo_url: str) -> None:
+    async with a_replica(mongo_url, CASES_EXPORTS_AT_ONCE="2") as cases:
+        places: Any = cases.client.app[PLACES]
+        with places.take(), places.take() as leave:
+            refused = await cases.client.get("/cases.xlsx", headers=signed(an_actor()))
+            assert (refused.status, int(refused.headers["Retry-After"])) == (503, 10)
+            assert (await refused.json())["code"] == "too_many_exports"
+            leave()
+            assert (await cases.call("GET", "/cases.xlsx", an_actor())).status == 200
+
+
+async def test_the_event_loop_does_next_to_nothing_for_a_row(cases: CasesApi) -> None:
+    ana = an_actor(Role.COMPANY_ADMIN)
+    await many(cases, ana, 5_000)
+    async with exporting(cases, ana) as answer:
+        before = time.thread_time()
+        content = await answer.read()
+        spent_s = time.thread_time() - before
+    assert len(exported(content)) == 5_000
+    assert spent_s / 5_000 < 20e-6  # to make an entity of it takes many times that
