@@ -36,7 +36,7 @@ class ExportIsRunning(TooManyRequests):
     """One at a time for each user, on whatever replica."""
 
     code = "export_is_running"
-    title = "Your export before is still being made. Please wait until it has arrived."
+    title = "An export of yours is still being made. Please wait until it has arrived."
 
 
 class TooManyExports(Unavailable):

@@ -38,6 +38,8 @@ SAID = (
     N_("Name the customer's user for whom you create the case."),
     N_("Only the owner or an administrator of the company marks a case confidential."),
     N_("For a colleague, choose one of the sites that are yours."),
+    N_("An export of yours is still being made. Please wait until it has arrived."),
+    N_("Many exports are being made at this moment. Please try again shortly."),
     # Of accounts.
     N_("Only an administrator of the company may do this."),
     N_("Only a vendor admin may do this."),

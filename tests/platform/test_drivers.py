@@ -6,9 +6,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
-from typing import Any, get_args
+from typing import Any, cast, get_args
 from uuid import UUID, uuid4
 
+import bson
 import pytest
 from pymongo import ASCENDING, MongoClient, lock
 from pymongo.errors import BulkWriteError, PyMongoError
@@ -63,6 +64,20 @@ async def test_cursors_are_read_at_once_in_part_and_one_by_one(db: Database) -> 
     assert [row["_id"] async for row in every] == list(range(1200))
     groups = await db["rows"].aggregate([{"$group": {"_id": "$even", "count": {"$sum": 1}}}], maxTimeMS=5000)
     assert {group["_id"]: group["count"] for group in await groups.to_list(None)} == {True: 600, False: 600}
+
+
+async def test_what_is_read_at_one_moment_is_not_what_was_written_meanwhile(db: Database) -> None:
+    await db["rows"].insert_many([{"_id": n, "rank": n} for n in range(1200)])
+    read: list[int] = []
+    async with db.at_one_moment() as session:
+        found = db["rows"].find_raw_batches({}, {"_id": 0}, session=session).sort("rank", ASCENDING)
+        async for batch in found.allow_disk_use(allow_disk_use=True).batch_size(500):
+            read += [document["rank"] for document in bson.decode_all(cast("bytes", batch))]
+            await db["rows"].update_many({"_id": {"$gte": 1000}}, {"$inc": {"rank": -5000}})
+            await db["rows"].delete_many({"_id": 700})
+            await db["rows"].insert_one({"rank": 5000})
+        assert await db["rows"].count_documents({}, session=session) == 1200
+    assert read == list(range(1200))
 
 
 async def test_a_list_is_walked_page_by_page_without_a_gap_or_a_double(db: Database) -> None:

@@ -32,12 +32,13 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 class ServiceRefusal(Refusal):
     """A service's own refusal, to be shown as a page."""
 
-    def __init__(self, status: int, told: Mapping[str, Any]) -> None:
-        """`told` is the service's problem+json."""
+    def __init__(self, status: int, told: Mapping[str, Any], *, retry_after: str = "") -> None:
+        """`told` is the service's problem+json, `retry_after` its header."""
         super().__init__(str(told.get("detail") or told.get("title") or "This could not be done."))
         self.status = status  # type: ignore[misc]  # one class for whatever a service answers
         self.code = str(told.get("code", "refused"))  # type: ignore[misc]  # as above
         self.title = str(told.get("title", ""))  # type: ignore[misc]  # as above
+        self.retry_after_s = retry_after or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Sent:
 def _refuse(reply: Reply) -> NoReturn:
     if reply.status == errors.NotSignedIn.status:
         raise errors.NotSignedIn
-    raise ServiceRefusal(reply.status, read_problem(reply.body))
+    raise ServiceRefusal(reply.status, read_problem(reply.body), retry_after=reply.headers.get("Retry-After", ""))
 
 
 async def fetch(request: web.Request, visitor: Visitor, service: Service, path: str, query: Query = None) -> Any:

@@ -122,7 +122,12 @@ _DONE = words.Words(
 async def _case_page(
     request: web.Request, visitor: Visitor, *, refused_form: Form | None = None, status: int = 200
 ) -> web.Response:
-    case, limits = await asyncio.gather(fetch(request, visitor, "cases", _path(request)), limits_of(request, visitor))
+    before = request.query.get("before", "") if refused_form is None else ""
+    case, limits, older = await asyncio.gather(
+        fetch(request, visitor, "cases", _path(request)),
+        limits_of(request, visitor),
+        fetch(request, visitor, "cases", _path(request, "/history"), {"cursor": before}) if before else _nothing(),
+    )
     forms = {action: _empty(action) for action in _ACTIONS}
     if refused_form is not None:
         # With the version as it is now, so that sending it again is a decision about the current state.
@@ -132,11 +137,27 @@ async def _case_page(
         visitor=visitor,
         status=status,
         case=case,
+        history=_history(case, older),
         forms=forms,
         limits=limits,
         refused=refused_form,
         done=_DONE.get(request.query.get("done", "")),
     )
+
+
+async def _nothing() -> None:
+    """In place of what is not asked for."""
+
+
+def _history(case: Mapping[str, Any], older: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The part of the history to show: what came with the case, or the older entries that were asked for."""
+    entries = case["history"]
+    shown = {
+        "items": entries,
+        "next_cursor": case.get("history_cursor"),
+        "total": case.get("history_total", len(entries)),
+    }
+    return {**(older or shown), "is_newest": older is None}
 
 
 def _empty(action: str) -> Form:

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 import structlog
 from aiohttp import web
+from yarl import URL
 
 from services.gateway.edge import is_api
 from services.gateway.pages.asking import go
@@ -81,10 +82,16 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
         sentence=_sentence(refusal),
         can_retry=request.method == "GET" and refusal.status in {408, 429, 500, 503},
         path=request.path_qs,
+        back=_back(request),
     )
     if allow is not None:
         response.headers["Allow"] = allow
     return _with_wait(response, refusal)
+
+
+def _back(request: web.Request) -> str:
+    """The page that a download stands on, as it was."""
+    return str(URL("/cases").with_query(request.query)) if request.path == "/cases.xlsx" else ""
 
 
 def _with_wait(response: web.Response, refusal: Refusal) -> web.Response:

@@ -112,13 +112,13 @@ def refuses(status: int, code: str, *fields: str) -> Script:
     return script
 
 
-def problem_response(status: int, code: str, *fields: str) -> web.Response:
+def problem_response(status: int, code: str, *fields: str, detail: str = "") -> web.Response:
     told = {
         "type": f"urn:portico:problem:{code}",
         "title": code,
         "status": status,
         "code": code,
-        "detail": code,
+        "detail": detail or code,
         "request_id": "of-the-service",
         "errors": [{"field": name, "code": code, "message": code} for name in fields],
     }

@@ -5,10 +5,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
-from tests.service.gateway.stand_ins import TOKEN, House, Json, hangs_up, refuses, says
+from tests.service.gateway.stand_ins import TOKEN, House, Json, hangs_up, problem_response, refuses, says
 
 A_CASE: Json = {
     "number": "1000000009",
@@ -139,6 +140,59 @@ async def test_a_refused_export_is_a_page_with_the_same_status(house: House, sta
     answer = await house.portal.get("/cases.xlsx?status=nonsense", headers=house.signed_in())
     assert (answer.status, answer.content_type) == (status, "text/html")
     assert "Content-Disposition" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "sentence"),
+    [
+        (429, "export_is_running", "An export of yours is still being made."),
+        (503, "too_many_exports", "Many exports are being made at this moment."),
+    ],
+)
+async def test_an_export_that_has_to_wait_is_a_page_with_the_way_back_to_the_list(
+    house: House, status: int, code: str, sentence: str
+) -> None:
+    async def waits(_request: web.Request) -> web.Response:
+        refused = problem_response(status, code, detail=sentence)
+        refused.headers["Retry-After"] = "10"
+        return refused
+
+    house["cases"].answers("GET /cases.xlsx", waits)
+    answer = await house.portal.get("/cases.xlsx?status=new&q=a+b", headers=house.signed_in())
+    page = await answer.text()
+    assert (answer.status, answer.headers["Retry-After"]) == (status, "10")
+    assert sentence in page
+    assert 'href="/cases?status=new&amp;q=a+b"' in page
+    assert 'href="/cases.xlsx?status=new&amp;q=a+b"' in page
+
+
+def _entry(text: str) -> Json:
+    by = {"user_id": "1", "name": "Ana Duarte"}
+    return {"id": text, "kind": "comment", "at": "2026-11-22T09:00:00Z", "by": by, "by_vendor": False, "text": text}
+
+
+async def test_a_long_history_is_shown_in_pages_by_links(house: House) -> None:
+    newest = A_CASE | {"history": [_entry("the newest")], "history_cursor": "70", "history_total": 120}
+    house["cases"].answers("GET /cases/1000000009", says(newest))
+    house["cases"].answers("GET /cases/1000000009/history", says(a_list(_entry("an older one"), total=120, more=True)))
+    page = await _page(house, "/cases/1000000009")
+    assert "120 entries, newest first" in page
+    assert "the newest" in page
+    assert 'href="/cases/1000000009?before=70#history"' in page
+    assert "Show the newest entries" not in page
+    page = await _page(house, "/cases/1000000009?before=70")
+    assert "/cases/1000000009/history?cursor=70" in [asked.path for asked in house["cases"].seen]
+    assert "an older one" in page
+    assert "the newest" not in page.replace("Show the newest entries", "")
+    assert 'href="/cases/1000000009?before=behind#history"' in page
+    assert 'href="/cases/1000000009#history"' in page
+
+
+async def test_a_short_history_has_no_other_pages(house: House) -> None:
+    house["cases"].answers("GET /cases/1000000009", says(A_CASE | {"history": [_entry("the only one")]}))
+    page = await _page(house, "/cases/1000000009")
+    assert "1 entry, newest first" in page
+    assert "?before=" not in page
 
 
 async def test_an_export_after_the_session_has_ended_leads_to_signing_in(house: House) -> None:
