@@ -30,6 +30,7 @@ BODY_DEADLINE_S = 10.0
 REQUEST_ID_HEADER = "X-Request-Id"
 CLIENT_HEADER = "X-Portico-Client"
 SESSION_HEADER = "X-Portico-Session"
+DEVICE_HEADER = "X-Portico-Device"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 

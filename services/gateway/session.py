@@ -72,11 +72,20 @@ class Sessions:
     def __init__(self, *, base_url: str, size: int = 10_000, clock: Callable[[], float] = time.monotonic) -> None:
         """`base_url` decides whether the cookie is for TLS only."""
         self.secure = base_url.startswith("https://")
-        self.cookie = "__Host-portico" if self.secure else "portico"
+        self.cookie = self.named("portico")
         self.own_host = urlsplit(base_url).netloc
         self._size = size
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    def named(self, cookie: str) -> str:
+        """A cookie's whole name: with TLS no neighbouring host can set it."""
+        return f"__Host-{cookie}" if self.secure else cookie
+
+    def token_of(self, request: web.Request) -> str:
+        """The session's token in the request's cookie; empty for what cannot be one."""
+        token = request.cookies.get(self.cookie, "")
+        return token if _TOKEN.fullmatch(token) else ""
 
     async def visitor(self, services: Services, token: str, *, anew: bool = False) -> Visitor | None:
         """Who the token stands for; None for nobody. `anew` asks identity whatever is remembered.
@@ -158,8 +167,8 @@ async def _resolve(services: Services, token: str) -> Visitor | None:
 
 async def visitor_of(request: web.Request) -> Visitor | None:
     """Who is signed in, or None; from now on logs name that user. Identity is asked once for a request."""
-    token = request.cookies.get(request.app[SESSIONS].cookie, "")
-    if not _TOKEN.fullmatch(token):
+    token = request.app[SESSIONS].token_of(request)
+    if not token:
         return None
     if _ASKED not in request:
         request[_ASKED] = await _ask(request, token)
@@ -237,8 +246,9 @@ def refuse_cross_site(request: web.Request) -> None:
 
 
 def set_session_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
-    """The browser keeps the session; no script can read it."""
+    """The browser keeps the session; no script can read it. The session that it had may be over."""
     sessions = request.app[SESSIONS]
+    sessions.forget(sessions.token_of(request))
     response.set_cookie(
         sessions.cookie,
         token,

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from services.gateway.browsers import known_by, remember_device
 from services.gateway.clients import SERVICES, Query, Reply, Services
 from services.gateway.forwarding import Route, allowed_user, allowed_visitor, answer_of, inner_path, passed_on
 from services.gateway.session import SESSIONS, Visitor, clear_session_cookie, end_session, set_session_cookie
@@ -14,16 +15,18 @@ _MOST_OPEN_CASES = 200
 
 
 async def sign_in(request: web.Request, route: Route) -> web.Response:
-    """The session's token goes into the cookie and nowhere else."""
+    """The session's token goes into the cookie and nowhere else, and so do the proofs for the next sign-in."""
     await allowed_visitor(request, route)
+    headers = passed_on(request) | known_by(request)
     reply = await request.app[SERVICES].call(
-        "identity", "POST", "/session", visitor=None, body=await read_bytes(request), headers=passed_on(request)
+        "identity", "POST", "/session", visitor=None, body=await read_bytes(request), headers=headers
     )
     if not reply.ok:
         return answer_of(reply)
     session = NewSession.model_validate_json(reply.body)
     response = answer(_answer_of(session), status=reply.status)
     set_session_cookie(request, response, session.session_token)
+    remember_device(request, response, session.device_proofs)
     return response
 
 

@@ -121,13 +121,14 @@ def invitation_view(invitation: Invitation, company: Company, *, has_login: bool
     )
 
 
-def new_session(signed_in: SignedIn, *, secret: str) -> NewSession:
-    """A sign-in; the gateway puts the token into the cookie."""
+def new_session(signed_in: SignedIn, device_proofs: str, *, secret: str) -> NewSession:
+    """A sign-in; the gateway puts token and proofs into cookies."""
     return NewSession(
         user=_session_user(signed_in),
         csrf_token=_csrf_token(signed_in, secret),
         memberships=_memberships(signed_in),
         session_token=signed_in.token,
+        device_proofs=device_proofs,
     )
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from services.identity import answers, store
 from services.identity.handlers import acceptances, companies, invitations, profiles, sessions, sites
 from services.identity.passwords import Passwords
+from shared.codes import subkey
 from shared.documents import Intent
 from shared.logging import origin
 from shared.schemas.base import ListQuery
@@ -34,6 +35,7 @@ from shared.signing import ACTOR_HEADER
 from shared.web import (
     CLOCK,
     DATABASE,
+    DEVICE_HEADER,
     IDEMPOTENCY_HEADER,
     SESSION_HEADER,
     actor_of,
@@ -71,16 +73,19 @@ def _sign_in_intent(request: web.Request, email: str) -> UUID | None:
 async def sign_in(request: web.Request) -> web.Response:
     """201 with the session's token, for the gateway's cookie; 401, or 429 after many failures."""
     body = await read_body(request, SignIn)
-    signed_in = await sessions.sign_in(
+    signed_in, proofs = await sessions.sign_in(
         request.app[DATABASE],
         request.app[PASSWORDS],
         email=body.email,
         password=body.password.get_secret_value(),
-        client=origin.get().address,
+        browser=sessions.Browser(
+            origin.get().address, request.headers.get(DEVICE_HEADER, ""), request.headers.get(SESSION_HEADER, "")
+        ),
+        device_key=subkey(request.app[SECRET], "device"),
         intent=_sign_in_intent(request, body.email),
         now=request.app[CLOCK](),
     )
-    return answer(answers.new_session(signed_in, secret=request.app[SECRET]), status=201)
+    return answer(answers.new_session(signed_in, proofs, secret=request.app[SECRET]), status=201)
 
 
 @routes.post("/session/resolve")

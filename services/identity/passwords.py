@@ -1,18 +1,13 @@
 """Password hashes and password strength, each in threads of their own: the event loop never waits for them."""
 
-import asyncio
 import unicodedata
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
-from shared.errors import Invalid, Unavailable
-
-_T = TypeVar("_T")
+from services.identity.turns import ANYBODY, Caller, Turns
+from shared.errors import Invalid
 
 SHORTEST = 10
 MOST_BYTES = 1024
@@ -20,30 +15,8 @@ _LEAST_SCORE = 3
 # zxcvbn takes a third of a second for so many characters, if they are chosen badly, and much longer for more. What is
 # strong by its beginning is strong; what begins weak is refused, whatever follows: its owner begins with other words.
 _SCORED_CHARACTERS = 20
-# Whoever comes behind so many would not be answered in time anyway: two threads do some hundred hashes a second.
-_HASHERS, _MOST_TO_HASH = 2, 200
-_SCORERS, _MOST_TO_SCORE = 1, 20
-
-
-class _Pool:
-    """Threads for one kind of work, for a bounded number of those who wait for it."""
-
-    def __init__(self, name: str, *, threads: int, most: int) -> None:
-        self.waiting = 0
-        self._most = most
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
-
-    async def run(self, work: Callable[[], _T]) -> _T:
-        if self.waiting >= self._most:
-            raise Unavailable("Too many people are signing in at this moment.")
-        self.waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self.waiting -= 1
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+_HASHERS, _MOST_TO_HASH, _MOST_OF_ONE_TO_HASH = 2, 400, 50
+_SCORERS, _MOST_TO_SCORE, _MOST_OF_ONE_TO_SCORE = 1, 40, 5
 
 
 class Passwords:
@@ -52,22 +25,26 @@ class Passwords:
     def __init__(self) -> None:
         """One in every process."""
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._hashing = _Pool("hashing", threads=_HASHERS, most=_MOST_TO_HASH)
-        self._scoring = _Pool("scoring", threads=_SCORERS, most=_MOST_TO_SCORE)
+        self._hashing = Turns("hashing", threads=_HASHERS, most=_MOST_TO_HASH, most_each=_MOST_OF_ONE_TO_HASH)
+        self._scoring = Turns("scoring", threads=_SCORERS, most=_MOST_TO_SCORE, most_each=_MOST_OF_ONE_TO_SCORE)
         self._nobodys = self._hasher.hash("the password of nobody")
 
-    async def hashed(self, password: str) -> str:
+    async def hashed(self, password: str, caller: Caller = ANYBODY) -> str:
         """What to store of a password."""
-        return await self._hashing.run(lambda: self._hasher.hash(_normalised(password)))
+        return await self._hashing.run(lambda: self._hasher.hash(_normalised(password)), caller)
 
-    async def matches(self, password_hash: str | None, password: str) -> bool:
+    async def matches(self, password_hash: str | None, password: str, caller: Caller = ANYBODY) -> bool:
         """Whether it is the password; takes as long for a login that does not exist (None)."""
-        right = await self._hashing.run(lambda: self._verify(password_hash or self._nobodys, password))
+        right = await self._hashing.run(lambda: self._verify(password_hash or self._nobodys, password), caller)
         return right and password_hash is not None
 
-    async def refuse_weak(self, password: str, *, known: tuple[str, ...] = ()) -> None:
+    async def refuse_weak(self, password: str, caller: Caller = ANYBODY, *, known: tuple[str, ...] = ()) -> None:
         """Raises Invalid at `password` when it is short, or like `known` (address, names) or what everybody takes."""
-        await self._scoring.run(lambda: _refuse_weak(_normalised(password), known))
+        await self._scoring.run(lambda: _refuse_weak(_normalised(password), known), caller)
+
+    def refuse_unless_in_time(self, caller: Caller) -> None:
+        """TooManyRequests or Unavailable where a password of this caller could not be looked at in time."""
+        self._hashing.refuse_unless_in_time(caller)
 
     def close(self) -> None:
         """Stops the threads."""

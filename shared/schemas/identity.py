@@ -69,9 +69,10 @@ class SessionAnswer(Answer):
 
 
 class NewSession(SessionAnswer):
-    """`POST /session` as identity answers it; the gateway puts `session_token` into the cookie."""
+    """`POST /session` as identity answers it; the gateway puts `session_token` and `device_proofs` into cookies."""
 
     session_token: str
+    device_proofs: str = ""
 
 
 class ResolvedSession(SessionAnswer):

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from services.gateway.browsers import known_by, remember_device
 from services.gateway.clients import ServiceAway, fill
 from services.gateway.forms import Form, Shape, Typed, refused, to_json
 from services.gateway.pages.asking import Sent, ServiceRefusal, go, local_path, read_form, send
@@ -51,13 +52,15 @@ async def sign_in(request: web.Request) -> web.Response:
     """Starts a session and goes back to the wanted page, or shows the form that the last session left unsent."""
     refuse_cross_site(request)
     typed = await read_form(request)
-    sent = await send(request, None, "identity", "POST", "/session", body=to_json(typed, _SIGN_IN))
+    body, headers = to_json(typed, _SIGN_IN), known_by(request)
+    sent = await send(request, None, "identity", "POST", "/session", body=body, headers=headers)
     if sent.problem is not None:
         form = refused(typed, sent.problem, _SIGN_IN.names).having(next=local_path(typed.get("next")))
         return render("sign_in.html", visitor=None, status=sent.status, form=form, verified=False)
     token = str(sent.content["session_token"])
     response = await kept_over_sign_in(request, typed, token) or go(local_path(typed.get("next")))
     set_session_cookie(request, response, token)
+    remember_device(request, response, str(sent.content.get("device_proofs", "")))
     return response
 
 

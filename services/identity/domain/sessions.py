@@ -12,7 +12,13 @@ IDLE_FOR = timedelta(hours=12)
 LASTS_FOR = timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=1)
 
-MOST_FAILURES = 10
+MOST_SESSIONS = 20  # of one login
+
+MOST_FAILURES = 10  # with an address from one network, or from one browser
+MOST_FAILURES_FROM_ANYWHERE = 100  # with an address
+MOST_ADDRESSES = 30  # that one network fails with; one more for each that signed in from it lately
+MOST_KNOWN_COUNTED = 300
+KNOWN_FOR = timedelta(days=30)
 FAILURES_WITHIN = timedelta(minutes=15)
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=15)
@@ -40,7 +46,7 @@ class AlreadySignedIn(Conflict):
 
 
 class TooManyFailures(TooManyRequests):
-    """Ten failures within fifteen minutes, then a wait that grows."""
+    """Too many failures within fifteen minutes, then a wait that grows."""
 
     code = "too_many_failures"
     title = "Too many failed sign-ins. Please wait, then try again."

@@ -12,6 +12,7 @@ from services.identity.domain.sessions import key_of
 from services.identity.domain.users import ADMIN_ROLES, Login, Profile, User
 from services.identity.domain.verifications import Verification, WrongCode
 from services.identity.passwords import Passwords
+from services.identity.turns import Caller
 from shared import codes
 from shared.actor import Actor
 from shared.codes import Purpose
@@ -139,14 +140,16 @@ async def _request_verification(
         raise Invalid(errors=tuple(FieldError(field, "missing", "This field is required.") for field in missing))
     password = wanted.password.get_secret_value()
     known = (invitation.email, wanted.first_name, wanted.last_name, invitation.company_name)
-    await passwords.refuse_weak(password, known=known)
+    # Whoever holds a code of ours does not stand behind strangers who try passwords.
+    caller = Caller(f"invitation/{invitation.id}", known=True)
+    await passwords.refuse_weak(password, caller, known=known)
     return Verification.request(
         # Random, not by time: the codes are derived from it.
         uuid4(),
         email=invitation.email,
         first_name=wanted.first_name,
         last_name=wanted.last_name,
-        password_hash=await passwords.hashed(password),
+        password_hash=await passwords.hashed(password, caller),
         language=wanted.locale or invitation.language,
         invitation_id=invitation.id,
         company_id=invitation.company_id,

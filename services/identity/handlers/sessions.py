@@ -8,14 +8,10 @@ from uuid import UUID
 
 from services.identity import store
 from services.identity.domain.companies import Company
-from services.identity.domain.sessions import (
-    AccountInactive,
-    Session,
-    TooManyFailures,
-    WrongCredentials,
-    key_of,
-)
+from services.identity.domain.devices import with_device
+from services.identity.domain.sessions import AccountInactive, Session, WrongCredentials, key_of
 from services.identity.domain.users import User
+from services.identity.handlers import guessing
 from services.identity.passwords import Passwords
 from shared.actor import Role
 from shared.errors import NotFound, NotSignedIn
@@ -41,29 +37,49 @@ class SignedIn:
     memberships: tuple[Membership, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Where a sign-in comes from: its network address, proofs of earlier sign-ins, the token of a session it has."""
+
+    address: str
+    proofs: str
+    token: str
+
+
 async def sign_in(
     db: Database,
     passwords: Passwords,
     *,
     email: str,
     password: str,
-    client: str,
+    browser: Browser,
+    device_key: bytes,
     intent: UUID | None,
     now: datetime,
-) -> SignedIn:
-    """A new session; unknown addresses and wrong passwords get the same answer after the same work."""
-    await _refuse_after_many_failures(db, email, client, now)
+) -> tuple[SignedIn, str]:
+    """A new session, and the proofs that the browser shows next time.
+
+    Unknown addresses and wrong passwords get the same answer after the same work.
+    """
+    attempt = await guessing.begin(
+        db, email=email, client=browser.address, proofs=browser.proofs, key=device_key, now=now
+    )
+    passwords.refuse_unless_in_time(attempt.caller)
+    await guessing.count(db, attempt, now)
     login = await store.find_login(db, email)
-    if not await passwords.matches(login.password_hash if login else None, password) or login is None:
-        await _count_client_failure(db, client, now)
+    password_hash = login.password_hash if login else None
+    if not await passwords.matches(password_hash, password, attempt.caller) or login is None:
+        await guessing.failed(db, attempt, now)
         raise WrongCredentials
-    await store.forget_failures(db, _of_address(email))
+    await guessing.succeeded(db, attempt, now)
     users = await store.find_active_memberships(db, login.id)
     user = await _choose(db, users)
     token = secrets.token_urlsafe(32)
     session = Session(key_of(token), login_id=login.id, user_id=user.id, created_at=now, last_seen_at=now)
     await store.insert_session(db, session, intent=intent)
-    return await _signed_in(db, token, user, users)
+    await store.end_sessions_beside(db, session, replaced=key_of(browser.token) if browser.token else "")
+    proofs = with_device(browser.proofs, email, nonce=secrets.token_bytes(12), key=device_key, now=now)
+    return await _signed_in(db, token, user, users), proofs
 
 
 async def resolve_session(db: Database, token: str, now: datetime) -> SignedIn:
@@ -94,22 +110,6 @@ async def end_session(db: Database, token: str, now: datetime) -> None:
     await store.end_session(db, key_of(token), now)
 
 
-async def _refuse_after_many_failures(db: Database, email: str, client: str, now: datetime) -> None:
-    waits = [await store.find_wait(db, _of_client(client), now)] if client else []
-    if not any(waits):
-        # Counted before the password is looked at, so that guesses at the same moment count too; a success forgets it.
-        waits.append(await store.count_failure(db, _of_address(email), now))
-    for until in waits:
-        if until is not None:
-            raise TooManyFailures.until(until, now=now)
-
-
-async def _count_client_failure(db: Database, client: str, now: datetime) -> None:
-    # Counted afterwards: a whole company may sign in from one address at the same moment.
-    if client:
-        await store.count_failure(db, _of_client(client), now)
-
-
 async def _choose(db: Database, users: Sequence[User]) -> User:
     """As whom the login was here last, else its oldest membership."""
     if not users:
@@ -136,11 +136,3 @@ async def _signed_in(db: Database, token: str, user: User, users: Sequence[User]
     if others := [one.company_id for one in users if one.id != user.id]:
         names |= await store.find_company_names(db, others)
     return SignedIn(token, user, company, tuple(Membership(one.id, names[one.company_id], one.role) for one in users))
-
-
-def _of_address(email: str) -> str:
-    return f"sign_in/address/{email}"
-
-
-def _of_client(client: str) -> str:
-    return f"sign_in/client/{client}"

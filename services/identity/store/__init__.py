@@ -1,6 +1,6 @@
 """Every query and index of identity's database; every read says for whom."""
 
-from services.identity.store import accounts, sessions
+from services.identity.store import accounts, failures, sessions
 from services.identity.store.accounts import (
     COMPANIES,
     EMITTING,
@@ -36,14 +36,22 @@ from services.identity.store.accounts import (
     insert_invitation,
     put_verification,
 )
-from services.identity.store.sessions import (
+from services.identity.store.failures import (
     count_failure,
-    end_session,
-    end_sessions,
-    find_last_session,
-    find_session,
+    count_failure_with,
+    count_known_clients,
     find_wait,
     forget_failures,
+    forgive_failure_with,
+    is_known_client,
+    put_known_client,
+)
+from services.identity.store.sessions import (
+    end_session,
+    end_sessions,
+    end_sessions_beside,
+    find_last_session,
+    find_session,
     insert_session,
     move_session,
     note_seen,
@@ -54,6 +62,7 @@ from shared.mongo import Database
 async def create_indexes(db: Database) -> None:
     """Every index of this database."""
     await accounts.create_indexes(db)
+    await failures.create_indexes(db)
     await sessions.create_indexes(db)
 
 
@@ -68,10 +77,13 @@ __all__ = [
     "add_admin",
     "claim_batch",
     "count_failure",
+    "count_failure_with",
+    "count_known_clients",
     "count_try",
     "create_indexes",
     "end_session",
     "end_sessions",
+    "end_sessions_beside",
     "find_active_memberships",
     "find_batch",
     "find_company_names",
@@ -91,6 +103,7 @@ __all__ = [
     "find_vendor",
     "find_wait",
     "forget_failures",
+    "forgive_failure_with",
     "get_company",
     "get_customer",
     "get_invitation",
@@ -99,7 +112,9 @@ __all__ = [
     "get_site",
     "insert_invitation",
     "insert_session",
+    "is_known_client",
     "move_session",
     "note_seen",
+    "put_known_client",
     "put_verification",
 ]

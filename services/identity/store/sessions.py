@@ -1,17 +1,15 @@
-"""Queries and indexes of sessions, and the counters of failed sign-ins."""
+"""Queries and indexes of sessions."""
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo import ASCENDING, DESCENDING
 
 from services.identity.domain.sessions import (
-    FAILURES_WITHIN,
-    FIRST_WAIT,
+    IDLE_FOR,
     LASTS_FOR,
-    LONGEST_WAIT,
-    MOST_FAILURES,
+    MOST_SESSIONS,
     SEEN_EVERY,
     AlreadySignedIn,
     Session,
@@ -21,7 +19,6 @@ from shared import mongo
 from shared.mongo import Database, Document, DuplicateKey
 
 SESSIONS = "sessions"
-COUNTERS = "counters"
 
 
 async def create_indexes(db: Database) -> None:
@@ -29,7 +26,6 @@ async def create_indexes(db: Database) -> None:
     await db[SESSIONS].create_index([("login_id", ASCENDING), ("last_seen_at", DESCENDING)])
     await db[SESSIONS].create_index("intent", unique=True, partialFilterExpression={"intent": {"$exists": True}})
     await db[SESSIONS].create_index("created_at", name="forget", expireAfterSeconds=int(LASTS_FOR.total_seconds()))
-    await db[COUNTERS].create_index("window_ends_at", name="forget", expireAfterSeconds=0)
 
 
 async def insert_session(db: Database, session: Session, *, intent: UUID | None) -> None:
@@ -76,6 +72,19 @@ async def end_session(db: Database, key: str, now: datetime) -> None:
     await db[SESSIONS].update_one({"_id": key, "ended_at": None}, {"$set": {"ended_at": now}})
 
 
+async def end_sessions_beside(db: Database, session: Session, *, replaced: str) -> None:
+    """Ends the login's session `replaced`, and those that were idle longest, so that not more than 20 are alive."""
+    own = {"login_id": session.login_id, "ended_at": None}
+    ended = {"$set": {"ended_at": session.created_at}}
+    if replaced:
+        await db[SESSIONS].update_one(own | {"_id": replaced}, ended)
+    alive = own | {"_id": {"$ne": session.key}, "last_seen_at": {"$gt": session.created_at - IDLE_FOR}}
+    newest_first = db[SESSIONS].find(alive, {"_id": 1}).sort("last_seen_at", DESCENDING)
+    too_many = [document["_id"] async for document in newest_first.skip(MOST_SESSIONS - 1)]
+    if too_many:
+        await db[SESSIONS].update_many({"_id": {"$in": too_many}}, ended)
+
+
 async def end_sessions(db: Database, login_id: UUID, now: datetime, *, session: mongo.Session) -> None:
     """Ends whatever a login has open."""
     wanted = {"login_id": login_id, "ended_at": None}
@@ -85,65 +94,3 @@ async def end_sessions(db: Database, login_id: UUID, now: datetime, *, session: 
 def _session(document: Document) -> Session:
     fields = ("login_id", "user_id", "created_at", "last_seen_at")
     return Session(key=document["_id"], **{field: document[field] for field in fields})
-
-
-# Counters of failed sign-ins
-
-
-async def count_failure(db: Database, counter: str, now: datetime) -> datetime | None:
-    """Counts one failure; the end of the wait when there is one already, and then nothing is counted.
-
-    One atomic update decides: however many try at once, only ten get through before the first wait.
-    """
-    document = await db[COUNTERS].find_one_and_update(
-        {"_id": counter}, _counting(now), upsert=True, return_document=ReturnDocument.AFTER
-    )
-    return document["blocked_until"] if document and document["refused"] else None
-
-
-async def find_wait(db: Database, counter: str, now: datetime) -> datetime | None:
-    """The end of the wait that a counter has come to, if it lies ahead."""
-    document = await db[COUNTERS].find_one({"_id": counter, "blocked_until": {"$gt": now}})
-    return None if document is None else document["blocked_until"]
-
-
-async def forget_failures(db: Database, counter: str) -> None:
-    """After a success."""
-    await db[COUNTERS].delete_one({"_id": counter})
-
-
-def _counting(now: datetime) -> list[Document]:
-    fresh = {"$lte": [{"$ifNull": ["$window_ends_at", now]}, now]}
-    waiting = {"$gt": [{"$ifNull": ["$blocked_until", now]}, now]}
-    over = {"$subtract": ["$failures", MOST_FAILURES]}
-    doubled = {"$multiply": [_ms(FIRST_WAIT), {"$pow": [2, over]}]}
-    wait = {"$toLong": {"$min": [_ms(LONGEST_WAIT), doubled]}}
-    window = _ms(FAILURES_WITHIN)
-    counted: Document = {
-        "blocked_until": {"$cond": [{"$gte": [over, 0]}, {"$add": [now, wait]}, "$blocked_until"]},
-        # The window moves on with each wait, so that the next failure waits longer.
-        "window_ends_at": {"$cond": [{"$gte": [over, 0]}, {"$add": [now, wait, window]}, "$window_ends_at"]},
-    }
-    kept_when_refused = {
-        field: {"$cond": ["$refused", f"${field}", expression]} for field, expression in counted.items()
-    }
-    return [
-        {"$set": {"refused": {"$and": [{"$not": fresh}, waiting]}, "fresh": fresh}},
-        {
-            "$set": {
-                "failures": {
-                    "$switch": {
-                        "branches": [{"case": "$refused", "then": "$failures"}, {"case": "$fresh", "then": 1}],
-                        "default": {"$add": ["$failures", 1]},
-                    }
-                },
-                "blocked_until": {"$cond": ["$fresh", now, "$blocked_until"]},
-                "window_ends_at": {"$cond": ["$fresh", {"$add": [now, window]}, "$window_ends_at"]},
-            }
-        },
-        {"$set": kept_when_refused},
-    ]
-
-
-def _ms(span: timedelta) -> int:
-    return round(span.total_seconds() * 1000)

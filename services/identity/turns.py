@@ -1,0 +1,183 @@
+"""Who waits for costly work: in fair turns, those we know before strangers, and nobody longer than is of use."""
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from shared.errors import TooManyRequests, Unavailable
+
+_T = TypeVar("_T")
+
+# The gateway waits for 5 s, and the database wants its part of them.
+MOST_WAIT_S = 3.0
+# So many of those we know are served between two strangers, while both wait.
+_KNOWN_IN_A_ROW = 4
+
+_Place = asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """For whom work is done. All of one `group` share one place in the round; the `known` go first."""
+
+    group: str
+    known: bool = False
+
+
+ANYBODY = Caller("")
+
+
+class _Lane:
+    """Groups in a round: however many wait in one, each gets one turn."""
+
+    def __init__(self) -> None:
+        self._groups: OrderedDict[str, deque[_Place]] = OrderedDict()
+        self.waiting = 0
+
+    def waiting_of(self, group: str) -> int:
+        return len(self._groups.get(group, ()))
+
+    def ahead_of(self, group: str) -> int:
+        """How many are served before the next one of the group would be."""
+        own = self.waiting_of(group)
+        return sum(min(len(places), own + 1) for name, places in self._groups.items() if name != group) + own
+
+    def add(self, group: str, place: _Place) -> None:
+        self._groups.setdefault(group, deque()).append(place)
+        self.waiting += 1
+
+    def remove(self, group: str, place: _Place) -> None:
+        """Nothing where the place was served."""
+        places = self._groups.get(group, deque())
+        with suppress(ValueError):
+            places.remove(place)
+            self._left(group, places)
+
+    def next(self) -> _Place:
+        group, places = next(iter(self._groups.items()))
+        place = places.popleft()
+        self._groups.move_to_end(group)
+        self._left(group, places)
+        return place
+
+    def last_of_the_largest(self) -> _Place | None:
+        """Whoever may be sent away for somebody whose group has no place; None where each group has one."""
+        group, places = max(self._groups.items(), key=lambda item: len(item[1]))
+        if len(places) == 1:
+            return None
+        place = places.pop()
+        self._left(group, places)
+        return place
+
+    def _left(self, group: str, places: deque[_Place]) -> None:
+        self.waiting -= 1
+        if not places:
+            del self._groups[group]
+
+
+class Turns:
+    """Threads for one kind of work, for a bounded number of those who wait for it."""
+
+    def __init__(self, name: str, *, threads: int, most: int, most_each: int) -> None:
+        """At most `most` wait, known ones and strangers each, and `most_each` of one group."""
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._size = self._free = threads
+        self._most, self._most_each = most, most_each
+        self._known, self._strangers = _Lane(), _Lane()
+        self._known_in_a_row = 0
+        self._took_s = 0.05
+
+    async def run(self, work: Callable[[], _T], caller: Caller) -> _T:
+        """Does the work in a thread; TooManyRequests, or Unavailable where its turn would come too late."""
+        await self._turn(caller)
+        loop = asyncio.get_running_loop()
+        running = self._threads.submit(self._timed, work)
+        # When the thread is done, not when whoever waits for it: they may have left.
+        running.add_done_callback(lambda _: _soon(loop, self._give_back))
+        return await asyncio.wrap_future(running)
+
+    def refuse_unless_in_time(self, caller: Caller) -> None:
+        """The same refusals, before anything was done for the caller."""
+        if self._free:
+            return
+        lane = self._lane_of(caller)
+        if lane.waiting_of(caller.group) >= self._most_each:
+            raise TooManyRequests(retry_after_s=2)
+        ahead = lane.ahead_of(caller.group)
+        if lane is self._strangers:
+            ahead += min(self._known.waiting, _KNOWN_IN_A_ROW * (ahead + 1))
+        if (ahead + 1) * self._took_s / self._size > MOST_WAIT_S:
+            raise _too_busy()
+
+    def close(self) -> None:
+        """Stops the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _lane_of(self, caller: Caller) -> _Lane:
+        return self._known if caller.known else self._strangers
+
+    async def _turn(self, caller: Caller) -> None:
+        self.refuse_unless_in_time(caller)
+        if self._free:
+            self._free -= 1
+            return
+        lane, place = self._lane_of(caller), asyncio.get_running_loop().create_future()
+        if lane.waiting >= self._most:
+            _make_room(lane, caller)
+        lane.add(caller.group, place)
+        try:
+            async with asyncio.timeout(MOST_WAIT_S):
+                await place
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if not place.cancelled() and place.exception() is None:
+                self._give_back()  # its turn had come at that moment
+            if isinstance(error, TimeoutError):
+                raise _too_busy() from error
+            raise
+        finally:
+            lane.remove(caller.group, place)
+
+    def _give_back(self) -> None:
+        self._free += 1
+        while self._free and (self._known.waiting or self._strangers.waiting):
+            place = self._next()
+            if not place.done():
+                place.set_result(None)
+                self._free -= 1
+
+    def _next(self) -> _Place:
+        strangers_turn = self._known_in_a_row >= _KNOWN_IN_A_ROW or not self._known.waiting
+        if strangers_turn and self._strangers.waiting:
+            self._known_in_a_row = 0
+            return self._strangers.next()
+        self._known_in_a_row += 1
+        return self._known.next()
+
+    def _timed(self, work: Callable[[], _T]) -> _T:
+        began = time.perf_counter()
+        try:
+            return work()
+        finally:
+            self._took_s += (time.perf_counter() - began - self._took_s) / 10
+
+
+def _make_room(lane: _Lane, caller: Caller) -> None:
+    sent_away = None if lane.waiting_of(caller.group) else lane.last_of_the_largest()
+    if sent_away is None:
+        raise _too_busy()
+    if not sent_away.done():
+        sent_away.set_exception(_too_busy())
+
+
+def _too_busy() -> Unavailable:
+    return Unavailable("Too many people are signing in at this moment.")
+
+
+def _soon(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the loop has ended
+        loop.call_soon_threadsafe(work)

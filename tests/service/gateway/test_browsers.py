@@ -1,0 +1,90 @@
+"""What a browser keeps beside its session: proofs of earlier sign-ins."""
+
+from http.cookies import SimpleCookie
+
+import pytest
+from aiohttp import ClientResponse
+
+from tests.service.gateway.stand_ins import TOKEN, House, a_portal, a_session, refuses, says
+
+CREDENTIALS = {"email": "ana@example.com", "password": "correct horse battery"}
+PROOFS = "A" * 43 + "." + "b-_" * 14 + "C"
+
+
+def kept(answer: ClientResponse) -> SimpleCookie:
+    """The cookies of an answer."""
+    cookies = SimpleCookie()
+    for header in answer.headers.getall("Set-Cookie", []):
+        cookies.load(header)
+    return cookies
+
+
+async def signs_in(house: House, by: str, cookies: str = "") -> ClientResponse:
+    headers = {"Cookie": cookies} if cookies else {}
+    if by == "page":
+        return await house.portal.post("/sign-in", data=CREDENTIALS, headers=headers, allow_redirects=False)
+    return await house.portal.post("/api/v1/session", json=CREDENTIALS, headers=headers)
+
+
+@pytest.fixture(params=["page", "program"])
+def by(request: pytest.FixtureRequest) -> str:
+    """Whoever signs in."""
+    return str(request.param)
+
+
+async def test_a_sign_in_leaves_a_proof_that_the_next_one_shows(house: House, by: str) -> None:
+    session = a_session() | {"session_token": TOKEN, "device_proofs": PROOFS}
+    house["identity"].answers("POST /session", says(session, status=201))
+    cookie = kept(await signs_in(house, by))["portico-device"]
+    assert cookie.value == PROOFS
+    assert (cookie["max-age"], cookie["path"], cookie["samesite"]) == (str(365 * 24 * 3600), "/", "Lax")
+    assert cookie["httponly"]
+    await signs_in(house, by, f"portico-device={PROOFS}; portico={TOKEN}")
+    first, second = house["identity"].asked("POST /session")
+    assert not {"X-Portico-Device", "X-Portico-Session"} & first.headers.keys()
+    assert second.headers["X-Portico-Device"] == PROOFS
+    assert second.headers["X-Portico-Session"] == TOKEN
+
+
+async def test_behind_tls_the_proof_is_bound_to_the_host(house: House) -> None:
+    session = a_session() | {"session_token": TOKEN, "device_proofs": PROOFS}
+    house["identity"].answers("POST /session", says(session, status=201))
+    urls = {name: service.url for name, service in house.services.items()}
+    portal = await a_portal(urls, PORTICO_BASE_URL="https://portal.example.com")
+    try:
+        cookies = {"Cookie": f"portico-device={PROOFS}"}
+        answer = await portal.post("/api/v1/session", json=CREDENTIALS, headers=cookies)
+        cookie = kept(answer)["__Host-portico-device"]
+        assert cookie["secure"]
+        assert not cookie["domain"]
+    finally:
+        await portal.close()
+    assert "X-Portico-Device" not in house["identity"].asked("POST /session")[0].headers
+
+
+async def test_a_refused_sign_in_leaves_nothing(house: House, by: str) -> None:
+    house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
+    assert not kept(await signs_in(house, by))
+
+
+@pytest.mark.parametrize("cookie", ["", "x!y", "é", '"', "A" * 401])
+async def test_what_cannot_be_a_proof_goes_no_further(house: House, by: str, cookie: str) -> None:
+    house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
+    assert (await signs_in(house, by, f"portico-device={cookie}")).status == 401
+    assert "X-Portico-Device" not in house["identity"].asked("POST /session")[0].headers
+
+
+async def test_nobody_brings_the_inner_headers_from_outside(house: House) -> None:
+    house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
+    headers = {"X-Portico-Device": PROOFS, "X-Portico-Session": TOKEN}
+    await house.portal.post("/api/v1/session", json=CREDENTIALS, headers=headers)
+    assert not headers.keys() & house["identity"].asked("POST /session")[0].headers.keys()
+
+
+async def test_the_session_that_a_browser_had_is_not_remembered_after_a_new_one(house: House, by: str) -> None:
+    await house.portal.get("/api/v1/session", headers=house.signed_in())
+    session = a_session() | {"session_token": f"{TOKEN}-new", "device_proofs": PROOFS}
+    house["identity"].answers("POST /session", says(session, status=201))
+    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+    await signs_in(house, by, f"portico={TOKEN}")
+    assert (await house.portal.get("/api/v1/session", headers=house.signed_in())).status == 401

@@ -1,0 +1,110 @@
+"""A flood of sign-ins holds up nobody who is known, with real hashes."""
+
+import asyncio
+from threading import Event
+
+import pytest
+from aiohttp import ClientSession, TCPConnector
+
+from services.identity.passwords import Passwords
+from services.identity.turns import Caller
+from shared.actor import Role
+from shared.errors import Unavailable
+from tests.builders import an_email
+from tests.service.identity.conftest import PASSWORD, IdentityApi
+
+_FLOOD, _NETWORKS = 600, 400
+
+
+async def test_honest_people_get_through_a_flood_of_sign_ins(identity: IdentityApi) -> None:
+    company = await identity.a_company()
+    with_proof, neighbour, newcomer = [await identity.a_user(company, role=Role.MEMBER) for _ in range(3)]
+    office = "192.0.2.77"
+    first = await identity.sign_in(with_proof.login_email, x_portico_client="198.51.100.1")
+    assert (await identity.sign_in(neighbour.login_email, x_portico_client=office)).status == 201
+    invitation = await identity.invited(company, an_email())
+    url = str(identity.client.make_url("/"))
+    async with ClientSession(url, connector=TCPConnector(limit=0)) as crowd:
+
+        async def floods(number: int) -> int:
+            body = {"email": an_email(), "password": "wrong"}
+            network = f"10.{number % _NETWORKS // 256}.{number % _NETWORKS % 256}.1"
+            async with crowd.post("/session", json=body, headers={"X-Portico-Client": network}) as answer:
+                return answer.status
+
+        flood = [asyncio.create_task(floods(number)) for number in range(_FLOOD)]
+        done, _ = await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
+        assert done
+        honest = await asyncio.gather(
+            identity.sign_in(
+                with_proof.login_email,
+                x_portico_client="203.0.113.9",
+                x_portico_device=first.body["device_proofs"],
+            ),
+            # Somebody else who sits in an office from where people sign in well, without any proof.
+            identity.sign_in(newcomer.login_email, x_portico_client=office),
+            identity.accepted(invitation),
+        )
+        assert [answer.status for answer in honest] == [201, 201, 202]
+        assert not all(task.done() for task in flood)
+        assert set(await asyncio.gather(*flood)) <= {401, 503}
+
+
+async def test_passwords_do_not_hold_up_the_service(identity: IdentityApi) -> None:
+    released = Event()
+    hashing = identity.passwords._hashing
+    threads = [asyncio.create_task(hashing.run(lambda: released.wait(30), Caller("slow"))) for _ in range(2)]
+    waiting = asyncio.create_task(identity.sign_in(an_email()))
+    try:
+        assert (await identity.get("/healthz")).status == 200
+        assert (await identity.post("/registrations/resend", {"email": an_email()})).status == 202
+        assert not waiting.done()
+    finally:
+        released.set()
+    assert (await waiting).status == 401
+    assert await asyncio.gather(*threads) == [True, True]
+
+
+async def test_more_sign_ins_than_can_be_answered_in_time_are_sent_away_before_anything_is_counted(
+    identity: IdentityApi,
+) -> None:
+    released = Event()
+    hashing = identity.passwords._hashing
+    threads = [asyncio.create_task(hashing.run(lambda: released.wait(30), Caller("slow"))) for _ in range(2)]
+    email = an_email()
+    try:
+        await asyncio.sleep(0)
+        hashing._took_s = 10.0
+        answer = await identity.sign_in(email, x_portico_client="192.0.2.78")
+    finally:
+        released.set()
+    await asyncio.gather(*threads)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    assert await identity.db["counters"].find_one({"_id": {"$regex": email}}) is None
+
+
+async def test_who_thinks_up_a_password_holds_up_nobody_who_signs_in_or_joins_elsewhere() -> None:
+    passwords = Passwords()
+    released = Event()
+    thinking = asyncio.create_task(passwords._scoring.run(lambda: released.wait(30), Caller("one")))
+    more = [asyncio.create_task(passwords.refuse_weak(PASSWORD, Caller("one", known=True))) for _ in range(9)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            assert await passwords.matches(await passwords.hashed(PASSWORD), PASSWORD)
+        other = asyncio.create_task(passwords.refuse_weak(PASSWORD, Caller("other", known=True)))
+        await asyncio.sleep(0)
+    finally:
+        released.set()
+    assert await thinking
+    await other
+    refused = [error for error in await asyncio.gather(*more, return_exceptions=True) if error is not None]
+    assert len(refused) == 4
+    passwords.close()
+
+
+async def test_stopping_leaves_nobody_waiting_for_ever() -> None:
+    passwords = Passwords()
+    passwords.close()
+    with pytest.raises((RuntimeError, Unavailable)):
+        await passwords.matches(None, "x")

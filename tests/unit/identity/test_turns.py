@@ -1,0 +1,140 @@
+"""Who waits for costly work, and in which order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from threading import Event
+
+import pytest
+
+from services.identity import turns as module
+from services.identity.turns import Caller, Turns
+from shared.errors import TooManyRequests, Unavailable
+
+
+class Queue:
+    """One thread that is held until a test lets it go; what was done in which order."""
+
+    def __init__(self, **limits: int) -> None:
+        self.turns = Turns("test", threads=1, **({"most": 20, "most_each": 5} | limits))
+        self.done: list[str] = []
+        self._released = Event()
+        self._first = asyncio.create_task(self.turns.run(lambda: self._released.wait(30), Caller("first")))
+        self._waiting: list[asyncio.Task[None]] = []
+
+    async def add(self, group: str, *, known: bool = False) -> asyncio.Task[None]:
+        """Somebody comes; they wait, or were sent away, when this returns."""
+        name = f"{group}{sum(task.get_name() == group for task in self._waiting)}"
+        task = asyncio.create_task(self.turns.run(lambda: self.done.append(name), Caller(group, known)), name=group)
+        self._waiting.append(task)
+        await asyncio.sleep(0)
+        return task
+
+    async def let_go(self) -> list[str]:
+        """What was done, once nobody waits any more."""
+        self._released.set()
+        await asyncio.gather(self._first, *self._waiting, return_exceptions=True)
+        return self.done
+
+    async def is_idle(self) -> bool:
+        """Whether the thread takes work again."""
+        async with asyncio.timeout(10):
+            return await self.turns.run(lambda: True, Caller("last"))
+
+
+@pytest.fixture
+async def queue() -> AsyncIterator[Queue]:
+    queue = Queue()
+    await asyncio.sleep(0)
+    yield queue
+    await queue.let_go()
+    queue.turns.close()
+
+
+async def test_each_group_gets_one_turn_in_each_round(queue: Queue) -> None:
+    for group in "aaabbc":
+        await queue.add(group)
+    assert await queue.let_go() == ["a0", "b0", "c0", "a1", "b1", "a2"]
+
+
+async def test_the_known_go_first_but_strangers_do_not_wait_for_ever(queue: Queue) -> None:
+    for group in "ab":
+        await queue.add(group)
+    for group in "vwxyz":
+        await queue.add(group, known=True)
+    assert await queue.let_go() == ["v0", "w0", "x0", "y0", "a0", "z0", "b0"]
+
+
+async def test_of_one_group_a_few_may_wait(queue: Queue) -> None:
+    tasks = [await queue.add("a") for _ in range(6)]
+    with pytest.raises(TooManyRequests):
+        await tasks[-1]
+    await queue.add("b")
+    assert len(await queue.let_go()) == 6
+
+
+async def test_whoever_comes_to_a_full_line_takes_the_last_place_of_those_who_have_most() -> None:
+    queue = Queue(most=4)
+    await asyncio.sleep(0)
+    tasks = [await queue.add(group) for group in ("a", "b", "b", "b", "c", "b")]
+    for refused in (tasks[3], tasks[5]):
+        with pytest.raises(Unavailable):
+            await refused
+    await queue.add("d")
+    with pytest.raises(Unavailable):
+        await tasks[2]
+    with pytest.raises(Unavailable):  # now each group has one place
+        await (await queue.add("e"))
+    assert await queue.let_go() == ["a0", "b0", "c0", "d0"]
+    assert await queue.is_idle()
+    queue.turns.close()
+
+
+async def test_what_would_come_too_late_is_refused_at_once(queue: Queue) -> None:
+    queue.turns._took_s = module.MOST_WAIT_S / 2.5
+    tasks = [await queue.add(group) for group in "abc"]
+    with pytest.raises(Unavailable):
+        await tasks[2]
+    with pytest.raises(Unavailable):
+        queue.turns.refuse_unless_in_time(Caller("c"))
+    queue.turns.refuse_unless_in_time(Caller("k", known=True))
+    assert await queue.let_go() == ["a0", "b0"]
+
+
+async def test_whoever_waited_too_long_is_refused_and_takes_nobodys_turn(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAIT_S", 0.01)
+    queue.turns._took_s = 0.0
+    with pytest.raises(Unavailable):
+        await (await queue.add("a"))
+    assert await queue.let_go() == []
+    assert await queue.is_idle()
+
+
+async def test_whoever_left_takes_nobodys_turn(queue: Queue) -> None:
+    leaves, _ = await queue.add("a"), await queue.add("b")
+    leaves.cancel()
+    assert await queue.let_go() == ["b0"]
+    assert await queue.is_idle()
+
+
+async def test_whoever_leaves_when_their_turn_comes_passes_it_on(queue: Queue) -> None:
+    leaves, _ = await queue.add("a"), await queue.add("b")
+    queue.turns._give_back()
+    queue.turns._size += 1
+    leaves.cancel()
+    await asyncio.sleep(0)
+    assert await queue.let_go() == ["b0"]
+    assert await queue.is_idle()
+
+
+async def test_work_that_fails_gives_the_thread_back() -> None:
+    turns = Turns("test", threads=1, most=2, most_each=2)
+
+    def fails() -> None:
+        raise ValueError
+
+    for _ in range(3):
+        with pytest.raises(ValueError):  # noqa: PT011  # ours, a line above
+            await turns.run(fails, Caller("a"))
+    turns.close()
