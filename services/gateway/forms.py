@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from services.gateway.echo import cut
 from services.gateway.said import said
 from services.gateway.texts import N_, _
 from shared.i18n import number
@@ -39,11 +40,18 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a form shows: what was typed, and what is wrong with it."""
+    """What a form shows: what was typed, as far as it is shown again, and what is wrong with it."""
 
     typed: Typed = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     general: tuple[str, ...] = ()  # faults of the whole, and of fields that the page does not show
+    is_cut: bool = False  # not all that was typed is shown again
+
+    def __post_init__(self) -> None:
+        """Whoever makes a form of what was typed need not think of how much that is."""
+        typed, is_cut = cut(self.typed)
+        object.__setattr__(self, "typed", typed)
+        object.__setattr__(self, "is_cut", self.is_cut or is_cut)
 
     def __getitem__(self, name: str) -> str:
         """The text of a field; empty where nothing was typed."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -210,4 +211,4 @@ def _refused_action(action: str, typed: Typed, sent: Sent) -> Form:
             sentence = _("This was sent before and has arrived: see the history. Sending it now does it once more.")
         case _:
             return form
-    return Form({**form.typed, "idempotency_key": fresh_key()}, {}, (sentence,))
+    return replace(form.having(idempotency_key=fresh_key()), errors={}, general=(sentence,))

@@ -38,6 +38,7 @@ _DONE = Words(
 )
 _PAGE_SIZE = 50
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+")
+_SHOWN_OF_ADDRESS = 100
 _INVITED_FIELD = re.compile(r"invitations\.(\d+)\.(\w+)")
 
 
@@ -159,5 +160,5 @@ def _named(error: dict[str, str], addresses: list[str]) -> dict[str, str]:
         return error | {"field": found[2]}
     place = int(found[1])
     address = addresses[place] if place < len(addresses) else ""
-    sentence = _("%(address)s: %(reason)s") % {"address": address, "reason": sentence_of(error)}
+    sentence = _("%(address)s: %(reason)s") % {"address": address[:_SHOWN_OF_ADDRESS], "reason": sentence_of(error)}
     return error | {"field": "emails", "code": "address", "message": sentence}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from services.gateway.clients import SERVICES
+from services.gateway.echo import cut
 from services.gateway.forms import Form, Typed
 from services.gateway.pages.asking import TYPED, local_path
 from services.gateway.pages.rendering import render
@@ -71,6 +72,7 @@ async def kept_over_sign_in(request: web.Request, typed: Typed, token: str) -> w
 
 
 def _page(visitor: Visitor | None, path: str, typed: Typed, sentence: str, *, status: int) -> web.Response:
+    typed, is_cut = cut(typed)
     return render(
         "kept.html",
         visitor=visitor,
@@ -79,6 +81,7 @@ def _page(visitor: Visitor | None, path: str, typed: Typed, sentence: str, *, st
         path=path,
         fields=list(_fields(typed)),
         shown={name: text for name, text in typed.items() if text.strip() and name in labels.keys() - _CODES},
+        is_cut=is_cut,
         lost_files=LOST_FILES in typed,
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from aiohttp import web
@@ -32,6 +32,7 @@ _ADDRESS = (
     "region",
     "country",
 )
+_LONGEST_START = 200  # longer than any number may be: it is looked up and shown, and what is sent is what was typed
 _WAYS: tuple[Way, ...] = ("serial", "said", "product_number")
 # As they stand on the page; what is about another field stands above the form.
 _SHOWN = (
@@ -80,7 +81,7 @@ class _Start:
 def _start_of(typed: Typed) -> _Start | None:
     for way in _WAYS:
         if value := typed.get(way, "").strip():
-            return _Start(way, value)
+            return _Start(way, value[:_LONGEST_START])
     return None
 
 
@@ -257,7 +258,7 @@ async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: 
     sent_before = await _probably_sent_before(request, visitor, start)
     # A new key lets the changed form be another case.
     sentence = _("This form was sent before, and made a case. Sending it now as it stands creates another one.")
-    form = Form({**form.typed, "idempotency_key": fresh_key()}, {}, (sentence,))
+    form = replace(form.having(idempotency_key=fresh_key()), errors={}, general=(sentence,))
     return await _form_page(request, visitor, start, form, status=sent.status, sent_before=sent_before)
 
 

@@ -171,3 +171,44 @@ async def test_nothing_that_another_site_sends_is_kept(house: House, token: str)
 async def test_a_page_that_is_only_looked_at_still_leads_to_the_sign_in(house: House) -> None:
     answer = await house.portal.get("/cases?status=open", allow_redirects=False)
     assert (answer.status, answer.headers["Location"]) == (303, "/sign-in?next=%2Fcases%3Fstatus%3Dopen")
+
+
+# What nobody would write
+
+QUOTES = '"' * 200_000  # five bytes each in a page
+TOO_LONG = "too long to be shown in full"
+
+
+@pytest.mark.parametrize("field", ["title", "description", "unheard_of", "x" * 1000])
+async def test_a_text_without_end_is_not_sent_back_to_a_visitor_who_is_not_signed_in(house: House, field: str) -> None:
+    status, page = await post(house, "/cases", {field: QUOTES, "own_reference": "kept all the same"})
+    assert status == 401
+    assert len(page) < 150_000
+    assert TOO_LONG in page
+    assert "kept all the same" in page
+
+
+@pytest.mark.parametrize(("path", "route"), [("/sign-in", "/session"), ("/verify", "/registrations/verify")])
+async def test_nor_is_an_address_without_end(house: House, path: str, route: str) -> None:
+    house["identity"].answers(f"POST {route}", refuses(422, "invalid", "email"))
+    status, page = await post(house, path, {"email": QUOTES, "password": "x", "code": "1"})
+    assert status == 422
+    assert len(page) < 20_000
+    assert TOO_LONG in page
+
+
+async def test_whoever_wrote_too_much_gets_all_of_it_back(house: House) -> None:
+    typed = {"title": "t" * 130, "description": "d" * 15_000}
+    status, page = await post(house, "/cases", typed)
+    kept = forms_of(page)["/sign-in"]
+    assert (status, kept["kept.title"], kept["kept.description"]) == (401, "t" * 130, "d" * 15_000)
+    assert TOO_LONG not in page
+
+
+async def test_a_form_that_comes_back_from_a_service_is_bounded_too(house: House) -> None:
+    house["cases"].answers("GET /cases/1000000009", hangs_up)
+    house["cases"].answers(COMMENTED, hangs_up)
+    status, page = await post(house, "/cases/1000000009", COMMENT | {"text": QUOTES}, token=TOKEN)
+    assert status == 503
+    assert len(page) < 300_000
+    assert TOO_LONG in page

@@ -1,0 +1,54 @@
+"""How much of what was typed is shown again."""
+
+import pytest
+
+from services.gateway.echo import cut
+from services.gateway.forms import Form
+
+
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [
+        ("title", 130),
+        ("kept.title", 240),
+        ("description", 15_000),
+        ("troubleshooting", 20_000),
+        ("contact.email", 508),
+        ("reason", 4000),
+        ("emails", 25_400),
+        ("next", 8000),
+        ("some_code", 1000),
+    ],
+)
+def test_whoever_wrote_too_much_gets_all_of_it_back(name: str, length: int) -> None:
+    assert cut({name: "x" * length}) == ({name: "x" * length}, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "at_most"),
+    [("email", 1000), ("code", 1000), ("title", 1000), ("description", 20_000), ("unheard_of", 1000)],
+)
+def test_but_never_without_end(name: str, at_most: int) -> None:
+    shown, is_cut = cut({name: "x" * 1_000_000})
+    assert (len(shown[name]), is_cut) == (at_most, True)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {f"field{n}": "x" * 1000 for n in range(1000)},
+        {f"{n}.text": "x" * 20_000 for n in range(50)},
+        {"x" * 1_000_000: "x"},
+        {f"{n:0100}": "" for n in range(1000)},
+    ],
+)
+def test_nor_many_fields_or_long_names(typed: dict[str, str]) -> None:
+    shown, is_cut = cut(typed)
+    assert sum(len(name) + len(text) for name, text in shown.items()) <= 130_000
+    assert is_cut
+
+
+def test_a_form_remembers_that_it_was_cut() -> None:
+    form = Form({"title": '"' * 1_000_000}).having(title="short again")
+    assert (form["title"], form.is_cut) == ("short again", True)
+    assert not Form({"title": "short"}).is_cut
