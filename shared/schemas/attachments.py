@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, FailFast, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from shared.schemas.base import Answer
@@ -16,10 +16,11 @@ def _unique(ids: tuple[str, ...]) -> tuple[str, ...]:
     return ids
 
 
-# How many there may be is a setting; this many are read at all.
+# How many there may be is a setting; this many are read at all. No person makes them, so one wrong one is told.
 AttachmentIds = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...],
     Field(max_length=20),
+    FailFast(),
     AfterValidator(_unique),
 ]
 

@@ -2,22 +2,49 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from zoneinfo import available_timezones
 
 import phonenumbers
 import pycountry
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 LANGUAGES = ("en", "fr")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+# No letter decomposes into more characters than this, and the end of a line has two at most: what is longer by so
+# many times stays too long, however it is cleaned.
+_MOST_EXPANDED = 4
+# Unicode's Stream-Safe Text (UAX 15) has no more in a row. To put marks in order takes time with the square of their
+# number: half a million of them would be three minutes, in which nobody else is served.
+_MOST_MARKS = 30
+
+# How many bytes a body may have. A form of a few lines, and any other form without a long text:
+SMALL_BODY_BYTES = 16 * 1024
+BODY_BYTES = 64 * 1024
 
 
-class Request(BaseModel):
+class Body(BaseModel):
+    """A request body, which says how many bytes it may have: room for the longest texts in any way to write them."""
+
+    max_body_bytes: ClassVar[int] = BODY_BYTES
+
+
+class Request(Body):
     """A request body or query: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
@@ -29,14 +56,58 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-def _clean(text: str) -> str:
-    text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
-    if _FORBIDDEN.search(text):
-        raise PydanticCustomError("control_characters", "Leave out control characters.")
-    return text
+class Cleaned:
+    """Makes a text safe to keep: one spelling, no control characters, `least` to `most` characters.
+
+    Its length is looked at before anything else, and marks in a row are counted before they are put in order, so that
+    no text costs more than a walk through it. `rules` come last and see a text that is clean, but may be too long.
+    """
+
+    def __init__(self, *rules: Callable[[str], str], most: int, least: int = 0) -> None:
+        """A rule answers the text to keep, or raises."""
+        self._rules = rules
+        self._most = most
+        self._least = least
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """After pydantic's own check for a text."""
+        return core_schema.no_info_after_validator_function(self._clean, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The bounds are documented."""
+        return handler(schema) | {"maxLength": self._most} | ({"minLength": self._least} if self._least else {})
+
+    def _clean(self, text: str) -> str:
+        if len(text) > _MOST_EXPANDED * self._most:
+            raise self._too_long()
+        if not text.isascii():
+            _refuse_many_marks(text)
+            text = unicodedata.normalize("NFC", text)
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if _FORBIDDEN.search(text):
+            raise PydanticCustomError("control_characters", "Leave out control characters.")
+        for rule in self._rules:
+            text = rule(text)
+        if len(text) < self._least:
+            raise PydanticKnownError("string_too_short", {"min_length": self._least})
+        if len(text) > self._most:
+            raise self._too_long()
+        return text
+
+    def _too_long(self) -> PydanticKnownError:
+        return PydanticKnownError("string_too_long", {"max_length": self._most})
 
 
-def _one_line(text: str) -> str:
+def _refuse_many_marks(text: str) -> None:
+    in_a_row = 0
+    for character in text:
+        in_a_row = in_a_row + 1 if unicodedata.combining(character) else 0
+        if in_a_row > _MOST_MARKS:
+            raise PydanticCustomError("combining_marks", "Leave out some accents: one letter has too many of them.")
+
+
+def one_line(text: str) -> str:
+    """A rule of `Cleaned`: no line ends."""
     if "\n" in text:
         raise PydanticCustomError("one_line", "Use one line only.")
     return text
@@ -89,12 +160,11 @@ def _utc(value: datetime) -> str:
     return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Text = Annotated[str, AfterValidator(_clean)]
-Line = Annotated[Text, AfterValidator(_one_line)]
-Name = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
-Short = Annotated[Line, StringConstraints(max_length=100)]
-Email = Annotated[Line, StringConstraints(min_length=3, max_length=254), AfterValidator(_email)]
-Phone = Annotated[Line, StringConstraints(max_length=40), AfterValidator(_phone)]
+Name = Annotated[str, Cleaned(one_line, least=1, most=100)]
+Short = Annotated[str, Cleaned(one_line, most=100)]
+PostalCode = Annotated[str, Cleaned(one_line, least=1, most=20)]
+Email = Annotated[str, Cleaned(one_line, least=3, most=254), AfterValidator(_email)]
+Phone = Annotated[str, Cleaned(one_line, most=40), AfterValidator(_phone)]
 Country = Annotated[str, StringConstraints(min_length=2, max_length=2), AfterValidator(_country)]
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_time_zone)]
 Language = Annotated[str, StringConstraints(max_length=5), AfterValidator(_language)]
@@ -111,7 +181,7 @@ class Address(Request):
     address_line_1: Name
     address_line_2: Short = ""
     city: Name
-    postal_code: Annotated[Line, StringConstraints(min_length=1, max_length=20)]
+    postal_code: PostalCode
     region: Short = ""
     country: Country
 

@@ -1,10 +1,10 @@
 """The HTTP bodies of cases: submitting, lists, detail, actions of both sides."""
 
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, RootModel, StringConstraints, model_validator
+from pydantic import Field, RootModel, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.coverage import Verdict
@@ -12,25 +12,29 @@ from shared.schemas.attachments import AttachmentAnswer, AttachmentIds
 from shared.schemas.base import (
     Address,
     Answer,
+    Body,
+    Cleaned,
     Email,
     Language,
-    Line,
     ListQuery,
     Name,
     Phone,
     Pin,
     Request,
     Short,
-    Text,
     Utc,
     Version,
+    one_line,
 )
 from shared.schemas.contracts import ProductNumber, Said, Serial
 
-Title = Annotated[Line, StringConstraints(min_length=1, max_length=120)]
-Long = Annotated[Text, StringConstraints(max_length=10_000)]
-Comment = Annotated[Text, StringConstraints(min_length=1, max_length=10_000)]
-Reason = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
+Title = Annotated[str, Cleaned(one_line, least=1, most=120)]
+Description = Annotated[str, Cleaned(least=20, most=10_000)]
+Long = Annotated[str, Cleaned(most=10_000)]
+Comment = Annotated[str, Cleaned(least=1, most=10_000)]
+Reason = Annotated[str, Cleaned(least=1, most=2_000)]
+# Two long texts, or one, of characters beyond the first plane, which take twelve bytes each where they are escaped.
+_CASE_BYTES, _ACTION_BYTES = 320 * 1024, 160 * 1024
 Severity = Annotated[int, Field(ge=1, le=4, strict=True)]
 StatusName = Literal["new", "in_progress", "waiting_customer", "waiting_parts", "closed", "cancelled"]
 OpenStatusName = Literal["in_progress", "waiting_customer", "waiting_parts"]
@@ -50,11 +54,13 @@ class ContactBody(Request):
 class SubmitCase(Request):
     """`POST /cases`. Exactly one of serial, said and product_number; exactly one of site_id and equipment_address."""
 
+    max_body_bytes: ClassVar[int] = _CASE_BYTES
+
     serial: Serial | None = None
     said: Said | None = None
     product_number: ProductNumber | None = None
     title: Title
-    description: Annotated[Text, StringConstraints(min_length=20, max_length=10_000)]
+    description: Description
     troubleshooting: Long = ""
     severity: Severity
     problem_type: Short = ""
@@ -253,8 +259,10 @@ CaseActionUnion = Annotated[
 ]
 
 
-class CaseAction(RootModel[CaseActionUnion]):
+class CaseAction(RootModel[CaseActionUnion], Body):
     """`POST /cases/{number}/actions`."""
+
+    max_body_bytes: ClassVar[int] = _ACTION_BYTES
 
 
 class TakeAction(Request):
@@ -309,8 +317,10 @@ AgentActionUnion = Annotated[
 ]
 
 
-class AgentAction(RootModel[AgentActionUnion]):
+class AgentAction(RootModel[AgentActionUnion], Body):
     """`POST /agent/cases/{number}/actions`."""
+
+    max_body_bytes: ClassVar[int] = _ACTION_BYTES
 
 
 Multi = StatusName | list[StatusName]

@@ -1,17 +1,17 @@
 """The HTTP bodies of contracts: products, devices, agreements, coverage."""
 
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from shared.coverage import AgreementKind, Verdict
-from shared.schemas.base import Answer, Line, ListQuery, Name, Request, Short
+from shared.schemas.base import Answer, Cleaned, ListQuery, Name, Request, Short, one_line
 from shared.serials import normal_said, normal_serial
 
-_SERIAL_LENGTH = 60
+_SERIAL_LENGTH, _SAID_LENGTH = 60, 40
 
 
 def _serial(typed: str) -> str:
@@ -21,10 +21,17 @@ def _serial(typed: str) -> str:
     return serial
 
 
-ProductNumber = Annotated[Line, StringConstraints(min_length=1, max_length=40, to_upper=True)]
+def _said(typed: str) -> str:
+    said = normal_said(typed)
+    if len(said) > _SAID_LENGTH:  # some signs are whole words
+        raise PydanticKnownError("string_too_long", {"max_length": _SAID_LENGTH})
+    return said
+
+
+ProductNumber = Annotated[str, Cleaned(one_line, str.upper, least=1, most=40)]
 # Both come in one spelling, so that no service can look for another one.
-Serial = Annotated[Line, StringConstraints(min_length=1, max_length=_SERIAL_LENGTH), AfterValidator(_serial)]
-Said = Annotated[Line, StringConstraints(min_length=1, max_length=40), AfterValidator(normal_said)]
+Serial = Annotated[str, Cleaned(one_line, least=1, most=_SERIAL_LENGTH), AfterValidator(_serial)]
+Said = Annotated[str, Cleaned(one_line, least=1, most=_SAID_LENGTH), AfterValidator(_said)]
 
 
 class NewProduct(Request):
@@ -84,6 +91,8 @@ class DeviceAnswer(Answer):
 
 class NewAgreement(Request):
     """`POST /vendor/agreements`; `end` is the last covered day."""
+
+    max_body_bytes: ClassVar[int] = 1024 * 1024  # thousands of serials
 
     kind: AgreementKind
     said: Said | None = None

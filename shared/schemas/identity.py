@@ -1,26 +1,27 @@
 """The HTTP bodies of identity: sessions, invitations, verification, companies, profile, sites, users."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field, SecretStr, StringConstraints
 
 from shared.actor import Role, Visibility
 from shared.schemas.base import (
+    SMALL_BODY_BYTES,
     Address,
     Answer,
+    Cleaned,
     Country,
     Email,
     Language,
-    Line,
     ListAnswer,
     ListQuery,
     Name,
     Phone,
     Pin,
+    PostalCode,
     Request,
     Short,
-    Text,
     TimeZone,
     Utc,
 )
@@ -33,6 +34,8 @@ CompanySideRole = Literal[Role.MEMBER, Role.CASE_MANAGER, Role.COMPANY_ADMIN]
 
 class SignIn(Request):
     """`POST /session`."""
+
+    max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
 
     email: Email
     password: Password
@@ -84,17 +87,23 @@ class ResolvedSession(SessionAnswer):
 class SessionToken(Request):
     """`POST /session/resolve`, `POST /session/end`: between gateway and identity only."""
 
+    max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
+
     token: SecretStr = Field(min_length=1, max_length=200)
 
 
 class SwitchSession(Request):
     """`POST /session/switch`: the session goes on as another of the login's users."""
 
+    max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
+
     user_id: UUID
 
 
 class AcceptInvitation(Request):
     """`POST /invitations/{code}/accept` by somebody without login; a signed-in login sends `{}`."""
+
+    max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
 
     first_name: Name | None = None
     last_name: Name | None = None
@@ -123,8 +132,10 @@ class AcceptedInvitation(Answer):
 class VerifyRegistration(Request):
     """`POST /registrations/verify`."""
 
+    max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
+
     email: Email
-    code: Annotated[Line, StringConstraints(pattern=r"^\d{6}$")]
+    code: Annotated[str, StringConstraints(pattern=r"^\d{6}$")]
 
 
 class VerifiedRegistration(Answer):
@@ -135,6 +146,8 @@ class VerifiedRegistration(Answer):
 
 class ResendVerification(Request):
     """`POST /registrations/resend`; always 202."""
+
+    max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
 
     email: Email
 
@@ -155,6 +168,8 @@ class NewInvitation(Request):
 
 class NewInvitations(Request):
     """`POST /invitations`, `POST /vendor/companies/{id}/invitations`."""
+
+    max_body_bytes: ClassVar[int] = 128 * 1024
 
     invitations: Annotated[list[NewInvitation], Field(min_length=1, max_length=100)]
 
@@ -202,13 +217,15 @@ class PinBody(Request):
 
     pin: Pin
     label: Name
-    instructions: Annotated[Text, StringConstraints(max_length=2_000)] = ""
+    instructions: Annotated[str, Cleaned(most=2_000)] = ""
     said: Said | None = None
     site_id: UUID | None = None
 
 
 class PinsBody(Request):
     """`PUT /vendor/companies/{id}/pins`: the whole list."""
+
+    max_body_bytes: ClassVar[int] = 1024 * 1024  # a hundred instructions
 
     pins: Annotated[list[PinBody], Field(max_length=100)]
 
@@ -293,7 +310,7 @@ class SitePatch(Request):
     address_line_1: Name | None = None
     address_line_2: Short | None = None
     city: Name | None = None
-    postal_code: Annotated[Line, StringConstraints(min_length=1, max_length=20)] | None = None
+    postal_code: PostalCode | None = None
     region: Short | None = None
     country: Country | None = None
     closed: bool | None = None

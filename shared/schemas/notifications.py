@@ -1,10 +1,10 @@
 """The HTTP bodies of notifications: preferences and the delivery ledger."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from shared.schemas.base import Answer, Request, Utc
+from shared.schemas.base import SMALL_BODY_BYTES, Answer, Request, Utc
 
 CaseMailKind = Literal["case_created", "case_closed"]
 CASE_MAIL_KINDS: tuple[CaseMailKind, ...] = ("case_created", "case_closed")
@@ -12,6 +12,8 @@ CASE_MAIL_KINDS: tuple[CaseMailKind, ...] = ("case_created", "case_closed")
 
 class PreferencesBody(Request):
     """`PUT /notification-preferences`: the main switch, and one for each kind; a kind left out stays as it is."""
+
+    max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
 
     case_emails: bool
     kinds: dict[CaseMailKind, bool] = Field(default_factory=dict)
@@ -26,6 +28,8 @@ class PreferencesAnswer(Answer):
 
 class UnsubscribeBody(Request):
     """`POST /unsubscribe/{token}`: the kind of the mail that the link came with, or all mails about cases."""
+
+    max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
 
     scope: Literal["kind", "case_emails"] = "kind"
 

@@ -1,0 +1,123 @@
+"""What a text may cost: its length is looked at before anything else."""
+
+import json
+import time
+import unicodedata
+from contextlib import suppress
+from typing import Annotated, Any
+
+import pytest
+from pydantic import ValidationError
+
+from shared.schemas.base import Body, Cleaned, Request
+from shared.schemas.cases import CaseAction, SubmitCase
+from shared.schemas.identity import AcceptInvitation, SignIn, SiteBody
+from tests.worst import TEXTS, as_json, models, text_fields, text_nodes
+
+_MARKS = "\u0301\u0323"
+
+
+class Letter(Request):
+    """Two kinds of text."""
+
+    title: Annotated[str, Cleaned(least=2, most=4)] = "none"
+
+
+def _refusal(text: str) -> tuple[str, str]:
+    with pytest.raises(ValidationError) as refused:
+        Letter(title=text)
+    return refused.value.errors()[0]["type"], refused.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
+def test_every_text_that_is_read_has_a_bound(model: type[Body]) -> None:
+    bounds = {"maxLength", "enum", "const", "format"}
+    unbounded = [
+        way
+        for way, node in text_nodes(model.model_json_schema())
+        if not bounds & node.keys() and not node.get("pattern", "").endswith("}$")
+    ]
+    assert unbounded == []
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
+def test_no_text_of_any_field_takes_long(model: type[Body]) -> None:
+    slow = {}
+    for way in text_fields(model):
+        for kind in TEXTS:
+            for size in (4_000, 40_000, 240_000):
+                body = as_json(way, kind, size)
+                began = time.thread_time()
+                with suppress(ValidationError):
+                    model.model_validate_json(body)
+                if (took := time.thread_time() - began) > 0.05:
+                    slow[way, kind, size] = took
+    assert slow == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ab",
+        "a\r\nbc",  # four characters, once each end of a line is one
+        "e\u0301" * 4,
+        "\u1f82" * 4,
+        unicodedata.normalize("NFD", "\u1f82" * 4),  # the letter that comes apart into most characters
+        unicodedata.normalize("NFD", "\ud55c" * 4),
+    ],
+)
+def test_the_length_of_a_text_is_what_is_kept_of_it(text: str) -> None:
+    kept = Letter(title=text).title
+    assert kept == unicodedata.normalize("NFC", text).replace("\r\n", "\n")
+    assert 2 <= len(kept) <= 4
+
+
+def test_too_long_and_too_short_say_the_bound_that_holds() -> None:
+    assert _refusal("abcde") == ("string_too_long", "String should have at most 4 characters")
+    assert _refusal("a" * 17) == ("string_too_long", "String should have at most 4 characters")
+    assert _refusal("a" + _MARKS * 240_000) == ("string_too_long", "String should have at most 4 characters")
+    assert _refusal("a") == ("string_too_short", "String should have at least 2 characters")
+
+
+def test_a_letter_has_thirty_marks_and_not_one_more() -> None:
+    class Long(Request):
+        text: Annotated[str, Cleaned(most=1000)]
+
+    assert len(Long(text="a" + _MARKS * 15).text) > 20
+    assert len(Long(text=("a" + _MARKS * 15) * 30).text) > 600
+    with pytest.raises(ValidationError) as refused:
+        Long(text="a" + _MARKS * 15 + "\u0301")
+    assert refused.value.errors()[0]["type"] == "combining_marks"
+
+
+_EMOJI = "\U0001f600"  # takes twelve bytes, as an escape and in a form
+
+
+@pytest.mark.parametrize(
+    ("model", "longest"),
+    [
+        (SignIn, {"email": "é" * 254, "password": _EMOJI * 1024}),
+        (AcceptInvitation, dict.fromkeys(("first_name", "last_name"), _EMOJI * 100) | {"password": _EMOJI * 1024}),
+        (SiteBody, dict.fromkeys(SiteBody.model_fields, _EMOJI * 100)),
+        (CaseAction, {"action": "comment", "text": _EMOJI * 10_000, "attachment_ids": ["x" * 64] * 20}),
+        (
+            SubmitCase,
+            dict.fromkeys(SubmitCase.model_fields, _EMOJI * 100)
+            | {"description": _EMOJI * 10_000, "troubleshooting": _EMOJI * 10_000}
+            | dict.fromkeys(("contact", "secondary_contact"), dict.fromkeys(("a", "b", "c", "d"), _EMOJI * 100))
+            | dict.fromkeys(("equipment_address", "parts_address"), dict.fromkeys("abcdefg", _EMOJI * 100)),
+        ),
+    ],
+)
+def test_the_longest_legal_body_has_room_however_it_is_written(model: type[Body], longest: dict[str, Any]) -> None:
+    assert len(json.dumps(longest).encode()) <= model.max_body_bytes
+
+
+def test_bodies_without_a_long_text_are_small() -> None:
+    small = {model.__name__ for model in models() if model.max_body_bytes <= 16 * 1024}
+    assert small >= {
+        *("SignIn", "SessionToken", "SwitchSession", "AcceptInvitation", "VerifyRegistration", "ResendVerification"),
+        *("PreferencesBody", "UnsubscribeBody"),
+    }
+    large = {model.__name__ for model in models() if model.max_body_bytes > 320 * 1024}
+    assert large == {"NewAgreement", "PinsBody"}
