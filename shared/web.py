@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, BinaryIO, TypeVar, cast
 
 import orjson
@@ -17,16 +18,16 @@ from pydantic_core import ErrorDetails
 
 from shared import errors
 from shared.actor import Actor
+from shared.bodies import MOST_FIELDS, TooManyFields, count_bodies, let_go, parse, read_aside, read_bytes
 from shared.clock import utc_now
 from shared.connections import SERVER, has_left, whole_or_cut
 from shared.documents import Intent
 from shared.errors import FieldError, Refusal, problem
 from shared.logging import Origin, origin
 from shared.mongo import Database, DatabaseError, is_away
+from shared.schemas.base import Body
 from shared.signing import ACTOR_HEADER, Verify
 
-MAX_BODY_BYTES = 1024 * 1024
-BODY_DEADLINE_S = 10.0
 REQUEST_ID_HEADER = "X-Request-Id"
 CLIENT_HEADER = "X-Portico-Client"
 SESSION_HEADER = "X-Portico-Session"
@@ -42,6 +43,7 @@ STATUS: web.AppKey[Status] = web.AppKey("status", cast("type[Status]", object))
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_B = TypeVar("_B", bound=Body)
 _M = TypeVar("_M", bound=BaseModel)
 _log = structlog.get_logger()
 _requests = Counter("portico_http_requests_total", "Requests, by what became of them", ["method", "route", "status"])
@@ -49,8 +51,6 @@ _seconds = Histogram("portico_http_request_seconds", "Time to the answer", ["met
 
 _CHUNK_BYTES = 256 * 1024
 _MOST_ERRORS = 100
-# Behind so many wrong fields there is no person: listing them would hold up everybody else.
-_MOST_TOLD_APART = 1000
 _CALLER_LEFT = 499  # as nginx counts it; nobody gets this answer
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -58,9 +58,10 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 def create_app(*, clock: Callable[[], datetime] = utc_now) -> web.Application:
     """An application that answers every failure as problem+json and bounds every body."""
-    app = web.Application(middlewares=[_observe, _refuse_what_nobody_needs], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[_observe, _refuse_what_nobody_needs])
     app[CLOCK] = clock
     app.on_response_prepare.append(_name_no_software)
+    count_bodies(app)
     return app
 
 
@@ -91,26 +92,17 @@ async def _metrics(_request: web.Request) -> web.Response:
 # Reading requests
 
 
-async def read_body(request: web.Request, model: type[_M]) -> _M:
+async def read_body(request: web.Request, model: type[_B]) -> _B:
     """The JSON body as `model`; Malformed, WrongMediaType, TooLarge, or Invalid with every wrong field."""
     if request.content_type != "application/json":
         raise errors.WrongMediaType("Send application/json.")
-    body = await read_bytes(request)
+    body = await read_bytes(request, at_most=model.max_body_bytes)
     try:
-        return model.model_validate_json(body)
+        return await read_aside(partial(parse, model=model), body)
+    except TooManyFields as error:
+        raise _too_many_errors() from error
     except ValidationError as error:
         raise _refusal_of(error) from error
-
-
-async def read_bytes(request: web.Request) -> bytes:
-    """The whole body, bounded in size and time."""
-    try:
-        async with asyncio.timeout(BODY_DEADLINE_S):
-            return await request.read()
-    except TimeoutError as error:
-        raise web.HTTPRequestTimeout from error
-    except web.RequestPayloadError as error:
-        raise errors.Malformed("The body ended early, or is not encoded as its headers say.") from error
 
 
 def read_query(request: web.Request, model: type[_M]) -> _M:
@@ -134,12 +126,16 @@ def read_path(request: web.Request, name: str, kind: type[Any]) -> Any:  # the c
 
 
 def _refusal_of(error: ValidationError) -> Refusal:
-    if error.error_count() > _MOST_TOLD_APART:
-        return errors.Invalid.at("body", "too_many_errors", f"More than {_MOST_TOLD_APART} fields are wrong.")
+    if error.error_count() > MOST_FIELDS:
+        return _too_many_errors()
     problems = error.errors(include_url=False)
     if any(problem["type"] == "json_invalid" for problem in problems):
         return errors.Malformed("The body is not valid JSON.")
     return errors.Invalid(errors=tuple(_field_error(problem) for problem in problems[:_MOST_ERRORS]))
+
+
+def _too_many_errors() -> errors.Invalid:
+    return errors.Invalid.at("body", "too_many_errors", f"More than {MOST_FIELDS} fields are wrong.")
 
 
 def _field_error(problem: ErrorDetails) -> FieldError:
@@ -282,8 +278,6 @@ def refusal_of(error: Exception) -> Refusal:
             return error
         case web.HTTPNotFound():
             return errors.NotFound()
-        case web.HTTPRequestEntityTooLarge():
-            return errors.TooLarge(f"At most {MAX_BODY_BYTES} bytes are accepted here.")
         case web.HTTPException():
             return _AsRefusal(error)
         case DatabaseError() if is_away(error):
@@ -327,6 +321,7 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
             response.headers[REQUEST_ID_HEADER] = origin.get().request_id
         _record(request, response.status, time.perf_counter() - started)
     finally:
+        let_go(request)
         origin.reset(token)
     return response
 

@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 
 from services.cases.domain import Limits, Upload, clean_name, in_words
 from shared import errors
+from shared.bodies import FILES_IN_HAND, hold
 
 MAX_PARTS = 10
 BODY_WITHIN_S = 120.0
@@ -109,18 +110,19 @@ async def _read_parts(request: web.Request, body: _Counted, limits: Limits) -> t
             raise errors.Invalid.at(
                 str(part.name or "body")[:100], "extra_forbidden", "Only parts named file are read."
             )
-        if (upload := await _read_file(part, len(files), limits)) is not None:
+        if (upload := await _read_file(request, part, len(files), limits)) is not None:
             files.append(upload)
     return tuple(files)
 
 
-async def _read_file(part: BodyPartReader, index: int, limits: Limits) -> Upload | None:
+async def _read_file(request: web.Request, part: BodyPartReader, index: int, limits: Limits) -> Upload | None:
     """None for what a browser sends where no file was chosen."""
     content, digest, size = bytearray(), hashlib.sha256(), 0
     while chunk := await part.read_chunk(_CHUNK_BYTES):
         digest.update(chunk)
         size += len(chunk)
         if size <= limits.max_file_bytes:
+            hold(request, len(chunk), FILES_IN_HAND)
             content += chunk
         else:
             content.clear()

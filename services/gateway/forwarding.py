@@ -18,7 +18,8 @@ from services.gateway.session import (
     visitor_of,
 )
 from shared import errors
-from shared.web import read_bytes
+from shared.bodies import read_bytes
+from shared.schemas.base import SMALL_BODY_BYTES, Body
 
 CSRF_HEADER = "X-CSRF-Token"
 # Nothing else that a client sends gets past the door, so no header can claim to come from inside.
@@ -46,7 +47,7 @@ class Route:
     summary: str
     status: int = 200
     other_statuses: tuple[int, ...] = ()  # of other successes
-    body: type[BaseModel] | None = None
+    body: type[Body] | None = None
     query: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
     files: str | None = None  # the name of the multipart parts that hold files, where these are the body
@@ -59,6 +60,11 @@ class Route:
     def name(self) -> str:
         """How the table, the documentation and the authorization matrix call it."""
         return f"{self.method} {self.path}"
+
+    @property
+    def max_body_bytes(self) -> int:
+        """How long a body may be, as its owner has it; a file streams through and has a limit of its own."""
+        return SMALL_BODY_BYTES if self.body is None else self.body.max_body_bytes
 
 
 def add_routes(app: web.Application, routes: tuple[Route, ...]) -> None:
@@ -89,7 +95,7 @@ async def forward(request: web.Request, route: Route) -> web.Response:
         inner_path(request, route),
         visitor=visitor,
         query=request.rel_url.raw_query_string or None,
-        body=None if request.method in SAFE_METHODS else await read_bytes(request),
+        body=None if request.method in SAFE_METHODS else await read_bytes(request, at_most=route.max_body_bytes),
         headers=passed_on(request),
     )
     return answer_of(reply)

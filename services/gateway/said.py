@@ -8,6 +8,7 @@ from services.gateway.texts import N_, _
 SAID = (
     # Of fields.
     N_("Leave out control characters."),
+    N_("Leave out some accents: one letter has too many of them."),
     N_("Use one line only."),
     N_("Enter one e-mail address, such as ana@example.com."),
     N_("Enter the number with its country code, such as +33 4 72 00 00 00."),
@@ -65,7 +66,6 @@ SAID = (
     N_("This does not fit the current state."),
     N_("Somebody changed this in the meantime."),
     N_("The request is too large."),
-    N_("At most 1048576 bytes are accepted here."),
     N_("This Idempotency-Key was used for another request."),
     N_("The list cannot be sorted by that."),
     N_("Use a cursor from the answer before."),
@@ -73,6 +73,7 @@ SAID = (
     N_("Something that the request names is not known."),
     N_("Too many tries. Please wait."),
     N_("A part of Portico is not reachable. Please try again in a moment."),
+    N_("Too much is being sent at this moment. Please try again shortly."),
     N_("Something went wrong on our side. It has been logged under this request id."),
     N_("This request did not come from a current page of the portal. Please reload the page and try again."),
     N_("Sign-in and company data cannot be reached at the moment. Please try again shortly."),

@@ -7,9 +7,10 @@ from services.gateway.clients import SERVICES, Query, Reply, Services
 from services.gateway.forwarding import Route, allowed_user, allowed_visitor, answer_of, inner_path, passed_on
 from services.gateway.session import SESSIONS, Visitor, clear_session_cookie, end_session, set_session_cookie
 from shared import errors
+from shared.bodies import read_bytes
 from shared.schemas.contracts import CoverageAnswer
 from shared.schemas.identity import NewSession, SessionAnswer
-from shared.web import SESSION_HEADER, answer, read_bytes
+from shared.web import SESSION_HEADER, answer
 
 _MOST_OPEN_CASES = 200
 
@@ -19,7 +20,12 @@ async def sign_in(request: web.Request, route: Route) -> web.Response:
     await allowed_visitor(request, route)
     headers = passed_on(request) | known_by(request)
     reply = await request.app[SERVICES].call(
-        "identity", "POST", "/session", visitor=None, body=await read_bytes(request), headers=headers
+        "identity",
+        "POST",
+        "/session",
+        visitor=None,
+        body=await read_bytes(request, at_most=route.max_body_bytes),
+        headers=headers,
     )
     if not reply.ok:
         return answer_of(reply)
@@ -44,7 +50,7 @@ async def move_session(request: web.Request, route: Route) -> web.Response:
         "POST",
         inner_path(request, route),
         visitor=visitor,
-        body=await read_bytes(request),
+        body=await read_bytes(request, at_most=route.max_body_bytes),
         headers=passed_on(request) | ({} if visitor is None else {SESSION_HEADER: visitor.token}),
     )
     if visitor is not None and reply.ok:

@@ -20,6 +20,7 @@ from prometheus_client import REGISTRY
 
 from deploy.local.child import Child, free_port, until
 from shared import web as platform
+from shared.bodies import read_bytes
 from shared.connections import Bounds
 from shared.serving import Runner
 
@@ -62,7 +63,7 @@ class _Broken(tempfile.SpooledTemporaryFile[bytes]):
 
 
 async def echo(request: web.Request) -> web.Response:
-    return platform.answer({"bytes": len(await platform.read_bytes(request))})
+    return platform.answer({"bytes": len(await read_bytes(request))})
 
 
 def application() -> web.Application:

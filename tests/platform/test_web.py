@@ -15,16 +15,16 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import REGISTRY
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr
 
 from deploy.local.child import Child, free_port, until
 from deploy.local.parts import Mongod
 from services.cases.app import create_app as create_cases
 from services.cases.settings import CasesSettings
-from shared import errors
+from shared import bodies, errors
 from shared import web as platform
 from shared.schemas.attachments import AttachmentIds
-from shared.schemas.base import Request, Text
+from shared.schemas.base import Cleaned, Request
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_actor, signed, until_ready
 
 Client = TestClient[Any, Any]
@@ -41,7 +41,7 @@ class Lengths(Request):
     """All that has a length: texts as they come, cleaned and secret, and lists as they come and looked through."""
 
     plain: Annotated[str, Field(min_length=2, max_length=3)]
-    cleaned: Annotated[Text, StringConstraints(min_length=1, max_length=1)]
+    cleaned: Annotated[str, Cleaned(least=1, most=1)]
     secret: Annotated[SecretStr, Field(min_length=2, max_length=3)]
     listed: Annotated[list[str], Field(min_length=1, max_length=1)]
     looked_through: Annotated[AttachmentIds, Field(min_length=2, max_length=3)]
@@ -170,7 +170,7 @@ async def test_a_chunked_body_over_the_limit_is_413(client: Client) -> None:
 
 
 async def test_a_body_that_never_ends_is_cut_off(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "BODY_DEADLINE_S", 0.3)
+    monkeypatch.setattr(bodies, "BODY_DEADLINE_S", 0.3)
 
     async def slowly() -> AsyncIterator[bytes]:
         yield b'{"name": "'

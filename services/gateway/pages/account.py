@@ -9,7 +9,7 @@ from aiohttp import web
 from services.gateway.browsers import known_by, remember_device
 from services.gateway.clients import ServiceAway, fill
 from services.gateway.forms import Form, Shape, Typed, refused, to_json
-from services.gateway.pages.asking import Sent, ServiceRefusal, go, local_path, read_form, send
+from services.gateway.pages.asking import LONG_FORM_BYTES, Sent, ServiceRefusal, go, local_path, read_form, send
 from services.gateway.pages.kept import kept_over_sign_in
 from services.gateway.pages.rendering import render
 from services.gateway.session import (
@@ -51,7 +51,7 @@ async def sign_in_form(request: web.Request) -> web.Response:
 async def sign_in(request: web.Request) -> web.Response:
     """Starts a session and goes back to the wanted page, or shows the form that the last session left unsent."""
     refuse_cross_site(request)
-    typed = await read_form(request)
+    typed = await read_form(request, at_most=LONG_FORM_BYTES)
     body, headers = to_json(typed, _SIGN_IN), known_by(request)
     sent = await send(request, None, "identity", "POST", "/session", body=body, headers=headers)
     if sent.problem is not None:

@@ -11,10 +11,15 @@ from aiohttp import web
 
 from services.gateway.clients import SERVICES, Query, Reply, Service
 from services.gateway.forms import Typed, read_problem
+from services.gateway.limits import size
 from services.gateway.session import Visitor
+from services.gateway.texts import _
 from shared import errors
+from shared.bodies import read_aside, read_bytes
 from shared.errors import Refusal, problem
-from shared.web import IDEMPOTENCY_HEADER, read_bytes
+from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
+from shared.schemas.cases import SubmitCase
+from shared.web import IDEMPOTENCY_HEADER
 
 _T = TypeVar("_T")
 
@@ -22,6 +27,8 @@ _T = TypeVar("_T")
 TYPED: web.RequestKey[Typed] = web.RequestKey("typed", dict)
 
 FORM_TYPE = "application/x-www-form-urlencoded"
+# A form with long texts, and one that carries such a form along; what a browser adds to it has room, too.
+LONG_FORM_BYTES = SubmitCase.max_body_bytes + BODY_BYTES
 _MOST_FIELDS = 1000
 _PAGE_SIZE = 200
 _MOST_ITEMS = 5_000
@@ -133,24 +140,31 @@ async def send(
     return Sent(reply.status, {}, read_problem(reply.body))
 
 
-async def read_form(request: web.Request) -> Typed:
+async def read_form(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> Typed:
     """The fields of a posted form; of a repeated field the first counts."""
     typed: dict[str, str] = {}
-    for name, text in await read_pairs(request):
+    for name, text in await read_pairs(request, at_most=at_most):
         typed.setdefault(name, text)
     request[TYPED] = typed
     return typed
 
 
-async def read_pairs(request: web.Request) -> list[tuple[str, str]]:
+async def read_pairs(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> list[tuple[str, str]]:
     """Names and texts of a posted form, as they came; what is no UTF-8 is replaced, as in an address."""
     if request.content_type != FORM_TYPE:
         raise errors.WrongMediaType(f"Send {FORM_TYPE}.")
-    body = (await read_bytes(request)).decode(errors="replace")
     try:
-        return parse_qsl(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        body = await read_bytes(request, at_most=at_most)
+    except errors.TooLarge as error:
+        raise errors.TooLarge(_("At most %(size)s can be sent with this form.") % {"size": size(at_most)}) from error
+    try:
+        return await read_aside(_pairs, body)
     except ValueError as error:
         raise errors.TooLarge(f"A form may have at most {_MOST_FIELDS} fields.") from error
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
 
 
 def fresh_key() -> str:

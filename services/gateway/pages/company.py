@@ -13,6 +13,7 @@ from services.gateway.pages.rendering import render
 from services.gateway.session import Visitor, refuse_without_csrf, signed_in
 from services.gateway.texts import N_, _
 from services.gateway.words import Words
+from shared.schemas.base import BODY_BYTES
 
 pages = web.RouteTableDef()
 
@@ -37,6 +38,7 @@ _DONE = Words(
     }
 )
 _PAGE_SIZE = 50
+_MOST_ADDRESSES = 100
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+")
 _SHOWN_OF_ADDRESS = 100
 _INVITED_FIELD = re.compile(r"invitations\.(\d+)\.(\w+)")
@@ -71,7 +73,7 @@ async def sites(request: web.Request) -> web.Response:
 async def add_site(request: web.Request) -> web.Response:
     """Adds a location."""
     visitor = await signed_in(request)
-    typed = await read_form(request)
+    typed = await read_form(request, at_most=BODY_BYTES)
     refuse_without_csrf(request, visitor, typed.get("csrf_token"))
     sent = await send(request, visitor, "identity", "POST", "/sites", body=to_json(typed, _SITE), headers=once(typed))
     if sent.problem is not None:
@@ -114,7 +116,7 @@ async def users(request: web.Request) -> web.Response:
 async def change_users(request: web.Request) -> web.Response:
     """Invites, sends an invitation again, or withdraws it."""
     visitor = await signed_in(request)
-    typed = await read_form(request)
+    typed = await read_form(request, at_most=BODY_BYTES)
     refuse_without_csrf(request, visitor, typed.get("csrf_token"))
     match typed.get("do"):
         case "resend":
@@ -131,7 +133,9 @@ async def change_users(request: web.Request) -> web.Response:
 
 
 def _addresses(typed: Typed) -> list[str]:
-    return [address for address in _BETWEEN_ADDRESSES.split(typed.get("emails", "")) if address]
+    """As many as identity needs to see that there are too many."""
+    found = _BETWEEN_ADDRESSES.split(typed.get("emails", ""), maxsplit=_MOST_ADDRESSES + 2)
+    return [address for address in found if address][: _MOST_ADDRESSES + 1]
 
 
 async def _invite(request: web.Request, visitor: Visitor, typed: Typed) -> Sent:

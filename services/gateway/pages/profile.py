@@ -10,6 +10,7 @@ from services.gateway.pages.asking import Sent, fetch, fetch_all, go, panel, rea
 from services.gateway.pages.rendering import render
 from services.gateway.session import Visitor, refuse_without_csrf, signed_in
 from services.gateway.texts import N_, _
+from shared.schemas.base import BODY_BYTES
 from shared.schemas.notifications import CASE_MAIL_KINDS
 
 pages = web.RouteTableDef()
@@ -83,7 +84,7 @@ async def profile(request: web.Request) -> web.Response:
 async def change_profile(request: web.Request) -> web.Response:
     """Review shows the values as they would be saved; save writes them; edit goes back to the form."""
     visitor = await signed_in(request)
-    typed = await read_form(request)
+    typed = await read_form(request, at_most=BODY_BYTES)
     refuse_without_csrf(request, visitor, typed.get("csrf_token"))
     if typed.get("step") == "edit":
         return await _page(request, visitor, Form(typed))

@@ -9,8 +9,9 @@ from services.gateway.clients import SERVICES, ServiceAway, fill
 from services.gateway.pages.asking import FORM_TYPE
 from services.gateway.pages.rendering import render
 from shared import errors
+from shared.bodies import read_bytes
 from shared.schemas.notifications import UnsubscribeAnswer
-from shared.web import IDEMPOTENCY_HEADER, read_bytes
+from shared.web import IDEMPOTENCY_HEADER
 
 pages = web.RouteTableDef()
 

@@ -15,17 +15,26 @@ from aiohttp.http_exceptions import BadHttpMessage
 from services.gateway.clients import SERVICES, Reply
 from services.gateway.forms import Form, Typed, read_problem
 from services.gateway.limits import Limits
-from services.gateway.pages.asking import FORM_TYPE, TYPED, ServiceRefusal, fetch, fresh_key, panel, read_pairs
+from services.gateway.pages.asking import (
+    FORM_TYPE,
+    LONG_FORM_BYTES,
+    TYPED,
+    ServiceRefusal,
+    fetch,
+    fresh_key,
+    panel,
+    read_pairs,
+)
 from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse_without_csrf
 from services.gateway.texts import _
 from shared import errors
+from shared.bodies import FILES_IN_HAND
 from shared.web import IDEMPOTENCY_HEADER
 
 _FORM_WITH_FILES = "multipart/form-data"
 _DEADLINE_S = 60.0
 # Far more than all files of a message: what is too large is read past, so that the fields behind it are not lost.
 _MOST_BYTES = 32 * 1024 * 1024
-_MOST_TEXT_BYTES = 1024 * 1024
 _MOST_PARTS = 200
 _CHUNK_BYTES = 64 * 1024
 LOST_FILES = "lost_files"
@@ -101,7 +110,7 @@ async def read_fields(request: web.Request) -> Typed:
 
 async def _plain_fields(request: web.Request) -> Typed:
     typed: dict[str, str] = {}
-    for name, text in await read_pairs(request):
+    for name, text in await read_pairs(request, at_most=LONG_FORM_BYTES):
         _note(typed, name, text)
     request[TYPED] = typed
     return typed
@@ -136,7 +145,7 @@ class _Incoming:
         self._parts = parts
         self._part: BodyPartReader | None = None
         self._bytes_left = _MOST_BYTES
-        self._text_left = _MOST_TEXT_BYTES
+        self._text_left = LONG_FORM_BYTES
         self._parts_left = _MOST_PARTS
 
     @classmethod
@@ -240,20 +249,24 @@ class _Uploading:
 
     async def _upload(self, part: BodyPartReader, name: str, limits: Limits, key: str) -> str:
         """Empty, or why it was refused."""
+        try:
+            with self._request.app[FILES_IN_HAND].room_for(limits.most_file_bytes):
+                return await self._send(part, name, limits, key)
+        except errors.Unavailable:
+            return _("Files cannot be sent at the moment. Please try again shortly.")
+
+    async def _send(self, part: BodyPartReader, name: str, limits: Limits, key: str) -> str:
         # One byte more than allowed lets cases see that it is too large.
         content = await self._incoming.content(part, at_most=limits.most_file_bytes + 1)
         body, content_type = _as_form(part, content)
-        try:
-            reply = await self._request.app[SERVICES].call(
-                "cases",
-                "POST",
-                "/attachments",
-                visitor=self._visitor,
-                body=body,
-                headers={hdrs.CONTENT_TYPE: content_type, IDEMPOTENCY_HEADER: key},
-            )
-        except errors.Unavailable:
-            return _("Files cannot be sent at the moment. Please try again shortly.")
+        reply = await self._request.app[SERVICES].call(
+            "cases",
+            "POST",
+            "/attachments",
+            visitor=self._visitor,
+            body=body,
+            headers={hdrs.CONTENT_TYPE: content_type, IDEMPOTENCY_HEADER: key},
+        )
         return self._accept(reply, name) if reply.ok else _why(reply, limits)
 
     def _accept(self, reply: Reply, name: str) -> str:

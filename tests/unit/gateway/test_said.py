@@ -29,6 +29,7 @@ _LEFT_IN_ENGLISH = {
         "Send multipart/form-data, with the files in parts named file.",
         "Send the body without Content-Encoding.",
         "The body ended early, or is no multipart/form-data.",
+        "At most {} bytes are accepted here.",
         "The body ended early, or is not encoded as its headers say.",
         "The body is not valid JSON.",
         "This API token may only read.",

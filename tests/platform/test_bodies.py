@@ -1,0 +1,185 @@
+"""Bodies: as long as their route takes, no more fields than a person fills, and all together no more than fits."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, ClassVar
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from pydantic import Field
+
+from deploy.local.child import until
+from shared import bodies, errors
+from shared import web as platform
+from shared.bodies import IN_HAND, MOST_BYTES_IN_HAND, InHand
+from shared.schemas.base import Request, Short
+from tests.worst import JSON_BOMBS
+
+Client = TestClient[web.Request, web.Application]
+_JSON = {"Content-Type": "application/json"}
+_READERS: list[str] = []
+
+
+class Note(Request):
+    """A small body."""
+
+    max_body_bytes: ClassVar[int] = 16 * 1024
+
+    name: Short = ""
+
+
+class Notes(Request):
+    """A large one."""
+
+    max_body_bytes: ClassVar[int] = 512 * 1024
+
+    names: Annotated[list[Short], Field(max_length=5000)] = Field(default_factory=list)
+
+    def model_post_init(self, _context: object) -> None:
+        """Who reads it."""
+        _READERS.append(threading.current_thread().name)
+
+
+async def take_note(request: web.Request) -> web.Response:
+    await platform.read_body(request, Note)
+    return platform.answer({"held": request.app[IN_HAND].held})
+
+
+async def take_notes(request: web.Request) -> web.Response:
+    notes = await platform.read_body(request, Notes)
+    return platform.answer({"count": len(notes.names), "held": request.app[IN_HAND].held})
+
+
+async def read_again(request: web.Request) -> web.Response:
+    for _ in range(2):
+        try:
+            body = await bodies.read_bytes(request, at_most=10)
+        except errors.Refusal:
+            body = b"refused"
+    return platform.answer({"second": body.decode()})
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    app = platform.create_app()
+    app.router.add_post("/note", take_note)
+    app.router.add_post("/notes", take_notes)
+    app.router.add_post("/again", read_again)
+    async with TestClient(TestServer(app)) as it:
+        yield it
+
+
+async def _answer(client: Client, path: str, body: Any) -> tuple[int, dict[str, Any]]:
+    async with client.post(path, data=body, headers=_JSON) as response:
+        return response.status, json.loads(await response.read())
+
+
+def _in_hand(client: Client) -> InHand:
+    app = client.app
+    assert app is not None
+    return app[IN_HAND]
+
+
+def _held(client: Client) -> int:
+    return _in_hand(client).held
+
+
+async def test_each_route_has_a_limit_of_its_own_and_says_it(client: Client) -> None:
+    long = json.dumps({"name": "x" * 17_000}).encode()
+    status, told = await _answer(client, "/note", long)
+    assert (status, told["detail"]) == (413, "At most 16384 bytes are accepted here.")
+    assert (await _answer(client, "/notes", json.dumps({"names": ["x"] * 4000}).encode()))[0] == 200
+    status, told = await _answer(client, "/notes", b" " * 600_000)
+    assert (status, told["detail"]) == (413, "At most 524288 bytes are accepted here.")
+
+
+async def test_a_body_that_says_that_it_is_too_long_is_refused_before_it_comes(client: Client) -> None:
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    try:
+        head = "POST /note HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 17000\r\n\r\n"
+        writer.write(head.encode())
+        async with asyncio.timeout(5):
+            assert b" 413 " in await reader.readline()
+    finally:
+        writer.close()
+
+
+async def test_a_chunked_body_is_refused_where_it_passes_the_limit(client: Client) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 64 * 1024 * 1024:
+            sent += 1024
+            yield b"x" * 1024
+
+    assert (await _answer(client, "/note", endless()))[0] == 413
+    assert sent < 16 * 1024 * 1024
+
+
+async def test_who_asks_again_for_a_refused_body_does_not_get_its_rest(client: Client) -> None:
+    async def in_pieces() -> AsyncIterator[bytes]:
+        yield b"x" * 11
+        yield b"the rest"
+
+    assert await _answer(client, "/again", in_pieces()) == (200, {"second": "refused"})
+
+
+async def test_all_bodies_together_have_a_limit_and_who_comes_too_late_is_asked_to_wait(client: Client) -> None:
+    before = MOST_BYTES_IN_HAND - 30_000
+    _in_hand(client).take(before)
+    goes_on = asyncio.Event()
+
+    async def waiting() -> AsyncIterator[bytes]:
+        yield b" " * 15_000
+        await goes_on.wait()
+        yield b"{}"
+
+    first = asyncio.create_task(_answer(client, "/note", waiting()))
+    assert await until(lambda: _is(_held(client) == before + 15_000), deadline_s=10)
+    assert (await _answer(client, "/note", b" " * 14_000 + b"{}"))[0] == 200
+    async with client.post("/note", data=b" " * 15_100 + b"{}", headers=_JSON) as response:
+        told = json.loads(await response.read())
+        assert (response.status, told["code"], response.headers["Retry-After"]) == (503, "too_busy", "2")
+    goes_on.set()
+    assert await first == (200, {"held": before + 15_002})
+    assert await until(lambda: _is(_held(client) == before), deadline_s=10)
+
+
+async def _is(so: bool) -> bool:  # noqa: FBT001  # what `until` asks for
+    return so
+
+
+async def test_a_caller_who_leaves_holds_nothing(client: Client) -> None:
+    _, writer = await asyncio.open_connection(client.host, client.port)
+    head = "POST /note HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n"
+    writer.write(head.encode() + b" " * 5000)
+    assert await until(lambda: _is(_held(client) == 5000), deadline_s=10)
+    writer.close()
+    assert await until(lambda: _is(_held(client) == 0), deadline_s=10)
+
+
+async def test_a_long_body_is_read_in_a_thread_and_a_short_one_at_once(client: Client) -> None:
+    _READERS.clear()
+    await _answer(client, "/notes", b"{}")
+    await _answer(client, "/notes", b" " * 70_000 + b"{}")
+    assert _READERS[0] == threading.main_thread().name
+    assert _READERS[1] != threading.main_thread().name
+
+
+@pytest.mark.parametrize("bomb", ["unknown fields", "one unknown field many times", "fields in a field"])
+async def test_of_too_many_fields_none_is_looked_at(client: Client, bomb: str) -> None:
+    _READERS.clear()
+    for size in (15_000, 500_000):
+        status, told = await _answer(client, "/notes", JSON_BOMBS[bomb](size))
+        assert (status, [error["code"] for error in told["errors"]]) == (422, ["too_many_errors"])
+    assert _READERS == []
+
+
+@pytest.mark.parametrize("bomb", ["lists in lists", "objects in objects", "never closed", "quotes", "no UTF-8"])
+async def test_what_is_no_json_is_malformed_however_long(client: Client, bomb: str) -> None:
+    for size in (2_000, 15_000, 500_000):
+        assert (await _answer(client, "/notes", JSON_BOMBS[bomb](size)))[1]["code"] == "malformed"
