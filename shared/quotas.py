@@ -1,0 +1,126 @@
+"""Fair shares: so much of one kind may a user, and a company, have in a window of time.
+
+Counted in the service's own database, so that the bound is the same however many replicas there are.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from pymongo import UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
+
+from shared.actor import Actor
+from shared.errors import TooManyRequests
+from shared.mongo import Collection, Database
+
+COUNTERS = "quotas"
+# Of many who make the same counter at once one does; the others find it there at their next try.
+_TRIES = 10
+_DUPLICATE = 11000
+
+_log = structlog.get_logger()
+
+
+async def create_indexes(db: Database) -> None:
+    """The database forgets windows that are over."""
+    await db[COUNTERS].create_index("ends_at", name="forget", expireAfterSeconds=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """At most so many in a window, 0 for no bound. Windows follow each other without a gap, the same for everybody."""
+
+    most: int
+    within: timedelta
+
+    def window(self, now: datetime) -> tuple[int, datetime]:
+        """The number of the window that is open, and when it ends."""
+        length_s = self.within.total_seconds()
+        number = int(now.timestamp() // length_s)
+        return number, datetime.fromtimestamp((number + 1) * length_s, tz=now.tzinfo)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """One window of one user or company. Each has a document of its own, which the first who counts makes."""
+
+    id: str
+    most: int
+    ends_at: datetime
+
+    @classmethod
+    def of(cls, what: str, whose: str, bound: Bound, now: datetime) -> "_Counter":
+        number, ends_at = bound.window(now)
+        return cls(f"{what}/{whose}/{number}", bound.most, ends_at)
+
+    def taking(self, amount: int) -> UpdateOne:
+        """Where there is no room it finds nothing, and its upsert meets the counter that stands there."""
+        counting = {"$inc": {"used": amount}, "$setOnInsert": {"ends_at": self.ends_at}}
+        return UpdateOne({"_id": self.id, "used": {"$lte": self.most - amount}}, counting, upsert=True)
+
+    def giving_back(self, amount: int) -> UpdateOne:
+        return UpdateOne({"_id": self.id}, {"$inc": {"used": -amount}})
+
+    async def has_room(self, counters: Collection, amount: int) -> bool:
+        found = await counters.find_one({"_id": self.id}, {"used": 1})
+        return found is None or found["used"] + amount <= self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What one kind of thing is bounded by. Nobody shares with the vendor's company, so it has no bound as a whole."""
+
+    what: str
+    refusal: type[TooManyRequests]
+    user: Bound
+    company: Bound
+
+    async def take(self, db: Database, actor: Actor, amount: int = 1, *, now: datetime) -> None:
+        """Counts for the user and the company, both or neither; the refusal, with when to come back, where one is full.
+
+        One round trip. A request that was answered before is not to be counted again: ask for its intent first.
+        """
+        full = await _first_without_room(db, self._counters(actor, now), amount)
+        if full is not None:
+            wait_s = max(1, math.ceil((full.ends_at - now).total_seconds()))
+            _log.info("quota_full", counter=full.id, user=str(actor.user_id), retry_after_s=wait_s)
+            raise self.refusal(retry_after_s=wait_s)
+
+    def _counters(self, actor: Actor, now: datetime) -> list[_Counter]:
+        bounds = [(f"user/{actor.user_id}", self.user)]
+        if not actor.is_vendor:
+            bounds.append((f"company/{actor.company_id}", self.company))
+        return [_Counter.of(self.what, whose, bound, now) for whose, bound in bounds if bound.most]
+
+
+async def _first_without_room(db: Database, wanted: Sequence[_Counter], amount: int) -> _Counter | None:
+    """None when all have counted, else none has."""
+    full = next((counter for counter in wanted if amount > counter.most), None)
+    if full is not None or not wanted:
+        return full
+    # A count that is lost with a server does no harm, and nobody should wait for a disk because of it.
+    counters = db[COUNTERS].with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
+    for _ in range(_TRIES):
+        full = await _count_all(counters, wanted, amount)
+        if full is None or not await full.has_room(counters, amount):
+            break
+    return full
+
+
+async def _count_all(counters: Collection, wanted: Sequence[_Counter], amount: int) -> _Counter | None:
+    """Counts in order; None when all have counted, else none has, and it is the first that did not."""
+    try:
+        await counters.bulk_write([counter.taking(amount) for counter in wanted])
+    except BulkWriteError as error:
+        [failed] = error.details["writeErrors"]
+        if failed["code"] != _DUPLICATE:
+            raise
+        place: int = failed["index"]
+        if place:
+            await counters.bulk_write([counter.giving_back(amount) for counter in wanted[:place]])
+        return wanted[place]
+    return None

@@ -1,0 +1,134 @@
+"""Fair shares on a real database: bounds hold over replicas and races, waits are true, others are not touched."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from deploy.local.child import until
+from shared import quotas
+from shared.actor import Actor, Role
+from shared.errors import TooManyRequests
+from shared.mongo import Database, connect
+from shared.quotas import Bound, Quota
+from tests.builders import MONGO_DRIVER, an_actor
+
+# Halfway between two full hours, and not over while the tests run.
+NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=250_000) + timedelta(hours=1)
+HOUR = timedelta(hours=1)
+NONE = Bound(0, HOUR)
+
+
+class TooManyThings(TooManyRequests):
+    """Of whatever is counted here."""
+
+    title = "That were too many things."
+
+
+@pytest.fixture
+async def db(mongo_url: str) -> AsyncIterator[Database]:
+    database = connect(mongo_url, f"quotas-{uuid4().hex[:12]}", MONGO_DRIVER)
+    await quotas.create_indexes(database)
+    yield database
+    await database.drop()
+    await database.close()
+
+
+def a_quota(*, user: Bound = NONE, company: Bound = NONE) -> Quota:
+    return Quota("things", TooManyThings, user=user, company=company)
+
+
+async def passes(quota: Quota, db: Database, actor: Actor, amount: int = 1, *, now: datetime = NOW) -> bool:
+    try:
+        await quota.take(db, actor, amount, now=now)
+    except TooManyThings:
+        return False
+    return True
+
+
+async def test_of_fifty_at_once_exactly_so_many_pass_as_may(db: Database, mongo_url: str) -> None:
+    quota, ana = a_quota(user=Bound(20, HOUR)), an_actor()
+    other_replica = connect(mongo_url, db.name, MONGO_DRIVER)
+    passed = await asyncio.gather(*(passes(quota, [db, other_replica][n % 2], ana) for n in range(50)))
+    await other_replica.close()
+    assert sum(passed) == 20
+
+
+async def test_a_company_is_bounded_as_a_whole(db: Database) -> None:
+    quota, ana = a_quota(user=Bound(4, HOUR), company=Bound(6, HOUR)), an_actor()
+    luc = an_actor(company_id=ana.company_id)
+    passed = await asyncio.gather(*(passes(quota, db, by) for by in (ana, luc) for _ in range(25)))
+    assert sum(passed) == 6
+    assert await passes(quota, db, an_actor())
+
+
+async def test_what_the_company_refuses_is_not_counted_for_the_user(db: Database) -> None:
+    ana = an_actor()
+    luc = an_actor(company_id=ana.company_id)
+    assert await passes(a_quota(company=Bound(1, HOUR)), db, luc)
+    for _ in range(5):
+        assert not await passes(a_quota(user=Bound(2, HOUR), company=Bound(1, HOUR)), db, ana)
+    assert [await passes(a_quota(user=Bound(2, HOUR)), db, ana) for _ in range(3)] == [True, True, False]
+
+
+async def test_who_is_refused_does_not_use_up_the_companys_share(db: Database) -> None:
+    ana = an_actor()
+    quota = a_quota(user=Bound(1, HOUR), company=Bound(2, HOUR))
+    assert [await passes(quota, db, ana) for _ in range(5)] == [True, False, False, False, False]
+    assert await passes(quota, db, an_actor(company_id=ana.company_id))
+
+
+async def test_many_at_once_are_taken_whole_or_not(db: Database) -> None:
+    quota, ana = a_quota(user=Bound(100, HOUR)), an_actor()
+    assert [await passes(quota, db, ana, amount) for amount in (60, 60, 40, 1, 101)] == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+async def test_after_the_time_that_was_told_it_goes_on_and_not_before(db: Database) -> None:
+    quota, ana = a_quota(user=Bound(1, HOUR)), an_actor()
+    await quota.take(db, ana, now=NOW)
+    with pytest.raises(TooManyThings, match="too many things") as refused:
+        await quota.take(db, ana, now=NOW)
+    wait_s = refused.value.retry_after_s
+    assert wait_s == 1800
+    assert not await passes(quota, db, ana, now=NOW + timedelta(seconds=wait_s - 1))
+    assert await passes(quota, db, ana, now=NOW + timedelta(seconds=wait_s))
+
+
+async def test_the_database_forgets_windows_that_are_over(db: Database) -> None:
+    await a_quota(user=Bound(1, HOUR)).take(db, an_actor(), now=NOW)
+    counters = db[quotas.COUNTERS]
+
+    async def is_there() -> bool:  # written without waiting for the majority that reads it here
+        return await counters.count_documents({}) == 1
+
+    assert await until(is_there, deadline_s=10, pause_s=0.02)
+    [counter] = await counters.find({}).to_list(None)
+    assert counter["ends_at"] == NOW.replace(microsecond=0) + timedelta(minutes=30)
+    assert (await counters.index_information())["forget"]["expireAfterSeconds"] == 0
+
+
+async def test_the_vendor_has_no_bound_as_a_company(db: Database) -> None:
+    agent = an_actor(Role.AGENT)
+    quota = a_quota(user=Bound(2, HOUR), company=Bound(1, HOUR))
+    assert [await passes(quota, db, agent) for _ in range(3)] == [True, True, False]
+    assert await passes(quota, db, an_actor(Role.AGENT, company_id=agent.company_id))
+
+
+async def test_without_a_bound_nothing_is_counted(db: Database) -> None:
+    assert all([await passes(a_quota(), db, an_actor()) for _ in range(3)])
+    assert await db[quotas.COUNTERS].count_documents({}) == 0
+
+
+async def test_kinds_of_things_do_not_share_a_counter(db: Database) -> None:
+    quota, ana = a_quota(user=Bound(1, HOUR)), an_actor()
+    assert await passes(quota, db, ana)
+    assert await passes(replace(quota, what="others"), db, ana)
