@@ -164,9 +164,9 @@ class TooManyRequests(Refusal):
     code = "too_many_requests"
     title = "Too many tries. Please wait."
 
-    def __init__(self, message: str = "", *, retry_after_s: int) -> None:
+    def __init__(self, message: str = "", *, retry_after_s: int, errors: tuple[FieldError, ...] = ()) -> None:
         """`retry_after_s` goes out as `Retry-After`."""
-        super().__init__(message)
+        super().__init__(message, errors=errors)
         self.retry_after_s = retry_after_s
 
 

@@ -128,6 +128,12 @@ class Database:
         told = await self._client.admin.command("hello")
         return cast("datetime", told["localTime"]).replace(tzinfo=UTC)
 
+    async def free_bytes(self) -> int | None:
+        """How much room the disk of the database's server has left; None where the server does not tell."""
+        stats = await self._database.command("dbStats")
+        total, used = stats.get("fsTotalSize"), stats.get("fsUsedSize")
+        return None if total is None or used is None else int(total - used)
+
     async def drop(self) -> None:
         """Drops the whole database; for tests."""
         await self._client.drop_database(self.name)

@@ -24,6 +24,7 @@ from shared.web import DATABASE, HEALTH_PATHS, VERIFY, Handler, add_health, crea
 
 Subscriptions = Mapping[type[Event], Callable[..., Awaitable[None]]]
 Background = Callable[[Database], Awaitable[None]]
+Degraded = Callable[[Database], Awaitable[dict[str, Any]]]
 
 _log = structlog.get_logger()
 
@@ -38,6 +39,7 @@ class Parts:
     create_indexes: Callable[[Database], Awaitable[None]]
     queue: WorkQueue | None = None
     subscriptions: Subscriptions | None = None
+    degraded: Degraded | None = None  # what of its own is not as it should be, by its name in `/readyz`
     background: Sequence[Background] = ()  # each runs for ever; restarted when it fails, cancelled at the stop
 
 
@@ -55,8 +57,13 @@ def create_service(parts: Parts, settings: ServiceSettings) -> web.Application:
     if parts.queue is not None:
         bus.consume(parts.queue, parts.subscriptions or {}, db)
     prepared = asyncio.Event()
+
+    async def degraded() -> dict[str, Any]:
+        found = {"clock": clock.trouble} if clock.trouble else {}
+        return found | (await parts.degraded(db) if parts.degraded is not None else {})
+
     app.middlewares.append(_refuse_until(prepared))
-    add_health(app, lambda: _status(db, bus, carrier, clock, prepared))
+    add_health(app, lambda: _status(db, bus, carrier, prepared, degraded))
 
     async def work() -> None:
         # What an index promises (one login for an address, one mail for a person) must hold from the first event on.
@@ -116,7 +123,7 @@ async def _keep_running(work: Background, db: Database) -> None:
 
 
 async def _status(
-    db: Database, bus: Bus, carrier: Relay, clock: DatabaseClock, prepared: asyncio.Event
+    db: Database, bus: Bus, carrier: Relay, prepared: asyncio.Event, degraded: Callable[[], Awaitable[dict[str, Any]]]
 ) -> tuple[bool, dict[str, Any]]:
     """Whether HTTP can be served, and what is not as it should be."""
     if not prepared.is_set():
@@ -125,8 +132,8 @@ async def _status(
         async with asyncio.timeout(2):
             await db.ping()
             oldest = await carrier.oldest_pending()
-        degraded = _degraded(bus) | ({"clock": clock.trouble} if clock.trouble else {})
-        return True, degraded | ({"oldest_pending_event": oldest.isoformat()} if oldest else {})
+            found = _degraded(bus) | await degraded()
+        return True, found | ({"oldest_pending_event": oldest.isoformat()} if oldest else {})
     return False, {"database": "away"}
 
 

@@ -11,6 +11,7 @@ from services.cases import export, store, views
 from services.cases.domain import Case, read_case_number
 from services.cases.handlers import acting, attaching, pins, submitting
 from services.cases.handlers.attaching import Policy
+from services.cases.handlers.shares import Shares
 from services.cases.uploads import read_uploads
 from shared.actor import Actor
 from shared.documents import Intent
@@ -34,6 +35,8 @@ from shared.web import CLOCK, DATABASE, actor_of, answer, intent_of, read_body, 
 PLACES = web.AppKey("places_of_exports", export.Places)
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)
 POLICY = web.AppKey("attachment_policy", Policy)
+SHARES = web.AppKey("shares", Shares)
+DISK = web.AppKey("disk", store.Disk)
 
 routes = web.RouteTableDef()
 
@@ -54,6 +57,7 @@ async def submit_case(request: web.Request) -> web.Response:
         actor,
         body,
         limits=request.app[POLICY].limits,
+        quota=request.app[SHARES].cases,
         intent=await intent_of(request, actor),
         now=request.app[CLOCK](),
     )
@@ -131,6 +135,7 @@ async def act(request: web.Request) -> web.Response:
         number,
         body.root,
         limits=request.app[POLICY].limits,
+        quota=request.app[SHARES].entries,
         intent=_at(await intent_of(request, actor), number),
         now=request.app[CLOCK](),
     )
@@ -159,6 +164,7 @@ async def act_as_agent(request: web.Request) -> web.Response:
         number,
         body.root,
         limits=request.app[POLICY].limits,
+        quota=request.app[SHARES].entries,
         intent=_at(await intent_of(request, actor), number),
         now=request.app[CLOCK](),
     )
@@ -169,10 +175,13 @@ async def act_as_agent(request: web.Request) -> web.Response:
 async def upload_files(request: web.Request) -> web.Response:
     """201 with the files that were kept and those that were refused; 422 when there was none to keep."""
     actor = actor_of(request)
-    policy = request.app[POLICY]
+    db, policy = request.app[DATABASE], request.app[POLICY]
+    await request.app[DISK].refuse_if_low(db)
     uploads = await read_uploads(request, policy.limits)
     intent = await intent_of(request, actor, body=uploads.fingerprint)
-    kept, refused = await attaching.take_in(request.app[DATABASE], actor, uploads.files, policy, intent=intent)
+    kept, refused = await attaching.take_in(
+        db, actor, uploads.files, policy, shares=request.app[SHARES], intent=intent, now=request.app[CLOCK]()
+    )
     return answer(views.upload(kept, refused), status=201)
 
 

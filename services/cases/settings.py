@@ -1,12 +1,16 @@
 """What the environment may say to the cases service."""
 
+from datetime import timedelta
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from services.cases.domain import Limits
+from services.cases.domain import Limits, TooManyCases, TooManyEntries, TooManyUploads
 from services.cases.domain.kinds import KINDS
+from services.cases.handlers.shares import Shares
+from services.cases.store.uncited import Uncited
+from shared.quotas import Bound, Quota
 from shared.settings import ServiceSettings
 
 _KNOWN = "|".join(KINDS)
@@ -15,6 +19,10 @@ _KNOWN = "|".join(KINDS)
 def _split(value: object) -> object:
     return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+
+_MIB = 2**20
+_GIB = 2**30
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 Extension = Annotated[str, Field(pattern=f"^({_KNOWN})$")]
 
@@ -36,6 +44,19 @@ class CasesSettings(ServiceSettings):
 
     # Each takes a process of its own, and the temporary files of one sheet.
     exports_at_once: int = Field(2, alias="CASES_EXPORTS_AT_ONCE", ge=1, le=16)
+    # Fair shares; 0 takes a bound away. Companies' do not hold for the vendor's own, which everybody waits for.
+    cases_per_user: int = Field(300, alias="CASES_PER_USER_AND_HOUR", ge=0)
+    cases_per_company: int = Field(1500, alias="CASES_PER_COMPANY_AND_HOUR", ge=0)
+    entries_per_user: int = Field(60, alias="CASES_ENTRIES_PER_USER_AND_MINUTE", ge=0)
+    entries_per_company: int = Field(600, alias="CASES_ENTRIES_PER_COMPANY_AND_MINUTE", ge=0)
+    upload_bytes_per_user: int = Field(256 * _MIB, alias="CASES_UPLOAD_BYTES_PER_USER_AND_DAY", ge=0)
+    upload_bytes_per_company: int = Field(_GIB, alias="CASES_UPLOAD_BYTES_PER_COMPANY_AND_DAY", ge=0)
+    uncited_files_per_user: int = Field(30, alias="CASES_UNCITED_FILES_PER_USER", ge=0)
+    uncited_bytes_per_user: int = Field(60 * _MIB, alias="CASES_UNCITED_BYTES_PER_USER", ge=0)
+    uncited_files_per_company: int = Field(300, alias="CASES_UNCITED_FILES_PER_COMPANY", ge=0)
+    uncited_bytes_per_company: int = Field(600 * _MIB, alias="CASES_UNCITED_BYTES_PER_COMPANY", ge=0)
+    # Of the database's disk; more than all users together can send within the two seconds for which it is remembered.
+    free_disk_floor_bytes: int = Field(_GIB, alias="CASES_FREE_DISK_FLOOR_BYTES", ge=0)
 
     @model_validator(mode="after")
     def _one_file_fits(self) -> Self:
@@ -51,6 +72,31 @@ class CasesSettings(ServiceSettings):
             max_file_bytes=self.max_file_bytes,
             max_total_bytes=self.max_total_bytes,
             extensions=self.extensions,
+        )
+
+    @property
+    def shares(self) -> Shares:
+        """What a user, and a company, may have."""
+        return Shares(
+            cases=Quota("cases", TooManyCases, Bound(self.cases_per_user, _HOUR), Bound(self.cases_per_company, _HOUR)),
+            entries=Quota(
+                "entries",
+                TooManyEntries,
+                Bound(self.entries_per_user, _MINUTE),
+                Bound(self.entries_per_company, _MINUTE),
+            ),
+            uploads=Quota(
+                "uploads",
+                TooManyUploads,
+                Bound(self.upload_bytes_per_user, _DAY),
+                Bound(self.upload_bytes_per_company, _DAY),
+            ),
+            uncited=Uncited(
+                user_files=self.uncited_files_per_user,
+                user_bytes=self.uncited_bytes_per_user,
+                company_files=self.uncited_files_per_company,
+                company_bytes=self.uncited_bytes_per_company,
+            ),
         )
 
     @property

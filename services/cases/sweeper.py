@@ -6,14 +6,13 @@ from datetime import timedelta
 import structlog
 
 from services.cases.store import attachments
+from services.cases.store.uncited import KEPT_FOR, SWEPT_EVERY
 from shared.mongo import Database, DatabaseError
 from shared.tasks import told_to_stop
 
-UNCITED_AFTER = timedelta(hours=24)
 ABANDONED_AFTER = timedelta(hours=48)
 # While a scanner is brought in, a replica that does not know of it yet leaves it this long.
 UNSCANNED_AFTER = timedelta(minutes=10)
-_EVERY_S = 300.0
 
 _log = structlog.get_logger()
 
@@ -31,12 +30,12 @@ async def sweep_for_ever(db: Database, *, scanned: bool) -> None:
         except DatabaseError as error:
             _log.warning("file_sweep_failed", reason=type(error).__name__)
         if not told_to_stop():  # the driver may have swallowed that just now, and the sleep is long
-            await asyncio.sleep(_EVERY_S)
+            await asyncio.sleep(SWEPT_EVERY.total_seconds())
 
 
 async def sweep(db: Database) -> None:
     """Once."""
-    uncited = await attachments.remove_uncited(db, after=UNCITED_AFTER)
+    uncited = await attachments.remove_uncited(db, after=KEPT_FOR)
     abandoned = await attachments.remove_abandoned(db, after=ABANDONED_AFTER)
     if uncited or abandoned:
         _log.info("files_swept", uncited=uncited, abandoned=abandoned)

@@ -18,6 +18,12 @@ _REASONS = {
     "empty": N_("The file is empty."),
     "file_type": N_("Files of this kind are not accepted. Accepted are: %(kinds)s."),
     "content_mismatch": N_("What is in the file does not fit the ending of its name."),
+    "too_many_uploads": N_("More was uploaded than is allowed within a day. Please try again tomorrow."),
+    "too_many_uncited": N_(
+        "Too many files wait for a message that they belong to. Send a message with them, or try again tomorrow."
+    ),
+    "storage_low": N_("Files cannot be taken at the moment, because there is not enough room for them."),
+    "too_many_requests": N_("Too many requests came at once. Please wait a moment, then choose the file again."),
     # What a page that sends files by itself may have to say.
     "signed_out": N_("You are no longer signed in. Send the form: you can sign in then, and what you typed is kept."),
     "csrf": N_(

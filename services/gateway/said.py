@@ -41,6 +41,8 @@ SAID = (
     N_("For a colleague, choose one of the sites that are yours."),
     N_("An export of yours is still being made. Please wait until it has arrived."),
     N_("Many exports are being made at this moment. Please try again shortly."),
+    N_("More cases were created than is allowed within an hour. Please try again later."),
+    N_("More was written than is allowed within a minute. Please wait a moment."),
     # Of accounts.
     N_("Only an administrator of the company may do this."),
     N_("Only a vendor admin may do this."),
@@ -59,6 +61,10 @@ SAID = (
     N_("Too many people are signing in at this moment."),
     N_("This code is wrong or has expired. Check the newest e-mail, or ask for a new code."),
     N_("Your company's access is suspended. Please call your vendor."),
+    # Of files.
+    N_("More was uploaded than is allowed within a day. Please try again tomorrow."),
+    N_("Too many files wait for a message that they belong to. Send a message with them, or try again tomorrow."),
+    N_("Files cannot be taken at the moment, because there is not enough room for them."),
     # Of anything.
     N_("The request could not be read."),
     N_("Please sign in."),

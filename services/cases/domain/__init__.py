@@ -17,7 +17,19 @@ from services.cases.domain.files import (
 )
 from services.cases.domain.numbers import CheckNumber, case_number, read_case_number
 from services.cases.domain.pins import Pin, PinNotValid, choose_pin
-from services.cases.domain.refusals import AlreadyTaken, CaseIsClosed, CaseIsFull, CaseIsNew, CaseIsOpen, ReopenTooLate
+from services.cases.domain.refusals import (
+    AlreadyTaken,
+    CaseIsClosed,
+    CaseIsFull,
+    CaseIsNew,
+    CaseIsOpen,
+    ReopenTooLate,
+    StorageLow,
+    TooManyCases,
+    TooManyEntries,
+    TooManyUncited,
+    TooManyUploads,
+)
 from services.cases.domain.values import (
     OPEN,
     Contact,
@@ -60,6 +72,11 @@ __all__ = [
     "ReopenTooLate",
     "Status",
     "StillScanning",
+    "StorageLow",
+    "TooManyCases",
+    "TooManyEntries",
+    "TooManyUncited",
+    "TooManyUploads",
     "Upload",
     "case_number",
     "choose_pin",

@@ -25,6 +25,7 @@ from shared.actor import VENDOR_ROLES, Actor
 from shared.documents import Intent
 from shared.errors import Forbidden, NotYetKnown, StaleVersion
 from shared.mongo import Database, Document
+from shared.quotas import Quota
 from shared.schemas.cases import (
     AgentActionUnion,
     AgentCloseAction,
@@ -46,15 +47,24 @@ _PERSON = TypeAdapter(Person)
 
 
 async def act(
-    db: Database, actor: Actor, number: str, action: CaseActionUnion, *, limits: Limits, intent: Intent, now: datetime
+    db: Database,
+    actor: Actor,
+    number: str,
+    action: CaseActionUnion,
+    *,
+    limits: Limits,
+    quota: Quota,
+    intent: Intent,
+    now: datetime,
 ) -> None:
     """What the customer's side does with a case; a repeat with the same intent changes nothing.
 
-    Forbidden for what is seen but not one's to change, CaseIsClosed, StaleVersion with the current state, Invalid for
-    files that cannot be cited.
+    Forbidden for what is seen but not one's to change, CaseIsClosed, StaleVersion with the current state,
+    TooManyEntries, Invalid for files that cannot be cited.
     """
     if await store.find_entry(db, actor, number, intent):
         return
+    await quota.take(db, actor, now=now)
     match action:
         case CommentAction():
             entry = Entry(
@@ -107,18 +117,27 @@ def _changed(
 
 
 async def act_as_agent(
-    db: Database, actor: Actor, number: str, action: AgentActionUnion, *, limits: Limits, intent: Intent, now: datetime
+    db: Database,
+    actor: Actor,
+    number: str,
+    action: AgentActionUnion,
+    *,
+    limits: Limits,
+    quota: Quota,
+    intent: Intent,
+    now: datetime,
 ) -> None:
     """What the vendor's side does with a case; a repeat with the same intent changes nothing.
 
-    Forbidden for the customers' side, AlreadyTaken, CaseIsClosed, StaleVersion with the current state, Invalid for
-    files that cannot be cited.
+    Forbidden for the customers' side, AlreadyTaken, CaseIsClosed, StaleVersion with the current state, TooManyEntries,
+    Invalid for files that cannot be cited.
     """
     if not actor.is_vendor:
         # Seen or not: nothing about a case shows through this door.
         raise Forbidden
     if await store.find_entry(db, actor, number, intent):
         return
+    await quota.take(db, actor, now=now)
     match action:
         case TakeAction():
             await _take(db, actor, number, intent=intent, now=now)

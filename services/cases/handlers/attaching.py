@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from services.cases import store
@@ -19,6 +20,7 @@ from services.cases.domain import (
     in_words,
     sort_out,
 )
+from services.cases.handlers.shares import Shares
 from services.cases.store.attachments import Claim
 from shared.actor import Actor
 from shared.documents import Intent
@@ -37,22 +39,42 @@ class Policy:
 
 
 async def take_in(
-    db: Database, actor: Actor, uploads: Sequence[Upload], policy: Policy, *, intent: Intent
+    db: Database,
+    actor: Actor,
+    uploads: Sequence[Upload],
+    policy: Policy,
+    *,
+    shares: Shares,
+    intent: Intent,
+    now: datetime,
 ) -> tuple[list[Attachment], list[RefusedUpload]]:
     """Keeps the files that break no rule, for a day unless they are cited; a repeat gets the same ones.
 
-    Invalid, with each file named, when there is none to keep.
+    Invalid, with each file named, when there is none to keep; TooManyUncited, TooManyUploads.
     """
     # In a thread: reading the table of a crowded archive takes a while.
     kept, refused = await asyncio.to_thread(sort_out, uploads, policy.limits)
     if not kept:
         raise Invalid(errors=tuple(_field_error(file) for file in refused) or (_NO_FILE,))
+    if not await store.attachments.find_intended(db, intent):
+        await _take_room(db, actor, [len(upload.content or b"") for upload in kept], shares, intent=intent, now=now)
     state = FileState.SCANNING if policy.scanned else FileState.READY
     for index, upload in enumerate(kept):
         await store.attachments.insert_once(
             db, actor, upload, upload.content or b"", index=index, state=state, intent=intent
         )
     return await store.attachments.find_intended(db, intent), refused
+
+
+async def _take_room(
+    db: Database, actor: Actor, sizes: Sequence[int], shares: Shares, *, intent: Intent, now: datetime
+) -> None:
+    await store.uncited.hold(db, actor, shares.uncited, intent, sizes=sizes)
+    try:
+        await shares.uploads.take(db, actor, sum(sizes), now=now)
+    except Refusal:
+        await store.uncited.let_go(db, actor, intent)
+        raise
 
 
 _NO_FILE = FieldError("file", "missing", "Send at least one file, in parts named file.")

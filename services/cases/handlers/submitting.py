@@ -15,6 +15,7 @@ from shared.actor import Actor, Role
 from shared.documents import Intent
 from shared.errors import Forbidden, Invalid, NotYetKnown
 from shared.mongo import Database, Document
+from shared.quotas import Quota
 from shared.schemas.base import Address
 from shared.schemas.cases import ContactBody, SubmitCase
 
@@ -28,14 +29,15 @@ async def submit_case(
     body: SubmitCase,
     *,
     limits: Limits,
+    quota: Quota,
     intent: Intent,
     now: datetime,
 ) -> Case:
     """Writes a new case; a repeat with the same intent gets the one that stands there.
 
     NotYetKnown for a site, product or colleague that the copies do not know (yet), Forbidden for acting on behalf
-    without the right to, PinNotValid, Invalid for what is not to be decided for a colleague and for files that cannot
-    be cited.
+    without the right to, PinNotValid, TooManyCases, Invalid for what is not to be decided for a colleague and for
+    files that cannot be cited.
     """
     # Whatever was closed or taken away since: what was answered once is answered again.
     if (made := await store.CASES.find_intended(db, intent)) is not None:
@@ -43,6 +45,7 @@ async def submit_case(
     submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
     site_name, address = await _equipment_place(db, company_id, body)
     equipment = await find_equipment(db, company_id, body, now=now)
+    await quota.take(db, actor, now=now)
     case = Case.submit(
         case_id=intent.id,
         number=await numbers.take(),

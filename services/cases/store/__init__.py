@@ -1,6 +1,6 @@
 """Every query and index of the cases database; every read says for whom."""
 
-from services.cases.store import attachments, cases, copies, exports
+from services.cases.store import attachments, cases, copies, exports, uncited
 from services.cases.store.cases import (
     CASES,
     CaseNumbers,
@@ -26,6 +26,7 @@ from services.cases.store.copies import (
     find_devices_of,
     find_pins,
 )
+from services.cases.store.disk import Disk
 from services.cases.store.history import (
     HAS_ROOM,
     History,
@@ -36,6 +37,7 @@ from services.cases.store.history import (
     get_submitted_case,
     status_becomes,
 )
+from shared import quotas
 from shared.mongo import Database
 
 
@@ -44,6 +46,7 @@ async def create_indexes(db: Database) -> None:
     await cases.create_indexes(db)
     await copies.create_indexes(db)
     await attachments.create_indexes(db)
+    await quotas.create_indexes(db)
 
 
 __all__ = [
@@ -56,6 +59,7 @@ __all__ = [
     "SITES",
     "USERS",
     "CaseNumbers",
+    "Disk",
     "History",
     "append_entry",
     "attachments",
@@ -78,5 +82,6 @@ __all__ = [
     "load_row",
     "read_order",
     "status_becomes",
+    "uncited",
     "visible_to",
 ]

@@ -1,6 +1,6 @@
 """The cases service on a real mongod, spoken to as the gateway does."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from shared.events.base import Event
 from shared.events.contracts import AgreementChanged, DeviceChanged
 from shared.events.identity import SiteChanged, UserChanged
 from shared.mongo import Database
-from shared.web import DATABASE
+from shared.web import CLOCK, DATABASE, utc_now
 from tests.builders import (
     MONGO_DRIVER,
     TEST_SECRET,
@@ -39,6 +39,7 @@ class Answered:
 
     status: int
     body: Any
+    headers: Mapping[str, str]
 
     @property
     def code(self) -> str:
@@ -64,7 +65,9 @@ class CasesApi:
             headers["Idempotency-Key"] = key
         async with self.client.request(method, path, headers=headers, **request) as response:
             is_json = response.content_type.endswith("json")
-            return Answered(response.status, await response.json() if is_json else await response.read())
+            return Answered(
+                response.status, await response.json() if is_json else await response.read(), response.headers
+            )
 
     async def submit(self, by: Actor, *, key: str | None = None, **fields: Any) -> Answered:
         return await self.call("POST", "/cases", by, key=key, json=a_case(**fields))
@@ -148,7 +151,9 @@ def site_state(company_id: UUID, *, version: int = 1, **other: Any) -> SiteChang
 
 
 @asynccontextmanager
-async def a_replica(mongo_url: str, **environment: str) -> AsyncIterator[CasesApi]:
+async def a_replica(
+    mongo_url: str, clock: Callable[[], datetime] = utc_now, /, **environment: str
+) -> AsyncIterator[CasesApi]:
     """The service with settings of its own, on the same database as the others."""
     settings = CasesSettings.model_validate(
         {
@@ -160,14 +165,34 @@ async def a_replica(mongo_url: str, **environment: str) -> AsyncIterator[CasesAp
         }
     )
     app = create_app(settings)
+    app[CLOCK] = clock
     async with TestClient(TestServer(app)) as client:
         await until_ready(client)
         yield CasesApi(client, app[DATABASE])
 
 
+# What one made-up user does in a few tests is what many do in a day; `test_shares` is about the defaults and others.
+UNBOUNDED = dict.fromkeys(
+    (
+        "CASES_PER_USER_AND_HOUR",
+        "CASES_PER_COMPANY_AND_HOUR",
+        "CASES_ENTRIES_PER_USER_AND_MINUTE",
+        "CASES_ENTRIES_PER_COMPANY_AND_MINUTE",
+        "CASES_UPLOAD_BYTES_PER_USER_AND_DAY",
+        "CASES_UPLOAD_BYTES_PER_COMPANY_AND_DAY",
+        "CASES_UNCITED_FILES_PER_USER",
+        "CASES_UNCITED_BYTES_PER_USER",
+        "CASES_UNCITED_FILES_PER_COMPANY",
+        "CASES_UNCITED_BYTES_PER_COMPANY",
+        "CASES_FREE_DISK_FLOOR_BYTES",
+    ),
+    "0",
+)
+
+
 @pytest.fixture(scope="session")
 async def cases(mongo_url: str) -> AsyncIterator[CasesApi]:
-    async with a_replica(mongo_url) as api:
+    async with a_replica(mongo_url, **UNBOUNDED) as api:
         yield api
 
 

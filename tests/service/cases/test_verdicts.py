@@ -7,10 +7,11 @@ from uuid_utils.compat import uuid7
 
 from services.cases.domain import Limits
 from services.cases.handlers.submitting import submit_case
+from services.cases.settings import CasesSettings
 from services.cases.store import CaseNumbers, create_indexes
 from shared.documents import Intent
 from shared.schemas.cases import SubmitCase
-from tests.builders import Json, a_serial, an_actor
+from tests.builders import TEST_SECRET, Json, a_serial, an_actor
 from tests.service.cases.conftest import CasesApi, a_case, agreement, device
 
 NOW = datetime.now(UTC)
@@ -72,6 +73,7 @@ async def test_a_verdict_that_comes_while_its_case_is_being_written_is_not_misse
         ana,
         SubmitCase.model_validate(a_case(**{"said" if by_said else "serial": name})),
         limits=Limits(),
+        quota=CasesSettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET}).shares.cases,
         intent=Intent(uuid7(), ""),
         now=NOW,
     )

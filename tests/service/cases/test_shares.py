@@ -1,0 +1,263 @@
+"""Fair shares: what a user, and a company, may create, write and upload, over all replicas, whatever comes at once."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from services.cases import sweeper
+from services.cases.settings import CasesSettings
+from services.cases.store import attachments, disk, uncited
+from shared.actor import Actor
+from shared.web import utc_now
+from tests.builders import TEST_SECRET, a_contact, an_actor
+from tests.service.cases.conftest import UNBOUNDED, Answered, CasesApi, a_replica
+from tests.service.cases.files import MIB, TEXT, upload, uploaded, wrong
+
+DAY_S = 24 * 3600
+
+
+def only(**bounds: object) -> dict[str, str]:
+    """These bounds and no others."""
+    return UNBOUNDED | {name: str(value) for name, value in bounds.items()}
+
+
+async def at_once(count: int, call: Callable[[int], Awaitable[Answered]]) -> list[Answered]:
+    return list(await asyncio.gather(*(call(n) for n in range(count))))
+
+
+def how_many(answers: list[Answered], status: int) -> int:
+    return sum(answer.status == status for answer in answers)
+
+
+def wait_of(answer: Answered) -> int:
+    assert (answer.status, answer.code) == (429, "too_many_requests"), answer.body
+    return int(answer.headers["Retry-After"])
+
+
+@dataclass
+class Clock:
+    """Time that a test may move; it begins with a minute, and with an hour."""
+
+    now: datetime = field(default_factory=lambda: utc_now().replace(minute=0, second=0))
+
+    def tell(self) -> datetime:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+# Cases and what is done with them
+
+
+async def test_of_many_cases_at_once_over_two_replicas_exactly_so_many_are_created_as_may(mongo_url: str) -> None:
+    bounds, ana = only(CASES_PER_USER_AND_HOUR=12), an_actor()
+    async with a_replica(mongo_url, **bounds) as one, a_replica(mongo_url, **bounds) as two:
+        answers = await at_once(50, lambda n: [one, two][n % 2].submit(ana))
+        assert (how_many(answers, 201), how_many(answers, 429)) == (12, 38)
+        assert (await one.submit(an_actor(company_id=ana.company_id))).status == 201
+
+
+async def test_after_the_time_that_was_told_cases_are_created_again(mongo_url: str) -> None:
+    ana, clock = an_actor(), Clock()
+    async with a_replica(mongo_url, clock.tell, **only(CASES_PER_USER_AND_HOUR=1)) as cases:
+        await cases.submitted(ana)
+        refused = await cases.submit(ana)
+        assert refused.body["detail"].startswith("More cases were created than is allowed within an hour.")
+        clock.pass_by(wait_of(refused) - 1)
+        assert wait_of(await cases.submit(ana)) == 1
+        clock.pass_by(1)
+        assert (await cases.submit(ana)).status == 201
+
+
+async def test_a_company_creates_so_many_cases_as_a_whole(mongo_url: str) -> None:
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(CASES_PER_COMPANY_AND_HOUR=3)) as cases:
+        answers = await at_once(10, lambda _: cases.submit(an_actor(company_id=ana.company_id)))
+        assert how_many(answers, 201) == 3
+        assert (await cases.submit(an_actor())).status == 201
+
+
+async def test_a_repeat_of_what_was_answered_does_not_count(mongo_url: str) -> None:
+    ana, contact = an_actor(), a_contact()
+    async with a_replica(mongo_url, **only(CASES_PER_USER_AND_HOUR=2)) as cases:
+        numbers = {(await cases.submit(ana, key="the-same", contact=contact)).body["number"] for _ in range(5)}
+        assert len(numbers) == 1
+        assert (await cases.submit(ana)).status == 201
+        assert (await cases.submit(ana)).status == 429
+        assert (await cases.submit(ana, key="the-same", contact=contact)).body["number"] in numbers
+
+
+async def test_a_case_that_is_refused_does_not_count(mongo_url: str) -> None:
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(CASES_PER_USER_AND_HOUR=1)) as cases:
+        assert (await cases.submit(ana, title="")).status == 422
+        assert (await cases.submit(ana)).status == 201
+
+
+async def test_comments_and_other_actions_are_bounded_for_a_user_and_a_company(mongo_url: str, agent: Actor) -> None:
+    ana, clock = an_actor(), Clock()
+    bounds = only(CASES_ENTRIES_PER_USER_AND_MINUTE=4, CASES_ENTRIES_PER_COMPANY_AND_MINUTE=6)
+    async with a_replica(mongo_url, clock.tell, **bounds) as cases:
+        number = (await cases.submitted(ana))["number"]
+        answers = await at_once(8, lambda _: cases.act(number, ana, action="comment", text="Still jams."))
+        assert (how_many(answers, 200), how_many(answers, 429)) == (4, 4)
+        assert wait_of(next(answer for answer in answers if answer.status == 429)) == 60
+        assert (await cases.act(number, ana, action="close", reason="Mended.", resolved=True, version=5)).status == 429
+        luc = an_actor(company_id=ana.company_id)
+        answers = await at_once(4, lambda _: cases.act(number, luc, action="comment", text="Here too."))
+        assert how_many(answers, 200) == 2
+        answers = await at_once(8, lambda _: cases.agent_act(number, agent, action="note", text="Called."))
+        assert how_many(answers, 200) == 4
+        assert (await cases.get(number, ana)).status == 200
+
+
+# Files
+
+
+async def test_of_many_uploads_at_once_exactly_so_many_files_wait_as_may(mongo_url: str) -> None:
+    bounds, ana = only(CASES_UNCITED_FILES_PER_USER=10), an_actor()
+    async with a_replica(mongo_url, **bounds) as one, a_replica(mongo_url, **bounds) as two:
+        answers = await at_once(50, lambda n: upload([one, two][n % 2], ana, ("jam.txt", TEXT)))
+        assert how_many(answers, 201) == 10
+        assert await one.db["attachments"].count_documents({"uploader": ana.user_id}) == 10
+        refused = next(answer for answer in answers if answer.status != 201)
+        assert DAY_S - 60 < wait_of(refused) <= DAY_S + 310
+        assert wrong(refused) == {"file": "too_many_uncited"}
+        assert (await upload(one, an_actor(company_id=ana.company_id), ("jam.txt", TEXT))).status == 201
+
+
+@pytest.mark.parametrize(
+    ("bound", "files"),
+    [("CASES_UNCITED_BYTES_PER_USER", 2), ("CASES_UPLOAD_BYTES_PER_USER_AND_DAY", 2)],
+)
+async def test_bytes_are_bounded_too(mongo_url: str, bound: str, files: int) -> None:
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(**{bound: 2 * MIB + 100})) as cases:
+        answers = await at_once(6, lambda _: upload(cases, ana, ("big.txt", b"x" * MIB)))
+        assert how_many(answers, 201) == files
+        assert (await upload(cases, ana, ("small.txt", b"x" * 50))).status == 201
+        assert (await upload(cases, an_actor(company_id=ana.company_id), ("big.txt", b"x" * MIB))).status == 201
+
+
+@pytest.mark.parametrize(
+    ("bound", "most"),
+    [
+        ("CASES_UNCITED_FILES_PER_COMPANY", 3),
+        ("CASES_UNCITED_BYTES_PER_COMPANY", 3 * 1000),
+        ("CASES_UPLOAD_BYTES_PER_COMPANY_AND_DAY", 3 * 1000),
+    ],
+)
+async def test_a_companys_files_are_bounded_as_a_whole(mongo_url: str, bound: str, most: int) -> None:
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(**{bound: most})) as cases:
+        people = [an_actor(company_id=ana.company_id) for _ in range(3)]
+        answers = await at_once(12, lambda n: upload(cases, people[n % 3], ("jam.txt", b"x" * 1000)))
+        assert (how_many(answers, 201), how_many(answers, 429)) == (3, 9)
+        assert (await upload(cases, an_actor(), ("jam.txt", b"x" * 1000))).status == 201
+
+
+async def test_what_is_refused_for_the_day_leaves_the_room_for_waiting_files(mongo_url: str) -> None:
+    ana = an_actor()
+    bounds = only(CASES_UNCITED_FILES_PER_USER=2, CASES_UPLOAD_BYTES_PER_USER_AND_DAY=1500)
+    async with a_replica(mongo_url, **bounds) as cases:
+        assert (await upload(cases, ana, ("jam.txt", b"x" * 1000))).status == 201
+        for _ in range(3):
+            assert wrong(await upload(cases, ana, ("jam.txt", b"x" * 1000))) == {"file": "too_many_uploads"}
+        assert (await upload(cases, ana, ("jam.txt", b"x" * 100))).status == 201
+
+
+async def test_a_cited_file_makes_room_for_another(mongo_url: str) -> None:
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(CASES_UNCITED_FILES_PER_USER=2)) as cases:
+        first, second = await uploaded(cases, ana), await uploaded(cases, ana)
+        assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 429
+        await cases.submitted(ana, attachment_ids=[first])
+        third = await uploaded(cases, ana)
+        assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 429
+        await cases.submitted(ana, attachment_ids=[second, third])
+        assert (await upload(cases, ana, ("jam.txt", TEXT), ("jam.log", TEXT))).status == 201
+
+
+async def test_a_swept_file_makes_room_for_another(mongo_url: str) -> None:
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(CASES_UNCITED_FILES_PER_USER=1)) as cases:
+        file_id = await uploaded(cases, ana)
+        assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 429
+        day_before = utc_now() - uncited.KEPT_FOR - timedelta(minutes=1)
+        await cases.db[attachments.FILES].update_one({"_id": file_id}, {"$set": {"created_at": day_before}})
+        await cases.db[uncited.HOLDS].update_one({"_id": ana.company_id}, {"$set": {"held.0.at": day_before}})
+        await sweeper.sweep(cases.db)
+        assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 201
+
+
+async def test_room_for_files_that_never_came_is_given_back(mongo_url: str) -> None:
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(CASES_UNCITED_FILES_PER_USER=1)) as cases:
+        file_id = await uploaded(cases, ana)
+        # As after a crash between the two writes.
+        await cases.db[attachments.FILES].delete_one({"_id": file_id})
+        assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 429
+        long_ago = utc_now() - timedelta(minutes=6)
+        await cases.db[uncited.HOLDS].update_one({"_id": ana.company_id}, {"$set": {"held.0.at": long_ago}})
+        assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 201
+
+
+async def test_a_repeated_upload_takes_no_more_room(mongo_url: str) -> None:
+    ana = an_actor()
+    bounds = only(CASES_UNCITED_FILES_PER_USER=2, CASES_UPLOAD_BYTES_PER_USER_AND_DAY=2 * len(TEXT))
+    async with a_replica(mongo_url, **bounds) as cases:
+        ids = {(await upload(cases, ana, ("jam.txt", TEXT), key="again")).body["items"][0]["id"] for _ in range(4)}
+        assert len(ids) == 1
+        assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 201
+        assert (await upload(cases, ana, ("jam.txt", TEXT), key="again")).status == 201
+
+
+# The disk
+
+
+async def test_below_the_floor_of_free_disk_no_file_is_taken_and_everything_else_goes_on(
+    mongo_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "_ASKED_EVERY_S", 0.0)
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(CASES_FREE_DISK_FLOOR_BYTES=2**62)) as cases:
+        answers = [await upload(cases, ana, ("jam.txt", TEXT)) for _ in range(3)]
+        assert {(answer.status, answer.code) for answer in answers} == {(507, "storage_low")}
+        assert int(answers[0].headers["Retry-After"]) > 0
+        ready = await cases.call("GET", "/readyz", None)
+        assert (ready.status, ready.body["degraded"]["storage"]) == (200, "low")
+        assert (await cases.submit(ana)).status == 201
+
+
+async def test_above_the_floor_files_are_taken_and_nothing_is_degraded(mongo_url: str) -> None:
+    async with a_replica(mongo_url, **only(CASES_FREE_DISK_FLOOR_BYTES=1)) as cases:
+        assert (await upload(cases, an_actor(), ("jam.txt", TEXT))).status == 201
+        assert "storage" not in (await cases.call("GET", "/readyz", None)).body["degraded"]
+        assert await cases.db.free_bytes()
+
+
+async def test_files_are_taken_again_when_there_is_room_and_the_log_says_each_once(
+    cases: CasesApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger().addHandler(caplog.handler)  # starting the service took it away
+    monkeypatch.setattr(disk, "_ASKED_EVERY_S", 0.0)
+    free = await cases.db.free_bytes()
+    assert free is not None
+    watched = disk.Disk(floor_bytes=2 * free)
+    assert [await watched.is_low(cases.db) for _ in range(3)] == [True, True, True]
+    monkeypatch.setattr(watched, "_floor_bytes", free // 2)
+    assert [await watched.is_low(cases.db) for _ in range(3)] == [False, False, False]
+    said = [record.msg["event"] for record in caplog.records if isinstance(record.msg, dict)]
+    assert said == ["storage_low", "storage_enough"]
+
+
+def test_the_defaults_bound_everything() -> None:
+    shares = CasesSettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET}).shares
+    assert all(quota.user.most and quota.company.most for quota in (shares.cases, shares.entries, shares.uploads))
+    assert (shares.uncited.user_files, shares.uncited.user_bytes) == (30, 60 * MIB)
+    assert (shares.uncited.company_files, shares.uncited.company_bytes) == (300, 600 * MIB)
