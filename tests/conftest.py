@@ -18,6 +18,7 @@ from deploy.local.parts import Mongod, RabbitMQ
 from deploy.local.stack import Borrowed, Part, Stack
 from tests.contained import ContainedMongod, ContainedRabbitMQ
 from tests.scripted_smtp import ScriptedSmtp
+from tests.unbounded import UNBOUNDED
 
 # `processes` needs no Docker; `containers` takes mongo:8 and rabbitmq:4 from the machine's engine.
 _IN_CONTAINERS = os.environ.get("PORTICO_TEST_PARTS", "processes") == "containers"
@@ -145,15 +146,15 @@ async def smtp_server() -> AsyncIterator[ScriptedSmtp]:
 @pytest.fixture(scope="session")
 async def stack(parts_dir: Path) -> AsyncIterator[Stack]:
     """All five services on real parts, without demo data. A test that kills a part restarts it before it ends."""
-    short_delays = {"PORTICO_RETRY_DELAYS_S": "0.2,0.5,1,2,5"}
+    environment = {"PORTICO_RETRY_DELAYS_S": "0.2,0.5,1,2,5", **UNBOUNDED}
     if _IN_CONTAINERS:
         mongod, rabbitmq = ContainedMongod(), ContainedRabbitMQ()
         borrowed = Borrowed(mongo_url=mongod.url, rabbitmq_url=rabbitmq.url)
-        whole = Stack(parts_dir / "stack", borrowed=borrowed, environment=short_delays)
+        whole = Stack(parts_dir / "stack", borrowed=borrowed, environment=environment)
         # Only the supervisor of `make run`, which has no part here, asks a part for its process.
         whole.parts |= cast("dict[str, Part]", {"mongod": mongod, "rabbitmq": rabbitmq})
     else:
-        whole = Stack(parts_dir / "stack", environment=short_delays)
+        whole = Stack(parts_dir / "stack", environment=environment)
     try:
         await whole.start()
         yield whole

@@ -22,6 +22,7 @@ from tests.bench.figures import Figures
 from tests.bench.measures import Bench
 from tests.bench.people import joined
 from tests.bench.sink import Sink
+from tests.unbounded import UNBOUNDED
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PAGE = _REPOSITORY / "docs" / "performance.md"
@@ -81,7 +82,7 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
 @asynccontextmanager
 async def _started(folder: Path, seed: str, durations: measures.Durations) -> AsyncIterator[Bench]:
     sink = Sink(folder)
-    stack = Stack(folder, borrowed=Borrowed(smtp_url=sink.url))
+    stack = Stack(folder, borrowed=Borrowed(smtp_url=sink.url), environment=UNBOUNDED)
     db = connect(stack.environment["MONGO_URL"], "cases")
     sink.start()
     try:

@@ -17,6 +17,7 @@ from tests.builders import an_email
 from tests.e2e.portal import VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
 from tests.faults.proxy import ProxyProcess
 from tests.faults.sink import read_mails
+from tests.unbounded import UNBOUNDED
 
 REPLICAS = 2
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -33,7 +34,9 @@ class FaultyStack(Stack):
             data_dir,
             replicas=REPLICAS,
             borrowed=Borrowed(smtp_url=f"smtp://127.0.0.1:{self.proxied['smtp']}"),
-            environment={
+            # A handful of people create thousands of cases: what is looked for is what gets lost.
+            environment=UNBOUNDED
+            | {
                 "MONGO_URL": f"mongodb://127.0.0.1:{self.proxied['mongod']}/?replicaSet=rs0",
                 "PORTICO_LOG_LEVEL": "warning",
                 "RABBITMQ_URL": f"amqp://guest:guest@127.0.0.1:{self.proxied['rabbitmq']}/",

@@ -19,7 +19,7 @@ from shared.events.base import Event
 from shared.events.contracts import AgreementChanged, DeviceChanged
 from shared.events.identity import SiteChanged, UserChanged
 from shared.mongo import Database
-from shared.web import CLOCK, DATABASE, utc_now
+from shared.web import CLOCK, DATABASE
 from tests.builders import (
     MONGO_DRIVER,
     TEST_SECRET,
@@ -31,6 +31,7 @@ from tests.builders import (
     signed,
     until_ready,
 )
+from tests.unbounded import UNBOUNDED
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def site_state(company_id: UUID, *, version: int = 1, **other: Any) -> SiteChang
 
 @asynccontextmanager
 async def a_replica(
-    mongo_url: str, clock: Callable[[], datetime] = utc_now, /, **environment: str
+    mongo_url: str, clock: Callable[[], datetime] | None = None, /, **environment: str
 ) -> AsyncIterator[CasesApi]:
     """The service with settings of its own, on the same database as the others."""
     settings = CasesSettings.model_validate(
@@ -165,29 +166,11 @@ async def a_replica(
         }
     )
     app = create_app(settings)
-    app[CLOCK] = clock
+    if clock is not None:
+        app[CLOCK] = clock
     async with TestClient(TestServer(app)) as client:
         await until_ready(client)
         yield CasesApi(client, app[DATABASE])
-
-
-# What one made-up user does in a few tests is what many do in a day; `test_shares` is about the defaults and others.
-UNBOUNDED = dict.fromkeys(
-    (
-        "CASES_PER_USER_AND_HOUR",
-        "CASES_PER_COMPANY_AND_HOUR",
-        "CASES_ENTRIES_PER_USER_AND_MINUTE",
-        "CASES_ENTRIES_PER_COMPANY_AND_MINUTE",
-        "CASES_UPLOAD_BYTES_PER_USER_AND_DAY",
-        "CASES_UPLOAD_BYTES_PER_COMPANY_AND_DAY",
-        "CASES_UNCITED_FILES_PER_USER",
-        "CASES_UNCITED_BYTES_PER_USER",
-        "CASES_UNCITED_FILES_PER_COMPANY",
-        "CASES_UNCITED_BYTES_PER_COMPANY",
-        "CASES_FREE_DISK_FLOOR_BYTES",
-    ),
-    "0",
-)
 
 
 @pytest.fixture(scope="session")

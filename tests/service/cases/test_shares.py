@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,16 +12,16 @@ from services.cases import sweeper
 from services.cases.settings import CasesSettings
 from services.cases.store import attachments, disk, uncited
 from shared.actor import Actor
-from shared.web import utc_now
 from tests.builders import TEST_SECRET, a_contact, an_actor
-from tests.service.cases.conftest import UNBOUNDED, Answered, CasesApi, a_replica
+from tests.service.cases.conftest import Answered, CasesApi, a_replica
 from tests.service.cases.files import MIB, TEXT, upload, uploaded, wrong
+from tests.unbounded import UNBOUNDED
 
 DAY_S = 24 * 3600
 
 
 def only(**bounds: object) -> dict[str, str]:
-    """These bounds and no others."""
+    """These bounds, and others that nobody comes to the end of."""
     return UNBOUNDED | {name: str(value) for name, value in bounds.items()}
 
 
@@ -42,7 +42,7 @@ def wait_of(answer: Answered) -> int:
 class Clock:
     """Time that a test may move; it begins with a minute, and with an hour."""
 
-    now: datetime = field(default_factory=lambda: utc_now().replace(minute=0, second=0))
+    now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(minute=0, second=0))
 
     def tell(self) -> datetime:
         return self.now
@@ -188,7 +188,7 @@ async def test_a_swept_file_makes_room_for_another(mongo_url: str) -> None:
     async with a_replica(mongo_url, **only(CASES_UNCITED_FILES_PER_USER=1)) as cases:
         file_id = await uploaded(cases, ana)
         assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 429
-        day_before = utc_now() - uncited.KEPT_FOR - timedelta(minutes=1)
+        day_before = datetime.now(UTC) - uncited.KEPT_FOR - timedelta(minutes=1)
         await cases.db[attachments.FILES].update_one({"_id": file_id}, {"$set": {"created_at": day_before}})
         await cases.db[uncited.HOLDS].update_one({"_id": ana.company_id}, {"$set": {"held.0.at": day_before}})
         await sweeper.sweep(cases.db)
@@ -202,7 +202,7 @@ async def test_room_for_files_that_never_came_is_given_back(mongo_url: str) -> N
         # As after a crash between the two writes.
         await cases.db[attachments.FILES].delete_one({"_id": file_id})
         assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 429
-        long_ago = utc_now() - timedelta(minutes=6)
+        long_ago = datetime.now(UTC) - timedelta(minutes=6)
         await cases.db[uncited.HOLDS].update_one({"_id": ana.company_id}, {"$set": {"held.0.at": long_ago}})
         assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 201
 
