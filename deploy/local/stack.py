@@ -97,13 +97,16 @@ class Stack:
         borrowed: Borrowed | None = None,
         environment: Mapping[str, str] | None = None,
         replicas: int = 1,
+        code: Path = _REPOSITORY,
     ) -> None:
         """`environment` goes to every service on top of everything else, for instance short retry delays.
 
         Of more than one replica each listens on one of `replica_ports`, and is called `cases`, `cases-2` and so on;
-        whoever starts them also brings the balancer that listens on the service's one of `fronts`.
+        whoever starts them also brings the balancer that listens on the service's one of `fronts`. `code` is the tree
+        that the Python processes run from.
         """
         self.data_dir = data_dir.resolve()
+        self._code = code
         if port is not None:
             reserve_port(port)
         self.fronts = {"gateway": port or free_port(), **{name: free_port() for name in SERVICES}}
@@ -166,7 +169,7 @@ class Stack:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", f"services.{words[0]}", *words[1:]),
             env={**os.environ, **self.environment},
-            cwd=_REPOSITORY,
+            cwd=self._code,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -239,7 +242,7 @@ class Stack:
         self.parts[name] = PythonPart(child, f"http://127.0.0.1:{ready_port}/readyz")
 
     def _python(self, name: str, *words: str) -> Child:
-        return Child(name, [sys.executable, "-m", *words], self._logs / f"{name}.log", cwd=_REPOSITORY)
+        return Child(name, [sys.executable, "-m", *words], self._logs / f"{name}.log", cwd=self._code)
 
     @property
     def _secret_key_file(self) -> Path:

@@ -12,7 +12,7 @@ import aiohttp
 
 from deploy.local.child import Child, free_port, until
 from deploy.local.parts import Mongod, RabbitMQ
-from deploy.local.stack import SERVICES, Borrowed, PythonPart, Stack
+from deploy.local.stack import SERVICES, Borrowed, Stack
 from tests.builders import an_email
 from tests.e2e.portal import VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
 from tests.faults.proxy import ProxyProcess
@@ -33,6 +33,7 @@ class FaultyStack(Stack):
         super().__init__(
             data_dir,
             replicas=REPLICAS,
+            code=code,
             borrowed=Borrowed(smtp_url=f"smtp://127.0.0.1:{self.proxied['smtp']}"),
             # A handful of people create thousands of cases: what is looked for is what gets lost.
             environment=UNBOUNDED
@@ -46,9 +47,6 @@ class FaultyStack(Stack):
         self.mongod.member = f"127.0.0.1:{self.proxied['mongod']}"
         # As rarely as it can: whoever does not wait for the journal loses half a second in a kill.
         self.mongod.child.argv = [*self.mongod.child.argv, "--journalCommitInterval", "500"]
-        for part in self.parts.values():
-            if isinstance(part, PythonPart):
-                part.child.cwd = code
 
     @property
     def mongod(self) -> Mongod:
