@@ -9,6 +9,7 @@ import uvloop
 from aiohttp import web
 
 from shared.connections import Bounds, Port, raise_file_limit
+from shared.watchdog import LOOP_STALL_S, ended_when_stalled
 
 STOP_WITHIN_S = 15.0
 _PLAIN = Bounds()
@@ -36,31 +37,39 @@ class Runner(web.AppRunner):
 
 
 def serve(
-    app: web.Application, *, host: str, port: int, stop_with_caller: bool = True, bounds: Bounds = _PLAIN
+    app: web.Application,
+    *,
+    host: str,
+    port: int,
+    stop_with_caller: bool = True,
+    bounds: Bounds = _PLAIN,
+    loop_stall_s: float = LOOP_STALL_S,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what is running; exit code 1 when the port is taken.
 
     With `stop_with_caller` a request ends where its caller has left: under more load than can be carried, work for
-    callers who have given up would leave nothing for those who still wait.
+    callers who have given up would leave nothing for those who still wait. The process ends where its event loop has
+    stood still for `loop_stall_s`.
     """
     raise_file_limit()
     runner = Runner(app, bounds, stop_with_caller=stop_with_caller, shutdown_timeout=STOP_WITHIN_S)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
-            loop.run(_until_told(runner, host, port))
+            loop.run(_until_told(runner, host, port, loop_stall_s))
     except OSError as error:
         sys.stderr.write(f"portico: cannot listen on {host}:{port}: {error.strerror or error}\n")
         sys.exit(1)
 
 
-async def _until_told(runner: Runner, host: str, port: int) -> None:
+async def _until_told(runner: Runner, host: str, port: int, loop_stall_s: float) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    try:
-        await runner.setup()
-        await web.TCPSite(runner, host, port).start()
-        await told.wait()
-    finally:
-        await runner.cleanup()
+    async with ended_when_stalled(loop_stall_s):
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, host, port).start()
+            await told.wait()
+        finally:
+            await runner.cleanup()

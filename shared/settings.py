@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.mongo import Driver
+from shared.watchdog import LOOP_STALL_S
 
 _S = TypeVar("_S", bound="Settings")
 
@@ -42,6 +43,8 @@ class Settings(BaseModel):
         "http://localhost:8080", alias="PORTICO_BASE_URL", pattern=r"^https?://[^/\s]+$"
     )
     host: str = Field("127.0.0.1", alias="SERVICE_HOST")
+    # A process that was frozen for longer ends when it goes on, and starts again.
+    loop_stall_s: float = Field(LOOP_STALL_S, alias="PORTICO_LOOP_STALL_S", ge=0, le=3600, allow_inf_nan=False)
 
 
 class ServiceSettings(Settings):

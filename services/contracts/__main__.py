@@ -7,4 +7,4 @@ from shared.settings import read
 
 if __name__ == "__main__":
     settings = read(ContractsSettings)
-    serve(create_app(settings), host=settings.host, port=settings.port)
+    serve(create_app(settings), host=settings.host, port=settings.port, loop_stall_s=settings.loop_stall_s)

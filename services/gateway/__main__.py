@@ -17,7 +17,14 @@ def main() -> None:
         carriers=settings.trusted_proxies,
     )
     # Who sends a form and closes the page wants it sent.
-    serve(app, host=settings.public_host, port=settings.public_port, stop_with_caller=False, bounds=bounds)
+    serve(
+        app,
+        host=settings.public_host,
+        port=settings.public_port,
+        stop_with_caller=False,
+        bounds=bounds,
+        loop_stall_s=settings.loop_stall_s,
+    )
 
 
 if __name__ == "__main__":

@@ -12,4 +12,4 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         sys.exit(commands.run(sys.argv[1:]))
     settings = read(NotificationsSettings)
-    serve(create_app(settings), host=settings.host, port=settings.port)
+    serve(create_app(settings), host=settings.host, port=settings.port, loop_stall_s=settings.loop_stall_s)
