@@ -18,7 +18,6 @@ TEST_SECRET = "a-secret-for-tests-only-0123456789abcdef"  # guards nothing
 UNREACHABLE_BROKER = "amqp://127.0.0.1:1/"
 # `MONGO_DRIVER=motor pytest tests/service` runs the services on the other driver.
 MONGO_DRIVER = cast("Driver", os.environ.get("MONGO_DRIVER", "pymongo"))
-
 Json = dict[str, Any]
 
 

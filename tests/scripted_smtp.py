@@ -1,8 +1,9 @@
-"""An SMTP server that keeps what it gets, and refuses whom the test tells it to refuse."""
+"""SMTP servers for tests: one that keeps what it gets and refuses whom it is told to, one that says any bytes."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -172,3 +173,72 @@ def _received(envelope: Envelope) -> ReceivedMail:
     if not isinstance(message, EmailMessage):
         raise TypeError(type(message))
     return ReceivedMail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message)
+
+
+@dataclass
+class RawSmtp:
+    """An SMTP server that says what the test wants at the step that the test names, byte by byte; else what is usual.
+
+    Steps: connect, ehlo, helo, noop, rset, mail, rcpt, start (DATA was asked for), data (the content has come), quit.
+    """
+
+    port: int = field(default_factory=free_port)
+    says: dict[str, bytes | None] = field(default_factory=dict)  # None hangs up, b"" stays silent
+    asked: list[str] = field(default_factory=list)  # the lines that came
+    contents: list[bytes] = field(default_factory=list)
+    utf8: bool = True
+    _server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(self._converse, "127.0.0.1", self.port, limit=2**20)
+
+    async def stop(self) -> None:
+        """Listen no more; conversations end with their peers."""
+        if self._server is not None:
+            self._server.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await self._say(writer, "connect")
+            while line := await reader.readline():
+                self.asked.append(line.decode(errors="replace").strip())
+                step = _STEPS.get(line[:4].decode(errors="replace").upper(), "other")
+                said = await self._say(writer, step)
+                if step == "start" and said.startswith(b"354"):
+                    self.contents.append(await reader.readuntil(b"\r\n.\r\n"))
+                    await self._say(writer, "data")
+        writer.close()
+
+    async def _say(self, writer: asyncio.StreamWriter, step: str) -> bytes:
+        usual = _USUAL.get(step, b"250 2.0.0 OK\r\n")
+        if step == "ehlo" and self.utf8:
+            usual = b"250-smtp.example\r\n250 SMTPUTF8\r\n"
+        said = self.says.get(step, usual)
+        if said is None:
+            raise ConnectionResetError
+        writer.write(said)
+        await writer.drain()
+        return said
+
+
+_STEPS = {
+    "EHLO": "ehlo",
+    "HELO": "helo",
+    "NOOP": "noop",
+    "RSET": "rset",
+    "MAIL": "mail",
+    "RCPT": "rcpt",
+    "DATA": "start",
+    "QUIT": "quit",
+}
+_USUAL = {
+    "connect": b"220 smtp.example ESMTP\r\n",
+    "start": b"354 Go on\r\n",
+    "quit": b"221 2.0.0 Bye\r\n",
+    "other": b"502 5.5.2 What?\r\n",
+}

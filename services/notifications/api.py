@@ -1,23 +1,28 @@
 """HTTP of notifications: parse, call, answer."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from aiohttp import web
 
 from services.notifications import handlers, store
-from services.notifications.domain import Mail, Person, Preferences, masked
+from services.notifications.domain import Person, Preferences, masked
 from shared.errors import NotFound
 from shared.mongo import Document
-from shared.schemas.base import ListAnswer, ListQuery
+from shared.schemas.base import Email, ListAnswer
 from shared.schemas.notifications import (
     CASE_MAIL_KINDS,
+    BouncingAddressesAnswer,
+    BouncingAnswer,
+    BouncingQuery,
     DeliveryAnswer,
+    DeliveryQuery,
     PreferencesAnswer,
     PreferencesBody,
     UnsubscribeAnswer,
     UnsubscribeBody,
 )
-from shared.web import DATABASE, actor_of, answer, read_body, read_query
+from shared.web import DATABASE, actor_of, answer, read_body, read_path, read_query
 
 SECRET = web.AppKey("secret", str)
 
@@ -44,14 +49,31 @@ async def put_preferences(request: web.Request) -> web.Response:
 async def list_deliveries(request: web.Request) -> web.Response:
     """One page of the ledger, newest first."""
     actor = actor_of(request)
-    page = await handlers.list_deliveries(request.app[DATABASE], actor, read_query(request, ListQuery))
+    page, bouncing = await handlers.list_deliveries(request.app[DATABASE], actor, read_query(request, DeliveryQuery))
     deliveries = ListAnswer[DeliveryAnswer](
-        items=[_delivery(document) for document in page.documents],
+        items=[_delivery(document, bouncing) for document in page.documents],
         next_cursor=page.next_cursor,
         total=page.total,
         total_is_lower_bound=page.total_is_lower_bound,
     )
     return answer(deliveries)
+
+
+@routes.get("/bouncing-addresses")
+async def list_bouncing(request: web.Request) -> web.Response:
+    """Those of the addresses asked for that get no mail."""
+    asked = read_query(request, BouncingQuery)
+    bouncing = await handlers.list_bouncing(request.app[DATABASE], actor_of(request), asked.email)
+    items = [BouncingAnswer(email=email, smtp_reply=reply) for email, reply in sorted(bouncing.items())]
+    return answer(BouncingAddressesAnswer(items=items))
+
+
+@routes.delete("/vendor/bouncing-addresses/{email}")
+async def clear_bouncing(request: web.Request) -> web.Response:
+    """E-mails go to the address again."""
+    email = read_path(request, "email", Email)
+    await handlers.clear_bouncing(request.app[DATABASE], actor_of(request), email)
+    return web.Response(status=204)
 
 
 @routes.get("/unsubscribe/{token}")
@@ -90,6 +112,8 @@ def _preferences(preferences: Preferences) -> PreferencesAnswer:
     )
 
 
-def _delivery(document: Document) -> DeliveryAnswer:
-    mail: Mail = store.load({**document, "facts": {}})
-    return DeliveryAnswer.model_validate(mail, from_attributes=True)
+def _delivery(document: Document, bouncing: Mapping[str, str]) -> DeliveryAnswer:
+    # As it stands: a row of another version, which a sender could not read, is shown all the same.
+    return DeliveryAnswer.model_validate(
+        {**document, "id": document["_id"], "is_bouncing": document["email"] in bouncing}
+    )

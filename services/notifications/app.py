@@ -22,7 +22,8 @@ def create_app(settings: NotificationsSettings) -> web.Application:
         secret_key=settings.secret_key,
         brand=Brand(settings.brand_name, settings.brand_accent),
     )
-    sender = Sender(mailer, MailServer(settings.smtp_url, own_host=mailer.host))
+    limits = store.StrangerLimits(settings.stranger_mails_per_user, settings.stranger_mails_per_company)
+    sender = Sender(mailer, MailServer(settings.smtp_url, own_host=mailer.host), limits)
     parts = Parts(
         name="notifications",
         routes=routes,

@@ -1,6 +1,8 @@
 """The use cases of notifications: whom to tell, what they want to be told, and copies of who they are."""
 
+from collections.abc import Collection
 from typing import Any, Literal
+from uuid import UUID
 
 from services.notifications import store
 from services.notifications.domain import Mail, MailKind, Person, Preferences
@@ -13,8 +15,7 @@ from shared.events.identity import CompanyChanged, InvitationIssued, UserChanged
 from shared.logging import origin
 from shared.mongo import Database
 from shared.paging import Page
-from shared.schemas.base import ListQuery
-from shared.schemas.notifications import PreferencesBody
+from shared.schemas.notifications import DeliveryQuery, PreferencesBody
 
 # Copies
 
@@ -89,7 +90,8 @@ async def queue_verification_mail(db: Database, verification: VerificationReques
 
 async def queue_case_created_mails(db: Database, case: CaseCreated) -> None:
     """One for everybody who is named on the case."""
-    await _queue_case_mails(db, case, MailKind.CASE_CREATED, {"severity": case.severity, "at": case.at})
+    facts = {"severity": case.severity, "at": case.at}
+    await _queue_case_mails(db, case, MailKind.CASE_CREATED, facts, caused_by=case.created_by)
 
 
 async def queue_case_closed_mails(db: Database, case: CaseClosed) -> None:
@@ -101,10 +103,12 @@ async def queue_case_closed_mails(db: Database, case: CaseClosed) -> None:
         "reason": case.reason,
         "resolved": case.resolved,
     }
-    await _queue_case_mails(db, case, MailKind.CASE_CLOSED, facts)
+    await _queue_case_mails(db, case, MailKind.CASE_CLOSED, facts, caused_by=case.closed_by)
 
 
-async def _queue_case_mails(db: Database, case: CaseFact, kind: MailKind, facts: dict[str, Any]) -> None:
+async def _queue_case_mails(
+    db: Database, case: CaseFact, kind: MailKind, facts: dict[str, Any], *, caused_by: UUID
+) -> None:
     about = {
         "number": case.number,
         "title": case.title,
@@ -125,6 +129,7 @@ async def _queue_case_mails(db: Database, case: CaseFact, kind: MailKind, facts:
             request_id=origin.get().request_id,
             case_id=case.case_id,
             case_number=case.number,
+            caused_by=caused_by,
         )
         for person in case.people
     ]
@@ -178,8 +183,27 @@ async def _switch_off(db: Database, person: Person, kind: MailKind, scope: Liter
 # The ledger
 
 
-async def list_deliveries(db: Database, actor: Actor, query: ListQuery) -> Page:
-    """The ledger is for admins: of the own company, or the vendor's of all."""
+async def list_deliveries(db: Database, actor: Actor, query: DeliveryQuery) -> tuple[Page, dict[str, str]]:
+    """The ledger is for admins: of the own company, or the vendor's of all. With it those addresses that bounce now."""
+    _refuse_unless_admin(actor)
+    page = await store.find_deliveries(db, actor, query)
+    return page, await store.find_bouncing(db, {row["email"] for row in page.documents})
+
+
+async def list_bouncing(db: Database, actor: Actor, emails: Collection[str]) -> dict[str, str]:
+    """Those that bounce, with what a mail server said: whoever invites an address has to know that it gets no mail."""
+    _refuse_unless_admin(actor)
+    return await store.find_bouncing(db, emails)
+
+
+async def clear_bouncing(db: Database, actor: Actor, email: str) -> None:
+    """What comes from now on is sent there again; what was suppressed stays so."""
+    if not actor.is_vendor_admin:
+        raise Forbidden("Only a vendor admin may do this.")
+    if not await store.clear_bouncing(db, email):
+        raise NotFound
+
+
+def _refuse_unless_admin(actor: Actor) -> None:
     if not (actor.is_company_admin or actor.is_vendor_admin):
         raise Forbidden
-    return await store.find_deliveries(db, actor, query)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 from unicodedata import category
 
 _ENCODED_WORD = "=?"
+_ANY = "any@example.com"
 
 
 def one_line(text: str) -> str:
@@ -24,8 +25,11 @@ def one_line(text: str) -> str:
 def mailbox(name: str, address: str) -> str:
     """An address with the name of its owner, as it stands on the wire."""
     name = one_line(name)
+    if not name:
+        return address
     if name.isascii() and _ENCODED_WORD not in name:
-        return formataddr((name, address))
+        # The name alone: Python takes no address with letters beyond ASCII, whatever stands beside it.
+        return formataddr((name, _ANY)).removesuffix(f"<{_ANY}>") + f"<{address}>"
     return f"{Header(name, 'utf-8', header_name='From').encode(linesep='')} <{address}>"
 
 

@@ -33,9 +33,9 @@ class Mailer:
     def __init__(self, *, mail_from: str, base_url: str, secret_key: str, brand: Brand | None = None) -> None:
         """`mail_from` as in `Portico <portico@example.com>`; `base_url` without a path."""
         name, address = parseaddr(mail_from)
-        self.sender = address
+        self.sender = wire_address(address)
         self.host = urlsplit(base_url).hostname or "localhost"
-        self._from = mailbox(name, address)
+        self._from = mailbox(name, self.sender)
         self._base_url = base_url
         self._secret_key = secret_key
         self._brand = brand or Brand()
@@ -48,6 +48,7 @@ class Mailer:
             "zone": _zone(person),
             "at": mail.created_at,
             "is_user": person.user_id is not None,
+            "is_stranger": person.is_stranger,
             **mail.facts,
             **self._links(mail),
         }

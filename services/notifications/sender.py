@@ -23,13 +23,16 @@ from services.notifications.domain import (
     Outcome,
     Person,
     Reason,
+    Stage,
     UnusableAddress,
+    outcome_of_stumble,
     wait_s,
 )
 from services.notifications.mailer import Mailer, wire_address
 from services.notifications.smtp import MailServer, MailServerAway
+from services.notifications.store import StrangerLimits, UnreadableRow
 from shared.events.base import Event
-from shared.mongo import Database, DatabaseError
+from shared.mongo import Database, DatabaseError, is_away
 from shared.tasks import told_to_stop
 
 _AT_ONCE = 8
@@ -49,10 +52,11 @@ _unknown = Counter(
 class Sender:
     """One in every replica. A mail server that is away holds all of it, so that mails keep their order of age."""
 
-    def __init__(self, mailer: Mailer, server: MailServer) -> None:
+    def __init__(self, mailer: Mailer, server: MailServer, limits: StrangerLimits | None = None) -> None:
         """Sends nothing before `run`."""
         self._mailer = mailer
         self._server = server
+        self._limits = limits or StrangerLimits()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._woken = asyncio.Event()
         self._in_hand: dict[str, asyncio.Task[None]] = {}
@@ -87,6 +91,9 @@ class Sender:
             mail = await store.claim_mail(db, lease=uuid4(), in_hand=self._in_hand.keys())
         except DatabaseError as error:
             _log.warning("mails_not_claimed", reason=type(error).__name__)
+        except UnreadableRow as error:
+            _log.warning("mail_not_read", id=str(error), reason=type(error.__cause__).__name__)
+            return  # the next row may be another's
         finally:
             if mail is None:
                 self._slots.release()
@@ -111,8 +118,8 @@ class Sender:
             _unknown.labels(mail.kind).inc()
         try:
             await self._send_or_say_why_not(db, mail)
-        except Exception as error:  # noqa: BLE001  # whatever failed: the lease ends, and the row is claimed again
-            _log.warning("mail_left", id=mail.id, reason=type(error).__name__)
+        except Exception as error:  # noqa: BLE001  # whatever failed: no mail is tried again as if nothing had been
+            await _put_off(db, mail, error)
         finally:
             del self._in_hand[mail.id]
             self._slots.release()
@@ -143,7 +150,12 @@ class Sender:
     async def _send(self, db: Database, mail: Mail) -> None:
         if mail.is_expired:
             raise NotToBeSent(Reason.EXPIRED)
-        person = await _find_willing_person(db, mail)
+        if mail.was_claimed:
+            # A row whose senders die of it must not be what each new one begins with.
+            wait = wait_s(mail.interruptions, unknown=mail.unknown_outcomes)
+            await store.mark_due_again(db, mail, wait_s=wait)
+            return
+        person = await self._find_willing_person(db, mail)
         message = self._mailer.render(mail, person)
         async with self._greeted() as connection:
             await _refuse_if_opted_out(db, mail, person)
@@ -164,15 +176,34 @@ class Sender:
     async def _send_now(self, db: Database, connection: SMTP, mail: Mail, message: EmailMessage) -> None:
         keeper = asyncio.create_task(_keep_lease(db, mail))
         try:
-            outcome = await smtp.send(
-                connection, message, sender=self._mailer.sender, recipient=wire_address(mail.email)
-            )
+            sent = await smtp.send(connection, message, sender=self._mailer.sender, recipient=wire_address(mail.email))
+            outcome = sent.after(mail)
             await _write_down(db, mail, outcome)
         finally:
             keeper.cancel()
         if outcome.is_unknown:
             _unknown.labels(mail.kind).inc()
         _count(mail, outcome.state)
+
+    async def _find_willing_person(self, db: Database, mail: Mail) -> Person:
+        """Who gets the mail, written down so that nobody gets it twice; NotToBeSent when a rule is against it."""
+        person = await store.find_person(db, mail)
+        await store.name_person(db, mail, person)
+        if not person.active:
+            raise NotToBeSent(Reason.DEACTIVATED)
+        if mail.may_be_opted_out and await store.is_suspended(db, mail.company_id):
+            raise NotToBeSent(Reason.COMPANY_SUSPENDED)
+        if await store.is_bouncing(db, mail.email):
+            raise NotToBeSent(Reason.BOUNCING)
+        await _refuse_if_opted_out(db, mail, person)
+        if person.is_stranger and mail.may_be_opted_out and not mail.is_counted:
+            await self._count(db, mail)
+        return person
+
+    async def _count(self, db: Database, mail: Mail) -> None:
+        if not await store.count_stranger_mail(db, mail, self._limits):
+            raise NotToBeSent(Reason.TOO_MANY)
+        await store.mark_counted(db, mail)
 
     def _hold(self, error: MailServerAway) -> None:
         if time.monotonic() < self._held_until:
@@ -186,20 +217,6 @@ class Sender:
 def _count(mail: Mail, state: MailState) -> None:
     _mails.labels(mail.kind, state).inc()
     _log.info("mail_settled", id=mail.id, kind=mail.kind, outcome=state)
-
-
-async def _find_willing_person(db: Database, mail: Mail) -> Person:
-    """Who gets the mail, written down so that nobody gets it twice; NotToBeSent when a rule is against it."""
-    person = await store.find_person(db, mail)
-    await store.name_person(db, mail, person)
-    if not person.active:
-        raise NotToBeSent(Reason.DEACTIVATED)
-    if mail.may_be_opted_out and await store.is_suspended(db, mail.company_id):
-        raise NotToBeSent(Reason.COMPANY_SUSPENDED)
-    if await store.is_bouncing(db, mail.email):
-        raise NotToBeSent(Reason.BOUNCING)
-    await _refuse_if_opted_out(db, mail, person)
-    return person
 
 
 async def _refuse_if_opted_out(db: Database, mail: Mail, person: Person) -> None:
@@ -220,14 +237,36 @@ async def _keep_lease(db: Database, mail: Mail) -> None:
 
 async def _write_down(db: Database, mail: Mail, outcome: Outcome) -> None:
     """As long as it takes: an answer that is not written down is a mail that is sent twice."""
+    wait = wait_s(mail.tries + 1, unknown=mail.unknown_outcomes + outcome.is_unknown)
     while not told_to_stop():
         try:
             if outcome.bounced:
                 await store.put_bouncing(db, mail.email, reply=outcome.reply)
-            if not await store.mark_outcome(db, mail, outcome, wait_s=wait_s(mail.tries + 1)):
+            if not await store.mark_outcome(db, mail, outcome, wait_s=wait):
                 _log.warning("mail_lease_lost", id=mail.id)
-        except DatabaseError as error:
+        except Exception as error:
             _log.warning("outcome_not_written", id=mail.id, reason=type(error).__name__)
-            await asyncio.sleep(1)
+            if isinstance(error, DatabaseError) and is_away(error):
+                await asyncio.sleep(1)
+            elif outcome == outcome.without_reply():
+                raise
+            else:
+                # It is the answer's text that cannot be stored. What came of the mail can.
+                outcome = outcome.without_reply()
         else:
             return
+
+
+async def _put_off(db: Database, mail: Mail, error: Exception) -> None:
+    """Writes down what nobody had foreseen, as a try like any other; only a database that is away is waited for."""
+    if isinstance(error, DatabaseError) and is_away(error):
+        _log.warning("mail_left", id=mail.id, reason=type(error).__name__)
+        return
+    _log.warning("mail_put_off", id=mail.id, reason=type(error).__name__)
+    outcome = outcome_of_stumble(Stage.SENDER, error).after(mail)
+    try:
+        await store.mark_stumble(db, mail, outcome, wait_s=wait_s(mail.tries + 1, unknown=mail.unknown_outcomes))
+    except Exception as another:  # noqa: BLE001  # the lease ends: that interruption is counted, and has its own wait
+        _log.warning("mail_left", id=mail.id, reason=type(another).__name__)
+        return
+    _count(mail, outcome.state)

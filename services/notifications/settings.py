@@ -36,4 +36,6 @@ class NotificationsSettings(ServiceSettings):
         "Portico <portico@localhost>", alias="PORTICO_MAIL_FROM"
     )
     brand_name: str = Field(PORTICO, alias="PORTICO_BRAND_NAME", min_length=1, max_length=60)
+    stranger_mails_per_user: int = Field(30, alias="NOTIFICATIONS_STRANGER_MAILS_PER_USER_AND_HOUR", ge=0)
+    stranger_mails_per_company: int = Field(300, alias="NOTIFICATIONS_STRANGER_MAILS_PER_COMPANY_AND_HOUR", ge=0)
     brand_accent: str = Field(ACCENT, alias="PORTICO_BRAND_ACCENT", pattern="^#[0-9a-fA-F]{6}$")

@@ -1,21 +1,30 @@
 """SMTP connections that are kept alive and used again, and one mail over one of them."""
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
+from aiosmtplib.protocol import normalize_message_line_endings
+from aiosmtplib.response import SMTPResponse
 
 from services.notifications.domain import (
     Outcome,
     Stage,
+    is_accepted,
+    is_refusal,
     outcome_of_lost_connection,
     outcome_of_refusal,
+    outcome_of_stumble,
     outcome_of_success,
 )
 
 _TIMEOUT_S = 20.0
+# Servers look for viruses before they answer to the content; whoever hangs up meanwhile sends the mail again.
+_CONTENT_TIMEOUT_S = 120.0
+_START_INPUT = 354
 _QUIT_TIMEOUT_S = 2.0
 _SMTP_PORT = 25
 _SMTPS_PORT = 465
@@ -45,21 +54,25 @@ class MailServer:
             connection = self._idle.pop()
             try:
                 await connection.noop()
-            except (SMTPException, OSError):
+            except Exception:  # noqa: BLE001  # whatever it is: there are other connections
                 connection.close()
             else:
-                return connection
+                if _is_in_step(connection):
+                    return connection
+                connection.close()
         return await self._connect()
 
     def give_back(self, connection: SMTP) -> None:
         """For the next mail; one that broke is forgotten."""
-        if connection.is_connected:
+        if connection.is_connected and _is_in_step(connection):
             self._idle.append(connection)
+        else:
+            connection.close()
 
     async def close(self) -> None:
         """Says goodbye on every idle connection."""
         for connection in self._idle:
-            with suppress(SMTPException, OSError):
+            with suppress(Exception):
                 await connection.quit(timeout=_QUIT_TIMEOUT_S)
             connection.close()
         self._idle.clear()
@@ -76,18 +89,32 @@ class MailServer:
         )
         try:
             await connection.connect()
-            await connection.ehlo()
-        except (SMTPException, OSError) as error:
-            connection.close()
-            raise MailServerAway(type(error).__name__) from error
+            await _greet(connection)
         except asyncio.CancelledError:
             connection.close()
             raise
+        except Exception as error:
+            # Not only what the library calls its own: a challenge that is no base64 or a host that is no name raises
+            # something else. Whatever it is, it is about the connection, and no mail has been tried.
+            connection.close()
+            raise MailServerAway(type(error).__name__) from error
         return connection
 
 
+async def _greet(connection: SMTP) -> None:
+    try:
+        await connection.ehlo()
+    except SMTPHeloError:
+        await connection.helo()  # an old server: it knows no extensions
+
+
+def _is_in_step(connection: SMTP) -> bool:
+    """Whether all that the server has said was asked for: an answer too many would be taken for the next one's."""
+    return connection.protocol is not None and not connection.protocol._buffer  # noqa: SLF001  # it has no other door
+
+
 async def send(connection: SMTP, message: EmailMessage, *, sender: str, recipient: str) -> Outcome:
-    """One mail to one recipient. Never raises for what the server does: every answer, or none, is an outcome."""
+    """One mail to one recipient. Never raises, but when it is cancelled: every answer, or none, is an outcome."""
     utf8 = not recipient.isascii()
     encoding = "utf-8" if utf8 else "ascii"
     if utf8 and not connection.supports_extension("smtputf8"):
@@ -96,17 +123,23 @@ async def send(connection: SMTP, message: EmailMessage, *, sender: str, recipien
         )
     stage = Stage.SENDER
     try:
-        await connection.mail(sender, options=["SMTPUTF8"] if utf8 else [], encoding=encoding)
+        content = message.as_bytes()
+        await _accepted(connection, connection.mail(sender, options=["SMTPUTF8"] if utf8 else [], encoding=encoding))
         stage = Stage.RECIPIENT
-        await connection.rcpt(recipient, encoding=encoding)
+        await _accepted(connection, connection.rcpt(recipient, encoding=encoding))
+        stage = Stage.START
+        await _ask_to_send(connection)
         stage = Stage.DATA
-        response = await connection.data(message.as_bytes())
+        response = await _send_content(connection, content)
     except SMTPResponseException as error:
-        await _reset(connection)
+        await _reset(connection, error.code)
         return outcome_of_refusal(stage, error.code, error.message)
     except (SMTPException, OSError) as error:
         connection.close()
         return outcome_of_lost_connection(stage, f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001  # a value that the library refuses, an answer that it cannot read
+        connection.close()
+        return outcome_of_stumble(stage, error)
     except BaseException:
         # Cancelled in the middle: whatever this connection answers next, it is not about the next mail.
         connection.close()
@@ -114,8 +147,41 @@ async def send(connection: SMTP, message: EmailMessage, *, sender: str, recipien
     return outcome_of_success(response.code, response.message)
 
 
-async def _reset(connection: SMTP) -> None:
+async def _accepted(connection: SMTP, answer: Awaitable[SMTPResponse]) -> None:
+    """Takes every yes for one: the library knows two."""
     try:
-        await connection.rset()
-    except (SMTPException, OSError):
-        connection.close()
+        await answer
+    except SMTPResponseException as error:
+        if not is_accepted(error.code):
+            raise
+    if not _is_in_step(connection):
+        raise SMTPServerDisconnected("The server said more than it was asked.")
+
+
+async def _ask_to_send(connection: SMTP) -> None:
+    response = await connection.execute_command(b"DATA")
+    if response.code != _START_INPUT:
+        raise SMTPResponseException(response.code, response.message)
+    if not _is_in_step(connection):
+        raise SMTPServerDisconnected("The server said more than it was asked.")
+
+
+async def _send_content(connection: SMTP, content: bytes) -> SMTPResponse:
+    """The content by itself, so that a no before it and a no after it are told apart, and it has its own time."""
+    if connection.protocol is None:
+        raise SMTPServerDisconnected("Connection lost")
+    lines = normalize_message_line_endings(content).replace(b"\r\n.", b"\r\n..")
+    connection.protocol.write(lines + b".\r\n")
+    response = await connection.protocol.read_response(timeout=_CONTENT_TIMEOUT_S)
+    if not is_accepted(response.code):
+        raise SMTPResponseException(response.code, response.message)
+    return response
+
+
+async def _reset(connection: SMTP, code: int) -> None:
+    """For the next mail; not where the server has lost the thread, or is about to hang up."""
+    if is_refusal(code) and _is_in_step(connection):
+        with suppress(Exception):
+            await connection.rset()
+            return
+    connection.close()

@@ -1,10 +1,16 @@
 """The HTTP bodies of notifications: preferences and the delivery ledger."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from shared.schemas.base import SMALL_BODY_BYTES, Answer, Request, Utc
+from shared.schemas.base import SMALL_BODY_BYTES, Answer, Email, ListQuery, Request, Utc
+
+
+def _listed(value: object) -> object:
+    """A parameter that stands in the query once is a list of one."""
+    return value if isinstance(value, list) else [value]
+
 
 CaseMailKind = Literal["case_created", "case_closed"]
 CASE_MAIL_KINDS: tuple[CaseMailKind, ...] = ("case_created", "case_closed")
@@ -42,6 +48,14 @@ class UnsubscribeAnswer(Answer):
     is_wanted: bool  # whether mails of this kind still go out
 
 
+class DeliveryQuery(ListQuery):
+    """`GET /deliveries`: of one address, of one kind, in one state."""
+
+    email: Email | None = None
+    kind: Literal["invitation", "verification_code", "case_created", "case_closed"] | None = None
+    state: Literal["queued", "claimed", "sending", "sent", "failed", "suppressed"] | None = None
+
+
 class DeliveryAnswer(Answer):
     """One row of the ledger: somebody who should have been told, and what came of it."""
 
@@ -52,9 +66,29 @@ class DeliveryAnswer(Answer):
     state: Literal["queued", "claimed", "sending", "sent", "failed", "suppressed"]
     reason: str | None = None  # why it was suppressed
     smtp_reply: str | None = None  # the mail server's answer
+    is_bouncing: bool = False  # whether a mail server has refused the address for good, and nobody has cleared it since
     tries: int
     unknown_outcomes: int = 0  # tries that ended without the server's answer: each may have been one more copy
     case_number: str | None = None
     request_id: str
     created_at: Utc
     updated_at: Utc
+
+
+class BouncingQuery(Request):
+    """`GET /bouncing-addresses`: which of these addresses bounce."""
+
+    email: Annotated[list[Email], BeforeValidator(_listed), Field(min_length=1, max_length=20)]
+
+
+class BouncingAnswer(Answer):
+    """An address that gets no mail: a mail server has refused it for good."""
+
+    email: str
+    smtp_reply: str
+
+
+class BouncingAddressesAnswer(Answer):
+    """Those of the addresses asked for that bounce."""
+
+    items: list[BouncingAnswer]

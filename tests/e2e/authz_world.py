@@ -304,6 +304,14 @@ async def _an_invitation_to_the_company(world: World, _who: Someone) -> Ask:
     return Ask({"id": world.company_id}, json={"invitations": [{"email": an_email(), "role": "company_admin"}]})
 
 
+async def _an_address_to_look_up(_world: World, _who: Someone) -> Ask:
+    return Ask(query={"email": an_email()})
+
+
+async def _an_address_that_does_not_bounce(_world: World, _who: Someone) -> Ask:
+    return Ask({"email": an_email()})
+
+
 async def _new_pins_of_the_company(world: World, _who: Someone) -> Ask:
     path = f"/vendor/companies/{world.company_id}/pins"
     version = (await world.json("GET", path, world.people["vendor_admin"]))["version"]
@@ -364,6 +372,7 @@ PREPARE: dict[str, Prepare] = {
     "DELETE /invitations/{id}": _a_new_invitation,
     "GET /pins": _pins_to_see,
     "GET /deliveries": _NOTHING,
+    "GET /bouncing-addresses": _an_address_to_look_up,
     "GET /products": _NOTHING,
     "GET /devices": _NOTHING,
     "GET /devices/{serial}": _the_device,
@@ -390,4 +399,5 @@ PREPARE: dict[str, Prepare] = {
     "POST /vendor/products": _a_new_product,
     "POST /vendor/devices": _a_new_device,
     "POST /vendor/agreements": _a_new_agreement,
+    "DELETE /vendor/bouncing-addresses/{email}": _an_address_that_does_not_bounce,
 }

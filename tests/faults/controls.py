@@ -161,7 +161,9 @@ CONTROLS = (
         without="The lease of a mail ends when its sender has died",
         shows="mails lost",
         patches=(
-            Patch("services/notifications/store.py", "LEASE = timedelta(seconds=30)", "LEASE = timedelta(days=1)"),
+            Patch(
+                "services/notifications/store/mails.py", "LEASE = timedelta(seconds=30)", "LEASE = timedelta(days=1)"
+            ),
         ),
     ),
     Control(
@@ -185,8 +187,8 @@ CONTROLS = (
         patches=(
             Patch(
                 "services/notifications/domain.py",
-                "return Outcome(MailState.QUEUED, text[:500], is_unknown",
-                "return Outcome(MailState.SENT, text[:500], is_unknown",
+                "return Outcome(MailState.QUEUED, _short(text), is_unknown",
+                "return Outcome(MailState.SENT, _short(text), is_unknown",
             ),
         ),
     ),

@@ -89,7 +89,15 @@ COMPANY = (
         path="/deliveries",
         service="notifications",
         summary="What became of each of the company's e-mails",
-        query=ListQuery,
+        query=notifications.DeliveryQuery,
         answer=ListAnswer[notifications.DeliveryAnswer],
+    ),
+    Route(
+        method="GET",
+        path="/bouncing-addresses",
+        service="notifications",
+        summary="Which of these addresses get no mail, because a mail server has refused them for good",
+        query=notifications.BouncingQuery,
+        answer=notifications.BouncingAddressesAnswer,
     ),
 )

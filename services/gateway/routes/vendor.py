@@ -89,4 +89,11 @@ VENDOR = (
         body=contracts.NewAgreement,
         answer=contracts.AgreementAnswer,
     ),
+    Route(
+        method="DELETE",
+        path="/vendor/bouncing-addresses/{email}",
+        service="notifications",
+        summary="Send mail to an address again that a mail server has refused for good",
+        status=204,
+    ),
 )

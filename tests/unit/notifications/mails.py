@@ -1,5 +1,6 @@
 """Rows of the ledger that are the same each time, and how they look when they arrive."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -66,6 +67,13 @@ def a_reader(**other: Any) -> Person:
     """A user in Paris."""
     user_id = UUID("01920000-0000-7000-8000-000000000005")
     return Person.of_user(user_id, active=True, **({"time_zone": "Europe/Paris"} | other))
+
+
+def a_stranger(**other: Any) -> Person:
+    """Somebody who is named on a case and signs in nowhere."""
+    company_id = UUID("01920000-0000-7000-8000-000000000003")
+    person = Person.of_address("ana@example.com", company_id, time_zone="Europe/Paris")
+    return replace(person, **other)
 
 
 def received(mail: Mail, person: Person | None = None, *, mailer: Mailer = MAILER) -> EmailMessage:

@@ -12,20 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from services.notifications.domain import MailKind
-from tests.unit.notifications.mails import MAILER, a_mail, a_reader
+from services.notifications.domain import CASE_KINDS, MailKind
+from tests.unit.notifications.mails import MAILER, a_mail, a_reader, a_stranger
 
 GOLDEN = Path(__file__).parent / "golden"
-CASES = [(kind, language) for kind in MailKind for language in ("en", "fr")]
+READERS = {
+    f"{kind}{suffix}.{language}": (kind, reader(language=language))
+    for language in ("en", "fr")
+    for suffix, reader, kinds in (("", a_reader, tuple(MailKind)), (".stranger", a_stranger, CASE_KINDS))
+    for kind in kinds
+}
 
 
-def _file(kind: MailKind, language: str) -> Path:
-    return GOLDEN / f"{kind}.{language}.eml"
-
-
-def _rendered(kind: MailKind, language: str) -> bytes:
+def _rendered(name: str) -> bytes:
+    kind, person = READERS[name]
     # Dates, ids and with them the boundary are the same each time: see `mails.py`.
-    message = MAILER.render(a_mail(kind), a_reader(language=language)).as_bytes()
+    message = MAILER.render(a_mail(kind), person).as_bytes()
     return message.replace(b"\r\n", b"\n")
 
 
@@ -37,20 +39,20 @@ def _read(raw: bytes) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     return [(name, str(value)) for name, value in message.items()], parts
 
 
-@pytest.mark.parametrize(("kind", "language"), CASES)
-def test_a_mail_is_what_it_was_when_somebody_looked_at_it(kind: MailKind, language: str) -> None:
-    headers, parts = _read(_rendered(kind, language))
-    golden_headers, golden_parts = _read(_file(kind, language).read_bytes())
+@pytest.mark.parametrize("name", READERS)
+def test_a_mail_is_what_it_was_when_somebody_looked_at_it(name: str) -> None:
+    headers, parts = _read(_rendered(name))
+    golden_headers, golden_parts = _read((GOLDEN / f"{name}.eml").read_bytes())
     assert headers == golden_headers
     assert parts == golden_parts
 
 
 def test_there_is_no_file_without_a_mail() -> None:
-    assert {file.name for file in GOLDEN.iterdir()} == {_file(*case).name for case in CASES}
+    assert {file.name for file in GOLDEN.iterdir()} == {f"{name}.eml" for name in READERS}
 
 
 def write() -> None:
     """Replaces every file by what is rendered now."""
     GOLDEN.mkdir(exist_ok=True)
-    for case in CASES:
-        _file(*case).write_bytes(_rendered(*case))
+    for name in READERS:
+        (GOLDEN / f"{name}.eml").write_bytes(_rendered(name))

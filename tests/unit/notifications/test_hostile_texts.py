@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.notifications.domain import MailKind
-from tests.unit.notifications.mails import FACTS, MAILER, a_mail, a_reader, html_of, received, text_of
+from tests.unit.notifications.mails import FACTS, MAILER, a_mail, a_reader, a_stranger, html_of, received, text_of
 
 MARKUP = [
     "<script>alert(1)</script>",
@@ -104,6 +104,25 @@ def test_the_subject_is_read_as_it_was_typed(payload: str) -> None:
     subject = received(a_mail(MailKind.CASE_CREATED, {"title": payload}))["Subject"]
     seen = " ".join("".join(c if c.isprintable() else " " for c in payload).split())
     assert subject == f"[1000000009] Case created: {seen}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", TYPED)
+def test_nothing_that_a_member_typed_stands_in_the_subject_of_a_mail_to_a_stranger(
+    kind: MailKind, language: str
+) -> None:
+    typed = {fact: f"https://phish.example/{fact}" for fact in TYPED[kind]}
+    for outcome in ("closed", "cancelled"):
+        message = received(a_mail(kind, typed | {"outcome": outcome}), a_stranger(language=language))
+        assert "phish" not in message["Subject"]
+        assert len(message["Subject"]) > 10
+
+
+@pytest.mark.parametrize("kind", TYPED)
+def test_no_address_that_a_member_typed_is_made_a_link(kind: MailKind) -> None:
+    typed = {fact: f"https://phish.example/{fact}" for fact in TYPED[kind]}
+    tags = _Markup(html_of(received(a_mail(kind, typed), a_stranger()))).found
+    assert "phish" not in str(tags)
 
 
 def test_ids_and_links_stay_whole_however_long_the_portals_name_is() -> None:

@@ -1,5 +1,7 @@
 """What a mail says, and to whom."""
 
+from email.header import decode_header, make_header
+from email.utils import parseaddr
 from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
 
@@ -102,7 +104,7 @@ def test_an_invitation_ends_in_a_code_that_identity_can_read() -> None:
     assert link.startswith("https://portal.example:8443/invitations/")
     code = link.rpartition("/")[2]
     assert read_link_code(TEST_SECRET, Purpose.INVITATION, code) == (CODE_FACTS["code_for"], 3)
-    assert message["Subject"] == "Eva Roy invites you to Portico for Acme SA"
+    assert message["Subject"] == "Invitation to Portico"
 
 
 def test_a_verification_mail_holds_the_six_digits_and_not_in_its_subject() -> None:
@@ -228,6 +230,18 @@ def test_letters_of_any_script_arrive() -> None:
 def test_a_domain_beyond_ascii_is_written_as_servers_read_it(domain: str, written: str) -> None:
     message = received(a_mail(MailKind.CASE_CREATED, email=f"ana@{domain}"))
     assert message["To"].addresses[0].addr_spec == f"ana@{written}"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Jorg", "Jörg Müller", "Müller, J.", 'J. "Jo" Muller', "=?utf-8?q?Jo?=", "A" * 200, "\r\n \t"]
+)
+def test_an_address_with_letters_beyond_ascii_is_written_whatever_the_name(name: str) -> None:
+    mail = a_mail(MailKind.INVITATION, email="jörg@example.com", name=name)
+    headers = MAILER.render(mail, a_reader()).as_bytes().partition(b"\r\n\r\n")[0].decode()
+    (line,) = [line for line in headers.split("\r\n") if line.startswith("To: ")]
+    assert line == "To: jörg@example.com" or line.endswith(" <jörg@example.com>")
+    read_name, read_address = parseaddr(line.removeprefix("To: "))
+    assert (str(make_header(decode_header(read_name))), read_address) == (name.strip(), "jörg@example.com")
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,35 @@
-"""Every query and index of the notifications database. The ledger's clock is the database's, on every replica."""
+"""The ledger of mails: rows are written, claimed, marked and read. Its clock is the database's, on every replica."""
 
-import functools
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import timedelta
-from typing import cast
 from uuid import UUID
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from services.notifications.domain import (
     KEPT_FOR,
+    MOST_STUMBLES,
     Mail,
-    MailKind,
     MailState,
     NotToBeSent,
-    NotToBeSentYet,
     Outcome,
     Person,
     Preferences,
     Reason,
+    Stage,
+    outcome_of_stumble,
+    storable,
+    wait_s,
 )
+from services.notifications.store.turns import note_turn, take_turns
 from shared.actor import Actor
 from shared.mongo import Database, Document
 from shared.paging import Order, Page, find_page
-from shared.schemas.base import ListQuery
+from shared.schemas.notifications import DeliveryQuery
 
 MAILS = "mails"
-USERS = "users"
-COMPANIES = "companies"
-PREFERENCES = "preferences"
-BOUNCING = "bouncing"
-
 LEASE = timedelta(seconds=30)
 
 _MAIL = TypeAdapter(Mail)
@@ -42,14 +38,20 @@ _WAITING = [MailState.QUEUED.value, MailState.CLAIMED.value]
 _DELIVERY_ORDERS = {"created_at": "created_at"}
 # A row that is due, or will be: final states have no `due_at`.
 _UNFINISHED: Document = {"due_at": {"$type": "date"}}
+# By urgency, then in fair turns between companies, then by age. A row of an older version has no turn: it goes first.
+_IN_TURN = [("priority", ASCENDING), ("turn", ASCENDING), ("created_at", ASCENDING)]
+_NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]
+
+
+class UnreadableRow(Exception):
+    """A row that this version of the code cannot read; it has been put off."""
 
 
 async def create_indexes(db: Database) -> None:
-    """What the sender claims by, one mail per person, lists, and who has an address."""
+    """What the sender claims by, one mail per person, and lists."""
     mails = db[MAILS]
-    await mails.create_index(
-        [("created_at", ASCENDING), ("due_at", ASCENDING)], name="due", partialFilterExpression=_UNFINISHED
-    )
+    # Whether a row is due stands last, so that those that are not are passed over without being read.
+    await mails.create_index([*_IN_TURN, ("due_at", ASCENDING)], name="turn", partialFilterExpression=_UNFINISHED)
     await mails.create_index(
         [("event_id", ASCENDING), ("kind", ASCENDING), ("person", ASCENDING)],
         name="one_mail_per_person",
@@ -58,10 +60,10 @@ async def create_indexes(db: Database) -> None:
     )
     await mails.create_index("user_id", name="waiting", partialFilterExpression=_UNFINISHED)
     await mails.create_index("person", name="waiting_person", partialFilterExpression=_UNFINISHED)
-    await mails.create_index([("created_at", DESCENDING), ("_id", DESCENDING)])
-    await mails.create_index([("company_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)])
-    await db[USERS].create_index([("company_id", ASCENDING), ("login_email", ASCENDING)])
-    await db[USERS].create_index([("company_id", ASCENDING), ("contact_email", ASCENDING)])
+    await mails.create_index(_NEWEST_FIRST)
+    for field in ("company_id", "email"):
+        await mails.create_index([(field, ASCENDING), *_NEWEST_FIRST])
+    await mails.create_index([("company_id", ASCENDING), ("kind", ASCENDING), *_NEWEST_FIRST])
 
 
 def _later(wait: timedelta | float) -> Document:
@@ -78,19 +80,22 @@ def load(document: Document) -> Mail:
 
 
 async def put_mails(db: Database, *mails: Mail) -> None:
-    """New rows, due at once; a row that stands there already stays as it is, whatever became of it."""
+    """New rows of one company and kind, due at once; a row that stands there already stays, whatever became of it."""
+    if not mails:
+        return
+    turns = await take_turns(db, mails[0].company_id, mails[0].priority, count=len(mails))
     try:
-        await db[MAILS].bulk_write([_new_row(mail) for mail in mails], ordered=False)
+        rows = [_new_row(mail, turn) for mail, turn in zip(mails, turns, strict=True)]
+        await db[MAILS].bulk_write(rows, ordered=False)
     except BulkWriteError as error:
         problems = error.details
         if problems["writeConcernErrors"] or any(each["code"] != _DUPLICATE for each in problems["writeErrors"]):
             raise
 
 
-def _new_row(mail: Mail) -> UpdateOne:
-    fields = cast(
-        "Document", _MAIL.dump_python(mail, exclude={"id", "expires_at", "created_at", "updated_at", "person", "lease"})
-    )
+def _new_row(mail: Mail, turn: int) -> UpdateOne:
+    excluded = {"id", "expires_at", "created_at", "updated_at", "person", "lease"}
+    fields = storable(_MAIL.dump_python(mail, exclude=excluded)) | {"priority": int(mail.priority), "turn": turn}
     expires_at: object = mail.expires_at or _later(KEPT_FOR)
     times = {"created_at": "$$NOW", "updated_at": "$$NOW", "due_at": "$$NOW", "expires_at": expires_at}
     new = {"$mergeObjects": [{"$literal": fields}, times, "$$ROOT"]}
@@ -102,8 +107,12 @@ def _new_row(mail: Mail) -> UpdateOne:
 
 
 async def claim_mail(db: Database, *, lease: UUID, in_hand: Collection[str]) -> Mail | None:
-    """The oldest due row, this sender's for a while; a row whose last sender died with it is due again."""
-    interrupted = {"$eq": ["$state", MailState.SENDING.value]}
+    """The due row whose turn it is, this sender's for a while; a row whose last sender died with it is due again.
+
+    UnreadableRow when another version wrote it, in words that this one does not know.
+    """
+    claimed, sending = ({"$eq": ["$state", state.value]} for state in (MailState.CLAIMED, MailState.SENDING))
+    interrupted = {"$or": [claimed, sending]}
     document = await db[MAILS].find_one_and_update(
         {**_UNFINISHED, "$expr": {"$lte": ["$due_at", "$$NOW"]}, "_id": {"$nin": list(in_hand)}},
         [
@@ -114,24 +123,54 @@ async def claim_mail(db: Database, *, lease: UUID, in_hand: Collection[str]) -> 
                     "due_at": _later(LEASE),
                     "updated_at": "$$NOW",
                     "is_expired": {"$lte": ["$expires_at", "$$NOW"]},
-                    "was_interrupted": interrupted,
-                    "unknown_outcomes": {"$add": ["$unknown_outcomes", {"$cond": [interrupted, 1, 0]}]},
+                    "was_claimed": interrupted,
+                    "was_interrupted": sending,
+                    "interruptions": _one_more_if(interrupted, "$interruptions"),
+                    "unknown_outcomes": _one_more_if(sending, "$unknown_outcomes"),
                 }
             }
         ],
-        sort=[("created_at", ASCENDING), ("due_at", ASCENDING)],
+        sort=_IN_TURN,
         return_document=ReturnDocument.AFTER,
     )
-    return None if document is None else load(document)
+    if document is None:
+        return None
+    await note_turn(db, document)
+    try:
+        return load(document)
+    except ValidationError as error:
+        await _put_off_unread(db, document, error)
+        raise UnreadableRow(document["_id"]) from error
+
+
+def _one_more_if(condition: Document, counter: str) -> Document:
+    return {"$add": [{"$ifNull": [counter, 0]}, {"$cond": [condition, 1, 0]}]}
+
+
+async def _put_off_unread(db: Database, document: Document, error: ValidationError) -> None:
+    """As for any other stumble; a sender of the version that wrote it may read it meanwhile."""
+    stumbles, tries = document.get("stumbles", 0) + 1, document.get("tries", 0) + 1
+    is_final = stumbles >= MOST_STUMBLES or document["is_expired"]
+    changes = {
+        "state": (MailState.FAILED if is_final else MailState.QUEUED).value,
+        "stumbles": stumbles,
+        "tries": tries,
+        "smtp_reply": outcome_of_stumble(Stage.SENDER, error).reply,
+        **({"reason": Reason.UNEXPECTED.value} if is_final else {"due_at": _later(wait_s(tries))}),
+    }
+    await _change(db, {"_id": document["_id"], "lease": document["lease"]}, changes, final=is_final)
 
 
 async def _mark(db: Database, mail: Mail, *, while_in: MailState, changes: Document, final: bool = False) -> bool:
     """Changes a row where this lease still holds: a sender that slept too long must not undo what another did."""
-    update: list[Document] = [{"$set": {**changes, "updated_at": "$$NOW"}}]
+    return await _change(db, {"_id": mail.id, "lease": mail.lease, "state": while_in.value}, changes, final=final)
+
+
+async def _change(db: Database, wanted: Document, changes: Document, *, final: bool) -> bool:
+    update: list[Document] = [{"$set": storable(changes) | {"updated_at": "$$NOW"}}]
     if final:
         update.append({"$unset": ["due_at", "lease"]})
-    result = await db[MAILS].update_one({"_id": mail.id, "lease": mail.lease, "state": while_in.value}, update)
-    return result.matched_count == 1
+    return (await db[MAILS].update_one(wanted, update)).matched_count == 1
 
 
 async def name_person(db: Database, mail: Mail, person: Person) -> bool:
@@ -180,132 +219,48 @@ async def keep_sending(db: Database, mail: Mail) -> bool:
     return await _mark(db, mail, while_in=MailState.SENDING, changes={"due_at": _later(LEASE)})
 
 
+async def mark_counted(db: Database, mail: Mail) -> bool:
+    """It has been counted among the mails to strangers."""
+    return await _mark(db, mail, while_in=MailState.CLAIMED, changes={"is_counted": True})
+
+
 async def mark_outcome(db: Database, mail: Mail, outcome: Outcome, *, wait_s: float) -> bool:
     """What became of the try; when it is to be tried again, in `wait_s` seconds."""
     changes: Document = {"state": outcome.state.value, "smtp_reply": {"$literal": outcome.reply}}
     if outcome.is_unknown:
         changes["unknown_outcomes"] = {"$add": ["$unknown_outcomes", 1]}
+    if outcome.is_stumble:
+        changes["stumbles"] = {"$add": [{"$ifNull": ["$stumbles", 0]}, 1]}
+    if outcome.reason is not None:
+        changes["reason"] = outcome.reason.value
     if outcome.state is MailState.QUEUED:
         return await _mark(db, mail, while_in=MailState.SENDING, changes=changes | {"due_at": _later(wait_s)})
-    if outcome.state is MailState.SENT:
-        changes["sent_at"] = "$$NOW"
-    return await _mark(db, mail, while_in=MailState.SENDING, changes=changes, final=True)
+    if outcome.state is not MailState.SENT:
+        return await _mark(db, mail, while_in=MailState.SENDING, changes=changes, final=True)
+    changes["sent_at"] = "$$NOW"
+    return await _mark(db, mail, while_in=MailState.SENDING, changes=changes, final=True) or (
+        # Too late for the lease, but nobody has begun anew: the server has the mail, so it must not get it again.
+        await _change(db, {"_id": mail.id, "state": {"$in": _WAITING}}, changes, final=True)
+    )
 
 
-# Whom a mail is for, and whether they want it
-
-
-async def find_person(db: Database, mail: Mail) -> Person:
-    """The user that the row names, else the company's user who has the address, else the address itself.
-
-    NotToBeSentYet while the named user's copy has not come.
-    """
-    if mail.user_id is not None:
-        user = await db[USERS].find_one({"_id": mail.user_id})
-        if user is None:
-            raise NotToBeSentYet
-    else:
-        user = await _find_user_with_address(db, mail)
-    if user is None:
-        time_zone = await _find_time_zone(db, mail.company_id)
-        return Person.of_address(mail.email, mail.company_id, time_zone=time_zone)
-    return Person.of_user(user["_id"], active=user["active"], language=user["language"], time_zone=user["time_zone"])
-
-
-async def _find_time_zone(db: Database, company_id: UUID | None) -> str | None:
-    company = await db[COMPANIES].find_one({"_id": company_id}, {"time_zone": 1})
-    return None if company is None else company.get("time_zone")
-
-
-async def _find_user_with_address(db: Database, mail: Mail) -> Document | None:
-    wanted: Document = {
-        "company_id": mail.company_id,
-        "$or": [{"login_email": mail.email}, {"contact_email": mail.email}],
+async def mark_stumble(db: Database, mail: Mail, outcome: Outcome, *, wait_s: float) -> bool:
+    """A try that failed in what nobody had foreseen, wherever it stood: it counts like one that the server has seen."""
+    sending = {"$eq": ["$state", MailState.SENDING.value]}
+    changes: Document = {
+        "state": outcome.state.value,
+        "smtp_reply": {"$literal": outcome.reply},
+        "stumbles": {"$add": [{"$ifNull": ["$stumbles", 0]}, 1]},
+        "tries": {"$add": ["$tries", {"$cond": [sending, 0, 1]}]},
+        "unknown_outcomes": _one_more_if(sending, "$unknown_outcomes"),
     }
-    if not mail.may_be_opted_out:
-        # Somebody who was removed may be invited again.
-        wanted["active"] = True
-    users: list[Document] = await db[USERS].find(wanted).to_list(100)
-    return min(users, key=lambda user: (not user["active"], user["login_email"] != mail.email), default=None)
+    final = outcome.state is not MailState.QUEUED
+    changes |= {"reason": Reason.UNEXPECTED.value} if final else {"due_at": _later(wait_s)}
+    in_work = [MailState.CLAIMED.value, MailState.SENDING.value]
+    return await _change(db, {"_id": mail.id, "lease": mail.lease, "state": {"$in": in_work}}, changes, final=final)
 
 
-async def is_suspended(db: Database, company_id: UUID | None) -> bool:
-    """Whether the copy says that the vendor has suspended the company."""
-    return await db[COMPANIES].find_one({"_id": company_id, "suspended": True}, {"_id": 1}) is not None
-
-
-async def is_bouncing(db: Database, email: str) -> bool:
-    """Whether a server has said for good that there is no such recipient."""
-    return await db[BOUNCING].find_one({"_id": email}, {"_id": 1}) is not None
-
-
-async def put_bouncing(db: Database, email: str, *, reply: str) -> None:
-    """Remembers that a server has refused this recipient for good."""
-    try:
-        await db[BOUNCING].update_one(
-            {"_id": email}, [{"$set": {"reply": {"$literal": reply}, "at": "$$NOW"}}], upsert=True
-        )
-    except DuplicateKeyError:
-        return  # another sender has just written it
-
-
-async def clear_bouncing(db: Database, email: str) -> bool:
-    """Whether the address was bouncing; what comes from now on is sent there again."""
-    return (await db[BOUNCING].delete_one({"_id": email})).deleted_count == 1
-
-
-# What people want to be told
-
-
-def _preferences_id(person: Person) -> UUID | str:
-    return person.user_id or person.key
-
-
-def _load_preferences(document: Document) -> Preferences:
-    return Preferences(document["case_emails"], document["kinds"])
-
-
-async def find_preferences(db: Database, *persons: Person) -> Preferences:
-    """Of the first person who has said anything; opted in when nobody has."""
-    wanted = [_preferences_id(person) for person in persons]
-    documents = await db[PREFERENCES].find({"_id": {"$in": wanted}}).to_list()
-    first = min(documents, key=lambda document: wanted.index(document["_id"]), default=None)
-    return Preferences() if first is None else _load_preferences(first)
-
-
-async def put_preferences(db: Database, person: Person, *, case_emails: bool, kinds: dict[str, bool]) -> Preferences:
-    """A kind that is left out stays as it is."""
-    changes: Document = {f"kinds.{kind}": wanted for kind, wanted in kinds.items()}
-    empty: Document = {} if changes else {"$setOnInsert": {"kinds": {}}}
-    return await _change_preferences(db, person, {"$set": {"case_emails": case_emails, **changes}, **empty})
-
-
-async def switch_off_kind(db: Database, person: Person, kind: MailKind) -> Preferences:
-    """No more of this kind; everything else stays as it is."""
-    changes: Document = {"$set": {f"kinds.{kind.value}": False}, "$setOnInsert": {"case_emails": True}}
-    return await _change_preferences(db, person, changes)
-
-
-async def switch_off_case_mails(db: Database, person: Person) -> Preferences:
-    """No more mails about cases; the switches below stay as they are."""
-    changes: Document = {"$set": {"case_emails": False}, "$setOnInsert": {"kinds": {}}}
-    return await _change_preferences(db, person, changes)
-
-
-async def _change_preferences(db: Database, person: Person, changes: Document) -> Preferences:
-    await db[PREFERENCES].update_one({"_id": _preferences_id(person)}, changes, upsert=True)
-    return await find_preferences(db, person)
-
-
-async def adopt_preferences(db: Database, user: Person, addresses: Collection[Person]) -> None:
-    """What was said for an address, before it was known to be this user's, is the user's until they say otherwise."""
-    said = await db[PREFERENCES].find({"_id": {"$in": [address.key for address in addresses]}}).to_list()
-    if not said:
-        return
-    joined = functools.reduce(Preferences.joined, map(_load_preferences, said))
-    first = {"case_emails": joined.case_emails, "kinds": dict(joined.kinds)}
-    with suppress(DuplicateKeyError):  # the user has just spoken
-        await db[PREFERENCES].update_one({"_id": user.user_id}, {"$setOnInsert": first}, upsert=True)
+# Rows that are taken away, and found by their link
 
 
 async def suppress_waiting(db: Database, person: Person, preferences: Preferences) -> None:
@@ -346,11 +301,13 @@ async def find_mail_of_link(db: Database, link_id: UUID) -> Mail | None:
 # The ledger, to be read
 
 
-async def find_deliveries(db: Database, actor: Actor, query: ListQuery) -> Page:
+async def find_deliveries(db: Database, actor: Actor, query: DeliveryQuery) -> Page:
     """One page of the ledger: of the actor's company, for vendor admins of all; newest first."""
+    asked = {"email": query.email, "kind": query.kind, "state": query.state}
+    wanted: Document = {} if actor.is_vendor_admin else {"company_id": actor.company_id}
     return await find_page(
         db[MAILS],
-        {} if actor.is_vendor_admin else {"company_id": actor.company_id},
+        wanted | {name: value for name, value in asked.items() if value is not None},
         order=Order.read(query.sort or "-created_at", _DELIVERY_ORDERS),
         limit=query.limit,
         cursor=query.cursor,

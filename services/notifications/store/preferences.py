@@ -1,0 +1,64 @@
+"""What people want to be told: a user under their id, an address that is no user's under its own key."""
+
+import functools
+from collections.abc import Collection
+from contextlib import suppress
+from uuid import UUID
+
+from pymongo.errors import DuplicateKeyError
+
+from services.notifications.domain import MailKind, Person, Preferences
+from shared.mongo import Database, Document
+
+PREFERENCES = "preferences"
+
+
+def _preferences_id(person: Person) -> UUID | str:
+    return person.user_id or person.key
+
+
+def _load_preferences(document: Document) -> Preferences:
+    return Preferences(document["case_emails"], document["kinds"])
+
+
+async def find_preferences(db: Database, *persons: Person) -> Preferences:
+    """Of the first person who has said anything; opted in when nobody has."""
+    wanted = [_preferences_id(person) for person in persons]
+    documents = await db[PREFERENCES].find({"_id": {"$in": wanted}}).to_list()
+    first = min(documents, key=lambda document: wanted.index(document["_id"]), default=None)
+    return Preferences() if first is None else _load_preferences(first)
+
+
+async def put_preferences(db: Database, person: Person, *, case_emails: bool, kinds: dict[str, bool]) -> Preferences:
+    """A kind that is left out stays as it is."""
+    changes: Document = {f"kinds.{kind}": wanted for kind, wanted in kinds.items()}
+    empty: Document = {} if changes else {"$setOnInsert": {"kinds": {}}}
+    return await _change_preferences(db, person, {"$set": {"case_emails": case_emails, **changes}, **empty})
+
+
+async def switch_off_kind(db: Database, person: Person, kind: MailKind) -> Preferences:
+    """No more of this kind; everything else stays as it is."""
+    changes: Document = {"$set": {f"kinds.{kind.value}": False}, "$setOnInsert": {"case_emails": True}}
+    return await _change_preferences(db, person, changes)
+
+
+async def switch_off_case_mails(db: Database, person: Person) -> Preferences:
+    """No more mails about cases; the switches below stay as they are."""
+    changes: Document = {"$set": {"case_emails": False}, "$setOnInsert": {"kinds": {}}}
+    return await _change_preferences(db, person, changes)
+
+
+async def _change_preferences(db: Database, person: Person, changes: Document) -> Preferences:
+    await db[PREFERENCES].update_one({"_id": _preferences_id(person)}, changes, upsert=True)
+    return await find_preferences(db, person)
+
+
+async def adopt_preferences(db: Database, user: Person, addresses: Collection[Person]) -> None:
+    """What was said for an address, before it was known to be this user's, is the user's until they say otherwise."""
+    said = await db[PREFERENCES].find({"_id": {"$in": [address.key for address in addresses]}}).to_list()
+    if not said:
+        return
+    joined = functools.reduce(Preferences.joined, map(_load_preferences, said))
+    first = {"case_emails": joined.case_emails, "kinds": dict(joined.kinds)}
+    with suppress(DuplicateKeyError):  # the user has just spoken
+        await db[PREFERENCES].update_one({"_id": user.user_id}, {"$setOnInsert": first}, upsert=True)

@@ -1,0 +1,43 @@
+"""Fair turns between companies: one that has many mails waiting gets a place for each far behind another's first.
+
+Each company has a line of its own for each priority. A mail gets the turn after its company's last one, but none that
+has passed already: who sends little is always next, and nobody saves turns up. Start-time fair queueing, in short.
+"""
+
+from collections.abc import Iterable
+from typing import cast
+from uuid import UUID
+
+from pymongo import ReturnDocument
+
+from services.notifications.domain import Priority
+from shared.mongo import Database, Document
+
+TURNS = "turns"
+
+
+def _reached(priority: int) -> str:
+    return f"{priority}:reached"
+
+
+async def take_turns(db: Database, company_id: UUID | None, priority: Priority, *, count: int) -> Iterable[int]:
+    """The turns of a company's next `count` mails."""
+    reached = await db[TURNS].find_one({"_id": _reached(priority)})
+    passed = 0 if reached is None else reached["turn"]
+    line = await db[TURNS].find_one_and_update(
+        {"_id": f"{priority}:{company_id}"},
+        [{"$set": {"turn": {"$add": [{"$max": ["$turn", passed]}, count]}}}],
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    # The upsert answers the document as it is afterwards: it is always there.
+    last: int = cast("Document", line)["turn"]
+    return range(last - count + 1, last + 1)
+
+
+async def note_turn(db: Database, row: Document) -> None:
+    """Whose turn it is now: a line that begins, or begins again, begins behind it."""
+    if "turn" in row:  # rows of older versions have none
+        await db[TURNS].update_one(
+            {"_id": _reached(row["priority"])}, [{"$set": {"turn": {"$max": ["$turn", row["turn"]]}}}], upsert=True
+        )
