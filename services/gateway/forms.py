@@ -159,7 +159,7 @@ _SENTENCES = {
     "string_unicode": N_("Leave out characters that cannot be read."),
     "union_tag_invalid": N_("This cannot be done here."),
     "union_tag_not_found": N_("This cannot be done here."),
-    "not_yours": N_("A file is no longer there. Remove it, then attach it again."),
+    "not_yours": N_("This file is no longer there. Remove it, then attach it again."),
 }
 
 

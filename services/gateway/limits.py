@@ -42,6 +42,11 @@ def size(count: int) -> str:
     return _("%(count)s kB") % {"count": number(max(1, round(count / _KB)))}
 
 
+def patterns() -> dict[str, str]:
+    """How the module that sends files while the form is being written names one with its size, or what is wrong."""
+    return {"kb": _("%(count)s kB"), "mb": _("%(count)s MB"), "about": _("%(file)s: %(reason)s")}
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits of one message's files, as cases tells them."""
@@ -81,10 +86,6 @@ class Limits:
     def sentences(self) -> dict[str, str]:
         """Every reason by its code, for the module that sends files while the form is being written."""
         return {code: self.sentence(code) for code in _REASONS}
-
-    def patterns(self) -> dict[str, str]:
-        """How that module writes the size of a file, and what is wrong with one."""
-        return {"kb": _("%(count)s kB"), "mb": _("%(count)s MB"), "about": _("%(file)s: %(reason)s")}
 
     def _figures(self) -> dict[str, str]:
         return {

@@ -110,25 +110,26 @@ async def _claim(db: Database, actor: Actor, ids: Sequence[str], limits: Limits,
     if len(ids) > limits.max_files:
         raise Invalid.at(_FIELD, "too_many", f"At most {limits.max_files} files can be attached at once.")
     files = await store.attachments.find_claimable(db, actor, ids, claim)
-    _refuse_unless_fit(files, len(ids), limits)
+    _refuse_unless_fit(files, ids, limits)
     if not await store.attachments.claim_files(db, actor, ids, claim):
         # Somebody was faster with one of them.
         await store.attachments.release_files(db, ids, claim)
-        raise _not_yours()
+        raise Invalid(errors=(_not_yours(_FIELD),))
     return files
 
 
-def _refuse_unless_fit(files: Sequence[Attachment], wanted: int, limits: Limits) -> None:
-    if len(files) < wanted:
-        raise _not_yours()
+def _refuse_unless_fit(files: Sequence[Attachment], ids: Sequence[str], limits: Limits) -> None:
+    found = {file.id for file in files}
+    if missing := [place for place, wanted in enumerate(ids) if wanted not in found]:
+        raise Invalid(errors=tuple(_not_yours(f"{_FIELD}.{place}") for place in missing))
     if sum(file.size for file in files) > limits.max_total_bytes:
         size = in_words(limits.max_total_bytes)
         raise Invalid.at(_FIELD, "too_large_together", f"The files may have at most {size} together.")
 
 
-def _not_yours() -> Invalid:
+def _not_yours(field: str) -> FieldError:
     # Not there, somebody else's, or in use: the three are never told apart.
-    return Invalid.at(_FIELD, "not_yours", "One of these files is not there any more, or is attached already.")
+    return FieldError(field, "not_yours", "This file is not there any more, or is attached already.")
 
 
 async def hand_out(db: Database, actor: Actor, file_id: str) -> tuple[Attachment, bytes]:

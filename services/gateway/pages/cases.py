@@ -10,10 +10,10 @@ from yarl import URL
 
 from services.gateway import words
 from services.gateway.clients import fill
-from services.gateway.forms import Form, Shape, Typed, refused, to_json
+from services.gateway.forms import Form, Shape, Typed, to_json
 from services.gateway.pages.asking import Sent, download, fetch, fresh_key, go, once, panel, send
 from services.gateway.pages.rendering import render
-from services.gateway.pages.uploads import limits_of, read_form_with_files, with_fresh_upload_key
+from services.gateway.pages.uploads import limits_of, names_of_files, read_form_with_files, refused_with_files
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import N_, _
 from shared import errors
@@ -142,6 +142,7 @@ async def _case_page(
         forms=forms,
         limits=limits,
         refused=refused_form,
+        refused_files=names_of_files(refused_form.typed) if refused_form else [],
         done=_DONE.get(request.query.get("done", "")),
     )
 
@@ -201,7 +202,7 @@ def _action(typed: Typed) -> str:
 
 
 def _refused_action(action: str, typed: Typed, sent: Sent) -> Form:
-    form = with_fresh_upload_key(refused(typed, sent.problem or {}, _ACTIONS[action].names, tag=action))
+    form = refused_with_files(typed, sent.problem or {}, _ACTIONS[action].names, tag=action)
     match sent.code:
         case errors.StaleVersion.code:
             sentence = _(

@@ -9,7 +9,7 @@ from services.gateway.echo import cut
 from services.gateway.forms import Form, Typed
 from services.gateway.pages.asking import TYPED, local_path
 from services.gateway.pages.rendering import render
-from services.gateway.pages.uploads import IDS, LOST_FILES, read_fields
+from services.gateway.pages.uploads import IDS, LOST_FILES, names_of_files, read_fields
 from services.gateway.said import said
 from services.gateway.session import SESSIONS, OldForm, Visitor, refuse_cross_site
 from services.gateway.texts import _
@@ -82,6 +82,7 @@ def _page(visitor: Visitor | None, path: str, typed: Typed, sentence: str, *, st
         fields=list(_fields(typed)),
         shown={name: text for name, text in typed.items() if text.strip() and name in labels.keys() - _CODES},
         is_cut=is_cut,
+        files=names_of_files(typed),
         lost_files=LOST_FILES in typed,
     )
 

@@ -9,11 +9,11 @@ from aiohttp import web
 from yarl import URL
 
 from services.gateway.clients import fill
-from services.gateway.forms import Form, Shape, Typed, refused, to_json
+from services.gateway.forms import Form, Shape, Typed, to_json
 from services.gateway.pages.asking import TYPED, ServiceRefusal, fetch, fresh_key, go, once, panel, send
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
-from services.gateway.pages.uploads import limits_of, read_form_with_files, with_fresh_upload_key
+from services.gateway.pages.uploads import limits_of, read_form_with_files, refused_with_files, with_fresh_upload_key
 from services.gateway.session import OldForm, Visitor, signed_in
 from services.gateway.texts import _
 from shared import errors
@@ -252,7 +252,7 @@ async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: 
     sent = await send(request, visitor, "cases", "POST", "/cases", body=case_json(typed), headers=once(typed))
     if sent.problem is None:
         return go(f"/cases/{sent.content['number']}/created")
-    form = with_fresh_upload_key(_refused(typed, sent.problem))
+    form = _refused(typed, sent.problem)
     if sent.code != errors.IdempotencyKeyReused.code:
         return await _form_page(request, visitor, start, form, status=sent.status)
     sent_before = await _probably_sent_before(request, visitor, start)
@@ -275,10 +275,10 @@ def case_json(typed: Typed) -> dict[str, Any]:
 
 
 def _refused(typed: Typed, problem: Mapping[str, Any]) -> Form:
-    form = refused(typed, problem, _SHOWN)
+    form = refused_with_files(typed, problem, _SHOWN)
     if problem.get("code") != "pin_not_valid":
         return form
-    return Form(typed, {**form.errors, "pin": _valid_pins(problem.get("current") or {})}, form.general)
+    return Form(form.typed, {**form.errors, "pin": _valid_pins(problem.get("current") or {})}, form.general)
 
 
 def _valid_pins(current: Mapping[str, Any]) -> str:

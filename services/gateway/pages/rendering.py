@@ -77,6 +77,7 @@ def _environment() -> Environment:
     environment.filters |= {"country": country_name, "file_size": limits.size}
     environment.globals |= {
         "static": static_url,
+        "file_patterns": limits.patterns,
         "brand_url": brand_url,
         "countries": countries,
         "time_zones": time_zones,

@@ -6,14 +6,15 @@ With JavaScript the files are there before the form is sent; then, and without a
 import asyncio
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import BodyPartReader, MultipartReader, hdrs, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from services.gateway.clients import SERVICES, Reply
-from services.gateway.forms import Form, Typed, read_problem
+from services.gateway.forms import Form, Typed, read_problem, refused, sentence_of
 from services.gateway.limits import Limits
 from services.gateway.pages.asking import (
     FORM_TYPE,
@@ -39,6 +40,7 @@ _MOST_PARTS = 200
 _CHUNK_BYTES = 64 * 1024
 LOST_FILES = "lost_files"
 IDS, _NAME = "attachment_ids", "attachment_name."
+_PLACE_OF_FILE = re.compile(rf"{IDS}\.(\d{{1,3}})$")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -56,13 +58,43 @@ class Posted:
         return with_fresh_upload_key(Form(self.typed, {IDS: "\n".join(self.refused)} if self.refused else {}))
 
 
+class KnownLimits:
+    """What cases told last: a setting, so it still holds while cases is away."""
+
+    latest: Limits | None = None
+
+
+KNOWN_LIMITS = web.AppKey("known_limits", KnownLimits)
+
+
 async def limits_of(request: web.Request, visitor: Visitor) -> Limits | None:
-    """What may be attached; None while that cannot be told, and files cannot be sent either."""
+    """What may be attached; None while that was never told, and files cannot be sent either."""
+    known = request.app[KNOWN_LIMITS]
     try:
         told = await panel(fetch(request, visitor, "cases", "/attachment-limits"))
     except ServiceRefusal:
         return None
-    return Limits.of(told) if told else None
+    if told:
+        known.latest = Limits.of(told)
+    return known.latest
+
+
+def refused_with_files(typed: Typed, problem: Mapping[str, Any], shown: Iterable[str], *, tag: str = "") -> Form:
+    """The form as `refused` gives it; each file that can no longer be attached is named, and all else stays."""
+    form = with_fresh_upload_key(refused(typed, problem, shown, tag=tag))
+    ids = typed.get(IDS, "").split()
+    named: list[str] = []
+    for error in problem.get("errors", ()):
+        place = _PLACE_OF_FILE.search(str(error["field"]))
+        if place is not None and int(place[1]) < len(ids):
+            name = typed.get(_NAME + ids[int(place[1])]) or _("File")
+            named.append(_("%(file)s: %(reason)s") % {"file": name, "reason": sentence_of(error)})
+    return replace(form, errors={**form.errors, IDS: "\n".join(named)}) if named else form
+
+
+def names_of_files(typed: Typed) -> list[str]:
+    """What the files that a form cites are called."""
+    return [typed.get(_NAME + file) or _("File") for file in typed.get(IDS, "").split()]
 
 
 def with_fresh_upload_key(form: Form) -> Form:

@@ -1,35 +1,33 @@
-// What was typed into the case form stays in this browser until the case is created: over a reload, a crash, and a
-// session that ended. Kept per user and per start of the form; never passwords, and nothing that belongs to a session.
+// What was typed into a form stays in this browser until it has arrived: over a reload, a crash, and a session that
+// ended. Kept per user (of one company) and per form: a case by its start, what is done with a case by number and action.
+// Never passwords, and nothing that belongs to a session or to the state of the case.
 
 const PREFIX = "portico.draft.";
-const SENT = "portico.sent";
+const SENT = "portico.sent"; // the draft that this tab sent last
 const KEPT_MS = 30 * 24 * 3600 * 1000;
 const FILES_KEPT_MS = 23 * 3600 * 1000; // files that no case cites go after a day
 const PAUSE_MS = 250;
-const LEFT_OUT = new Set(["csrf_token", "upload_key", "attachment_ids", "serial", "said", "product_number"]);
+const LEFT_OUT = new Set([
+  "csrf_token", "upload_key", "attachment_ids", "serial", "said", "product_number", "action", "version",
+]);
 
 const user = document.body.dataset.user;
-const form = document.querySelector("form[data-draft]");
 
 forgetOld();
-if (form && user) keep(form, `${PREFIX}${user}.${form.dataset.draft}`);
-// The confirmation: the draft that this tab sent has become a case.
-if (document.querySelector("[data-created]")) {
-  const sent = sessionStorage.getItem(SENT);
-  if (sent) localStorage.removeItem(sent);
-  sessionStorage.removeItem(SENT);
+if (document.querySelector("[data-arrived]")) forgetSent();
+document.querySelector("[data-discards]")?.addEventListener("click", forgetSent);
+if (user) {
+  for (const form of document.querySelectorAll("form[data-draft]")) keep(form, `${PREFIX}${user}.${form.dataset.draft}`);
 }
 
 function keep(form, key) {
-  const notice = document.querySelector("[data-draft-notice]");
-  const state = document.querySelector("[data-draft-state]");
+  const notice = form.querySelector("[data-draft-notice]") ?? document.querySelector("main > [data-draft-notice]");
+  const state = form.querySelector("[data-draft-state]");
   const atFirst = read(form);
   let timer = 0;
 
   sessionStorage.removeItem(SENT);
-  // A form that came back with errors is newer than any draft of it.
-  if (form.hasAttribute("data-refused")) save();
-  else restore();
+  restore();
 
   for (const kind of ["input", "change"]) {
     form.addEventListener(kind, () => {
@@ -48,7 +46,8 @@ function keep(form, key) {
   form.addEventListener("submit", (event) => {
     if (event.defaultPrevented) return;
     clearTimeout(timer);
-    save();
+    timer = 0;
+    store({ sent: true });
     sessionStorage.setItem(SENT, key);
   });
   notice?.querySelector("button").addEventListener("click", () => {
@@ -58,7 +57,7 @@ function keep(form, key) {
     write(form, { ...atFirst, files: [] });
     notice.hidden = true;
     if (state) state.hidden = true;
-    form.elements.title.focus();
+    form.querySelector("input:not([type=hidden]), select, textarea").focus();
   });
 
   function flush() {
@@ -69,22 +68,35 @@ function keep(form, key) {
 
   function save() {
     timer = 0;
+    store({});
+  }
+
+  // `sent` says that nothing was typed since it was sent.
+  function store(how) {
     const now = read(form);
     try {
       if (sameText(now, atFirst) && !localStorage.getItem(key) && !form.hasAttribute("data-refused")) return;
-      localStorage.setItem(key, JSON.stringify({ at: Date.now(), ...now }));
+      localStorage.setItem(key, JSON.stringify({ at: Date.now(), ...how, ...now }));
       if (state) state.hidden = false;
     } catch { /* a full or forbidden store keeps nothing; the form works all the same */ }
   }
 
+  // What was typed last counts. A form that came back with errors is what was sent; but a reload sends it once more, and
+  // shows it as it was, whatever was typed into it since.
   function restore() {
     const draft = load(key);
+    if (form.hasAttribute("data-refused") && (!draft || draft.sent)) {
+      store({ sent: true });
+      return;
+    }
     if (!draft) return;
     if (Date.now() - draft.at > FILES_KEPT_MS) draft.files = [];
     write(form, draft);
     if (sameText(draft, atFirst)) return;
-    notice.hidden = false;
-    notice.querySelector("[role=status]").textContent = notice.dataset.text;
+    if (notice) {
+      notice.hidden = false;
+      notice.querySelector("[role=status]").textContent = notice.dataset.text;
+    }
     if (state) state.hidden = false;
   }
 }
@@ -135,6 +147,13 @@ function load(key) {
   } catch {
     return null;
   }
+}
+
+// It has arrived, or is not wanted any more. What was typed after it was sent is not part of that.
+function forgetSent() {
+  const key = sessionStorage.getItem(SENT);
+  if (key && load(key)?.sent) localStorage.removeItem(key);
+  sessionStorage.removeItem(SENT);
 }
 
 function forgetOld() {

@@ -6,8 +6,8 @@ const ENDPOINT = "/api/v1/attachments";
 for (const field of document.querySelectorAll("[data-files]")) enhance(field);
 
 function enhance(field) {
-  const limits = JSON.parse(field.dataset.limits);
-  const reasons = JSON.parse(field.dataset.reasons);
+  const limits = JSON.parse(field.dataset.limits ?? "null");
+  const reasons = JSON.parse(field.dataset.reasons ?? "null");
   const words = JSON.parse(field.dataset.words);
   const patterns = JSON.parse(field.dataset.patterns);
   const input = field.querySelector("input[type=file]");
@@ -32,6 +32,9 @@ function enhance(field) {
     list.replaceChildren(...event.detail.map(({ id, name }) => attached(id, name)));
     list.hidden = list.children.length === 0;
   });
+
+  // While nothing can be added, what is attached can still be removed.
+  if (!input) return;
 
   input.addEventListener("change", () => {
     const chosen = [...input.files];
@@ -186,7 +189,7 @@ function enhance(field) {
       row.remove();
       say(name, words.removed);
       settled();
-      input.focus();
+      (input ?? field).focus();
     });
     row.append(text, button);
     return row;

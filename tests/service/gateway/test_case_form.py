@@ -230,6 +230,7 @@ async def test_a_company_without_pins_and_a_service_without_files_leave_both_out
     assert answer.status == 200
     assert 'name="pin"' not in text
     assert 'type="file"' not in text
+    assert "No files can be added just now." in text
 
 
 async def test_the_pin_of_the_profile_is_chosen_already(portal: House) -> None:
@@ -273,3 +274,47 @@ async def test_the_form_speaks_french(house: House, portal: House) -> None:
     assert status == 422
     assert "Le fichier est vide" in text
     assert "Soumettre le dossier" in text
+
+
+ATTACHED = {"attachment_ids": "file-7", "attachment_name.file-7": "jam.png"}
+
+
+@pytest.mark.parametrize("limits_known", [True, False])
+async def test_files_that_are_attached_stay_in_the_form_while_cases_is_away(
+    portal: House, *, limits_known: bool
+) -> None:
+    if limits_known:
+        await portal.portal.get("/cases/new?serial=CNB7K2041X", headers=portal.signed_in())
+    for name in ("GET /attachment-limits", "GET /cases", "POST /cases", "POST /attachments"):
+        portal["cases"].answers(name, hangs_up)
+    status, text, _ = await post(portal, a_form(**ATTACHED))
+    assert status == 503
+    assert re.search(r'name="attachment_ids" value="file-7" checked> jam\.png', text)
+    assert '<input type="hidden" name="attachment_name.file-7" value="jam.png">' in text
+    # What may be attached is a setting: what cases told before still holds.
+    assert ('type="file"' in text) is limits_known
+    assert ("No files can be added just now." in text) is not limits_known
+
+
+async def test_a_file_that_cannot_go_out_without_limits_is_named_in_the_form(portal: House) -> None:
+    for name in ("GET /attachment-limits", "POST /attachments"):
+        portal["cases"].answers(name, hangs_up)
+    status, text, _ = await post(portal, a_form(("b.png", PNG), **ATTACHED))
+    assert status == 422
+    assert '<p class="error">b.png: Files cannot be sent at the moment.' in text
+    assert 'value="file-7" checked> jam.png' in text
+
+
+async def test_a_file_that_is_no_longer_there_is_named_and_all_else_stays(portal: House) -> None:
+    portal["cases"].answers("POST /cases", refuses(422, "not_yours", "attachment_ids.1"))
+    form = aiohttp.FormData(default_to_multipart=True)
+    for name, text in {**TYPED, "attachment_name.file-1": "still.png", "attachment_name.file-2": "gone.png"}.items():
+        form.add_field(name, text)
+    for file in ("file-1", "file-2"):
+        form.add_field("attachment_ids", file)
+    status, text, _ = await post(portal, form)
+    assert status == 422
+    assert '<p class="error">gone.png: This file is no longer there. Remove it, then attach it again.</p>' in text
+    assert "still.png: " not in text
+    assert 'value="file-1" checked> still.png' in text
+    assert 'value="Paper jam in tray 3"' in text

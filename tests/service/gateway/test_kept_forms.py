@@ -60,6 +60,7 @@ async def test_a_comment_stays_while_cases_is_away_and_goes_with_its_key_when_it
     assert "It jams on every second page &lt;b&gt;" in page
     kept = forms_of(page)["/cases/1000000009"]
     assert kept == COMMENT
+    assert "<dt>Files</dt><dd>jam.png</dd>" in page
     house["cases"].answers(COMMENTED, says({"number": "1000000009"}))
     status, _ = await post(house, "/cases/1000000009", kept, token=TOKEN)
     assert status == 303

@@ -53,7 +53,7 @@ _LEFT_IN_ENGLISH = {
         "At most {} can be sent at once.",
         "At most {} files can be attached at once.",
         "Give {} {} {}.",
-        "One of these files is not there any more, or is attached already.",
+        "This file is not there any more, or is attached already.",
         "Sort by one of: {}.",
         "The files may have at most {} together.",
         "There is nothing here.",
