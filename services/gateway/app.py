@@ -17,6 +17,7 @@ from services.gateway.pages import add_pages
 from services.gateway.routes import ROUTES
 from services.gateway.session import SESSIONS, Sessions, ask_again_after_changes
 from services.gateway.settings import GatewaySettings
+from services.gateway.shares import SHARES, Shares, share_fairly
 from shared import logging
 from shared.connections import Bounds
 from shared.serving import STOP_WITHIN_S, Runner
@@ -32,7 +33,8 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     app[SESSIONS] = Sessions(base_url=settings.base_url)
     app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)
     add_edge(app, settings.trusted_proxies)
-    app.middlewares.append(ask_again_after_changes)
+    app[SHARES] = Shares(settings)
+    app.middlewares.extend((share_fairly, ask_again_after_changes))
     add_routes(app, ROUTES)
     _add_description(app)
     add_pages(app)

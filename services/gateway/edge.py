@@ -28,7 +28,7 @@ def is_api(request: web.Request) -> bool:
     return request.path == "/api" or request.path.startswith("/api/")
 
 
-def _is_for_anybody(request: web.Request) -> bool:
+def is_for_anybody(request: web.Request) -> bool:
     """Stylesheets, modules and icons: the same for everybody, so caches may keep them."""
     return request.path.startswith("/static/") or request.path == "/favicon.ico"
 
@@ -47,7 +47,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("X-Frame-Options", "DENY")
-    if not _is_for_anybody(request):
+    if not is_for_anybody(request):
         response.headers.setdefault("Cache-Control", "no-store")
     if is_api(request):
         response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

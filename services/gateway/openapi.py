@@ -21,7 +21,8 @@ _VARIABLE = re.compile(r"{(\w+)}")
 _ABOUT = """The JSON API of the portal. Times are RFC 3339 in UTC; ids are opaque; a case is addressed by its number.
 
 Sign in with POST /session; the session is a cookie. A request that changes something needs the header
-X-CSRF-Token with the value from GET /session. Refusals are application/problem+json."""
+X-CSRF-Token with the value from GET /session. Refusals are application/problem+json; a 429 says in Retry-After when
+to come back."""
 _IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -192,7 +193,9 @@ def _refusals(route: Route) -> Iterator[int]:
         yield from (400, 413, 415)
     if has_body or route.query is not None:
         yield 422
-    yield 503
+    yield from (429, 503)
+    if route.files is not None:
+        yield 507
 
 
 def _content(description: str, media_type: str, schema: Json | None) -> Json:

@@ -78,6 +78,7 @@ SAID = (
     N_("Some fields are missing or wrong."),
     N_("Something that the request names is not known."),
     N_("Too many tries. Please wait."),
+    N_("Too many requests came at once. Please wait a moment, then try again."),
     N_("A part of Portico is not reachable. Please try again in a moment."),
     N_("Too much is being sent at this moment. Please try again shortly."),
     N_("Something went wrong on our side. It has been logged under this request id."),

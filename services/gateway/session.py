@@ -87,6 +87,11 @@ class Sessions:
         token = request.cookies.get(self.cookie, "")
         return token if _TOKEN.fullmatch(token) else ""
 
+    def known(self, token: str) -> Visitor | None:
+        """Whom identity has vouched for under this token before, however long ago."""
+        known = self._known.get(token)
+        return None if known is None else known.visitor
+
     async def visitor(self, services: Services, token: str, *, anew: bool = False) -> Visitor | None:
         """Who the token stands for; None for nobody. `anew` asks identity whatever is remembered.
 
@@ -179,6 +184,11 @@ async def visitor_of(request: web.Request) -> Visitor | None:
         current = origin.get()
         origin.set(Origin(current.request_id, str(visitor.user.id), current.address))
     return visitor
+
+
+def know_visitor(request: web.Request, visitor: Visitor | None) -> None:
+    """From now on nobody is asked for this request."""
+    request[_ASKED] = visitor
 
 
 async def _ask(request: web.Request, token: str) -> Visitor | errors.Unavailable | None:

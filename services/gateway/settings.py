@@ -36,6 +36,11 @@ class GatewaySettings(Settings):
     upload_max_bytes: int = Field(UPLOAD_MAX_BYTES, alias="GATEWAY_UPLOAD_MAX_BYTES", ge=1)
     max_connections: int = Field(2000, alias="PORTICO_MAX_CONNECTIONS", ge=10)
     max_connections_per_address: int = Field(200, alias="PORTICO_MAX_CONNECTIONS_PER_ADDRESS", ge=10)
+    # Fair shares of each replica; 0 takes a bound away. A page with what belongs to it is about five requests.
+    user_requests_per_s: float = Field(30, alias="GATEWAY_USER_REQUESTS_PER_S", ge=0, allow_inf_nan=False)
+    company_requests_per_s: float = Field(150, alias="GATEWAY_COMPANY_REQUESTS_PER_S", ge=0, allow_inf_nan=False)
+    network_requests_per_s: float = Field(50, alias="GATEWAY_NETWORK_REQUESTS_PER_S", ge=0, allow_inf_nan=False)
+    user_requests_at_once: int = Field(6, alias="GATEWAY_USER_REQUESTS_AT_ONCE", ge=0)
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = Field(
         (), alias="PORTICO_TRUSTED_PROXIES"
     )

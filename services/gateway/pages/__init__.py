@@ -16,13 +16,14 @@ from services.gateway.pages.start import pages as start
 from services.gateway.pages.static import add_static
 from services.gateway.pages.unsubscribe import pages as unsubscribe
 from services.gateway.pages.uploads import KNOWN_LIMITS, KnownLimits
+from services.gateway.shares import refuse_without_turn
 
 
 def add_pages(app: web.Application) -> None:
     """Registers every page, its stylesheet, and pages in place of problem+json for what goes wrong outside `/api`."""
     # The last middleware is the innermost: it sees a refusal before the one that answers it as JSON.
-    app.middlewares.extend((in_the_readers_language, error_pages))
     app[KNOWN_LIMITS] = KnownLimits()
+    app.middlewares.extend((in_the_readers_language, error_pages, refuse_without_turn))
     add_static(app)
     for part in (start, language, account, profile, company, new_case, cases, unsubscribe, help_page, components):
         app.add_routes(part)

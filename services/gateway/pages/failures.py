@@ -43,7 +43,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return await handler(request)
     except errors.NotSignedIn as refusal:
         return await _ask_to_sign_in(request, refusal)
-    except (OldForm, errors.Unavailable) as refusal:
+    except (OldForm, errors.Unavailable, errors.TooManyRequests) as refusal:
         return await _keep(request, refusal)
     except web.HTTPException as error:
         if error.status < 400:  # noqa: PLR2004

@@ -17,6 +17,7 @@ from services.gateway.app import create_app
 from services.gateway.clients import Deadlines, Service, Services
 from services.gateway.settings import GatewaySettings
 from tests.builders import TEST_SECRET
+from tests.unbounded import UNBOUNDED
 
 NAMES: tuple[Service, ...] = ("identity", "cases", "contracts", "notifications")
 TOKEN = "a-session-token-of-a-visitor-0123456789"
@@ -176,13 +177,13 @@ class House:
 
 
 @asynccontextmanager
-async def a_house(deadlines: Deadlines = PATIENT) -> AsyncIterator[House]:
+async def a_house(deadlines: Deadlines = PATIENT, **environment: str) -> AsyncIterator[House]:
     """Four services that answer as told, identity knowing one session, and a gateway before them."""
     services = {name: StandIn() for name in NAMES}
     for stand_in in services.values():
         await stand_in.start()
     services["identity"].answers("POST /session/resolve", says(a_session()))
-    portal = await a_portal({name: stand_in.url for name, stand_in in services.items()}, deadlines)
+    portal = await a_portal({name: stand_in.url for name, stand_in in services.items()}, deadlines, **environment)
     try:
         yield House(services, portal)
     finally:
@@ -200,7 +201,7 @@ def unused_url() -> str:
 
 async def a_portal(urls: dict[Service, str], deadlines: Deadlines = PATIENT, **environment: str) -> Client:
     """A gateway before services at these addresses; started, to be closed by the caller."""
-    settings = GatewaySettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET, **environment})
+    settings = GatewaySettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET, **UNBOUNDED, **environment})
     client = TestClient(TestServer(create_app(settings, Services(urls, deadlines))))
     await client.start_server()
     return client

@@ -1,0 +1,198 @@
+"""Fair shares of this replica: how fast requests of one user, company or network go on, and how many at once.
+
+Each replica counts what passes through it, in memory. Whoever is a little too fast waits; far too many are refused.
+"""
+
+import asyncio
+import math
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import Counter
+
+from services.gateway.edge import is_api, is_for_anybody
+from services.gateway.session import SESSIONS, know_visitor
+from services.gateway.settings import GatewaySettings
+from services.gateway.visitor import Visitor
+from shared.actor import VENDOR_ROLES
+from shared.addresses import network_of
+from shared.errors import TooManyRequests
+from shared.logging import origin
+from shared.web import Handler
+
+# Who was quiet for so long may send as much as that at once.
+BURST_S = 4.0
+# Nobody notices more: whoever would wait longer is told so.
+LONGEST_WAIT_S = 2.0
+LONGEST_IN_LINE_S = 5.0
+MOST_IN_LINE = 50
+_TRY_AGAIN_S = 2
+_MOST_KNOWN = 10_000
+
+_refused = Counter("portico_requests_refused_total", "Requests refused because too many came", ["share"])
+
+
+class TooManyAtOnce(TooManyRequests):
+    """More requests of a user, company or network than this replica takes."""
+
+    title = "Too many requests came at once. Please wait a moment, then try again."
+
+
+class Pace:
+    """So many requests a second for each key, and those of four seconds at once after a quiet time; 0 for no bound.
+
+    Bounded in memory: of too many keys those are forgotten that have been quiet longest.
+    """
+
+    def __init__(
+        self, share: str, per_s: float, *, size: int = _MOST_KNOWN, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`share` is whose it is, for the metric."""
+        self._share = share
+        self._per_s = per_s
+        self._size = size
+        self._clock = clock
+        # When the requests so far would all have come, had they come one after the other at this pace.
+        self._due: OrderedDict[str, float] = OrderedDict()
+
+    def wait_s(self, key: str) -> float:
+        """How long this request has to wait for its turn; TooManyAtOnce where that would be too long."""
+        if not self._per_s:
+            return 0.0
+        now = self._clock()
+        due = max(self._due.get(key, now), now)
+        wait_s = due - now - BURST_S
+        if wait_s > LONGEST_WAIT_S:
+            _refused.labels(self._share).inc()
+            raise TooManyAtOnce(retry_after_s=math.ceil(wait_s))
+        self._due[key] = due + 1 / self._per_s
+        self._due.move_to_end(key)
+        if len(self._due) > self._size:
+            self._due.popitem(last=False)
+        return max(0.0, wait_s)
+
+
+@dataclass(slots=True)
+class _Line:
+    places: asyncio.Semaphore
+    here: int = 0  # with a place, or waiting for one
+
+
+class Places:
+    """So many requests at once for each key; a few more wait in line, the others are refused. 0 for no bound."""
+
+    def __init__(self, most: int) -> None:
+        """One per process."""
+        self._most = most
+        self._lines: dict[str, _Line] = {}
+
+    @asynccontextmanager
+    async def one(self, key: str) -> AsyncIterator[None]:
+        """A place, for as long as the context lasts; TooManyAtOnce where none gets free in time."""
+        if not self._most:
+            yield
+            return
+        line = self._lines.setdefault(key, _Line(asyncio.Semaphore(self._most)))
+        if line.here >= self._most + MOST_IN_LINE:
+            raise _nothing_free()
+        line.here += 1
+        try:
+            await _wait_in(line)
+            try:
+                yield
+            finally:
+                line.places.release()
+        finally:
+            line.here -= 1
+            if not line.here:
+                del self._lines[key]
+
+
+async def _wait_in(line: _Line) -> None:
+    try:
+        async with asyncio.timeout(LONGEST_IN_LINE_S):
+            await line.places.acquire()
+    except TimeoutError:
+        raise _nothing_free() from None
+
+
+def _nothing_free() -> TooManyAtOnce:
+    _refused.labels("at_once").inc()
+    return TooManyAtOnce(retry_after_s=_TRY_AGAIN_S)
+
+
+class Shares:
+    """What the settings say of all this; one per process."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        """Nobody has been seen yet."""
+        self._users = Pace("user", settings.user_requests_per_s)
+        self._companies = Pace("company", settings.company_requests_per_s)
+        self._networks = Pace("network", settings.network_requests_per_s)
+        self._places = Places(settings.user_requests_at_once)
+
+    @asynccontextmanager
+    async def of_user(self, visitor: Visitor) -> AsyncIterator[None]:
+        """The turn of somebody who is signed in; of the vendor's people each counts for themselves only."""
+        user = visitor.user
+        wait_s = self._users.wait_s(str(user.id))
+        if user.role not in VENDOR_ROLES:
+            wait_s = max(wait_s, self._companies.wait_s(str(user.company_id)))
+        await _wait(wait_s)
+        async with self._places.one(str(user.id)):
+            yield
+
+    @asynccontextmanager
+    async def of_stranger(self, network: str, token: str) -> AsyncIterator[None]:
+        """The turn of somebody who is not known here, or not yet: then they may have a token."""
+        # Whom a proxy does not name counts as nobody: all of them together are no client.
+        await _wait(self._networks.wait_s(network) if network else 0.0)
+        if not token:
+            yield
+            return
+        async with self._places.one(f"session {token}"):
+            yield
+
+
+async def _wait(seconds: float) -> None:
+    if seconds:
+        await asyncio.sleep(seconds)
+
+
+SHARES = web.AppKey("shares", Shares)
+_REFUSED: web.RequestKey[TooManyAtOnce] = web.RequestKey("refused", TooManyAtOnce)
+
+
+@web.middleware
+async def share_fairly(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """No service is asked before the request has its turn; where it gets none, a page says so further inside."""
+    if is_for_anybody(request):
+        return await handler(request)
+    sessions, shares = request.app[SESSIONS], request.app[SHARES]
+    token = sessions.token_of(request)
+    visitor = sessions.known(token)
+    network = network_of(origin.get().address)
+    async with AsyncExitStack() as turn:
+        try:
+            await turn.enter_async_context(
+                shares.of_user(visitor) if visitor is not None else shares.of_stranger(network, token)
+            )
+        except TooManyAtOnce as refusal:
+            if is_api(request):
+                raise
+            request[_REFUSED] = refusal
+            # The page that says so is written for whom we know already: no service is asked.
+            know_visitor(request, visitor)
+        return await handler(request)
+
+
+@web.middleware
+async def refuse_without_turn(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Where a refusal becomes a page, and what was typed is kept."""
+    if _REFUSED in request:
+        raise request[_REFUSED]
+    return await handler(request)

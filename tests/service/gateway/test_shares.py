@@ -1,0 +1,172 @@
+"""One user's many requests wait for each other, not others for them; far too many are refused, and lose nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import orjson
+from aiohttp import ClientResponse, web
+
+from services.gateway.session import SESSIONS
+from tests.service.gateway.stand_ins import CSRF, PATIENT, TOKEN, House, Json, a_house, a_session, says
+
+LUC = "the-session-token-of-somebody-else-0123456789"
+PATH = "/api/v1/cases"
+# Whoever has been here before has had theirs.
+ONE_NOW_AND_THEN = "0.01"
+
+
+class CountedCases:
+    """A cases service that keeps its callers until it is told to go on, and counts them."""
+
+    def __init__(self) -> None:
+        self.inside = self.most_inside = 0
+        self.may_go = asyncio.Event()
+        self.came = asyncio.Condition()
+
+    async def __call__(self, _request: web.Request) -> web.Response:
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+        async with self.came:
+            self.came.notify_all()
+        try:
+            await self.may_go.wait()
+        finally:
+            self.inside -= 1
+        return web.json_response({"items": []})
+
+    async def until_inside(self, count: int) -> None:
+        async with self.came:
+            await self.came.wait_for(lambda: self.inside >= count)
+
+
+@asynccontextmanager
+async def a_house_of_two(**environment: str) -> AsyncIterator[House]:
+    """Ana and Luc are signed in, in companies of their own, and have been here before."""
+    async with a_house(PATIENT, **environment) as house:
+        ana, luc = a_session(), a_session()
+        luc["user"]["id"] = str(uuid4())
+
+        async def resolve(request: web.Request) -> web.Response:
+            token = orjson.loads(await request.read())["token"]
+            return web.json_response({TOKEN: ana, LUC: luc}[token])
+
+        house["identity"].answers("POST /session/resolve", resolve)
+        house["cases"].answers("GET /cases", says({"items": []}))
+        # By the first time each gets known, by the second it is counted whose requests they are.
+        for headers in (house.signed_in(), of_luc()) * 2:
+            assert (await house.portal.get(PATH, headers=headers)).status == 200
+        yield house
+
+
+def of_luc() -> dict[str, str]:
+    return {"Cookie": f"portico={LUC}", "X-CSRF-Token": CSRF}
+
+
+async def refused(answer: ClientResponse) -> Json:
+    assert answer.status == 429
+    assert int(answer.headers["Retry-After"]) >= 1
+    body: Json = await answer.json()
+    assert body["code"] == "too_many_requests"
+    return body
+
+
+async def test_one_users_requests_wait_in_line_and_nobody_else_does() -> None:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="3") as house:
+        cases = CountedCases()
+        house["cases"].answers("GET /cases", cases)
+        sent = [asyncio.create_task(house.portal.get(PATH, headers=house.signed_in())) for _ in range(20)]
+        await cases.until_inside(3)
+        luc = asyncio.create_task(house.portal.get(PATH, headers=of_luc()))
+        await cases.until_inside(4)
+        assert cases.inside == 4
+        cases.may_go.set()
+        answers = await asyncio.gather(*sent, luc)
+        assert {answer.status for answer in answers} == {200}
+        assert cases.most_inside == 4
+
+
+async def test_a_session_that_this_replica_does_not_know_yet_has_as_many_places_as_any() -> None:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="3") as house:
+        cases = CountedCases()
+        house["cases"].answers("GET /cases", cases)
+        app = house.portal.app
+        assert app is not None
+        app[SESSIONS].forget(TOKEN)
+        sent = [asyncio.create_task(house.portal.get(PATH, headers=house.signed_in())) for _ in range(20)]
+        await cases.until_inside(3)
+        cases.may_go.set()
+        assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
+        assert cases.most_inside == 3
+
+
+async def test_beyond_the_line_requests_are_refused_and_the_others_answered() -> None:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as house:
+        cases = CountedCases()
+        house["cases"].answers("GET /cases", cases)
+        sent = [asyncio.create_task(house.portal.get(PATH, headers=house.signed_in())) for _ in range(60)]
+        await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
+        cases.may_go.set()
+        answers = await asyncio.gather(*sent)
+        statuses = [answer.status for answer in answers]
+        assert (statuses.count(200), statuses.count(429)) == (51, 9)
+        await refused(next(answer for answer in answers if answer.status == 429))
+
+
+async def test_who_is_far_too_fast_is_refused_and_others_are_not() -> None:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S="1") as house:
+        answers = [await house.portal.get(PATH, headers=house.signed_in()) for _ in range(4)]
+        assert {answer.status for answer in answers} == {200}
+        at_once = await asyncio.gather(*(house.portal.get(PATH, headers=house.signed_in()) for _ in range(10)))
+        assert 429 in {answer.status for answer in at_once}
+        told = await refused(next(answer for answer in at_once if answer.status == 429))
+        assert told["detail"] == "Too many requests came at once. Please wait a moment, then try again."
+        assert (await house.portal.get(PATH, headers=of_luc())).status == 200
+
+
+async def test_a_company_has_a_pace_as_a_whole() -> None:
+    async with a_house_of_two(GATEWAY_COMPANY_REQUESTS_PER_S="1") as house:
+        at_once = await asyncio.gather(*(house.portal.get(PATH, headers=house.signed_in()) for _ in range(12)))
+        assert 429 in {answer.status for answer in at_once}
+        assert (await house.portal.get(PATH, headers=of_luc())).status == 200
+
+
+async def test_who_is_not_signed_in_shares_with_their_network_and_with_nobody_who_is() -> None:
+    async with a_house_of_two(GATEWAY_NETWORK_REQUESTS_PER_S="1") as house:
+        at_once = await asyncio.gather(*(house.portal.get("/help") for _ in range(12)))
+        assert {answer.status for answer in at_once} == {200, 429}
+        assert (await house.portal.get(PATH, headers=house.signed_in())).status == 200
+        assert (await house.portal.get("/favicon.ico")).status == 200  # what stylesheets and icons are is for anybody
+
+
+async def test_a_page_says_it_in_words_and_when_to_come_back_and_asks_no_service() -> None:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S=ONE_NOW_AND_THEN) as house:
+        for service in house.services.values():
+            service.seen.clear()
+        page = await house.portal.get("/cases", headers=house.signed_in())
+        assert (page.status, page.content_type) == (429, "text/html")
+        assert int(page.headers["Retry-After"]) >= 1
+        text = await page.text()
+        assert "Please wait a moment" in text
+        assert "Ana Duarte" in text
+        assert [seen for service in house.services.values() for seen in service.seen] == []
+
+
+async def test_a_form_that_is_refused_loses_nothing_that_was_typed() -> None:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S=ONE_NOW_AND_THEN) as house:
+        typed = {"csrf_token": CSRF, "title": "Jams in tray 3", "description": "Since this morning."}
+        page = await house.portal.post("/cases/new", data=typed, headers=house.signed_in())
+        assert page.status == 429
+        assert int(page.headers["Retry-After"]) >= 1
+        text = await page.text()
+        assert "Jams in tray 3" in text
+        assert "Since this morning." in text
+        assert f'value="{CSRF}"' in text
+
+
+async def test_zero_takes_the_bounds_away() -> None:
+    names = ("USER_REQUESTS_PER_S", "COMPANY_REQUESTS_PER_S", "NETWORK_REQUESTS_PER_S", "USER_REQUESTS_AT_ONCE")
+    async with a_house_of_two(**{f"GATEWAY_{name}": "0" for name in names}) as house:
+        answers = await asyncio.gather(*(house.portal.get(PATH, headers=house.signed_in()) for _ in range(100)))
+        assert {answer.status for answer in answers} == {200}

@@ -1,0 +1,120 @@
+"""How fast, and how many at once: the arithmetic of fair shares."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from services.gateway import shares
+from services.gateway.settings import GatewaySettings
+from services.gateway.shares import Pace, Places, TooManyAtOnce
+from tests.builders import TEST_SECRET
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def refusal_of(pace: Pace, key: str) -> TooManyAtOnce | None:
+    try:
+        pace.wait_s(key)
+    except TooManyAtOnce as refusal:
+        return refusal
+    return None
+
+
+def test_who_was_quiet_sends_many_at_once_then_waits_a_little_then_is_refused() -> None:
+    pace = Pace("user", 10, clock=Clock())
+    waits = [pace.wait_s("ana") for _ in range(61)]
+    assert waits[:41] == [0.0] * 41  # four seconds of ten, and the one that is due
+    assert waits[41:] == pytest.approx([n / 10 for n in range(1, 21)])
+    assert refusal_of(pace, "ana") is not None
+    assert pace.wait_s("luc") == 0.0
+
+
+def test_one_after_the_other_at_the_pace_nobody_is_ever_refused() -> None:
+    clock = Clock()
+    pace = Pace("user", 10, clock=clock)
+    for _ in range(1000):
+        clock.now += pace.wait_s("ana")
+    assert clock.now - 100 == pytest.approx((1000 - 41) / 10)
+
+
+def test_after_the_time_that_was_told_it_goes_on_at_once() -> None:
+    clock = Clock()
+    pace = Pace("user", 10, clock=clock)
+    while (refusal := refusal_of(pace, "ana")) is None:
+        pass
+    clock.now += refusal.retry_after_s
+    assert pace.wait_s("ana") == 0.0
+
+
+def test_refused_requests_do_not_make_the_wait_longer() -> None:
+    pace = Pace("user", 10, clock=Clock())
+    while (first := refusal_of(pace, "ana")) is None:
+        pass
+    for _ in range(1000):
+        again = refusal_of(pace, "ana")
+    assert again is not None
+    assert again.retry_after_s == first.retry_after_s
+
+
+def test_keys_without_end_take_no_memory_without_end() -> None:
+    pace = Pace("network", 1, size=3, clock=Clock())
+    for n in range(100):
+        pace.wait_s(str(n))
+    assert len(pace._due) == 3
+
+
+def test_without_a_bound_nothing_is_kept() -> None:
+    pace = Pace("user", 0, clock=Clock())
+    assert {pace.wait_s("ana") for _ in range(1000)} == {0.0}
+    assert not pace._due
+
+
+async def test_so_many_have_a_place_and_the_next_gets_one_when_somebody_leaves() -> None:
+    places = Places(2)
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(places.one("ana"))
+        async with places.one("ana"), places.one("luc"), AsyncExitStack() as third:
+            waiting = asyncio.create_task(third.enter_async_context(places.one("ana")))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            await first.aclose()
+            await waiting
+    assert places._lines == {}
+
+
+async def test_a_line_is_bounded_in_length_and_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "MOST_IN_LINE", 1)
+    monkeypatch.setattr(shares, "LONGEST_IN_LINE_S", 0.05)
+    places = Places(1)
+    async with places.one("ana"), AsyncExitStack() as others:
+        waiting = asyncio.create_task(others.enter_async_context(places.one("ana")))
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyAtOnce):
+            await others.enter_async_context(places.one("ana"))
+        with pytest.raises(TooManyAtOnce):
+            await waiting
+    assert places._lines == {}
+
+
+async def test_who_leaves_the_line_takes_no_place() -> None:
+    places = Places(1)
+    async with places.one("ana"), AsyncExitStack() as others:
+        waiting = asyncio.create_task(others.enter_async_context(places.one("ana")))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    async with places.one("ana"):
+        pass
+    assert places._lines == {}
+
+
+def test_the_defaults_bound_everybody() -> None:
+    settings = GatewaySettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET})
+    assert min(settings.user_requests_per_s, settings.company_requests_per_s, settings.network_requests_per_s) > 0
+    assert settings.user_requests_at_once > 0
