@@ -171,17 +171,22 @@ async def _open(target: Target, address: str = _ADDRESS) -> tuple[asyncio.Stream
     return await asyncio.open_connection("127.0.0.1", target.port, local_addr=(address, 0))
 
 
-def _connections(count: int, hold: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> Attack:
-    """So many at once; counted is how many of them the portal still holds when the time is up."""
+def _connections(
+    count: int, hold: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], *, over: str = ""
+) -> Attack:
+    """So many at once; counted is how many of them the portal still holds when the time is up.
+
+    Those which the attacker ends are `over`, and come again.
+    """
 
     async def attack(target: Target, tally: Tally) -> None:
-        async def one() -> None:
+        async def one(_number: int) -> None:
             writer = None
             try:
                 async with asyncio.timeout(LASTS_S):
                     reader, writer = await _open(target)
                     await hold(reader, writer)
-                tally["ended by the portal"] += 1
+                tally[over or "ended by the portal"] += 1
             except TimeoutError:
                 tally["held to the end" if writer else "not let in"] += 1
             except OSError:
@@ -190,7 +195,7 @@ def _connections(count: int, hold: Callable[[asyncio.StreamReader, asyncio.Strea
                 if writer is not None:
                     writer.transport.abort()
 
-        await asyncio.gather(*(one() for _ in range(count)))
+        await (_bursts(count, one) if over else asyncio.gather(*(one(n) for n in range(count))))
 
     return attack
 
@@ -245,7 +250,8 @@ async def _broken_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     await writer.drain()
     await asyncio.sleep(0.5)
     writer.transport.abort()
-    await reader.read()
+    with suppress(OSError):
+        await reader.read()
 
 
 @dataclass(frozen=True)
@@ -317,7 +323,7 @@ ABUSES: tuple[Abuse, ...] = (
     Abuse("slow-headers", "200 connections whose headers never end", _connections(200, _slow_headers)),
     Abuse("idle", "1,500 connections that idle after one request", _connections(1500, _idle)),
     Abuse("half-open", "1,100 connections that say nothing", _connections(1100, _half_open)),
-    Abuse("broken-off", "50 forms broken off in the middle", _connections(50, _broken_off)),
+    Abuse("broken-off", "50 forms broken off in the middle", _connections(50, _broken_off, over="broken off")),
 )
 
 

@@ -5,6 +5,7 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -18,7 +19,6 @@ WITHIN_S = 10.0
 # Of so many requests one creates a case, and one signs in.
 _CREATES_EACH, _SIGN_INS_EACH = 31, 53
 _LOST = 0
-_ADDRESS = "127.0.0.3"  # not the attacker's
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,14 @@ class Others:
 
     async def work(self) -> None:
         """Until cancelled. Each asks when it is due, however slowly the ones before are answered."""
-        connector = aiohttp.TCPConnector(limit=0, local_addr=(_ADDRESS, 0))
-        timeout = aiohttp.ClientTimeout(total=WITHIN_S)
         due, tick = time.monotonic(), 0
-        async with aiohttp.ClientSession(
-            connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
-        ) as http:
+        async with AsyncExitStack() as leaving:
+            browsers = [
+                await leaving.enter_async_context(_browser(f"127.0.0.{11 + n}")) for n in range(len(self.people))
+            ]
             while True:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-                task = asyncio.create_task(self._ask(http, tick, due))
+                task = asyncio.create_task(self._ask(browsers[tick % len(browsers)], tick, due))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 due, tick = due + EVERY_S, tick + 1
@@ -102,6 +101,13 @@ class Others:
         except (aiohttp.ClientError, TimeoutError, OSError):
             status = _LOST
         self._asked.append(Asked(kind, due, time.monotonic() - due, status))
+
+
+def _browser(address: str) -> aiohttp.ClientSession:
+    """With an address of its own, which is not the attacker's; it comes anew each time, and has to be let in."""
+    connector = aiohttp.TCPConnector(limit=0, local_addr=(address, 0), force_close=True)
+    timeout = aiohttp.ClientTimeout(total=WITHIN_S)
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 
 
 def _request(tick: int, person: Person) -> tuple[str, str, str, object]:
