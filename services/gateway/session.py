@@ -41,6 +41,7 @@ STALE_S = 30.0  # while identity is unreachable
 RESOLVED_WITHIN_S = 3.0  # what was asked for then still has its own 5 s, and all of it is answered within 10
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
+_OWN_MACHINE = {"localhost": "localhost", "127.0.0.1": "127.0.0.1", "::1": "[::1]"}
 _OWN_SITE = frozenset({"same-origin", "none"})
 
 
@@ -73,7 +74,7 @@ class Sessions:
         """`base_url` decides whether the cookie is for TLS only."""
         self.secure = base_url.startswith("https://")
         self.cookie = self.named("portico")
-        self.own_host = urlsplit(base_url).netloc
+        self.own_origins = _own_origins(base_url)
         self._size = size
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
@@ -138,6 +139,15 @@ class Sessions:
         self._known.move_to_end(token)
         while len(self._known) > self._size:
             self._known.popitem(last=False)
+
+
+def _own_origins(base_url: str) -> frozenset[str]:
+    """How a browser names this site; on one's own machine by whichever of its names was typed."""
+    parts = urlsplit(base_url.lower())
+    if parts.hostname not in _OWN_MACHINE:
+        return frozenset({f"{parts.scheme}://{parts.netloc}"})
+    port = "" if parts.port is None else f":{parts.port}"
+    return frozenset(f"{parts.scheme}://{name}{port}" for name in _OWN_MACHINE.values())
 
 
 SESSIONS = web.AppKey("sessions", Sessions)
@@ -250,8 +260,8 @@ def refuse_cross_site(request: web.Request) -> None:
         return
     # Our own pages say `null`: they are sent with `Referrer-Policy: no-referrer`.
     source = request.headers.get("Origin", "null")
-    hosts = {request.app[SESSIONS].own_host, request.host}
-    if source != "null" and source.partition("://")[2] not in hosts:
+    # Never by the request's own Host, which whoever sends it may choose.
+    if source != "null" and source not in request.app[SESSIONS].own_origins:
         raise CrossSiteRequest
 
 

@@ -281,6 +281,9 @@ async def _made_once(db: Database, actor: Actor, number: str, intent: Intent) ->
 
 async def _get_at_version(db: Database, actor: Actor, number: str, version: int) -> Case:
     case = await store.get_case(db, actor, number)
+    if not case.may_change(actor):
+        # Whoever may not change it is not told to read it again and come back.
+        raise Forbidden
     if case.version != version:
         raise StaleVersion(state=_state(case))
     return case

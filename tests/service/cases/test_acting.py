@@ -166,6 +166,11 @@ async def test_who_sees_but_does_not_own_may_not_change(cases: CasesApi) -> None
         {"action": "comment", "text": "hi"},
         {"action": "close", "version": 1, "reason": "x", "resolved": False},
         {"action": "change_severity", "version": 1, "severity": 1},
+        # Not "stale" either, which would ask for another try.
+        {"action": "close", "version": 7, "reason": "x", "resolved": False},
+        {"action": "cancel", "version": 7, "reason": "x"},
+        {"action": "reopen", "version": 7, "reason": "x"},
+        {"action": "change_severity", "version": 7, "severity": 1},
     ):
         answer = await cases.act(number, luc, **action)
         assert (answer.status, answer.code) == (403, "forbidden"), action

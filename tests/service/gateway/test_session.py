@@ -134,6 +134,9 @@ async def test_a_sign_out_that_identity_did_not_take_is_no_success(house: House)
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
+        {"Origin": "https://evil.example", "Host": "evil.example"},
+        {"Origin": "http://localhost:8081"},
+        {"Origin": "https://localhost:8080"},
     ],
 )
 async def test_a_change_that_the_visitor_did_not_mean_is_refused(house: House, headers: dict[str, str]) -> None:
@@ -148,6 +151,8 @@ async def test_a_change_that_the_visitor_did_not_mean_is_refused(house: House, h
         {},
         {"Origin": "null"},
         {"Origin": "http://localhost:8080"},
+        {"Origin": "http://127.0.0.1:8080"},
+        {"Origin": "http://[::1]:8080"},
         {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
     ],
 )
