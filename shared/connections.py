@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, cast
 
 import orjson
@@ -21,6 +21,7 @@ from aiohttp.web_request import BaseRequest
 from prometheus_client import Counter
 
 from shared import errors
+from shared.addresses import network_of, read_address
 from shared.errors import problem
 
 SERVER = "portico"
@@ -178,21 +179,9 @@ class Port(web.Server):
 
 def _one_of(transport: asyncio.BaseTransport, carriers: Sequence[IPv4Network | IPv6Network]) -> str:
     """Whose connection it is, for counting; empty for those of many."""
-    try:
-        address = ip_address(str((transport.get_extra_info("peername") or ("",))[0]).partition("%")[0])
-    except ValueError:
-        return ""
-    address = getattr(address, "ipv4_mapped", None) or address
-    if any(address in network for network in carriers):
-        return ""
-    return _network_of(address)
-
-
-def _network_of(address: IPv4Address | IPv6Address) -> str:
-    """Whoever has one IPv6 address has all that begin with the same 64 bits."""
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    peer = str((transport.get_extra_info("peername") or ("",))[0])
+    address = read_address(peer)
+    return "" if address is None or any(address in network for network in carriers) else network_of(peer)
 
 
 class Connection(RequestHandler):

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from zoneinfo import available_timezones
@@ -15,6 +15,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -26,6 +27,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, c
 
 LANGUAGES = ("en", "fr")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# Where a mail is handed to a program, what begins so is an option, a command or a file.
+_NO_RECIPIENT = ("-", "|", "/")
 # No letter decomposes into more characters than this, and the end of a line has two at most: what is longer by so
 # many times stays too long, however it is cleaned.
 _MOST_EXPANDED = 4
@@ -116,9 +120,16 @@ def one_line(text: str) -> str:
 def _email(text: str) -> str:
     try:
         # The domain is not looked up: a mail that cannot be delivered is the ledger's business.
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized.lower()
+        address = validate_email(text, check_deliverability=False, test_environment=True).normalized.lower()
     except EmailNotValidError as error:
-        raise PydanticCustomError("email", "Enter one e-mail address, such as ana@example.com.") from error
+        raise _no_email() from error
+    if address.startswith(_NO_RECIPIENT):
+        raise _no_email()
+    return address
+
+
+def _no_email() -> PydanticCustomError:
+    return PydanticCustomError("email", "Enter one e-mail address, such as ana@example.com.")
 
 
 def _phone(text: str) -> str:
@@ -156,6 +167,12 @@ def _language(code: str) -> str:
     return code
 
 
+def _written_day(value: object) -> object:
+    if isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value)):
+        return value
+    raise PydanticCustomError("date_parsing", "Enter a date, such as 2026-11-22.")
+
+
 def _utc(value: datetime) -> str:
     return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -171,6 +188,8 @@ Language = Annotated[str, StringConstraints(max_length=5), AfterValidator(_langu
 # Case makes no difference where a PIN is read out over the phone.
 Pin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$", to_upper=True)]
 Version = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
+# A number would be taken for seconds since 1970.
+Day = Annotated[date, BeforeValidator(_written_day)]
 Utc = Annotated[AwareDatetime, PlainSerializer(_utc, when_used="json")]
 
 

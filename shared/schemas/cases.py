@@ -14,6 +14,7 @@ from shared.schemas.base import (
     Answer,
     Body,
     Cleaned,
+    Day,
     Email,
     Language,
     ListQuery,
@@ -325,7 +326,7 @@ class AgentAction(RootModel[AgentActionUnion], Body):
 
 Multi = StatusName | list[StatusName]
 # Far enough from the ends of the calendar for any time zone.
-Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
+_Day = Annotated[Day, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
 
 
 class CaseQuery(ListQuery):
@@ -337,8 +338,8 @@ class CaseQuery(ListQuery):
     site_id: UUID | None = None
     serial: Serial | None = None
     severity: Annotated[int, Field(ge=1, le=4)] | None = None
-    created_from: Day | None = None
-    created_to: Day | None = None
+    created_from: _Day | None = None
+    created_to: _Day | None = None
     q: Short = ""
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from shared.coverage import AgreementKind, Verdict
-from shared.schemas.base import Answer, Cleaned, ListQuery, Name, Request, Short, one_line
+from shared.schemas.base import Answer, Cleaned, Day, ListQuery, Name, Request, Short, one_line
 from shared.serials import normal_said, normal_serial
 
 _SERIAL_LENGTH, _SAID_LENGTH = 60, 40
@@ -99,8 +99,8 @@ class NewAgreement(Request):
     sar: Said | None = None
     company_id: UUID | None = None
     level: Name
-    start: date
-    end: date
+    start: Day
+    end: Day
     serials: Annotated[list[Serial], Field(max_length=5000)] = Field(default_factory=list)
 
     @model_validator(mode="after")

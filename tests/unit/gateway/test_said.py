@@ -52,6 +52,7 @@ _LEFT_IN_ENGLISH = {
     "Pages say it in their own words, by its code or status.": {
         "At most {} can be sent at once.",
         "At most {} files can be attached at once.",
+        "Enter a date, such as 2026-11-22.",
         "Give {} {} {}.",
         "This file is not there any more, or is attached already.",
         "Sort by one of: {}.",
