@@ -37,7 +37,11 @@ async def large(_request: web.Request) -> web.Response:
     return web.Response(body=b"x" * LARGE)
 
 
+BEGAN = threading.Semaphore(0)
+
+
 async def lasting(_request: web.Request) -> web.Response:
+    BEGAN.release()
     await asyncio.sleep(1)
     return web.Response(text="at last")
 
@@ -112,6 +116,16 @@ def connected(port: int, *, source: str = "127.0.0.1", sent: bytes = b"") -> Ite
         it.connect(("127.0.0.1", port))
         it.sendall(sent)
         yield it
+
+
+@contextmanager
+def at_work(port: int) -> Iterator[socket.socket]:
+    """A connection whose request has begun and lasts."""
+    while BEGAN.acquire(blocking=False):
+        pass
+    with connected(port, sent=get("/lasting")) as its:
+        assert BEGAN.acquire(timeout=WITHIN_S)
+        yield its
 
 
 def get(path: str, *, version: str = "HTTP/1.1", more: str = "") -> bytes:
@@ -219,7 +233,7 @@ def test_one_address_has_so_many_connections_and_the_idle_one_gives_way() -> Non
 def test_where_all_are_at_work_the_next_is_refused_but_not_that_of_another_address() -> None:
     before = ended("many_of_one_address")
     with serving(Bounds(most_of_one=3)) as port, ExitStack() as stack:
-        busy = [stack.enter_context(connected(port, sent=get("/lasting"))) for _ in range(3)]
+        busy = [stack.enter_context(at_work(port)) for _ in range(3)]
         with connected(port) as refused, pytest.raises(ConnectionResetError):
             until_the_end(refused)
         with connected(port, source="127.0.0.2", sent=WHOLE) as its:
@@ -231,7 +245,7 @@ def test_where_all_are_at_work_the_next_is_refused_but_not_that_of_another_addre
 def test_a_proxy_carries_everybody() -> None:
     trusting = Bounds(most_of_one=2, carriers=(ip_network("127.0.0.0/8"),))
     with serving(trusting) as port, ExitStack() as stack:
-        all_of_them = [stack.enter_context(connected(port, sent=get("/lasting"))) for _ in range(6)]
+        all_of_them = [stack.enter_context(at_work(port)) for _ in range(6)]
         assert all(an_answer(its).endswith(b"at last") for its in all_of_them)
 
 
