@@ -6,7 +6,8 @@ With JavaScript the files are there before the form is sent; then, and without a
 import asyncio
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +35,9 @@ from shared.web import IDEMPOTENCY_HEADER
 
 _FORM_WITH_FILES = "multipart/form-data"
 _DEADLINE_S = 60.0
+# Of whom nobody is known: so long, and as long as what has come takes at the slowest line.
+_AT_FIRST_S = 15.0
+_SLOWEST_RATE = 32 * 1024  # bytes a second
 # Far more than all files of a message: what is too large is read past, so that the fields behind it are not lost.
 _MOST_BYTES = 32 * 1024 * 1024
 _MOST_PARTS = 200
@@ -131,12 +135,9 @@ async def read_fields(request: web.Request) -> Typed:
     if request.content_type == FORM_TYPE:
         return await _plain_fields(request)
     incoming = await _Incoming.of(request)
-    try:
-        async with asyncio.timeout(_DEADLINE_S):
-            while await incoming.next_file() is not None:
-                incoming.typed[LOST_FILES] = "yes"
-    except TimeoutError as error:
-        raise web.HTTPRequestTimeout from error
+    async with incoming.kept_coming():
+        while await incoming.next_file() is not None:
+            incoming.typed[LOST_FILES] = "yes"
     return incoming.typed
 
 
@@ -179,6 +180,8 @@ class _Incoming:
         self._bytes_left = _MOST_BYTES
         self._text_left = LONG_FORM_BYTES
         self._parts_left = _MOST_PARTS
+        self._started = asyncio.get_running_loop().time()
+        self._deadline: asyncio.Timeout | None = None
 
     @classmethod
     async def of(cls, request: web.Request) -> "_Incoming":
@@ -200,6 +203,19 @@ class _Incoming:
             elif part.filename:
                 return part
         return None
+
+    @asynccontextmanager
+    async def kept_coming(self) -> AsyncIterator[None]:
+        """For a form of anybody: HTTPRequestTimeout where it comes more slowly than any line."""
+        try:
+            async with asyncio.timeout(_AT_FIRST_S) as self._deadline:
+                yield
+        except TimeoutError as error:
+            raise web.HTTPRequestTimeout from error
+
+    def _prolong(self, read: int) -> None:
+        if self._deadline is not None and (until := self._deadline.when()) is not None:
+            self._deadline.reschedule(min(until + read / _SLOWEST_RATE, self._started + _DEADLINE_S))
 
     async def content(self, file: BodyPartReader, *, at_most: int) -> bytes:
         """The first bytes of a file; the rest is read past."""
@@ -237,6 +253,7 @@ class _Incoming:
         except (ValueError, RuntimeError, BadHttpMessage, web.RequestPayloadError) as error:
             raise _unreadable() from error
         self._bytes_left -= len(chunk)
+        self._prolong(len(chunk))
         if self._bytes_left < 0:
             raise _too_much()
         return chunk

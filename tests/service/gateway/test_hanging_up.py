@@ -1,0 +1,109 @@
+"""Whoever hangs up, or sends without end, is no fault of ours; over raw connections."""
+
+import asyncio
+from contextlib import suppress
+
+import aiohttp
+import pytest
+from prometheus_client import REGISTRY
+
+from deploy.local.child import until
+from services.gateway.pages import uploads
+from tests.service.gateway.stand_ins import CSRF, TOKEN, House, says
+
+COOKIE = f"Cookie: portico={TOKEN}\r\nX-CSRF-Token: {CSRF}\r\n"
+FORM = "Content-Type: multipart/form-data; boundary=x\r\n"
+FIELD = '--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n' + CSRF + "\r\n"
+FILE = '--x\r\nContent-Disposition: form-data; name="files"; filename="jam.txt"\r\n\r\nIt ja'
+TEXT = '--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nPap'
+URLENCODED = "Content-Type: application/x-www-form-urlencoded\r\n"
+JSON = "Content-Type: application/json\r\n"
+LIMITS = {"max_files": 3, "max_file_bytes": 10, "max_total_bytes": 30, "extensions": ["txt"]}
+
+
+def of_anybody(status: int) -> float:
+    found = (
+        sample.value
+        for metric in REGISTRY.collect()
+        if metric.name == "portico_http_requests"
+        for sample in metric.samples
+        if sample.name.endswith("_total") and sample.labels["status"] == str(status)
+    )
+    return sum(found)
+
+
+async def hang_up_in(house: House, request: str, *, with_reset: bool) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.server.port)
+    writer.write(request.encode())
+    await writer.drain()
+    if with_reset:
+        # What has been sent is read first.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.05)
+        writer.transport.abort()
+    else:
+        writer.close()
+
+
+@pytest.mark.parametrize("with_reset", [False, True])
+@pytest.mark.parametrize(
+    "request_so_far",
+    [
+        f"POST /cases HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 999\r\n\r\n{TEXT}",
+        f"POST /cases HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 999\r\n\r\n{FIELD}",
+        f"POST /cases HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 999\r\n\r\n{FIELD}{FILE}",
+        f"POST /cases HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 999\r\n\r\n--x",
+        f"POST /cases HTTP/1.1\r\nHost: x\r\n{COOKIE}{FORM}Content-Length: 999\r\n\r\n{FIELD}{FILE}",
+        f"POST /cases HTTP/1.1\r\nHost: x\r\n{COOKIE}{FORM}Transfer-Encoding: chunked\r\n\r\n5\r\n--x\r",
+        f"POST /cases/1 HTTP/1.1\r\nHost: x\r\n{COOKIE}{FORM}Content-Length: 999\r\n\r\n{FIELD}{TEXT}",
+        f"POST /cases HTTP/1.1\r\nHost: x\r\n{URLENCODED}Content-Length: 999\r\n\r\ntitle=Pap",
+        f"POST /sign-in HTTP/1.1\r\nHost: x\r\n{URLENCODED}Content-Length: 999\r\n\r\nemail=a",
+        f"POST /profile HTTP/1.1\r\nHost: x\r\n{COOKIE}{URLENCODED}Content-Length: 999\r\n\r\nemail=a",
+        f"POST /api/v1/session HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: 99\r\n\r\n{{",
+        f"POST /api/v1/cases HTTP/1.1\r\nHost: x\r\n{COOKIE}{JSON}Content-Length: 99\r\n\r\n{{",
+        f"POST /api/v1/attachments HTTP/1.1\r\nHost: x\r\n{COOKIE}{FORM}Content-Length: 999\r\n\r\n{FILE}",
+        f"POST /unsubscribe/abc HTTP/1.1\r\nHost: x\r\n{URLENCODED}Content-Length: 99\r\n\r\nList",
+    ],
+)
+async def test_hanging_up_in_the_middle_of_a_body_is_counted_as_that(
+    house: House, capfd: pytest.CaptureFixture[str], request_so_far: str, *, with_reset: bool
+) -> None:
+    house["cases"].answers("GET /attachment-limits", says(LIMITS))
+    before, broken = of_anybody(499) + of_anybody(400), of_anybody(500)
+
+    async def counted() -> bool:
+        return of_anybody(499) + of_anybody(400) > before or of_anybody(500) > broken
+
+    await hang_up_in(house, request_so_far, with_reset=with_reset)
+    assert await until(counted, deadline_s=20)
+    assert of_anybody(500) == broken
+    assert "unhandled" not in "".join(capfd.readouterr())
+
+
+async def test_a_form_of_anybody_that_does_not_come_on_is_not_waited_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_AT_FIRST_S", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.server.port)
+    writer.write(f"POST /cases HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 999\r\n\r\n{TEXT}".encode())
+    answer = await asyncio.wait_for(reader.readline(), 20)
+    assert answer.split()[1] == b"303"  # to the sign-in page: nothing of the form is there to be kept
+    writer.close()
+
+
+async def test_a_form_of_anybody_that_comes_at_a_slow_line_is_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_AT_FIRST_S", 0.01)
+    monkeypatch.setattr(uploads, "_SLOWEST_RATE", 1)
+    form = {"title": "x" * 100, "files": "y" * 1000}
+    answer = await house.portal.post("/cases", data=_multipart(form), headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status == 401
+    assert "x" * 100 in await answer.text()
+
+
+def _multipart(form: dict[str, str]) -> aiohttp.FormData:
+    data = aiohttp.FormData(default_to_multipart=True)
+    for name, text in form.items():
+        data.add_field(name, text)
+    return data
