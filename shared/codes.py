@@ -12,7 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 _MAC_BYTES = 16
-_GENERATION_BYTES = 2
+_GENERATION_BYTES = 2  # at least: more where there were so many
 
 
 class Purpose(StrEnum):
@@ -29,14 +29,18 @@ def subkey(secret: str, purpose: str) -> bytes:
 
 
 def _mac(secret: str, purpose: Purpose, request_id: UUID, generation: int) -> bytes:
-    message = request_id.bytes + generation.to_bytes(_GENERATION_BYTES, "big")
-    return hmac.digest(subkey(secret, purpose), message, hashlib.sha256)
+    return hmac.digest(subkey(secret, purpose), _message(request_id, generation), hashlib.sha256)
+
+
+def _message(request_id: UUID, generation: int) -> bytes:
+    size = max(_GENERATION_BYTES, (generation.bit_length() + 7) // 8)
+    return request_id.bytes + generation.to_bytes(size, "big")
 
 
 def link_code(secret: str, purpose: Purpose, request_id: UUID, generation: int) -> str:
-    """A code for a link: 46 URL-safe characters, 128 bits of it unguessable."""
+    """A code for a link: 46 URL-safe characters up to generation 65,535, 128 bits of it unguessable."""
     mac = _mac(secret, purpose, request_id, generation)[:_MAC_BYTES]
-    raw = request_id.bytes + generation.to_bytes(_GENERATION_BYTES, "big") + mac
+    raw = _message(request_id, generation) + mac
     return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -47,7 +51,7 @@ def read_link_code(secret: str, purpose: Purpose, code: str) -> tuple[UUID, int]
         request_id = UUID(bytes=raw[:16])
     except (Base64Error, ValueError):
         return None
-    generation = int.from_bytes(raw[16 : 16 + _GENERATION_BYTES], "big")
+    generation = int.from_bytes(raw[16:-_MAC_BYTES], "big")
     expected = link_code(secret, purpose, request_id, generation)
     # Compared as text, so that each code has exactly one spelling.
     return (request_id, generation) if hmac.compare_digest(expected.encode(), code.encode()) else None

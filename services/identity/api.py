@@ -10,6 +10,7 @@ from services.identity.passwords import Passwords
 from shared.codes import subkey
 from shared.documents import Intent
 from shared.logging import origin
+from shared.quotas import Quota
 from shared.schemas.base import ListQuery
 from shared.schemas.identity import (
     Accepted,
@@ -50,6 +51,7 @@ from shared.web import (
 
 SECRET = web.AppKey("secret", str)
 PASSWORDS = web.AppKey("passwords", Passwords)
+INVITATIONS = web.AppKey("invitations", Quota)
 
 routes = web.RouteTableDef()
 
@@ -177,7 +179,9 @@ async def invite(request: web.Request) -> web.Response:
     """201 with one invitation for each address."""
     actor, now = actor_of(request), request.app[CLOCK]()
     body, intent = await read_body(request, NewInvitations), await intent_of(request, actor)
-    made = await invitations.invite(request.app[DATABASE], actor, body, intent=intent, now=now)
+    made = await invitations.invite(
+        request.app[DATABASE], actor, body, quota=request.app[INVITATIONS], intent=intent, now=now
+    )
     return answer(InvitationsAnswer(items=[answers.invitation_answer(one, now) for one in made]), status=201)
 
 
@@ -188,7 +192,13 @@ async def invite_for_company(request: web.Request) -> web.Response:
     company_id = read_path(request, "id", UUID)
     body, intent = await read_body(request, NewInvitations), await intent_of(request, actor)
     made = await invitations.invite_for_company(
-        request.app[DATABASE], actor, company_id, body, intent=_at(intent, company_id), now=now
+        request.app[DATABASE],
+        actor,
+        company_id,
+        body,
+        quota=request.app[INVITATIONS],
+        intent=_at(intent, company_id),
+        now=now,
     )
     return answer(InvitationsAnswer(items=[answers.invitation_answer(one, now) for one in made]), status=201)
 
@@ -200,7 +210,7 @@ async def send_invitation_again(request: web.Request) -> web.Response:
     invitation_id = read_path(request, "id", UUID)
     intent = _at(await intent_of(request, actor), invitation_id)
     invitation = await invitations.send_invitation_again(
-        request.app[DATABASE], actor, invitation_id, intent=intent, now=now
+        request.app[DATABASE], actor, invitation_id, quota=request.app[INVITATIONS], intent=intent, now=now
     )
     return answer(answers.invitation_answer(invitation, now))
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from services.identity import api, store
-from services.identity.api import PASSWORDS, SECRET
+from services.identity.api import INVITATIONS, PASSWORDS, SECRET
 from services.identity.consumers import SUBSCRIPTIONS
 from services.identity.passwords import Passwords
 from services.identity.settings import IdentitySettings
@@ -22,6 +22,7 @@ def create_app(settings: IdentitySettings) -> web.Application:
         subscriptions=SUBSCRIPTIONS,
     )
     app = create_service(parts, settings)
+    app[INVITATIONS] = settings.invitations
     app[SECRET] = settings.secret_key
     app[PASSWORDS] = passwords = Passwords()
 

@@ -3,13 +3,17 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 from uuid import UUID
 
 from shared.actor import Actor, Role
-from shared.errors import Conflict, Forbidden
+from shared.errors import Conflict, Forbidden, TooManyRequests
 from shared.events.identity import InvitationIssued
 
 VALID_FOR = timedelta(days=7)
+RESEND_AFTER = timedelta(seconds=60)
+MOST_RESENDS_AN_HOUR = 5
+_HOUR = timedelta(hours=1)
 
 
 class State(StrEnum):
@@ -62,6 +66,28 @@ class InvitedOtherAddress(Forbidden):
     title = "The invitation is for another address: sign out, then open its link again."
 
 
+class TooManyInvitations(TooManyRequests):
+    """More invitations of a user in an hour, or of a company in a day, than may be."""
+
+    title = "More invitations were sent than is allowed. Please try again later."
+
+
+class ResentJustNow(TooManyRequests):
+    """Not within a minute: one click too many is no second mail."""
+
+    title = "An invitation can be sent again once a minute. Please wait a minute, then try again."
+
+
+class ResentTooOften(TooManyRequests):
+    """Not more than five times an hour: the invited person may be no user, and cannot make it stop."""
+
+    title = "An invitation can be sent again five times an hour. Please try again in an hour."
+
+
+def _seconds_until(then: datetime, now: datetime) -> int:
+    return max(1, ceil((then - now).total_seconds()))
+
+
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """One address in one company. `generation` counts the codes; `asked_by` is what its newest code was asked with."""
@@ -80,6 +106,7 @@ class Invitation:
     expires_at: datetime
     state: State = State.PENDING
     generation: int = 1
+    resent_at: tuple[datetime, ...] = ()  # within the hour before the newest
     version: int = 1
     events: tuple[InvitationIssued, ...] = ()
 
@@ -116,18 +143,24 @@ class Invitation:
     def changed_and_sent_again(
         self, *, role: Role, site_id: UUID | None, asked_by: UUID, by: Actor, now: datetime
     ) -> "Invitation":
-        """Invited once more while pending: the newest wish counts."""
-        return replace(self, role=role, site_id=site_id).sent_again(asked_by=asked_by, by=by, now=now)
+        """Invited once more while pending: the newest wish counts. No new code where one went out just now."""
+        changed = replace(self, role=role, site_id=site_id)
+        if self._sent_too_often(now) is not None:
+            return replace(changed, asked_by=asked_by)
+        return changed.sent_again(asked_by=asked_by, by=by, now=now)
 
     def sent_again(self, *, asked_by: UUID, by: Actor, now: datetime) -> "Invitation":
         """With a new code and seven more days; older codes are worth nothing from now on."""
         self._refuse_unless_pending()
         if self.asked_by == asked_by:
             return self
+        if (refusal := self._sent_too_often(now)) is not None:
+            raise refusal
         renewed = replace(
             self,
             generation=self.generation + 1,
             asked_by=asked_by,
+            resent_at=(*self._resent_within_the_hour(now), now),
             expires_at=now + VALID_FOR,
             inviter_id=by.user_id,
             inviter_name=by.name,
@@ -163,6 +196,17 @@ class Invitation:
         if self.state is State.PENDING and now >= self.expires_at:
             return "expired"
         return self.state.value
+
+    def _resent_within_the_hour(self, now: datetime) -> tuple[datetime, ...]:
+        return tuple(at for at in self.resent_at if now - at < _HOUR)
+
+    def _sent_too_often(self, now: datetime) -> TooManyRequests | None:
+        resent = self._resent_within_the_hour(now)
+        if len(resent) >= MOST_RESENDS_AN_HOUR:
+            return ResentTooOften(retry_after_s=_seconds_until(resent[-MOST_RESENDS_AN_HOUR] + _HOUR, now))
+        if resent and now - resent[-1] < RESEND_AFTER:
+            return ResentJustNow(retry_after_s=_seconds_until(resent[-1] + RESEND_AFTER, now))
+        return None
 
     def _refuse_unless_pending(self) -> None:
         if self.state is State.ACCEPTED:

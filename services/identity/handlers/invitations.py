@@ -19,26 +19,27 @@ from shared.documents import Intent
 from shared.errors import FieldError, Invalid, StaleVersion
 from shared.mongo import Database
 from shared.paging import Page
+from shared.quotas import Quota
 from shared.schemas.base import ListQuery
 from shared.schemas.identity import NewInvitation, NewInvitations
 
 
 async def invite(
-    db: Database, actor: Actor, wanted: NewInvitations, *, intent: Intent, now: datetime
+    db: Database, actor: Actor, wanted: NewInvitations, *, quota: Quota, intent: Intent, now: datetime
 ) -> list[Invitation]:
     """Invites addresses into the admin's own company."""
     refuse_unless_company_admin(actor)
     company = await store.get_company(db, actor.company_id)
-    return await _invite(db, actor, company, wanted.invitations, intent=intent, now=now)
+    return await _invite(db, actor, company, wanted.invitations, quota=quota, intent=intent, now=now)
 
 
 async def invite_for_company(
-    db: Database, actor: Actor, company_id: UUID, wanted: NewInvitations, *, intent: Intent, now: datetime
+    db: Database, actor: Actor, company_id: UUID, wanted: NewInvitations, *, quota: Quota, intent: Intent, now: datetime
 ) -> list[Invitation]:
     """Invites addresses into any customer company; for vendor admins."""
     refuse_unless_vendor_admin(actor)
     company = await store.get_customer(db, company_id)
-    return await _invite(db, actor, company, wanted.invitations, intent=intent, now=now)
+    return await _invite(db, actor, company, wanted.invitations, quota=quota, intent=intent, now=now)
 
 
 async def list_invitations(db: Database, actor: Actor, query: ListQuery) -> Page:
@@ -48,13 +49,16 @@ async def list_invitations(db: Database, actor: Actor, query: ListQuery) -> Page
 
 
 async def send_invitation_again(
-    db: Database, actor: Actor, invitation_id: UUID, *, intent: Intent, now: datetime
+    db: Database, actor: Actor, invitation_id: UUID, *, quota: Quota, intent: Intent, now: datetime
 ) -> Invitation:
-    """A new code, which makes the older ones worthless."""
+    """A new code, which makes the older ones worthless; ResentJustNow, ResentTooOften, TooManyInvitations."""
     refuse_unless_admin(actor)
     invitation = await store.get_invitation(db, actor, invitation_id)
     again = invitation.sent_again(asked_by=intent.id, by=actor, now=now)
-    return invitation if again == invitation else await store.INVITATIONS.save(db, again)
+    if again == invitation:
+        return invitation
+    await quota.take(db, actor, now=now)
+    return await store.INVITATIONS.save(db, again)
 
 
 async def revoke_invitation(db: Database, actor: Actor, invitation_id: UUID) -> None:
@@ -67,7 +71,14 @@ async def revoke_invitation(db: Database, actor: Actor, invitation_id: UUID) -> 
 
 
 async def _invite(
-    db: Database, actor: Actor, company: Company, wanted: Sequence[NewInvitation], *, intent: Intent, now: datetime
+    db: Database,
+    actor: Actor,
+    company: Company,
+    wanted: Sequence[NewInvitation],
+    *,
+    quota: Quota,
+    intent: Intent,
+    now: datetime,
 ) -> list[Invitation]:
     ids = [uuid5(intent.id, str(index)) for index in range(len(wanted))]
     begun = await store.find_batch(db, intent)
@@ -78,6 +89,8 @@ async def _invite(
     }
     new = {index: one for index, one in enumerate(wanted) if ids[index] not in made}
     await _refuse_uninvitable(db, company, new)
+    if new:
+        await quota.take(db, actor, len(new), now=now)
     if not begun:
         # Not before: whoever was refused corrects the form, and sends it with the key it was shown with.
         await store.claim_batch(db, intent, now)

@@ -56,6 +56,7 @@ from services.identity.store.sessions import (
     move_session,
     note_seen,
 )
+from shared import quotas
 from shared.mongo import Database
 
 
@@ -64,6 +65,7 @@ async def create_indexes(db: Database) -> None:
     await accounts.create_indexes(db)
     await failures.create_indexes(db)
     await sessions.create_indexes(db)
+    await quotas.create_indexes(db)
 
 
 __all__ = [

@@ -1,6 +1,7 @@
 """Identity with a real database; the broker is away, so its events wait in the documents."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -151,12 +152,20 @@ def another_code(code: str) -> str:
 @pytest.fixture
 async def identity(mongo_url: str) -> AsyncIterator[IdentityApi]:
     """The service, with its indexes and a clock of its own."""
+    async with an_identity(mongo_url) as service:
+        yield service
+
+
+@asynccontextmanager
+async def an_identity(mongo_url: str, **environment: str) -> AsyncIterator[IdentityApi]:
+    """The same with settings of its own, on the same database as the others."""
     settings = IdentitySettings.model_validate(
         {
             "PORTICO_SECRET_KEY": TEST_SECRET,
             "MONGO_URL": mongo_url,
             "MONGO_DRIVER": MONGO_DRIVER,
             "RABBITMQ_URL": UNREACHABLE_BROKER,
+            **environment,
         }
     )
     app = create_app(settings)

@@ -43,6 +43,15 @@ def test_junk_is_no_code(junk: str) -> None:
     assert read_link_code(TEST_SECRET, Purpose.INVITATION, junk) is None
 
 
+@pytest.mark.parametrize("generation", [1, 65_535, 65_536, 2**24, 2**40])
+def test_a_link_code_of_any_generation_is_read_back(generation: int) -> None:
+    request_id = uuid4()
+    code = link_code(TEST_SECRET, Purpose.INVITATION, request_id, generation)
+    assert read_link_code(TEST_SECRET, Purpose.INVITATION, code) == (request_id, generation)
+    assert len(code) == 46 or generation > 65_535
+    digit_code(TEST_SECRET, Purpose.INVITATION, request_id, generation)
+
+
 def test_a_code_to_type_has_six_digits_and_changes_with_each_generation() -> None:
     request_id = uuid4()
     codes = [digit_code(TEST_SECRET, Purpose.VERIFICATION, request_id, generation) for generation in range(1, 50)]
