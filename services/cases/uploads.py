@@ -8,12 +8,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import cast
 
-from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, hdrs, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from services.cases.domain import Limits, Upload, clean_name, in_words
 from shared import errors
 from shared.bodies import FILES_IN_HAND, hold
+from shared.multipart import read_disposition
 
 MAX_PARTS = 10
 BODY_WITHIN_S = 120.0
@@ -106,16 +107,17 @@ async def _read_parts(request: web.Request, body: _Counted, limits: Limits) -> t
             raise errors.Malformed(f"At most {MAX_PARTS} parts are read.")
         if not isinstance(part, BodyPartReader):
             raise errors.Malformed("A part may not have parts of its own.")
-        if part.name != _FIELD:
-            raise errors.Invalid.at(
-                str(part.name or "body")[:100], "extra_forbidden", "Only parts named file are read."
-            )
-        if (upload := await _read_file(request, part, len(files), limits)) is not None:
+        told = read_disposition(part.headers.get(hdrs.CONTENT_DISPOSITION))
+        if told.name != _FIELD:
+            raise errors.Invalid.at(told.name[:100] or "body", "extra_forbidden", "Only parts named file are read.")
+        if (upload := await _read_file(request, part, told.filename or "", len(files), limits)) is not None:
             files.append(upload)
     return tuple(files)
 
 
-async def _read_file(request: web.Request, part: BodyPartReader, index: int, limits: Limits) -> Upload | None:
+async def _read_file(
+    request: web.Request, part: BodyPartReader, name: str, index: int, limits: Limits
+) -> Upload | None:
     """None for what a browser sends where no file was chosen."""
     content, digest, size = bytearray(), hashlib.sha256(), 0
     while chunk := await part.read_chunk(_CHUNK_BYTES):
@@ -126,7 +128,7 @@ async def _read_file(request: web.Request, part: BodyPartReader, index: int, lim
             content += chunk
         else:
             content.clear()
-    if not size and not part.filename:
+    if not size and not name:
         return None
     kept = bytes(content) if size <= limits.max_file_bytes else None
-    return Upload(index, clean_name(part.filename or ""), kept, digest.hexdigest())
+    return Upload(index, clean_name(name), kept, digest.hexdigest())

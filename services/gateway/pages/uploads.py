@@ -31,6 +31,7 @@ from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse
 from services.gateway.texts import _
 from shared import errors
 from shared.bodies import FILES_IN_HAND
+from shared.multipart import read_disposition, write_disposition
 from shared.web import IDEMPOTENCY_HEADER
 
 _FORM_WITH_FILES = "multipart/form-data"
@@ -42,6 +43,7 @@ _SLOWEST_RATE = 32 * 1024  # bytes a second
 _MOST_BYTES = 32 * 1024 * 1024
 _MOST_PARTS = 200
 _CHUNK_BYTES = 64 * 1024
+_FILE_FIELD = "file"
 LOST_FILES = "lost_files"
 IDS, _NAME = "attachment_ids", "attachment_name."
 _PLACE_OF_FILE = re.compile(rf"{IDS}\.(\d{{1,3}})$")
@@ -120,11 +122,11 @@ async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted
     refused: list[str] = []
     try:
         async with asyncio.timeout(_DEADLINE_S):
-            part = await incoming.next_file()
-            if part is not None and _is_meant(request, visitor, incoming.typed):
-                refused = await _Uploading(request, visitor, incoming).all_from(part)
-            while part is not None:
-                part = await incoming.next_file()
+            file = await incoming.next_file()
+            if file is not None and _is_meant(request, visitor, incoming.typed):
+                refused = await _Uploading(request, visitor, incoming).all_from(file)
+            while file is not None:
+                file = await incoming.next_file()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
     return _meant(request, visitor, Posted(incoming.typed, tuple(refused)))
@@ -170,6 +172,21 @@ def _meant(request: web.Request, visitor: Visitor, posted: Posted) -> Posted:
     return posted
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of the form, as its browser names it, and what is read of it already."""
+
+    part: BodyPartReader
+    name: str
+    begun: bytes
+
+    @property
+    def shown_name(self) -> str:
+        """For a sentence about it."""
+        name = self.name.replace("\\", "/").rpartition("/")[2]
+        return name[:150].encode(errors="replace").decode() or _("File")
+
+
 class _Incoming:
     """A posted form, read part by part and counted: fields are noted, files handed out as they come."""
 
@@ -194,14 +211,18 @@ class _Incoming:
         except ValueError as error:
             raise _unreadable() from error
 
-    async def next_file(self) -> BodyPartReader | None:
+    async def next_file(self) -> _File | None:
         """The next file that was chosen; what is unread of the one before is read past."""
         while (part := await self._next_part()) is not None:
-            # A field for files in which none was chosen comes with an empty name.
-            if part.filename is None:
-                await self._note_field(part)
-            elif part.filename:
-                return part
+            told = read_disposition(part.headers.get(hdrs.CONTENT_DISPOSITION))
+            # What nobody can tell is no field that may be left out: it is refused as a file without a name is.
+            if told.filename is None and told.name not in ("", _FILE_FIELD):
+                await self._note_field(part, told.name)
+                continue
+            # A field for files in which none was chosen has neither a name nor anything in it.
+            begun = await self._chunk(part)
+            if told.filename or begun:
+                return _File(part, told.filename or "", begun)
         return None
 
     @asynccontextmanager
@@ -217,20 +238,19 @@ class _Incoming:
         if self._deadline is not None and (until := self._deadline.when()) is not None:
             self._deadline.reschedule(min(until + read / _SLOWEST_RATE, self._started + _DEADLINE_S))
 
-    async def content(self, file: BodyPartReader, *, at_most: int) -> bytes:
+    async def content(self, file: _File, *, at_most: int) -> bytes:
         """The first bytes of a file; the rest is read past."""
-        kept = bytearray()
-        while chunk := await self._chunk(file):
+        kept = bytearray(file.begun[:at_most])
+        while chunk := await self._chunk(file.part):
             kept += chunk[: at_most - len(kept)]
         return bytes(kept)
 
-    async def _note_field(self, part: BodyPartReader) -> None:
-        text = await self.content(part, at_most=self._text_left + 1)
+    async def _note_field(self, part: BodyPartReader, name: str) -> None:
+        text = await self.content(_File(part, "", b""), at_most=self._text_left + 1)
         self._text_left -= len(text)
         if self._text_left < 0:
             raise _too_much()
-        if part.name:
-            _note(self.typed, part.name, text.decode(errors="replace"))
+        _note(self.typed, name, text.decode(errors="replace"))
 
     async def _next_part(self) -> BodyPartReader | None:
         while self._part is not None and await self._chunk(self._part):
@@ -277,37 +297,37 @@ class _Uploading:
         key = incoming.typed.get("upload_key", "")
         self._key = key if _KEY.fullmatch(key) else fresh_key()
 
-    async def all_from(self, part: BodyPartReader | None) -> list[str]:
+    async def all_from(self, file: _File | None) -> list[str]:
         """Uploads this file and those behind it; answers a sentence for each that was refused."""
         limits = await limits_of(self._request, self._visitor)
         refused: list[str] = []
         place = 0
-        while part is not None:
-            name = _shown_name(part)
+        while file is not None:
+            name = file.shown_name
             if limits is None:
                 sentence = _("Files cannot be sent at the moment. Please try again shortly.")
             elif len(self._incoming.typed.get(IDS, "").split()) >= limits.most_files:
                 sentence = limits.sentence("too_many")
             else:
-                sentence = await self._upload(part, name, limits, f"{self._key}.{place}")
+                sentence = await self._upload(file, name, limits, f"{self._key}.{place}")
             if sentence:
                 refused.append(_("%(file)s: %(reason)s") % {"file": name, "reason": sentence})
             place += 1
-            part = await self._incoming.next_file()
+            file = await self._incoming.next_file()
         return refused
 
-    async def _upload(self, part: BodyPartReader, name: str, limits: Limits, key: str) -> str:
+    async def _upload(self, file: _File, name: str, limits: Limits, key: str) -> str:
         """Empty, or why it was refused."""
         try:
             with self._request.app[FILES_IN_HAND].room_for(limits.most_file_bytes):
-                return await self._send(part, name, limits, key)
+                return await self._send(file, name, limits, key)
         except errors.Unavailable:
             return _("Files cannot be sent at the moment. Please try again shortly.")
 
-    async def _send(self, part: BodyPartReader, name: str, limits: Limits, key: str) -> str:
+    async def _send(self, file: _File, name: str, limits: Limits, key: str) -> str:
         # One byte more than allowed lets cases see that it is too large.
-        content = await self._incoming.content(part, at_most=limits.most_file_bytes + 1)
-        body, content_type = _as_form(part, content)
+        content = await self._incoming.content(file, at_most=limits.most_file_bytes + 1)
+        body, content_type = _as_form(file.name, content)
         reply = await self._request.app[SERVICES].call(
             "cases",
             "POST",
@@ -325,15 +345,10 @@ class _Uploading:
         return ""
 
 
-def _shown_name(part: BodyPartReader) -> str:
-    name = (part.filename or "").replace("\\", "/").rpartition("/")[2]
-    return name[:150].encode(errors="replace").decode()
-
-
-def _as_form(part: BodyPartReader, content: bytes) -> tuple[bytes, str]:
+def _as_form(name: str, content: bytes) -> tuple[bytes, str]:
     """A form with this one file, named as the browser named it."""
     boundary = secrets.token_hex(16)
-    disposition = part.headers.get(hdrs.CONTENT_DISPOSITION, "").encode(errors="surrogateescape")
+    disposition = write_disposition(_FILE_FIELD, name)
     head = b"--%s\r\nContent-Disposition: %s\r\n\r\n" % (boundary.encode(), disposition)
     return head + content + f"\r\n--{boundary}--\r\n".encode(), f"{_FORM_WITH_FILES}; boundary={boundary}"
 
