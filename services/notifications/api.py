@@ -115,5 +115,5 @@ def _preferences(preferences: Preferences) -> PreferencesAnswer:
 def _delivery(document: Document, bouncing: Mapping[str, str]) -> DeliveryAnswer:
     # As it stands: a row of another version, which a sender could not read, is shown all the same.
     return DeliveryAnswer.model_validate(
-        {**document, "id": document["_id"], "is_bouncing": document["email"] in bouncing}
+        {**document, "id": document["_id"], "bouncing_reply": bouncing.get(document["email"])}
     )

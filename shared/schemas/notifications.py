@@ -66,7 +66,7 @@ class DeliveryAnswer(Answer):
     state: Literal["queued", "claimed", "sending", "sent", "failed", "suppressed"]
     reason: str | None = None  # why it was suppressed
     smtp_reply: str | None = None  # the mail server's answer
-    is_bouncing: bool = False  # whether a mail server has refused the address for good, and nobody has cleared it since
+    bouncing_reply: str | None = None  # with which a mail server has refused the address for good, until it is cleared
     tries: int
     unknown_outcomes: int = 0  # tries that ended without the server's answer: each may have been one more copy
     case_number: str | None = None

@@ -8,6 +8,7 @@ from aiohttp import web
 from services.gateway.clients import fill
 from services.gateway.forms import Form, Shape, Typed, refused, sentence_of, to_json
 from services.gateway.pages.asking import Sent, fetch, fetch_all, fresh_key, go, once, read_form, send
+from services.gateway.pages.invited import find_bouncing, find_news, invited_addresses
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.session import Visitor, refuse_without_csrf, signed_in
@@ -34,9 +35,13 @@ _DONE = Words(
         "added": N_("The site is added."),
         "invited": N_("The invitations are on their way by e-mail. They are valid for 7 days."),
         "resent": N_("The invitation is sent again; the link in the older e-mail no longer works."),
+        "undeliverable": N_(
+            "Not every e-mail can be delivered: a mail server has refused an address for good. See the list below."
+        ),
         "revoked": N_("The invitation is withdrawn; its link no longer works."),
     }
 )
+_UNDELIVERABLE = "undeliverable"
 _PAGE_SIZE = 50
 _MOST_ADDRESSES = 100
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+")
@@ -92,7 +97,7 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
         sites_of(request, visitor),
     )
     pending = [invitation for invitation in invited if invitation["state"] == "pending"]
-    done = _DONE.get(request.query.get("done", ""))
+    done = request.query.get("done", "")
     return render(
         "users.html",
         visitor=visitor,
@@ -101,8 +106,10 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
         users=listed,
         is_first=not cursor,
         pending=pending,
+        news=await find_news(request, visitor, [invitation["email"] for invitation in pending]),
         sites=known_sites or [],
-        done=done,
+        done=_DONE.get(done),
+        is_warning=done == _UNDELIVERABLE,
     )
 
 
@@ -129,6 +136,8 @@ async def change_users(request: web.Request) -> web.Response:
             sent, done = await _invite(request, visitor, typed), "invited"
     if sent.problem is not None:
         return await _users_page(request, visitor, _refused_invitations(typed, sent), status=sent.status)
+    if done != "revoked" and await find_bouncing(request, visitor, invited_addresses(sent)):
+        done = _UNDELIVERABLE
     return go(f"/users?done={done}")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
+from bson import MinKey
 from pydantic import TypeAdapter, ValidationError
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -40,6 +41,8 @@ _DELIVERY_ORDERS = {"created_at": "created_at"}
 _UNFINISHED: Document = {"due_at": {"$type": "date"}}
 # By urgency, then in fair turns between companies, then by age. A row of an older version has no turn: it goes first.
 _IN_TURN = [("priority", ASCENDING), ("turn", ASCENDING), ("created_at", ASCENDING)]
+# Any priority, said aloud: else the index gives the order only, and each row that is not due is read.
+_DUE: Document = {"priority": {"$gte": MinKey()}, **_UNFINISHED, "$expr": {"$lte": ["$due_at", "$$NOW"]}}
 _NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]
 
 
@@ -114,7 +117,7 @@ async def claim_mail(db: Database, *, lease: UUID, in_hand: Collection[str]) -> 
     claimed, sending = ({"$eq": ["$state", state.value]} for state in (MailState.CLAIMED, MailState.SENDING))
     interrupted = {"$or": [claimed, sending]}
     document = await db[MAILS].find_one_and_update(
-        {**_UNFINISHED, "$expr": {"$lte": ["$due_at", "$$NOW"]}, "_id": {"$nin": list(in_hand)}},
+        {**_DUE, "_id": {"$nin": list(in_hand)}},
         [
             {
                 "$set": {

@@ -1,9 +1,12 @@
 """The pages of a company's administration."""
 
+import re
+
 import orjson
+import pytest
 from aiohttp import web
 
-from tests.service.gateway.stand_ins import CSRF, House, a_session, says
+from tests.service.gateway.stand_ins import CSRF, House, Json, Script, a_session, says
 
 
 async def _refuses_the_second_address(_request: web.Request) -> web.Response:
@@ -27,3 +30,89 @@ async def test_what_is_wrong_with_one_of_many_addresses_is_said_in_the_readers_l
     page = await answer.text()
     assert answer.status == 422
     assert "ana@example.com\u00a0: Cette personne est déjà un utilisateur de la société." in page
+
+
+def _listed(*items: Json) -> Script:
+    return says({"items": items, "next_cursor": None, "total": len(items), "total_is_lower_bound": False})
+
+
+def _invitation(email: str) -> Json:
+    return {"id": f"id-of-{email}", "email": email, "role": "member", "state": "pending", "expires_at": _LATER}
+
+
+def _mail(email: str, state: str, **other: str | None) -> Json:
+    return {"email": email, "state": state, "smtp_reply": None, "reason": None, "bouncing_reply": None} | other
+
+
+_LATER = "2030-01-01T00:00:00Z"
+_GONE = "550 5.1.1 No such user"
+
+
+def _company_that_has_invited(house: House, *emails: str, mails: tuple[Json, ...], bouncing: tuple[str, ...]) -> None:
+    for path in ("/users", "/sites"):
+        house["identity"].answers(f"GET {path}", _listed())
+    house["identity"].answers("GET /invitations", _listed(*map(_invitation, emails)))
+    house["notifications"].answers("GET /deliveries", _listed(*mails))
+    house["notifications"].answers(
+        "GET /bouncing-addresses", says({"items": [{"email": email, "smtp_reply": _GONE} for email in bouncing]})
+    )
+
+
+async def test_beside_each_invitation_stands_what_became_of_its_newest_e_mail(house: House) -> None:
+    mails = (
+        _mail("gone@example.com", "suppressed", reason="bouncing", bouncing_reply=_GONE),
+        _mail("gone@example.com", "failed", smtp_reply=_GONE, bouncing_reply=_GONE),
+        _mail("spam@example.com", "failed", smtp_reply="554 5.7.1 Policy <b>"),
+        _mail("cleared@example.com", "suppressed", reason="bouncing"),
+        _mail("grey@example.com", "queued", smtp_reply="451 4.7.1 Greylisted"),
+        _mail("waits@example.com", "sending"),
+        _mail("fine@example.com", "sent", smtp_reply="250 OK as 17"),
+        _mail("fine@example.com", "failed", smtp_reply="554 5.7.1 An older one"),
+    )
+    emails = dict.fromkeys(mail["email"] for mail in mails)
+    _company_that_has_invited(house, *emails, "new+1@example.com", mails=mails, bouncing=("new+1@example.com",))
+    page = await (await house.portal.get("/users", headers=house.signed_in())).text()
+    told = dict(re.findall(r'<td class="main">([^<]+)<p class="hint">([^<]+)</p>', page))
+    check = "Please check the address, or send it again."
+    way_out = "Ask your vendor to clear the address, or withdraw this and invite another."
+    assert told == {
+        "gone@example.com": f"Could not be delivered: {_GONE}. {way_out}",
+        "spam@example.com": f"Could not be delivered: 554 5.7.1 Policy &lt;b&gt;. {check}",
+        "cleared@example.com": "The e-mail was not sent. Please send it again.",
+        "grey@example.com": "Not delivered yet, we keep trying: 451 4.7.1 Greylisted",
+        "waits@example.com": "The e-mail is waiting to be sent.",
+        "new+1@example.com": f"Could not be delivered: {_GONE}. {way_out}",
+    }
+    (asked,) = house["notifications"].asked("GET /bouncing-addresses")
+    assert asked.path.endswith("?email=new%2B1@example.com")
+
+
+@pytest.mark.parametrize("do", ["invite", "resend"])
+@pytest.mark.parametrize("bounces", [True, False])
+async def test_who_invites_an_address_that_bounces_is_not_told_that_it_is_on_its_way(
+    house: House, do: str, *, bounces: bool
+) -> None:
+    email = "gone@example.com"
+    _company_that_has_invited(house, email, mails=(), bouncing=(email,) if bounces else ())
+    house["identity"].answers("POST /invitations", says({"items": [_invitation(email)]}, status=201))
+    house["identity"].answers("POST /invitations/1/resend", says(_invitation(email)))
+    form = {"csrf_token": CSRF, "do": do, "id": "1", "emails": email, "role": "member"}
+    answer = await house.portal.post("/users", data=form, headers=house.signed_in(), allow_redirects=False)
+    assert answer.status == 303
+    page = await (await house.portal.get(answer.headers["Location"], headers=house.signed_in())).text()
+    sentence = "Not every e-mail can be delivered: a mail server has refused an address for good. See the list below."
+    assert (f'<p class="notice warn" role="status">{sentence}</p>' in page) == bounces
+    assert ('<p class="notice ok"' in page) == (not bounces)
+
+
+async def test_the_page_of_users_does_without_the_ledger(house: House) -> None:
+    _company_that_has_invited(house, "ana@example.com", mails=(), bouncing=())
+    for path in ("/deliveries", "/bouncing-addresses"):
+        house["notifications"].answers(f"GET {path}", says({"code": "unavailable"}, status=503))
+    house["identity"].answers("POST /invitations", says({"items": [_invitation("ana@example.com")]}, status=201))
+    form = {"csrf_token": CSRF, "emails": "ana@example.com", "role": "member"}
+    answer = await house.portal.post("/users", data=form, headers=house.signed_in())
+    page = await answer.text()
+    assert answer.status == 200
+    assert "ana@example.com" in page
+    assert "The invitations are on their way" in page

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import datetime
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
 from shared.actor import Role
-from tests.builders import an_actor, an_email
+from tests.builders import an_actor, an_email, signed
 from tests.service.notifications.conftest import (
     Notifications,
     a_closed_case,
@@ -157,6 +158,62 @@ async def test_the_ledger_shows_an_admin_the_own_company_newest_first(notificati
     assert (item["smtp_reply"], item["tries"], rest["next_cursor"]) == ("250 2.0.0 OK", 1, None)
     everything = await notifications.get("/deliveries", an_actor(Role.VENDOR_ADMIN))
     assert everything["total"] == 3
+
+
+async def test_the_ledger_can_be_asked_for_an_address_a_kind_and_a_state(notifications: Notifications) -> None:
+    acme = uuid7()
+    gone, fine, no = an_email("gone"), an_email(), "550 5.1.1 No such user"
+    notifications.smtp.answer_recipient(gone, no)
+    await notifications.hear(invitation := an_invitation(gone, company_id=acme))
+    await notifications.settled(invitation)
+    await notifications.hear(again := an_invitation(gone, company_id=acme))
+    await notifications.hear(created := a_created_case(acme, stranger(gone), stranger(fine)))
+    for event in (again, created):
+        await notifications.settled(event)
+    admin = an_actor(Role.COMPANY_ADMIN, company_id=acme)
+
+    async def asked(**query: str) -> list[tuple[str, str, str | None, str | None]]:
+        items = (await notifications.get("/deliveries", admin, **query))["items"]
+        return sorted((item["kind"], item["state"], item["reason"], item["bouncing_reply"]) for item in items)
+
+    assert await asked(email=gone.upper()) == [
+        ("case_created", "suppressed", "bouncing", no),
+        ("invitation", "failed", None, no),
+        ("invitation", "suppressed", "bouncing", no),
+    ]
+    assert await asked(kind="case_created", state="sent") == [("case_created", "sent", None, None)]
+    assert await asked(email=fine, kind="invitation") == []
+    foreign = an_actor(Role.COMPANY_ADMIN)
+    assert (await notifications.get("/deliveries", foreign, email=gone))["items"] == []
+    for wrong in ({"kind": "hologram"}, {"state": "lost"}, {"email": "nobody"}):
+        refusal = await notifications.refused("GET", "/deliveries", admin, params=wrong)
+        assert refusal == (422, "invalid")
+
+
+async def test_an_admin_learns_which_addresses_bounce_and_a_vendor_admin_clears_them(
+    notifications: Notifications,
+) -> None:
+    gone, fine = an_email("gone"), an_email()
+    notifications.smtp.answer_recipient(gone, "550 5.1.1 Unbekannt: \xe4", times=1)
+    await notifications.hear(invitation := an_invitation(gone))
+    await notifications.settled(invitation)
+    admin, vendor = an_actor(Role.COMPANY_ADMIN), an_actor(Role.VENDOR_ADMIN)
+    path = f"/bouncing-addresses?email={quote(gone.upper())}&email={quote(fine)}"
+    assert await notifications.get(path, admin) == {
+        "items": [{"email": gone, "smtp_reply": "550 5.1.1 Unbekannt: \xe4"}]
+    }
+    assert (await notifications.get(f"/bouncing-addresses?email={quote(fine)}", vendor))["items"] == []
+    clear = f"/vendor/bouncing-addresses/{quote(gone)}"
+    for other in (an_actor(Role.AGENT), admin):
+        assert await notifications.refused("DELETE", clear, other) == (403, "forbidden")
+    assert await notifications.refused("GET", path, an_actor(Role.MEMBER)) == (403, "forbidden")
+    assert await notifications.refused("GET", "/bouncing-addresses", admin) == (422, "invalid")
+    async with notifications.client.delete(clear, headers=signed(vendor)) as response:
+        assert response.status == 204
+    assert await notifications.refused("DELETE", clear, vendor) == (404, "not_found")
+    assert await notifications.refused("DELETE", "/vendor/bouncing-addresses/nobody", vendor) == (404, "not_found")
+    await notifications.hear(again := an_invitation(gone))
+    assert (await notifications.settled(again))[gone]["state"] == "sent"
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.CASE_MANAGER, Role.AGENT])

@@ -1,0 +1,73 @@
+"""What became of the e-mails of invitations, for whoever invited: the delivery ledger tells."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from services.gateway.clients import Query
+from services.gateway.pages.asking import Sent, ServiceRefusal, fetch, panel
+from services.gateway.session import Visitor
+from services.gateway.texts import _
+
+_NEWEST = 200
+_ASKED_AT_ONCE = 20
+_WAITING = frozenset({"queued", "claimed", "sending"})
+
+
+async def find_news(request: web.Request, visitor: Visitor, emails: Sequence[str]) -> dict[str, str]:
+    """A sentence for each address whose invitation has not simply been sent; nothing while the ledger is away."""
+    if not emails:
+        return {}
+    page = await _ask(request, visitor, "/deliveries", {"kind": "invitation", "limit": _NEWEST})
+    newest: dict[str, Mapping[str, Any]] = {}
+    for row in page["items"] if page else ():
+        newest.setdefault(row["email"], row)
+    # An invitation of a moment ago is not in the ledger yet, and a very old one is far down.
+    unknown = [email for email in emails if email not in newest][:_ASKED_AT_ONCE]
+    told = {email: _sentence(row) for email, row in newest.items()}
+    told |= {email: _bouncing(reply) for email, reply in (await find_bouncing(request, visitor, unknown)).items()}
+    return {email: sentence for email, sentence in told.items() if sentence}
+
+
+async def find_bouncing(request: web.Request, visitor: Visitor, emails: Sequence[str]) -> dict[str, str]:
+    """Those of the addresses that get no mail, with what a mail server said of them."""
+    asked = [emails[start : start + _ASKED_AT_ONCE] for start in range(0, len(emails), _ASKED_AT_ONCE)]
+    queries = [urlencode([("email", email) for email in part]) for part in asked]
+    answers = await asyncio.gather(*(_ask(request, visitor, "/bouncing-addresses", query) for query in queries))
+    return {item["email"]: item["smtp_reply"] for answer in answers if answer for item in answer["items"]}
+
+
+async def _ask(request: web.Request, visitor: Visitor, path: str, query: Query) -> Any:
+    """None while the ledger is away, or is of a version that does not know the question."""
+    try:
+        return await panel(fetch(request, visitor, "notifications", path, query))
+    except ServiceRefusal:
+        return None
+
+
+def invited_addresses(sent: Sent) -> list[str]:
+    """The addresses of what identity has answered: a list of invitations, or one."""
+    return [invitation["email"] for invitation in sent.content.get("items", [sent.content]) if "email" in invitation]
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    if row.get("bouncing_reply") is not None:
+        return _bouncing(row["bouncing_reply"])
+    reply = row["smtp_reply"] or row["reason"] or ""
+    if row["state"] == "failed":
+        return _("Could not be delivered: %(answer)s. Please check the address, or send it again.") % {"answer": reply}
+    if row["state"] == "suppressed":
+        return _("The e-mail was not sent. Please send it again.")
+    if row["state"] in _WAITING and reply:
+        return _("Not delivered yet, we keep trying: %(answer)s") % {"answer": reply}
+    return _("The e-mail is waiting to be sent.") if row["state"] in _WAITING else ""
+
+
+def _bouncing(reply: str) -> str:
+    sentence = _(
+        "Could not be delivered: %(answer)s. Ask your vendor to clear the address, or withdraw this and invite another."
+    )
+    return sentence % {"answer": reply.rstrip(".")}

@@ -1,0 +1,126 @@
+"""What goes out first when mails wait: by urgency, then in fair turns between companies, then by age."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from pymongo import AsyncMongoClient
+from uuid_utils.compat import uuid7
+
+from services.notifications import handlers, store
+from services.notifications.domain import Mail, MailKind
+from shared.mongo import Database, connect
+from tests.builders import MONGO_DRIVER, Json, an_email
+from tests.service.notifications.conftest import a_created_case, a_verification, an_invitation, now, stranger
+
+
+@pytest.fixture
+async def db(mongo_url: str) -> AsyncIterator[Database]:
+    database = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
+    await store.create_indexes(database)
+    yield database
+    await database.drop()
+    await database.close()
+
+
+async def _case_mails(db: Database, company_id: UUID, count: int) -> None:
+    people = (stranger(an_email()) for _ in range(count))
+    await handlers.queue_case_created_mails(db, a_created_case(company_id, *people))
+
+
+async def _claimed(db: Database, count: int) -> list[Mail]:
+    claimed = [await store.claim_mail(db, lease=uuid4(), in_hand=()) for _ in range(count)]
+    return [mail for mail in claimed if mail is not None]
+
+
+async def test_codes_go_first_then_invitations_then_every_company_in_turn(db: Database) -> None:
+    busy, quiet = uuid7(), uuid7()
+    await _case_mails(db, busy, 500)
+    await _claimed(db, 20)
+    await _case_mails(db, quiet, 1)
+    await handlers.queue_invitation_mail(db, an_invitation(an_email(), company_id=busy))
+    await handlers.queue_invitation_mail(db, an_invitation(an_email(), company_id=quiet))
+    await handlers.queue_verification_mail(db, a_verification(an_email()))
+    mails = await _claimed(db, 6)
+    assert [mail.kind for mail in mails[:3]] == [
+        MailKind.VERIFICATION_CODE,
+        MailKind.INVITATION,
+        MailKind.INVITATION,
+    ]
+    assert quiet in {mail.company_id for mail in mails[3:]}
+
+
+async def test_who_sends_a_thousand_invitations_does_not_hold_up_another_companys_one(db: Database) -> None:
+    busy, quiet = uuid7(), uuid7()
+    for _ in range(60):
+        await handlers.queue_invitation_mail(db, an_invitation(an_email(), company_id=busy))
+    await _claimed(db, 8)
+    await handlers.queue_invitation_mail(db, an_invitation(an_email(), company_id=quiet))
+    assert quiet in {mail.company_id for mail in await _claimed(db, 2)}
+
+
+async def test_companies_take_turns_and_nobody_saves_turns_up(db: Database) -> None:
+    first, second, third = uuid7(), uuid7(), uuid7()
+    await _case_mails(db, first, 100)
+    await _claimed(db, 60)  # the others had nothing to send meanwhile
+    await _case_mails(db, second, 20)
+    await _case_mails(db, third, 20)
+    companies = [mail.company_id for mail in await _claimed(db, 60)]
+    for start in range(0, 60, 3):
+        assert set(companies[start : start + 3]) == {first, second, third}
+
+
+async def test_within_a_company_the_oldest_goes_first_also_when_it_is_due_again(db: Database) -> None:
+    company = uuid7()
+    for _ in range(10):
+        await _case_mails(db, company, 1)
+    mails = await _claimed(db, 10)
+    assert [mail.created_at for mail in mails] == sorted(mail.created_at for mail in mails if mail.created_at)
+    for mail in (mails[7], mails[2], mails[5]):
+        assert await store.mark_due_again(db, mail, wait_s=0)
+    await _case_mails(db, company, 1)
+    again = await _claimed(db, 4)
+    assert [mail.id for mail in again[:3]] == [mails[2].id, mails[5].id, mails[7].id]
+
+
+async def test_many_who_queue_at_once_get_turns_of_their_own(db: Database) -> None:
+    company = uuid7()
+    await asyncio.gather(*(_case_mails(db, company, 3) for _ in range(30)))
+    turns = [row["turn"] async for row in db["mails"].find({}, {"turn": 1})]
+    assert sorted(turns) == list(range(1, 91))
+
+
+async def test_many_senders_claim_each_mail_once(db: Database) -> None:
+    for _ in range(4):
+        await _case_mails(db, uuid7(), 25)
+    claimed = await asyncio.gather(*(_claimed(db, 30) for _ in range(4)))
+    ids = [mail.id for mails in claimed for mail in mails]
+    assert len(ids) == len(set(ids)) == 100
+
+
+async def test_rows_of_an_older_version_go_too(db: Database) -> None:
+    await _case_mails(db, uuid7(), 3)
+    await db["mails"].update_many({}, {"$unset": {"turn": 1, "priority": 1, "interruptions": 1, "stumbles": 1}})
+    await _case_mails(db, uuid7(), 1)
+    assert len(await _claimed(db, 5)) == 4
+
+
+@pytest.mark.skipif(MONGO_DRIVER == "motor", reason="the database is asked, not the driver")
+async def test_a_claim_reads_one_row_however_many_wait(db: Database, mongo_url: str) -> None:
+    for _ in range(3):
+        await _case_mails(db, uuid7(), 500)
+    # The first thousand have been tried, and are not due.
+    rows = [row["_id"] async for row in db["mails"].find({}, {"_id": 1}).sort("turn").limit(1000)]
+    later = {"due_at": now() + timedelta(hours=1)}
+    await db["mails"].update_many({"_id": {"$in": rows}}, {"$set": later})
+    async with AsyncMongoClient[Json](mongo_url) as client:
+        profiled = client[db.name]
+        await profiled.command("profile", 2)
+        assert len(await _claimed(db, 3)) == 3
+        await profiled.command("profile", 0)
+        found = profiled["system.profile"].find({"command.findAndModify": "mails"})
+        claims = [(each["planSummary"], each["docsExamined"], "hasSortStage" in each) async for each in found]
+    by_turn = "IXSCAN { priority: 1, turn: 1, created_at: 1, due_at: 1 }"
+    assert claims == [(by_turn, 1, False)] * 3
