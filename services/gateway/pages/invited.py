@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -35,8 +34,7 @@ async def find_news(request: web.Request, visitor: Visitor, emails: Sequence[str
 async def find_bouncing(request: web.Request, visitor: Visitor, emails: Sequence[str]) -> dict[str, str]:
     """Those of the addresses that get no mail, with what a mail server said of them."""
     asked = [emails[start : start + _ASKED_AT_ONCE] for start in range(0, len(emails), _ASKED_AT_ONCE)]
-    queries = [urlencode([("email", email) for email in part]) for part in asked]
-    answers = await asyncio.gather(*(_ask(request, visitor, "/bouncing-addresses", query) for query in queries))
+    answers = await asyncio.gather(*(_ask(request, visitor, "/bouncing-addresses", {"email": part}) for part in asked))
     return {item["email"]: item["smtp_reply"] for answer in answers if answer for item in answer["items"]}
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, WriteConcern
 
 from services.notifications.domain import KEPT_FOR, Mail
 from services.notifications.store.people import USERS
@@ -49,7 +49,9 @@ async def _is_of_the_company(db: Database, mail: Mail) -> bool:
 
 async def _count(db: Database, whose: str, hour: datetime, most: int) -> bool:
     """Whether it is within the bound. What is beyond is counted as well, which does no harm: the hour is full."""
-    counted = await db[STRANGER_MAILS].find_one_and_update(
+    # A count that is lost with a server does no harm, and no mail should wait for a disk because of it.
+    counts = db[STRANGER_MAILS].with_options(write_concern=WriteConcern(1))
+    counted = await counts.find_one_and_update(
         {"_id": f"{whose}:{hour:%Y-%m-%dT%H}"},
         {"$inc": {"count": 1}, "$setOnInsert": {"expires_at": hour + _COUNTED_FOR}},
         upsert=True,

@@ -8,12 +8,18 @@ from collections.abc import Iterable
 from typing import cast
 from uuid import UUID
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, WriteConcern
+from pymongo.read_concern import ReadConcern
 
 from services.notifications.domain import Priority
-from shared.mongo import Database, Document
+from shared.mongo import Collection, Database, Document
 
 TURNS = "turns"
+
+
+def _turns(db: Database) -> Collection:
+    # A turn that is lost with a server makes nobody lose a mail, and no mail should wait for a disk because of it.
+    return db[TURNS].with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
 
 
 def _reached(priority: int) -> str:
@@ -22,9 +28,9 @@ def _reached(priority: int) -> str:
 
 async def take_turns(db: Database, company_id: UUID | None, priority: Priority, *, count: int) -> Iterable[int]:
     """The turns of a company's next `count` mails."""
-    reached = await db[TURNS].find_one({"_id": _reached(priority)})
+    reached = await _turns(db).find_one({"_id": _reached(priority)})
     passed = 0 if reached is None else reached["turn"]
-    line = await db[TURNS].find_one_and_update(
+    line = await _turns(db).find_one_and_update(
         {"_id": f"{priority}:{company_id}"},
         [{"$set": {"turn": {"$add": [{"$max": ["$turn", passed]}, count]}}}],
         upsert=True,
@@ -38,6 +44,6 @@ async def take_turns(db: Database, company_id: UUID | None, priority: Priority, 
 async def note_turn(db: Database, row: Document) -> None:
     """Whose turn it is now: a line that begins, or begins again, begins behind it."""
     if "turn" in row:  # rows of older versions have none
-        await db[TURNS].update_one(
+        await _turns(db).update_one(
             {"_id": _reached(row["priority"])}, [{"$set": {"turn": {"$max": ["$turn", row["turn"]]}}}], upsert=True
         )

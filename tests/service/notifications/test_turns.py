@@ -9,10 +9,15 @@ import pytest
 from pymongo import AsyncMongoClient
 from uuid_utils.compat import uuid7
 
+from deploy.local.child import until
 from services.notifications import handlers, store
 from services.notifications.domain import Mail, MailKind
+from services.notifications.mailer import Mailer
+from services.notifications.sender import Sender
+from services.notifications.smtp import MailServer
 from shared.mongo import Database, connect
-from tests.builders import MONGO_DRIVER, Json, an_email
+from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, an_email
+from tests.scripted_smtp import ScriptedSmtp
 from tests.service.notifications.conftest import a_created_case, a_verification, an_invitation, now, stranger
 
 
@@ -83,6 +88,34 @@ async def test_within_a_company_the_oldest_goes_first_also_when_it_is_due_again(
     await _case_mails(db, company, 1)
     again = await _claimed(db, 4)
     assert [mail.id for mail in again[:3]] == [mails[2].id, mails[5].id, mails[7].id]
+
+
+async def test_a_code_and_an_invitation_pass_hundreds_of_waiting_mails(db: Database, smtp_server: ScriptedSmtp) -> None:
+    smtp_server.reply_delay_s = 0.02
+    await _case_mails(db, uuid7(), 400)
+    mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
+    one = Sender(mailer, MailServer(smtp_server.url, own_host="portal.example"))
+    task = asyncio.create_task(one.run(db))
+
+    async def has_begun() -> bool:
+        return len(smtp_server.tried) > 20
+
+    assert await until(has_begun, deadline_s=10, pause_s=0.01)
+    quiet = uuid7()
+    code, invitation = a_verification(an_email()), an_invitation(an_email(), company_id=quiet)
+    before = len(smtp_server.tried)
+    await handlers.queue_verification_mail(db, code)
+    await handlers.queue_invitation_mail(db, invitation)
+    await _case_mails(db, quiet, 1)
+    row = await db["mails"].find_one({"company_id": quiet, "kind": "case_created"})
+    assert row is not None
+    for email in (code.email, invitation.email, row["email"]):
+        await smtp_server.wait_for(email)
+    passed_by = len(smtp_server.tried) - before
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    # Eight are in hand at any time, and some went out while these were being queued.
+    assert passed_by < 60
 
 
 async def test_many_who_queue_at_once_get_turns_of_their_own(db: Database) -> None:
