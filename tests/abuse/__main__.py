@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.abuse.attacks import ABUSES, Abuse, carry_out
-from tests.abuse.others import Served
+from tests.abuse.others import Served, Span
 from tests.abuse.report import Memory, Result, as_json, table
 from tests.abuse.world import World, running
 
@@ -23,7 +23,7 @@ _RESULTS = _REPOSITORY / "var" / "abuse"
 _PAGE = _REPOSITORY / "docs" / "abuse.md"
 _TABLE = re.compile(r"(?<=<!-- abuse -->\n).*(?=<!-- /abuse -->)", re.DOTALL)
 _IDLE_S = 10.0
-_SETTLE_S = 2.0
+_SETTLE_S, _IDLE_BETWEEN_S = 1.0, 2.0
 
 
 def main() -> int:
@@ -76,11 +76,21 @@ async def _run(folder: Path, chosen: list[Abuse], options: argparse.Namespace) -
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as attackers:
         async with running(folder, code=code, cases=options.cases) as world:
             await world.recovered()
-            since = time.monotonic()
-            await asyncio.sleep(_IDLE_S)
-            idle = await world.others.served(since=since, until=time.monotonic())
-            results = [await _measure(world, abuse, attackers) for abuse in chosen]
+            quiet = [await _while_nobody_attacks(_IDLE_S)]
+            results = []
+            for abuse in chosen:
+                results.append(await _measure(world, abuse, attackers))
+                await asyncio.sleep(_SETTLE_S)
+                quiet.append(await _while_nobody_attacks(_IDLE_BETWEEN_S))
+            # All of these together: what else the machine does changes while this runs.
+            idle = await world.others.served(*quiet)
     return idle, results, all(cage.holds for cage in world.stack.cages.values())
+
+
+async def _while_nobody_attacks(seconds: float) -> Span:
+    began = time.monotonic()
+    await asyncio.sleep(seconds)
+    return Span(began, time.monotonic())
 
 
 async def _measure(world: World, abuse: Abuse, attackers: ProcessPoolExecutor) -> Result:
@@ -91,14 +101,14 @@ async def _measure(world: World, abuse: Abuse, attackers: ProcessPoolExecutor) -
     for cage in stack.cages.values():
         cage.begin()
     answers = await asyncio.get_running_loop().run_in_executor(attackers, carry_out, abuse.name, world.target)
-    until = time.monotonic()
+    attacked = Span(since, time.monotonic())
     recovered_s = await world.recovered()
-    others = await world.others.served(since=since, until=until)
-    result = Result(
+    others = await world.others.served(attacked)
+    return Result(
         name=abuse.name,
         what=abuse.what,
         answers=dict(answers),
-        seconds=round(until - since, 1),
+        seconds=round(attacked.ended - attacked.began, 1),
         others=others,
         memory={
             name: Memory(cage.peak_mib, cage.resident_mib, cage.limit // 2**20, cage.kills)
@@ -108,8 +118,6 @@ async def _measure(world: World, abuse: Abuse, attackers: ProcessPoolExecutor) -
         unhandled=stack.unhandled() - unhandled,
         recovered_s=recovered_s,
     )
-    await asyncio.sleep(_SETTLE_S)
-    return result
 
 
 def _say(what: str) -> None:

@@ -58,6 +58,14 @@ class Served:
         return cls(len(asked), percentile(waited, 0.5), percentile(waited, 0.99), failures)
 
 
+@dataclass(frozen=True)
+class Span:
+    """A while, by the clock that never goes back."""
+
+    began: float
+    ended: float
+
+
 @dataclass
 class Others:
     """`start` them once; `served` says how they fared since a moment."""
@@ -81,11 +89,11 @@ class Others:
                 task.add_done_callback(self._tasks.discard)
                 due, tick = due + EVERY_S, tick + 1
 
-    async def served(self, *, since: float, until: float) -> Served:
-        """Of what was due in that time; waits for the answers that are still to come."""
+    async def served(self, *spans: Span) -> Served:
+        """Of what was due in these times; waits for the answers that are still to come."""
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=WITHIN_S + 1)
-        return Served.of([each for each in self._asked if since <= each.due < until])
+        return Served.of([each for each in self._asked if any(span.began <= each.due < span.ended for span in spans)])
 
     async def _ask(self, http: aiohttp.ClientSession, tick: int, due: float) -> None:
         person = self.people[tick % len(self.people)]
