@@ -1,6 +1,7 @@
 """What `deploy/compose.yaml` promises, with two replicas of each service."""
 
 import asyncio
+import json
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
@@ -52,6 +53,15 @@ async def test_every_container_is_locked_down(stack: Composed) -> None:
             assert (await docker("exec", name, "id", "-u")).strip() == "10001"
             with pytest.raises(ComposeFailed, match="Read-only file system"):
                 await docker("exec", name, "touch", "/portico/x")
+
+
+async def test_the_image_says_what_it_is_made_of(stack: Composed) -> None:
+    parts = json.loads(await stack.run("exec", "-T", "identity", "cat", "/portico/sbom.cdx.json"))["components"]
+    names = {part["name"] for part in parts}
+    assert "aiohttp" in names
+    assert "motor" not in names
+    notices = await stack.run("exec", "-T", "identity", "cat", "/portico/THIRD-PARTY-NOTICES", "/portico/LICENSE")
+    assert all(f"\n{name} " in notices for name in names)
 
 
 async def test_only_the_portal_and_the_page_of_mails_are_published(stack: Composed) -> None:
