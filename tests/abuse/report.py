@@ -41,6 +41,8 @@ class Result:
         red += [f"{name} took all of its memory" for name, memory in self.memory.items() if memory.peak >= memory.limit]
         if not self.others.p50_ms <= _PATIENCE * idle.p50_ms:
             red.append("others waited")
+        if failures := sum(self.others.failures.values()):
+            red.append(f"{failures} × not served")
         if self.ended:
             red.append("; ".join(self.ended))
         if self.unhandled:

@@ -50,7 +50,11 @@ def test_whoever_was_not_served_waited_for_ever() -> None:
     [
         (GOOD, []),
         (replace(GOOD, others=Served(80, 41.0, 90.0, {})), ["others waited"]),
-        (replace(GOOD, others=Served(80, math.inf, math.inf, {"list 503": 60})), ["others waited"]),
+        (replace(GOOD, others=Served(80, 20.0, 90.0, {"list 503": 1})), ["1 × not served"]),
+        (
+            replace(GOOD, others=Served(80, math.inf, math.inf, {"list 503": 60})),
+            ["others waited", "60 × not served"],
+        ),
         (replace(GOOD, others=Served(0, math.nan, math.nan, {})), ["others waited"]),
         (replace(GOOD, memory={"gateway": Memory(511, 500, 512, 1)}), ["gateway was killed for its memory"]),
         (replace(GOOD, memory={"gateway": Memory(512, 500, 512, 0)}), ["gateway took all of its memory"]),
@@ -77,7 +81,7 @@ def test_the_json_has_everything_and_nothing_that_json_cannot_say() -> None:
     told = json.loads(json.dumps(as_json(IDLE, [result], commit="abc"), allow_nan=False))
     assert told["about"] == {"commit": "abc"}
     assert told["results"][0]["others"]["p50_ms"] is None
-    assert told["results"][0]["red"] == ["others waited"]
+    assert told["results"][0]["red"] == ["others waited", "60 × not served"]
 
 
 def test_a_cage_that_cannot_be_made_only_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
