@@ -20,7 +20,7 @@ import structlog
 from bson.codec_options import CodecOptions
 
 _TOP = Path(__file__).parents[1]
-_NICENESS = 10
+_NICER_BY = 5  # and not more: where the processor is never idle, it is to end all the same
 _END = bson.encode({"end": True})
 _STOPPED_WITHIN_S = 5
 
@@ -61,7 +61,7 @@ async def _feed(process: Process, plan: dict[str, Any], batches: AsyncIterator[b
     assert process.stdin is not None  # noqa: S101  # for the types: both are pipes
     assert process.stderr is not None  # noqa: S101
     with suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+        os.setpriority(os.PRIO_PROCESS, process.pid, min(os.getpriority(os.PRIO_PROCESS, 0) + _NICER_BY, 19))
     with suppress(BrokenPipeError, ConnectionResetError):  # it ended: its exit code says so
         process.stdin.write(bson.encode(plan))
         async for batch in batches:

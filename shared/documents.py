@@ -143,7 +143,7 @@ class Documents(Generic[E]):
         try:
             return await self.insert(db, entity, intent=intent)
         except DuplicateKeyError:
-            existing = await db[self.collection].find_one({"_id": intent.id})
+            existing = await self._find(db, {"_id": intent.id})
             if existing is None:  # another unique index refused
                 raise
             intent.refuse_unless_same(existing.get("intent"))
@@ -183,8 +183,8 @@ class Documents(Generic[E]):
         push: Mapping[str, Document],
         changes: Document | None = None,
         events: Sequence[Event] = (),
-    ) -> E | None:
-        """Adds entries without testing the version; None where the filter `wanted`, which holds the rules, found none.
+    ) -> bool:
+        """Adds entries without testing the version; False where the filter `wanted`, which holds the rules, found none.
 
         `changes` are pipeline expressions over the document as it was; the events get the new version written in.
         The version is counted up, unless `changes` says otherwise.
@@ -195,18 +195,17 @@ class Documents(Generic[E]):
         if pending:
             update["pending"] = _pushed("pending", [_with_next_version(item) for item in pending])
             update |= _relay_soon(pending)
+        if not pending:
+            # For an update that answers the document, the database writes it a second time, to answer a retry with.
+            return bool((await db[self.collection].update_one(wanted, [{"$set": update}])).matched_count)
         document = await db[self.collection].find_one_and_update(
-            wanted,
-            [{"$set": update}],
-            return_document=ReturnDocument.AFTER,
-            projection=dict.fromkeys(self._appended.values(), 0) or None,
+            wanted, [{"$set": update}], return_document=ReturnDocument.AFTER, projection={"pending": 1}
         )
         if document is None:
-            return None
+            return False
         own = {item["id"] for item in pending}
-        written = [item for item in document.get("pending", []) if item["id"] in own]
-        db.announce(self.collection, document["_id"], written)
-        return self.load(document)
+        db.announce(self.collection, document["_id"], [item for item in document["pending"] if item["id"] in own])
+        return True
 
     async def _find(self, db: Database, wanted: Document, session: Session | None = None) -> Document | None:
         hidden = dict.fromkeys((*self._appended.values(), "pending"), 0)

@@ -28,7 +28,8 @@ from shared.events.cases import CaseChanged, CaseClosed, CaseCreated
 
 REOPEN_WITHIN = timedelta(days=14)
 MAX_ENTRIES = 1_000
-MAX_BYTES = 8 * 1024 * 1024  # half of what MongoDB lets a document have: changes of the state always fit
+# Every entry writes the whole document anew, at most this long; changes of the state fit into what MongoDB allows.
+MAX_BYTES = 2 * 1024 * 1024
 
 
 class _Fact(TypedDict):

@@ -205,7 +205,7 @@ async def _take(db: Database, actor: Actor, number: str, *, intent: Intent, now:
         "updated_at": now,
         **store.status_becomes({Status.NEW: Status.IN_PROGRESS}, now=now),
     }
-    if await store.append_entry(db, actor, number, entry, only={"assignee": None}, changes=changes) is not None:
+    if await store.append_entry(db, actor, number, entry, only={"assignee": None}, changes=changes):
         return
     case = await _why_not(db, actor, number, intent)
     if case is not None and (case.assignee is None or case.assignee.user_id != actor.user_id):
@@ -253,7 +253,7 @@ async def _append_citing(
 
 
 async def _append(db: Database, actor: Actor, number: str, entry: Entry, *, changes: Document) -> None:
-    if await store.append_entry(db, actor, number, entry, only=store.HAS_ROOM, changes=changes) is None:
+    if not await store.append_entry(db, actor, number, entry, only=store.HAS_ROOM, changes=changes):
         intent = Intent(entry.id, entry.digest or "")
         if await _why_not(db, actor, number, intent) is not None:
             raise CaseIsFull

@@ -1,8 +1,11 @@
 """The history of a case: read in pages, and never whole; every read says for whom."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter
 
@@ -10,13 +13,16 @@ from services.cases.domain import MAX_BYTES, MAX_ENTRIES, Case, Entry, Status
 from services.cases.store.cases import CASES, IS_OPEN, visible_to
 from shared.actor import Actor
 from shared.documents import Intent
-from shared.errors import Invalid, NotFound
+from shared.errors import Invalid, NotFound, Unavailable
 from shared.events.base import Event
 from shared.mongo import Database, Document
 
 PAGE_ENTRIES = 50
 # Of text in UTF-8: a page is as long as one of 50 ordinary entries, whatever was written.
 PAGE_BYTES = 100_000
+
+_TURN_WITHIN_S = 4  # the gateway waits a little longer
+_turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 _ENTRY = TypeAdapter(Entry)
 _ENTRIES = TypeAdapter(list[Entry])
@@ -138,8 +144,11 @@ async def append_entry(
     only: Document,
     changes: Document,
     events: tuple[Event, ...] = (),
-) -> Case | None:
-    """Adds an entry, once, to an open, visible case that is as `only` says; None when it did not fit."""
+) -> bool:
+    """Adds an entry, once, to an open, visible case that is as `only` says; False when it did not fit.
+
+    Unavailable where too many others write to the same case.
+    """
     wanted = {
         "number": number,
         "status": IS_OPEN,
@@ -147,7 +156,27 @@ async def append_entry(
         "$and": [visible_to(actor), only],
     }
     pushed = _ENTRY.dump_python(entry)
-    return await CASES.append(db, wanted, push={"history": pushed}, changes=changes, events=events)
+    async with _turn_at(number):
+        return await CASES.append(db, wanted, push={"history": pushed}, changes=changes, events=events)
+
+
+@asynccontextmanager
+async def _turn_at(number: str) -> AsyncIterator[None]:
+    """One after the other at the same case.
+
+    Of those that write to a document at once, the database lets one through, and the others begin anew: of many, most
+    would never get there in time.
+    """
+    turn = _turns.setdefault(number, asyncio.Lock())
+    try:
+        async with asyncio.timeout(_TURN_WITHIN_S):
+            await turn.acquire()
+    except TimeoutError as error:
+        raise Unavailable from error
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 def status_becomes(becomes: dict[Status, Status], *, now: datetime) -> Document:

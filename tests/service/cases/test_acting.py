@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.cases.store import history
 from shared.actor import Actor, Role
 from tests.builders import Json, an_actor
 from tests.service.cases.conftest import CasesApi, user_state
@@ -305,10 +306,10 @@ async def test_a_full_case_takes_no_comment_but_can_be_taken_and_closed(cases: C
     assert closed.status == 200
 
 
-async def test_a_case_of_8_mib_takes_no_comment_but_can_be_taken_and_closed(cases: CasesApi, agent: Actor) -> None:
+async def test_a_case_of_2_mib_takes_no_comment_but_can_be_taken_and_closed(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     case = await cases.submitted(ana)
-    number, long = case["number"], "x" * (8 * MIB - 100_000)
+    number, long = case["number"], "x" * (2 * MIB - 100_000)
     await cases.db["cases"].update_one({"number": number}, {"$set": {"history.0.text": long}})
     while (comment := await cases.act(number, ana, action="comment", text="x" * 10_000)).status == 200:
         pass
@@ -319,6 +320,27 @@ async def test_a_case_of_8_mib_takes_no_comment_but_can_be_taken_and_closed(case
     assert (taken.status, taken.body["version"]) == (200, version + 1)
     closed = await cases.act(number, ana, action="close", version=version + 1, reason="Full", resolved=True)
     assert closed.status == 200
+
+
+async def test_fifty_comments_at_once_all_get_into_a_case_that_is_nearly_full(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    await cases.db["cases"].update_one({"number": number}, {"$set": {"history.0.text": "x" * (2 * MIB - 100_000)}})
+    asked = [cases.act(number, ana, action="comment", text=f"{n}") for n in range(50)]
+    assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
+    document = await cases.db["cases"].find_one({"number": number})
+    assert document is not None
+    assert {entry["text"] for entry in document["history"][1:]} == {f"{n}" for n in range(50)}
+
+
+async def test_who_writes_to_a_case_waits_for_nobody_at_another(cases: CasesApi) -> None:
+    ana = an_actor()
+    held, free = [(await cases.submitted(ana))["number"] for _ in range(2)]
+    async with history._turn_at(held):
+        waiting = asyncio.ensure_future(cases.act(held, ana, action="comment", text="after"))
+        assert (await cases.act(free, ana, action="comment", text="meanwhile")).status == 200
+        assert not waiting.done()
+    assert (await waiting).status == 200
 
 
 async def test_an_internal_note_makes_no_change_of_the_customers_stale(cases: CasesApi, agent: Actor) -> None:

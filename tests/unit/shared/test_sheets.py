@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import sys
 import tempfile
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -76,7 +78,7 @@ async def test_an_export_that_is_cancelled_leaves_nothing_behind(temporary: Path
     export = asyncio.create_task(work_apart(PROGRAM, PLAN, batches()))
     assert await until(rows_are_written, deadline_s=30, pause_s=0.01)
     [child] = set(children()) - set(before)
-    assert os.getpriority(os.PRIO_PROCESS, child) > 0
+    assert os.getpriority(os.PRIO_PROCESS, child) > os.getpriority(os.PRIO_PROCESS, 0)
     export.cancel()
     with pytest.raises(asyncio.CancelledError):
         await export
@@ -102,6 +104,17 @@ async def test_an_export_that_breaks_in_its_process_fails_and_leaves_nothing_beh
     with pytest.raises(WorkFailed):
         await work_apart(PROGRAM, PLAN, batches())
     assert held(temporary) == []
+
+
+async def test_a_program_whose_parent_is_gone_ends_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "of-the-program"
+    folder.mkdir()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", PROGRAM, str(folder)), stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL
+    )
+    await process.communicate(bson.encode(PLAN) + bson.encode(ROW) * 1_100)
+    assert process.returncode != 0
+    assert not folder.exists()
 
 
 async def test_a_whole_export_is_gone_when_it_is_closed(temporary: Path) -> None:
