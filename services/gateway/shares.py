@@ -29,9 +29,10 @@ BURST_S = 4.0
 # Nobody notices more: whoever would wait longer is told so.
 LONGEST_WAIT_S = 2.0
 LONGEST_IN_LINE_S = 5.0
-MOST_IN_LINE = 50
+MOST_IN_LINE = 100
 _TRY_AGAIN_S = 2
 _MOST_KNOWN = 10_000
+_FILES = "/attachments"
 
 _refused = Counter("portico_requests_refused_total", "Requests refused because too many came", ["share"])
 
@@ -136,26 +137,32 @@ class Shares:
         self._places = Places(settings.user_requests_at_once)
 
     @asynccontextmanager
-    async def of_user(self, visitor: Visitor) -> AsyncIterator[None]:
+    async def of_user(self, visitor: Visitor, *, kind: str) -> AsyncIterator[None]:
         """The turn of somebody who is signed in; of the vendor's people each counts for themselves only."""
         user = visitor.user
         wait_s = self._users.wait_s(str(user.id))
         if user.role not in VENDOR_ROLES:
             wait_s = max(wait_s, self._companies.wait_s(str(user.company_id)))
         await _wait(wait_s)
-        async with self._places.one(str(user.id)):
+        async with self._places.one(f"{user.id} {kind}"):
             yield
 
     @asynccontextmanager
-    async def of_stranger(self, network: str, token: str) -> AsyncIterator[None]:
+    async def of_stranger(self, network: str, token: str, *, kind: str) -> AsyncIterator[None]:
         """The turn of somebody who is not known here, or not yet: then they may have a token."""
         # Whom a proxy does not name counts as nobody: all of them together are no client.
         await _wait(self._networks.wait_s(network) if network else 0.0)
         if not token:
             yield
             return
-        async with self._places.one(f"session {token}"):
+        async with self._places.one(f"session {token} {kind}"):
             yield
+
+
+def kind_of(request: web.Request) -> str:
+    """Files have places of their own: on a slow line each takes minutes, in which its user does other things."""
+    is_file = request.content_type.startswith("multipart/") or request.path.endswith(".xlsx") or _FILES in request.path
+    return "file" if is_file else "quick"
 
 
 async def _wait(seconds: float) -> None:
@@ -175,11 +182,13 @@ async def share_fairly(request: web.Request, handler: Handler) -> web.StreamResp
     sessions, shares = request.app[SESSIONS], request.app[SHARES]
     token = sessions.token_of(request)
     visitor = sessions.known(token)
-    network = network_of(origin.get().address)
+    network, kind = network_of(origin.get().address), kind_of(request)
     async with AsyncExitStack() as turn:
         try:
             await turn.enter_async_context(
-                shares.of_user(visitor) if visitor is not None else shares.of_stranger(network, token)
+                shares.of_user(visitor, kind=kind)
+                if visitor is not None
+                else shares.of_stranger(network, token, kind=kind)
             )
         except TooManyAtOnce as refusal:
             if is_api(request):

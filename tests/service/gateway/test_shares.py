@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import orjson
+import pytest
 from aiohttp import ClientResponse, web
 
+from services.gateway import shares
 from services.gateway.session import SESSIONS
 from tests.service.gateway.stand_ins import CSRF, PATIENT, TOKEN, House, Json, a_house, a_session, says
 
@@ -101,7 +103,8 @@ async def test_a_session_that_this_replica_does_not_know_yet_has_as_many_places_
         assert cases.most_inside == 3
 
 
-async def test_beyond_the_line_requests_are_refused_and_the_others_answered() -> None:
+async def test_beyond_the_line_requests_are_refused_and_the_others_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "MOST_IN_LINE", 50)
     async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as house:
         cases = CountedCases()
         house["cases"].answers("GET /cases", cases)
@@ -112,6 +115,19 @@ async def test_beyond_the_line_requests_are_refused_and_the_others_answered() ->
         statuses = [answer.status for answer in answers]
         assert (statuses.count(200), statuses.count(429)) == (51, 9)
         await refused(next(answer for answer in answers if answer.status == 429))
+
+
+async def test_files_on_their_way_leave_the_places_for_everything_else_free() -> None:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="2") as house:
+        uploads = CountedCases()
+        house["cases"].answers("POST /attachments", uploads)
+        headers = house.signed_in() | {"Content-Type": "multipart/form-data; boundary=x"}
+        sent = [asyncio.create_task(house.portal.post("/api/v1/attachments", data=b"", headers=headers)) for _ in "123"]
+        await uploads.until_inside(2)
+        assert (await house.portal.get(PATH, headers=house.signed_in())).status == 200
+        uploads.may_go.set()
+        assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
+        assert uploads.most_inside == 2
 
 
 async def test_who_is_far_too_fast_is_refused_and_others_are_not() -> None:
