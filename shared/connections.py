@@ -35,6 +35,7 @@ _SCARCE_FILES = 32
 # For what is no connection of the port: the private port, the services, the database, files.
 _FILES_FOR_OTHERS = 600
 _TELL_EVERY_S = 60.0
+_TAKEN_AT_ONCE_BYTES = 64 * 1024  # of what one connection sends
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 _CLOSE_AS_USUAL = struct.pack("ii", 0, 0)
 
@@ -47,7 +48,7 @@ class Bounds:
     idle_s: float = 75.0  # between two requests
     unread_s: float = 30.0  # that a reader may be behind `unread_rate`
     unread_rate: int = 16 * 1024  # bytes a second
-    most_unread: int = 64 * 1024 * 1024  # bytes of all answers together that wait for their readers
+    most_unread: int = 32 * 1024 * 1024  # bytes of all answers together that wait for their readers
     most: int | None = None  # connections
     most_of_one: int | None = None  # of one address, or one IPv6 network of 64 bits
     carriers: Sequence[IPv4Network | IPv6Network] = ()  # whose connections are many people's, so not counted as one's
@@ -105,7 +106,13 @@ class Port(web.Server):
 
     def __init__(self, handler: Any, *, bounds: Bounds, **options: Any) -> None:
         """`options` are aiohttp's."""
-        super().__init__(handler, keepalive_timeout=bounds.idle_s, auto_decompress=False, **options)
+        super().__init__(
+            handler,
+            keepalive_timeout=bounds.idle_s,
+            auto_decompress=False,
+            read_bufsize=_TAKEN_AT_ONCE_BYTES // 2,
+            **options,
+        )
         self.bounds = bounds
         self._open: dict[Connection, str] = {}
         self._of_one: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
@@ -121,7 +128,7 @@ class Port(web.Server):
         return Connection(self, loop=self._loop, **self._kwargs)
 
     def lets_in(self, connection: "Connection", transport: asyncio.BaseTransport) -> bool:
-        """False when there is no room, and none can be made by ending a connection without a request."""
+        """False when there is no room, and none can be made by ending one without a whole request."""
         one = _one_of(transport, self.bounds.carriers)
         neighbours = self._of_one.get(one, {}) if one else {}
         most_of_one = self.bounds.most_of_one
@@ -171,10 +178,11 @@ class Port(web.Server):
 
     @staticmethod
     def _makes_room(among: Iterable["Connection"]) -> bool:
-        idle = next((connection for connection in among if connection.is_idle), None)
-        if idle is not None:
-            idle.end("gave_way")
-        return idle is not None
+        # Few people send for long, and whoever means harm does nothing else.
+        ends = next((one for one in among if one.is_idle), None) or next((one for one in among if one.is_sending), None)
+        if ends is not None:
+            ends.end("gave_way")
+        return ends is not None
 
 
 def _one_of(transport: asyncio.BaseTransport, carriers: Sequence[IPv4Network | IPv6Network]) -> str:
@@ -205,6 +213,11 @@ class Connection(RequestHandler):
         """Nothing, or only part of a request, has come since the last answer."""
         return self._waiter is not None and not self._waiter.done()
 
+    @property
+    def is_sending(self) -> bool:
+        """The newest request has not come to its end."""
+        return not self._body.is_eof()
+
     def end(self, reason: str) -> None:
         """Ends the connection at once, whatever was still to be sent."""
         self._port.note(reason)
@@ -219,7 +232,7 @@ class Connection(RequestHandler):
             return
         # Whatever the system does not take at once is waited for, so that `pause_writing` tells of it.
         cast("asyncio.WriteTransport", transport).set_write_buffer_limits(high=0)
-        _end_without_reader(transport, self._port.bounds.unread_s)
+        _set_up(transport, self._port.bounds.unread_s)
         super().connection_made(transport)
         self._await_headers()
 
@@ -305,9 +318,13 @@ class Connection(RequestHandler):
         return response
 
 
-def _end_without_reader(transport: asyncio.BaseTransport, within_s: float) -> None:
-    """The system itself ends a connection whose other side takes nothing, or says nothing any more."""
+def _set_up(transport: asyncio.BaseTransport, unread_s: float) -> None:
     its_socket = transport.get_extra_info("socket")
-    if its_socket is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-        with suppress(OSError):
-            its_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(within_s * 1000))
+    if its_socket is None:
+        return
+    with suppress(OSError):
+        # Else the system takes megabytes of what nobody has asked for yet, and hands them over in one piece.
+        its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _TAKEN_AT_ONCE_BYTES)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # The system itself ends a connection whose other side takes nothing, or says nothing any more.
+            its_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unread_s * 1000))

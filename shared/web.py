@@ -322,6 +322,8 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
         _record(request, response.status, time.perf_counter() - started)
     finally:
         let_go(request)
+        # The answer may wait long for its reader; what it was made of need not.
+        request.clear()
         origin.reset(token)
     return response
 

@@ -34,7 +34,7 @@ class GatewaySettings(Settings):
     brand_accent: str = Field(ACCENT, alias="PORTICO_BRAND_ACCENT", pattern=r"^#[0-9a-fA-F]{6}$")
     # To be raised together with CASES_ATTACHMENT_MAX_TOTAL_BYTES.
     upload_max_bytes: int = Field(UPLOAD_MAX_BYTES, alias="GATEWAY_UPLOAD_MAX_BYTES", ge=1)
-    max_connections: int = Field(2000, alias="PORTICO_MAX_CONNECTIONS", ge=10)
+    max_connections: int = Field(1000, alias="PORTICO_MAX_CONNECTIONS", ge=10)
     max_connections_per_address: int = Field(200, alias="PORTICO_MAX_CONNECTIONS_PER_ADDRESS", ge=10)
     # Fair shares of each replica; 0 takes a bound away. A page with what belongs to it is about five requests.
     user_requests_per_s: float = Field(30, alias="GATEWAY_USER_REQUESTS_PER_S", ge=0, allow_inf_nan=False)

@@ -230,6 +230,15 @@ def test_one_address_has_so_many_connections_and_the_idle_one_gives_way() -> Non
         assert is_ended(idle[0])
 
 
+def test_then_the_one_that_sends_without_end() -> None:
+    half = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\nhalf"
+    with serving(Bounds(most=3)) as port, ExitStack() as stack:
+        sending = [stack.enter_context(connected(port, source=f"127.0.0.{n}", sent=half)) for n in range(2, 5)]
+        with connected(port, sent=WHOLE) as its:
+            assert an_answer(its).startswith(b"HTTP/1.1 200")
+        assert is_ended(sending[0])
+
+
 def test_where_all_are_at_work_the_next_is_refused_but_not_that_of_another_address() -> None:
     before = ended("many_of_one_address")
     with serving(Bounds(most_of_one=3)) as port, ExitStack() as stack:

@@ -30,7 +30,7 @@ from services.gateway.pages.asking import (
 from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse_without_csrf
 from services.gateway.texts import _
 from shared import errors
-from shared.bodies import FILES_IN_HAND
+from shared.bodies import FILES_IN_HAND, hold
 from shared.multipart import read_disposition, write_disposition
 from shared.web import IDEMPOTENCY_HEADER
 
@@ -190,8 +190,9 @@ class _File:
 class _Incoming:
     """A posted form, read part by part and counted: fields are noted, files handed out as they come."""
 
-    def __init__(self, parts: MultipartReader) -> None:
+    def __init__(self, request: web.Request, parts: MultipartReader) -> None:
         self.typed: dict[str, str] = {}
+        self._request = request
         self._parts = parts
         self._part: BodyPartReader | None = None
         self._bytes_left = _MOST_BYTES
@@ -207,7 +208,7 @@ class _Incoming:
         if (request.content_length or 0) > _MOST_BYTES:
             raise _too_much()
         try:
-            return cls(await request.multipart())
+            return cls(request, await request.multipart())
         except ValueError as error:
             raise _unreadable() from error
 
@@ -246,10 +247,13 @@ class _Incoming:
         return bytes(kept)
 
     async def _note_field(self, part: BodyPartReader, name: str) -> None:
-        text = await self.content(_File(part, "", b""), at_most=self._text_left + 1)
-        self._text_left -= len(text)
-        if self._text_left < 0:
-            raise _too_much()
+        text = bytearray()
+        while chunk := await self._chunk(part):
+            self._text_left -= len(chunk)
+            if self._text_left < 0:
+                raise _too_much()
+            hold(self._request, len(chunk))
+            text += chunk
         _note(self.typed, name, text.decode(errors="replace"))
 
     async def _next_part(self) -> BodyPartReader | None:
