@@ -28,6 +28,8 @@ _BURST_EACH_S = 2.0
 _ADDRESS, _PROXY = "127.0.0.2", "127.0.0.4"
 _MARKS = "\u0301\u0323" * 240_000
 _QUOTES = '"' * 1_040_000
+# As much as the form of a case may have, of the sign that is longest in a page.
+_ALLOWED = b"description=" + b'"' * 390_000
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Host": "localhost"}
 _JSON = {"Content-Type": "application/json", "Host": "localhost"}
 
@@ -234,13 +236,20 @@ async def _half_open(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
 
 async def _reads_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.transport.pause_reading()  # type: ignore[attr-defined]  # the transport of a socket has it
-    body = f"title={_QUOTES}".encode()
+    body = _ALLOWED
     head = f"POST /cases HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
     head += f"Content-Type: {_FORM['Content-Type']}"
     writer.write(f"{head}\r\n\r\n".encode() + body)
     with suppress(ConnectionError):
         await writer.drain()
     await asyncio.sleep(CUT_AFTER_S)
+
+
+async def _half_a_form(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    head = "POST /cases HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999\r\n"
+    head += 'Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\nContent-Disposition: form-data; name="title"'
+    writer.write(f"{head}\r\n\r\n".encode() + _ALLOWED)
+    await reader.read()
 
 
 async def _broken_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -284,7 +293,13 @@ ABUSES: tuple[Abuse, ...] = (
         "150 of them",
         _requests(150, "POST", "/cases", lambda _: f"title={_QUOTES}".encode(), form=True),
     ),
-    Abuse("non-readers", "100 of them who do not read the answer", _connections(100, _reads_nothing)),
+    Abuse(
+        "forms-allowed",
+        "600 forms at once with as much as one may have, not signed in",
+        _requests(600, "POST", "/cases", lambda _: _ALLOWED, form=True),
+    ),
+    Abuse("half-forms", "600 forms of which the end never comes", _connections(600, _half_a_form)),
+    Abuse("non-readers", "600 forms whose answer is not read", _connections(600, _reads_nothing)),
     Abuse("uploads", "4 × 3 files of 2 MB at a time, one after the other, never cited", _uploads),
     Abuse(
         "strangers",

@@ -243,7 +243,7 @@ def test_where_all_are_at_work_the_next_is_refused_but_not_that_of_another_addre
     before = ended("many_of_one_address")
     with serving(Bounds(most_of_one=3)) as port, ExitStack() as stack:
         busy = [stack.enter_context(at_work(port)) for _ in range(3)]
-        with connected(port) as refused, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), connected(port) as refused:
             until_the_end(refused)
         with connected(port, source="127.0.0.2", sent=WHOLE) as its:
             assert an_answer(its).startswith(b"HTTP/1.1 200")
