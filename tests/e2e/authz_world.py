@@ -206,7 +206,9 @@ def _always(ask: Ask) -> Prepare:
 
 
 async def _credentials(world: World, who: Someone) -> Ask:
-    return Ask(json={"email": who.email or world.people["agent"].email, "password": PASSWORD})
+    # Signing in ends the session that the browser had before.
+    asker = await world.signs_in(who) if who.cookie else None
+    return Ask(asker=asker, json={"email": who.email or world.people["agent"].email, "password": PASSWORD})
 
 
 async def _a_session_to_end(world: World, who: Someone) -> Ask:
