@@ -89,11 +89,11 @@ class Sender:
         mail = None
         try:
             mail = await store.claim_mail(db, lease=uuid4(), in_hand=self._in_hand.keys())
-        except DatabaseError as error:
-            _log.warning("mails_not_claimed", reason=type(error).__name__)
         except UnreadableRow as error:
             _log.warning("mail_not_read", id=str(error), reason=type(error.__cause__).__name__)
             return  # the next row may be another's
+        except Exception as error:  # noqa: BLE001  # the database is away, mostly; whatever it is, mails have to go on
+            _log.warning("mails_not_claimed", reason=type(error).__name__)
         finally:
             if mail is None:
                 self._slots.release()

@@ -43,7 +43,7 @@ async def take_turns(db: Database, company_id: UUID | None, priority: Priority, 
 
 async def note_turn(db: Database, row: Document) -> None:
     """Whose turn it is now: a line that begins, or begins again, begins behind it."""
-    if "turn" in row:  # rows of older versions have none
+    if "turn" in row and "priority" in row:  # rows of older versions have none
         await _turns(db).update_one(
             {"_id": _reached(row["priority"])}, [{"$set": {"turn": {"$max": ["$turn", row["turn"]]}}}], upsert=True
         )
