@@ -7,10 +7,13 @@ from io import BytesIO
 import aiohttp
 import pytest
 from aiohttp import web
+from prometheus_client import REGISTRY
 from yarl import URL
 
+from deploy.local.child import until
 from tests.service.gateway.stand_ins import (
     SIGNED_ACTOR,
+    TOKEN,
     House,
     a_portal,
     hangs_up,
@@ -322,6 +325,43 @@ async def test_half_a_file_never_looks_like_a_whole_one(impatient: House, script
     impatient["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
     with pytest.raises(aiohttp.ClientError):
         await (await impatient.portal.get("/api/v1/cases.xlsx", headers=impatient.signed_in())).read()
+
+
+@pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle, _is_never_made])
+async def test_nor_to_a_proxy_for_which_only_the_end_tells_the_length(impatient: House, script: object) -> None:
+    impatient["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
+    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.portal.server.port)
+    writer.write(f"GET /api/v1/cases.xlsx HTTP/1.0\r\nHost: x\r\nCookie: portico={TOKEN}\r\n\r\n".encode())
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+
+
+async def _never_ends(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b"x" * 1024)
+
+
+async def test_whoever_leaves_during_a_download_is_no_fault_of_a_service(
+    house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    house["cases"].answers("GET /cases.xlsx", _never_ends)
+    labels = {"method": "GET", "route": "/api/v1/cases.xlsx", "status": "499"}
+    before = REGISTRY.get_sample_value("portico_http_requests_total", labels) or 0
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.server.port)
+    writer.write(f"GET /api/v1/cases.xlsx HTTP/1.1\r\nHost: x\r\nCookie: portico={TOKEN}\r\n\r\n".encode())
+    assert (await reader.readline()).split()[1] == b"200"
+    writer.transport.abort()
+
+    async def counted() -> bool:
+        return REGISTRY.get_sample_value("portico_http_requests_total", labels) == before + 1
+
+    assert await until(counted, deadline_s=20)
+    told = "".join(capfd.readouterr())
+    assert "stream_broken" not in told
+    assert "unhandled" not in told
 
 
 # Coverage with open cases
