@@ -1,15 +1,17 @@
-"""What a browser keeps beside its session, for identity: proofs that somebody signed in there before."""
+"""What a browser keeps beside its session, for identity: that somebody signed in there before, or asked for a code."""
 
 import re
+import secrets
 
 from aiohttp import web
 
 from services.gateway.session import SESSIONS
-from shared.web import DEVICE_HEADER, SESSION_HEADER
+from shared.web import BROWSER_HEADER, DEVICE_HEADER, SESSION_HEADER
 
-_YEAR_S = 365 * 24 * 3600
-_DEVICE = "portico-device"
+_DAY_S = 24 * 3600
+_DEVICE, _NEWCOMER = "portico-device", "portico-newcomer"
 _PROOFS = re.compile(r"[A-Za-z0-9_.-]{1,400}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def known_by(request: web.Request) -> dict[str, str]:
@@ -23,7 +25,28 @@ def known_by(request: web.Request) -> dict[str, str]:
 def remember_device(request: web.Request, response: web.StreamResponse, proofs: str) -> None:
     """The browser keeps the proofs over every sign-out."""
     if proofs:
-        _keep(request, response, _DEVICE, proofs, max_age_s=_YEAR_S)
+        _keep(request, response, _DEVICE, proofs, max_age_s=365 * _DAY_S)
+
+
+def name_of(request: web.Request) -> str:
+    """By what identity knows the browser that asked for a code; a new name where it has none."""
+    return _newcomer(request) or secrets.token_urlsafe(32)
+
+
+def named(request: web.Request) -> dict[str, str]:
+    """The header that says which browser types a code, where it asked for one."""
+    name = _newcomer(request)
+    return {BROWSER_HEADER: name} if name else {}
+
+
+def remember_newcomer(request: web.Request, response: web.StreamResponse, name: str) -> None:
+    """The browser keeps its name for as long as new codes are sent."""
+    _keep(request, response, _NEWCOMER, name, max_age_s=7 * _DAY_S)
+
+
+def _newcomer(request: web.Request) -> str:
+    name = request.cookies.get(request.app[SESSIONS].named(_NEWCOMER), "")
+    return name if _NAME.fullmatch(name) else ""
 
 
 def _keep(request: web.Request, response: web.StreamResponse, name: str, value: str, *, max_age_s: int) -> None:

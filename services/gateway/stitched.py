@@ -1,8 +1,10 @@
 """The few rows with code of their own: the session's cookie, and coverage with the open cases of a device."""
 
+from http import HTTPStatus
+
 from aiohttp import web
 
-from services.gateway.browsers import known_by, remember_device
+from services.gateway.browsers import known_by, name_of, named, remember_device, remember_newcomer
 from services.gateway.clients import SERVICES, Query, Reply, Services
 from services.gateway.forwarding import Route, allowed_user, allowed_visitor, answer_of, inner_path, passed_on
 from services.gateway.session import SESSIONS, Visitor, clear_session_cookie, end_session, set_session_cookie
@@ -10,7 +12,7 @@ from shared import errors
 from shared.bodies import read_bytes
 from shared.schemas.contracts import CoverageAnswer
 from shared.schemas.identity import NewSession, SessionAnswer
-from shared.web import SESSION_HEADER, answer
+from shared.web import BROWSER_HEADER, SESSION_HEADER, answer
 
 _MOST_OPEN_CASES = 200
 
@@ -44,17 +46,46 @@ async def read_session(request: web.Request, _route: Route) -> web.Response:
 
 async def move_session(request: web.Request, route: Route) -> web.Response:
     """Identity learns which session asks, because it may go on as another user of its login."""
+    return await _move_session(request, route, {})
+
+
+async def accept_invitation(request: web.Request, route: Route) -> web.Response:
+    """As `move_session`; a newcomer's browser is known again when the code is typed."""
+    name = name_of(request)
+    response = await _move_session(request, route, {BROWSER_HEADER: name})
+    if response.status == HTTPStatus.ACCEPTED:
+        remember_newcomer(request, response, name)
+    return response
+
+
+async def _move_session(request: web.Request, route: Route, headers: dict[str, str]) -> web.Response:
     visitor = await allowed_visitor(request, route)
+    if visitor is not None:
+        headers = headers | {SESSION_HEADER: visitor.token}
     reply = await request.app[SERVICES].call(
         "identity",
         "POST",
         inner_path(request, route),
         visitor=visitor,
         body=await read_bytes(request, at_most=route.max_body_bytes),
-        headers=passed_on(request) | ({} if visitor is None else {SESSION_HEADER: visitor.token}),
+        headers=passed_on(request) | headers,
     )
     if visitor is not None and reply.ok:
         request.app[SESSIONS].forget(visitor.token)
+    return answer_of(reply)
+
+
+async def ask_as_newcomer(request: web.Request, route: Route) -> web.Response:
+    """Identity learns whether the browser is the one that asked for the code."""
+    await allowed_visitor(request, route)
+    reply = await request.app[SERVICES].call(
+        "identity",
+        "POST",
+        inner_path(request, route),
+        visitor=None,
+        body=await read_bytes(request, at_most=route.max_body_bytes),
+        headers=passed_on(request) | named(request),
+    )
     return answer_of(reply)
 
 

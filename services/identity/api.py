@@ -34,6 +34,7 @@ from shared.schemas.identity import (
 )
 from shared.signing import ACTOR_HEADER
 from shared.web import (
+    BROWSER_HEADER,
     CLOCK,
     DATABASE,
     DEVICE_HEADER,
@@ -66,6 +67,10 @@ def _at(intent: Intent, target: UUID) -> Intent:
 def _sign_in_intent(request: web.Request, email: str) -> UUID | None:
     key = request.headers.get(IDEMPOTENCY_HEADER)
     return None if key is None else uuid5(_SIGN_INS, f"{email}\n{key}")
+
+
+def _browser_of(request: web.Request) -> str:
+    return request.headers.get(BROWSER_HEADER, "")
 
 
 # Sessions
@@ -141,7 +146,9 @@ async def accept_invitation(request: web.Request) -> web.Response:
         token = request.headers.get(SESSION_HEADER)
         invitation = await acceptances.accept_as_user(db, actor, secret, code, token=token, now=now)
         return answer(AcceptedInvitation(state="active", email=invitation.email))
-    invitation = await acceptances.accept_as_newcomer(db, request.app[PASSWORDS], secret, code, body, now=now)
+    invitation = await acceptances.accept_as_newcomer(
+        db, request.app[PASSWORDS], secret, code, body, browser=_browser_of(request), now=now
+    )
     return answer(AcceptedInvitation(state="verify", email=invitation.email), status=202)
 
 
@@ -150,7 +157,12 @@ async def verify_address(request: web.Request) -> web.Response:
     """The account is active; this does not sign in."""
     body = await read_body(request, VerifyRegistration)
     await acceptances.verify_address(
-        request.app[DATABASE], request.app[SECRET], email=body.email, code=body.code, now=request.app[CLOCK]()
+        request.app[DATABASE],
+        request.app[SECRET],
+        email=body.email,
+        code=body.code,
+        browser=_browser_of(request),
+        now=request.app[CLOCK](),
     )
     return answer(VerifiedRegistration(state="active"))
 
@@ -159,7 +171,9 @@ async def verify_address(request: web.Request) -> web.Response:
 async def send_code_again(request: web.Request) -> web.Response:
     """202 always: nobody is told whether the address waits for a code."""
     body = await read_body(request, ResendVerification)
-    await acceptances.send_code_again(request.app[DATABASE], body.email, request.app[CLOCK]())
+    await acceptances.send_code_again(
+        request.app[DATABASE], body.email, browser=_browser_of(request), now=request.app[CLOCK]()
+    )
     return answer(Accepted(), status=202)
 
 

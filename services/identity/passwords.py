@@ -1,12 +1,16 @@
 """Password hashes and password strength, each in threads of their own: the event loop never waits for them."""
 
+import asyncio
 import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
-from services.identity.turns import ANYBODY, Caller, Turns
+from services.identity.turns import Turns
 from shared.errors import Invalid
 
 SHORTEST = 10
@@ -15,8 +19,9 @@ _LEAST_SCORE = 3
 # zxcvbn takes a third of a second for so many characters, if they are chosen badly, and much longer for more. What is
 # strong by its beginning is strong; what begins weak is refused, whatever follows: its owner begins with other words.
 _SCORED_CHARACTERS = 20
-_HASHERS, _MOST_TO_HASH, _MOST_OF_ONE_TO_HASH = 2, 400, 50
-_SCORERS, _MOST_TO_SCORE, _MOST_OF_ONE_TO_SCORE = 1, 40, 5
+_HASHERS, _SCORERS = 2, 1
+
+_T = TypeVar("_T")
 
 
 class Passwords:
@@ -25,31 +30,35 @@ class Passwords:
     def __init__(self) -> None:
         """One in every process."""
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._hashing = Turns("hashing", threads=_HASHERS, most=_MOST_TO_HASH, most_each=_MOST_OF_ONE_TO_HASH)
-        self._scoring = Turns("scoring", threads=_SCORERS, most=_MOST_TO_SCORE, most_each=_MOST_OF_ONE_TO_SCORE)
+        self._hashers = ThreadPoolExecutor(_HASHERS, "hashing")
+        self._scorers = ThreadPoolExecutor(_SCORERS, "scoring")
+        # Who is at the door is asked of the database, and so few at once that it has time for everybody else.
+        self.door = Turns(at_once=8, most=2000, most_each=200)
+        # Two more than threads: what is counted before a hash and found out after it does not leave them idle.
+        self.hashing = Turns(at_once=_HASHERS + 2, most=400, most_each=50)
+        self.scoring = Turns(at_once=_SCORERS, most=40, most_each=5)
         self._nobodys = self._hasher.hash("the password of nobody")
 
-    async def hashed(self, password: str, caller: Caller = ANYBODY) -> str:
-        """What to store of a password."""
-        return await self._hashing.run(lambda: self._hasher.hash(_normalised(password)), caller)
+    async def hashed(self, password: str) -> str:
+        """What to store of a password; in a turn of `hashing`."""
+        return await _in(self._hashers, lambda: self._hasher.hash(_normalised(password)))
 
-    async def matches(self, password_hash: str | None, password: str, caller: Caller = ANYBODY) -> bool:
-        """Whether it is the password; takes as long for a login that does not exist (None)."""
-        right = await self._hashing.run(lambda: self._verify(password_hash or self._nobodys, password), caller)
+    async def matches(self, password_hash: str | None, password: str) -> bool:
+        """Whether it is the password, in a turn of `hashing`; takes as long for a login that does not exist (None)."""
+        right = await _in(self._hashers, lambda: self._verify(password_hash or self._nobodys, password))
         return right and password_hash is not None
 
-    async def refuse_weak(self, password: str, caller: Caller = ANYBODY, *, known: tuple[str, ...] = ()) -> None:
-        """Raises Invalid at `password` when it is short, or like `known` (address, names) or what everybody takes."""
-        await self._scoring.run(lambda: _refuse_weak(_normalised(password), known), caller)
+    async def refuse_weak(self, password: str, *, known: tuple[str, ...] = ()) -> None:
+        """Raises Invalid at `password` when it is short, or like `known` (address, names) or what everybody takes.
 
-    def refuse_unless_in_time(self, caller: Caller) -> None:
-        """TooManyRequests or Unavailable where a password of this caller could not be looked at in time."""
-        self._hashing.refuse_unless_in_time(caller)
+        In a turn of `scoring`.
+        """
+        await _in(self._scorers, lambda: _refuse_weak(_normalised(password), known))
 
     def close(self) -> None:
         """Stops the threads."""
-        self._hashing.close()
-        self._scoring.close()
+        for threads in (self._hashers, self._scorers):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, password_hash: str, password: str) -> bool:
         normalised = _normalised(password)
@@ -59,6 +68,10 @@ class Passwords:
             return self._hasher.verify(password_hash, normalised)
         except (VerificationError, InvalidHashError):
             return False
+
+
+async def _in(threads: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
+    return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 def _normalised(password: str) -> str:

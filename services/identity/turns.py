@@ -3,20 +3,17 @@
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeVar
 
 from shared.errors import TooManyRequests, Unavailable
-
-_T = TypeVar("_T")
 
 # The gateway waits for 5 s, and the database wants its part of them.
 MOST_WAIT_S = 3.0
 # So many of those we know are served between two strangers, while both wait.
 _KNOWN_IN_A_ROW = 4
+_MOST_REMEMBERED = 10_000
 
 _Place = asyncio.Future[None]
 
@@ -27,9 +24,6 @@ class Caller:
 
     group: str
     known: bool = False
-
-
-ANYBODY = Caller("")
 
 
 class _Lane:
@@ -81,28 +75,36 @@ class _Lane:
 
 
 class Turns:
-    """Threads for one kind of work, for a bounded number of those who wait for it."""
+    """Lets a bounded number work at once, of a bounded number who wait for it."""
 
-    def __init__(self, name: str, *, threads: int, most: int, most_each: int) -> None:
+    def __init__(self, *, at_once: int, most: int, most_each: int) -> None:
         """At most `most` wait, known ones and strangers each, and `most_each` of one group."""
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._size = self._free = threads
+        self._size = self._free = at_once
         self._most, self._most_each = most, most_each
         self._known, self._strangers = _Lane(), _Lane()
         self._known_in_a_row = 0
         self._took_s = 0.05
+        self._remembered: OrderedDict[str, None] = OrderedDict()
 
-    async def run(self, work: Callable[[], _T], caller: Caller) -> _T:
-        """Does the work in a thread; TooManyRequests, or Unavailable where its turn would come too late."""
+    @asynccontextmanager
+    async def turn(self, caller: Caller) -> AsyncIterator[None]:
+        """Waits for a turn, which lasts as long as the block; TooManyRequests, or Unavailable where it is too late."""
         await self._turn(caller)
-        loop = asyncio.get_running_loop()
-        running = self._threads.submit(self._timed, work)
-        # When the thread is done, not when whoever waits for it: they may have left.
-        running.add_done_callback(lambda _: _soon(loop, self._give_back))
-        return await asyncio.wrap_future(running)
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._took_s += (time.perf_counter() - began - self._took_s) / 10
+            self._give_back()
 
-    def refuse_unless_in_time(self, caller: Caller) -> None:
-        """The same refusals, before anything was done for the caller."""
+    def remember(self, caller: Caller) -> None:
+        """The caller's group goes before strangers from now on, in this process."""
+        self._remembered[caller.group] = None
+        self._remembered.move_to_end(caller.group)
+        if len(self._remembered) > _MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    def _refuse_unless_in_time(self, caller: Caller) -> None:
         if self._free:
             return
         lane = self._lane_of(caller)
@@ -114,15 +116,11 @@ class Turns:
         if (ahead + 1) * self._took_s / self._size > MOST_WAIT_S:
             raise _too_busy()
 
-    def close(self) -> None:
-        """Stops the threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
     def _lane_of(self, caller: Caller) -> _Lane:
-        return self._known if caller.known else self._strangers
+        return self._known if caller.known or caller.group in self._remembered else self._strangers
 
     async def _turn(self, caller: Caller) -> None:
-        self.refuse_unless_in_time(caller)
+        self._refuse_unless_in_time(caller)
         if self._free:
             self._free -= 1
             return
@@ -158,13 +156,6 @@ class Turns:
         self._known_in_a_row += 1
         return self._known.next()
 
-    def _timed(self, work: Callable[[], _T]) -> _T:
-        began = time.perf_counter()
-        try:
-            return work()
-        finally:
-            self._took_s += (time.perf_counter() - began - self._took_s) / 10
-
 
 def _make_room(lane: _Lane, caller: Caller) -> None:
     sent_away = None if lane.waiting_of(caller.group) else lane.last_of_the_largest()
@@ -176,8 +167,3 @@ def _make_room(lane: _Lane, caller: Caller) -> None:
 
 def _too_busy() -> Unavailable:
     return Unavailable("Too many people are signing in at this moment.")
-
-
-def _soon(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
-    with suppress(RuntimeError):  # the loop has ended
-        loop.call_soon_threadsafe(work)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from services.gateway.browsers import known_by, remember_device
+from services.gateway.browsers import known_by, name_of, named, remember_device, remember_newcomer
 from services.gateway.clients import ServiceAway, fill
 from services.gateway.forms import Form, Shape, Typed, refused, to_json
 from services.gateway.pages.asking import LONG_FORM_BYTES, Sent, ServiceRefusal, go, local_path, read_form, send
@@ -24,7 +24,7 @@ from services.gateway.session import (
     visitor_of,
 )
 from shared.i18n import language
-from shared.web import SESSION_HEADER
+from shared.web import BROWSER_HEADER, SESSION_HEADER
 
 pages = web.RouteTableDef()
 
@@ -139,14 +139,18 @@ async def accept_invitation(request: web.Request) -> web.Response:
     """A new login goes on to its verification; a signed-in one is a member at once."""
     typed = await read_form(request)
     visitor = await _who_joins(request, typed.get("join") == "yes", typed.get("csrf_token"))
-    path = _path(request, "/accept")
+    path, name = _path(request, "/accept"), name_of(request)
     if visitor is not None:
         sent = await _move_session(request, visitor, path, {})
     else:
-        sent = await send(request, None, "identity", "POST", path, body=_acceptance(typed))
+        headers = {BROWSER_HEADER: name}
+        sent = await send(request, None, "identity", "POST", path, body=_acceptance(typed), headers=headers)
     if sent.problem is not None:
         return await _invitation(request, visitor, refused(typed, sent.problem, _ACCEPT.names), status=sent.status)
-    return _after_accepting(sent)
+    response = _after_accepting(sent)
+    if visitor is None:
+        remember_newcomer(request, response, name)
+    return response
 
 
 def _acceptance(typed: Typed) -> dict[str, Any]:
@@ -184,7 +188,7 @@ async def verify(request: web.Request) -> web.Response:
     """The account is active, or waits for approval; signing in comes next."""
     refuse_cross_site(request)
     typed = await read_form(request)
-    sent = await send(request, None, "identity", "POST", "/registrations/verify", body=to_json(typed, _VERIFY))
+    sent = await _ask_as_newcomer(request, "/registrations/verify", to_json(typed, _VERIFY))
     if sent.problem is not None:
         form = refused(typed, sent.problem, _VERIFY.names)
         return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False)
@@ -198,8 +202,12 @@ async def resend_code(request: web.Request) -> web.Response:
     """Asks for another code; the answer is the same for every address."""
     refuse_cross_site(request)
     typed = await read_form(request)
-    sent = await send(request, None, "identity", "POST", "/registrations/resend", body=to_json(typed, _RESEND))
+    sent = await _ask_as_newcomer(request, "/registrations/resend", to_json(typed, _RESEND))
     if sent.problem is not None:
         form = refused(typed, sent.problem, _VERIFY.names)
         return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False)
     return go(f"/verify?{urlencode({'email': typed.get('email', ''), 'again': 1})}")
+
+
+async def _ask_as_newcomer(request: web.Request, path: str, body: object) -> Sent:
+    return await send(request, None, "identity", "POST", path, body=body, headers=named(request))

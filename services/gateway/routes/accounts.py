@@ -60,7 +60,7 @@ SESSIONS = (
         body=identity.AcceptInvitation,
         answer=identity.AcceptedInvitation,
         who=Who.WITH_OR_WITHOUT_SESSION,
-        handler=stitched.move_session,
+        handler=stitched.accept_invitation,
     ),
     Route(
         method="POST",
@@ -70,6 +70,7 @@ SESSIONS = (
         body=identity.VerifyRegistration,
         answer=identity.VerifiedRegistration,
         who=Who.ANYBODY,
+        handler=stitched.ask_as_newcomer,
     ),
     Route(
         method="POST",
@@ -80,6 +81,7 @@ SESSIONS = (
         body=identity.ResendVerification,
         answer=identity.Accepted,
         who=Who.ANYBODY,
+        handler=stitched.ask_as_newcomer,
     ),
 )
 

@@ -1,5 +1,6 @@
 """Verifications: an address is proven by typing the 6-digit code that was sent to it."""
 
+import hmac
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,9 +10,10 @@ from shared.errors import FieldError, Invalid
 from shared.events.identity import VerificationRequested
 
 VALID_FOR = timedelta(minutes=10)
-MOST_TRIES = 5
+MOST_TRIES = 5  # of one code, by the browser that asked for it; as many by all others together
 RESEND_AFTER = timedelta(seconds=60)
 MOST_RESENDS_AN_HOUR = 5
+MOST_RESENDS_BY_OTHERS_AN_HOUR = 2
 # Whoever comes back later than this is invited again.
 RESENDABLE_FOR = timedelta(days=7)
 _HOUR = timedelta(hours=1)
@@ -38,7 +40,10 @@ class WrongCode(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Somebody who accepted an invitation and is no login yet. `generation` counts the codes, `tries` those typed."""
+    """Somebody who accepted an invitation and is no login yet. `generation` counts the codes.
+
+    `browser` is the hash of what only the browser keeps that accepted; empty where none did, and then all are equal.
+    """
 
     id: UUID
     email: str
@@ -51,10 +56,11 @@ class Verification:
     created_at: datetime
     sent_at: datetime
     expires_at: datetime
+    browser: str = ""
     resent_at: tuple[datetime, ...] = ()
+    resent_by_others_at: tuple[datetime, ...] = ()
     state: State = State.OPEN
     generation: int = 1
-    tries: int = 0
     version: int = 1
     events: tuple[VerificationRequested, ...] = ()
 
@@ -70,6 +76,7 @@ class Verification:
         language: str,
         invitation_id: UUID,
         company_id: UUID,
+        browser: str,
         now: datetime,
     ) -> "Verification":
         """A new one, whose code goes out by e-mail."""
@@ -85,14 +92,32 @@ class Verification:
             created_at=now,
             sent_at=now,
             expires_at=now + VALID_FOR,
+            browser=browser,
         )
         return verification._said(now)
+
+    def is_asked_by(self, browser: str) -> bool:
+        """Whether this is the browser that accepted the invitation."""
+        return not self.browser or hmac.compare_digest(self.browser, browser)
+
+    def takes_codes(self, now: datetime) -> bool:
+        """For ten minutes after each code."""
+        return now < self.expires_at
 
     def may_be_resent(self, now: datetime) -> bool:
         """Not within a minute, not more than five times an hour, not for ever."""
         return (
             now - self.sent_at >= RESEND_AFTER
-            and len(self._resent_within_the_hour(now)) < MOST_RESENDS_AN_HOUR
+            and len(_within_the_hour(self.resent_at, now)) < MOST_RESENDS_AN_HOUR
+            and now - self.created_at < RESENDABLE_FOR
+        )
+
+    def may_be_resent_for_others(self, now: datetime) -> bool:
+        """Anybody can ask, so seldom; and it takes nothing from those who accepted."""
+        asked = _within_the_hour(self.resent_by_others_at, now)
+        return (
+            all(now - at >= RESEND_AFTER for at in (self.sent_at, *asked))
+            and len(asked) < MOST_RESENDS_BY_OTHERS_AN_HOUR
             and now - self.created_at < RESENDABLE_FOR
         )
 
@@ -101,9 +126,21 @@ class Verification:
         renewed = replace(
             self,
             generation=self.generation + 1,
-            tries=0,
             sent_at=now,
-            resent_at=(*self._resent_within_the_hour(now), now),
+            resent_at=(*_within_the_hour(self.resent_at, now), now),
+            expires_at=now + VALID_FOR,
+        )
+        return renewed._said(now)
+
+    def resent_for_others(self, now: datetime) -> "Verification":
+        """The same code for ten more minutes, so that no stranger makes the one in somebody's hand worthless.
+
+        A new one where the last has expired.
+        """
+        renewed = replace(
+            self,
+            generation=self.generation if self.takes_codes(now) else self.generation + 1,
+            resent_by_others_at=(*_within_the_hour(self.resent_by_others_at, now), now),
             expires_at=now + VALID_FOR,
         )
         return renewed._said(now)
@@ -115,9 +152,6 @@ class Verification:
     def replaced(self) -> "Verification":
         """Another accepted invitation for the same address takes its place."""
         return replace(self, state=State.REPLACED, password_hash="")
-
-    def _resent_within_the_hour(self, now: datetime) -> tuple[datetime, ...]:
-        return tuple(at for at in self.resent_at if now - at < _HOUR)
 
     def _said(self, now: datetime) -> "Verification":
         said = VerificationRequested(
@@ -131,3 +165,7 @@ class Verification:
             expires_at=self.expires_at,
         )
         return replace(self, events=(*self.events, said))
+
+
+def _within_the_hour(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
+    return tuple(at for at in moments if now - at < _HOUR)

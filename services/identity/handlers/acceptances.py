@@ -10,7 +10,7 @@ from services.identity import store
 from services.identity.domain.invitations import HasLogin, Invitation, InvitedOtherAddress
 from services.identity.domain.sessions import key_of
 from services.identity.domain.users import ADMIN_ROLES, Login, Profile, User
-from services.identity.domain.verifications import Verification, WrongCode
+from services.identity.domain.verifications import MOST_TRIES, Verification, WrongCode
 from services.identity.passwords import Passwords
 from services.identity.turns import Caller
 from shared import codes
@@ -21,6 +21,7 @@ from shared.mongo import Database, Session
 from shared.schemas.identity import AcceptInvitation
 
 _REQUIRED_OF_NEWCOMERS = ("first_name", "last_name", "password")
+_NOBODYS = UUID(int=0)  # stands in where no code is waited for
 
 
 async def open_invitation(db: Database, secret: str, code: str, now: datetime) -> tuple[Invitation, bool]:
@@ -32,14 +33,24 @@ async def open_invitation(db: Database, secret: str, code: str, now: datetime) -
 
 
 async def accept_as_newcomer(
-    db: Database, passwords: Passwords, secret: str, code: str, wanted: AcceptInvitation, *, now: datetime
+    db: Database,
+    passwords: Passwords,
+    secret: str,
+    code: str,
+    wanted: AcceptInvitation,
+    *,
+    browser: str,
+    now: datetime,
 ) -> Invitation:
-    """Uses the code up; a 6-digit code goes out, and the login is made once it is typed in."""
+    """Uses the code up; a 6-digit code goes out, and the login is made once it is typed in.
+
+    `browser` is a secret that only the browser at hand keeps: others share fewer tries and codes with one another.
+    """
     invitation_id, generation = _read(secret, code)
     invitation, has_login = await open_invitation(db, secret, code, now)
     if has_login:
         raise HasLogin
-    verification = await _request_verification(passwords, invitation, wanted, now)
+    verification = await _request_verification(passwords, invitation, wanted, browser=browser, now=now)
 
     async def write(session: Session) -> Invitation:
         current = await store.get_invitation_of_code(db, invitation_id, session=session)
@@ -78,10 +89,12 @@ async def accept_as_user(
     return await db.atomically(write)
 
 
-async def verify_address(db: Database, secret: str, *, email: str, code: str, now: datetime) -> None:
-    """Makes login and membership when the code is right; the same WrongCode for everything else."""
-    verification = await store.count_try(db, email, now)
-    if verification is None or not codes.same_code(_digits(secret, verification), code):
+async def verify_address(db: Database, secret: str, *, email: str, code: str, browser: str, now: datetime) -> None:
+    """Makes login and membership when the code is right; the same WrongCode, after the same work, for all else."""
+    verification = await store.find_open_verification(db, email)
+    tries = await store.count_try(db, _tries_of(verification, email, browser), now)
+    right = codes.same_code(_digits(secret, verification), code)
+    if verification is None or not right or tries > MOST_TRIES or not verification.takes_codes(now):
         raise WrongCode
 
     async def write(session: Session) -> None:
@@ -94,15 +107,34 @@ async def verify_address(db: Database, secret: str, *, email: str, code: str, no
     await db.atomically(write)
 
 
-async def send_code_again(db: Database, email: str, now: datetime) -> None:
-    """A new code, where one is waited for and the last is a minute old; nobody is told whether."""
+async def send_code_again(db: Database, email: str, *, browser: str, now: datetime) -> None:
+    """A new code, where one is waited for and the last is a minute old; nobody is told whether, by time neither."""
     verification = await store.find_open_verification(db, email)
-    if verification is None or not verification.may_be_resent(now):
+    renewed = None if verification is None else _renewed(verification, browser, now)
+    if renewed is None:
+        await store.write_what_nobody_reads(db, email, now)
         return
     try:
-        await store.VERIFICATIONS.save(db, verification.resent(now))
+        await store.VERIFICATIONS.save(db, renewed)
     except StaleVersion:
         return  # the same wish, a moment ago
+
+
+def _renewed(verification: Verification, browser: str, now: datetime) -> Verification | None:
+    if verification.is_asked_by(_hash_of(browser)):
+        return verification.resent(now) if verification.may_be_resent(now) else None
+    return verification.resent_for_others(now) if verification.may_be_resent_for_others(now) else None
+
+
+def _tries_of(verification: Verification | None, email: str, browser: str) -> str:
+    """The counter of the browser that accepted, or of all others, for the newest code; nobody's has one too."""
+    request_id, generation = _code_of(verification)
+    own = verification is not None and verification.is_asked_by(_hash_of(browser))
+    return f"verify/{email}/{request_id}/{generation}/{'own' if own else 'others'}"
+
+
+def _hash_of(browser: str) -> str:
+    return key_of(browser) if browser else ""
 
 
 async def _joined_before(
@@ -128,12 +160,16 @@ def _read(secret: str, code: str) -> tuple[UUID, int]:
     return found
 
 
-def _digits(secret: str, verification: Verification) -> str:
-    return codes.digit_code(secret, Purpose.VERIFICATION, verification.id, verification.generation)
+def _digits(secret: str, verification: Verification | None) -> str:
+    return codes.digit_code(secret, Purpose.VERIFICATION, *_code_of(verification))
+
+
+def _code_of(verification: Verification | None) -> tuple[UUID, int]:
+    return (_NOBODYS, 1) if verification is None else (verification.id, verification.generation)
 
 
 async def _request_verification(
-    passwords: Passwords, invitation: Invitation, wanted: AcceptInvitation, now: datetime
+    passwords: Passwords, invitation: Invitation, wanted: AcceptInvitation, *, browser: str, now: datetime
 ) -> Verification:
     if wanted.first_name is None or wanted.last_name is None or wanted.password is None:
         missing = [field for field in _REQUIRED_OF_NEWCOMERS if getattr(wanted, field) is None]
@@ -142,17 +178,21 @@ async def _request_verification(
     known = (invitation.email, wanted.first_name, wanted.last_name, invitation.company_name)
     # Whoever holds a code of ours does not stand behind strangers who try passwords.
     caller = Caller(f"invitation/{invitation.id}", known=True)
-    await passwords.refuse_weak(password, caller, known=known)
+    async with passwords.scoring.turn(caller):
+        await passwords.refuse_weak(password, known=known)
+    async with passwords.hashing.turn(caller):
+        password_hash = await passwords.hashed(password)
     return Verification.request(
         # Random, not by time: the codes are derived from it.
         uuid4(),
         email=invitation.email,
         first_name=wanted.first_name,
         last_name=wanted.last_name,
-        password_hash=await passwords.hashed(password, caller),
+        password_hash=password_hash,
         language=wanted.locale or invitation.language,
         invitation_id=invitation.id,
         company_id=invitation.company_id,
+        browser=_hash_of(browser),
         now=now,
     )
 

@@ -8,7 +8,7 @@ A browser that somebody signed in with has a counter of its own and passes all o
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.identity import store
@@ -53,17 +53,22 @@ class Attempt:
         return self.is_counted_by_address and bool(self.network)
 
 
-async def begin(db: Database, *, email: str, client: str, proofs: str, key: bytes, now: datetime) -> Attempt:
-    """What is known of whoever signs in; TooManyFailures while their network waits."""
-    network, device = network_of(client), known_device(proofs, email, key=key, now=now)
-    if device is not None or not network:
-        return Attempt(email, network, device)
+def recognise(*, email: str, client: str, proofs: str, key: bytes, now: datetime) -> Attempt:
+    """What the browser itself shows."""
+    return Attempt(email, network_of(client), known_device(proofs, email, key=key, now=now))
+
+
+async def look_up(db: Database, attempt: Attempt, now: datetime) -> Attempt:
+    """What is known of the network beside it; TooManyFailures while that waits. A known browser passes."""
+    email, network = attempt.email, attempt.network
+    if not attempt.is_counted_by_network:
+        return attempt
     known_here, neighbours, until = await asyncio.gather(
         store.is_known_client(db, network, email, now),
         store.count_known_clients(db, network, now, at_most=MOST_KNOWN_COUNTED),
         store.find_wait(db, _of_network(network), now),
     )
-    attempt = Attempt(email, network, None, known_here, neighbours)
+    attempt = replace(attempt, known_here=known_here, neighbours=neighbours)
     if until is not None and attempt.is_counted_by_network:
         raise TooManyFailures.until(until, now=now)
     return attempt

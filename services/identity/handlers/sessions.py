@@ -10,7 +10,7 @@ from services.identity import store
 from services.identity.domain.companies import Company
 from services.identity.domain.devices import with_device
 from services.identity.domain.sessions import AccountInactive, Session, WrongCredentials, key_of
-from services.identity.domain.users import User
+from services.identity.domain.users import Login, User
 from services.identity.handlers import guessing
 from services.identity.passwords import Passwords
 from shared.actor import Role
@@ -61,16 +61,12 @@ async def sign_in(
 
     Unknown addresses and wrong passwords get the same answer after the same work.
     """
-    attempt = await guessing.begin(
-        db, email=email, client=browser.address, proofs=browser.proofs, key=device_key, now=now
-    )
-    passwords.refuse_unless_in_time(attempt.caller)
-    await guessing.count(db, attempt, now)
-    login = await store.find_login(db, email)
-    password_hash = login.password_hash if login else None
-    if not await passwords.matches(password_hash, password, attempt.caller) or login is None:
-        await guessing.failed(db, attempt, now)
-        raise WrongCredentials
+    attempt = guessing.recognise(email=email, client=browser.address, proofs=browser.proofs, key=device_key, now=now)
+    async with passwords.door.turn(attempt.caller):
+        attempt = await guessing.look_up(db, attempt, now)
+    async with passwords.hashing.turn(attempt.caller):
+        login = await _checked(db, passwords, attempt, password, now)
+    passwords.door.remember(attempt.caller)
     await guessing.succeeded(db, attempt, now)
     users = await store.find_active_memberships(db, login.id)
     user = await _choose(db, users)
@@ -108,6 +104,17 @@ async def switch_session(db: Database, token: str, user_id: UUID, now: datetime)
 async def end_session(db: Database, token: str, now: datetime) -> None:
     """Signs out; a token that is nobody's is signed out already."""
     await store.end_session(db, key_of(token), now)
+
+
+async def _checked(
+    db: Database, passwords: Passwords, attempt: guessing.Attempt, password: str, now: datetime
+) -> Login:
+    await guessing.count(db, attempt, now)
+    login = await store.find_login(db, attempt.email)
+    if not await passwords.matches(login.password_hash if login else None, password) or login is None:
+        await guessing.failed(db, attempt, now)
+        raise WrongCredentials
+    return login
 
 
 async def _choose(db: Database, users: Sequence[User]) -> User:

@@ -11,7 +11,6 @@ from services.identity.store.accounts import (
     VERIFICATIONS,
     add_admin,
     claim_batch,
-    count_try,
     find_active_memberships,
     find_batch,
     find_company_names,
@@ -40,11 +39,13 @@ from services.identity.store.failures import (
     count_failure,
     count_failure_with,
     count_known_clients,
+    count_try,
     find_wait,
     forget_failures,
     forgive_failure_with,
     is_known_client,
     put_known_client,
+    write_what_nobody_reads,
 )
 from services.identity.store.sessions import (
     end_session,
@@ -119,4 +120,5 @@ __all__ = [
     "note_seen",
     "put_known_client",
     "put_verification",
+    "write_what_nobody_reads",
 ]

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo import ASCENDING, DESCENDING
 
 from services.identity.domain.companies import VENDOR_ID, Company, Kind
 from services.identity.domain.invitations import Invitation
 from services.identity.domain.invitations import State as InvitationState
 from services.identity.domain.sites import Site
 from services.identity.domain.users import Login, User
-from services.identity.domain.verifications import MOST_TRIES, Verification
 from services.identity.domain.verifications import State as VerificationState
+from services.identity.domain.verifications import Verification
 from shared import mongo
 from shared.actor import Actor
 from shared.documents import Documents, Intent
@@ -258,19 +258,3 @@ async def put_verification(db: Database, verification: Verification, *, session:
     if older is not None:
         await VERIFICATIONS.save(db, older.replaced(), session=session)
     await VERIFICATIONS.insert(db, verification, session=session)
-
-
-async def count_try(db: Database, email: str, now: datetime) -> Verification | None:
-    """Counts a typed code before anybody compares it; None when there is nothing (more) to try."""
-    document = await db[VERIFICATIONS.collection].find_one_and_update(
-        {
-            "email": email,
-            "state": VerificationState.OPEN.value,
-            "tries": {"$lt": MOST_TRIES},
-            "expires_at": {"$gt": now},
-        },
-        {"$inc": {"tries": 1}},
-        projection={"pending": 0},
-        return_document=ReturnDocument.AFTER,
-    )
-    return None if document is None else VERIFICATIONS.load(document)

@@ -1,4 +1,4 @@
-"""Counters of failed sign-ins, and the networks from which somebody signs in well."""
+"""Counters of failed sign-ins and typed codes, and the networks from which somebody signs in well."""
 
 from datetime import datetime, timedelta
 
@@ -9,6 +9,8 @@ from shared.mongo import Database, Document
 
 COUNTERS = "counters"
 KNOWN_CLIENTS = "known_clients"
+
+_TRIES_KEPT_FOR = timedelta(days=1)  # longer than any code is valid, by whatever clock
 
 
 async def create_indexes(db: Database) -> None:
@@ -92,6 +94,27 @@ def _and_one(field: str, value: str) -> Document:
 
 def _ms(span: timedelta) -> int:
     return round(span.total_seconds() * 1000)
+
+
+# Codes that are typed
+
+
+async def count_try(db: Database, counter: str, now: datetime) -> int:
+    """Counts a typed code before anybody compares it; how many there were, with this one."""
+    once = {"window_ends_at": now + _TRIES_KEPT_FOR}
+    document = await db[COUNTERS].find_one_and_update(
+        {"_id": counter},
+        {"$inc": {"tries": 1}, "$setOnInsert": once},
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    return document["tries"] if document else 1
+
+
+async def write_what_nobody_reads(db: Database, email: str, now: datetime) -> None:
+    """As much work as saving a verification, where there is nothing to save: time must not tell the two apart."""
+    wanted = {"_id": f"resend/{email}"}
+    await db[COUNTERS].update_one(wanted, [{"$set": {"window_ends_at": now + _TRIES_KEPT_FOR}}], upsert=True)
 
 
 # Networks that are known

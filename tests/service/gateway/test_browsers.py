@@ -1,4 +1,4 @@
-"""What a browser keeps beside its session: proofs of earlier sign-ins."""
+"""What a browser keeps beside its session: proofs of earlier sign-ins, and that it asked for a code."""
 
 from http.cookies import SimpleCookie
 
@@ -20,6 +20,7 @@ def kept(answer: ClientResponse) -> SimpleCookie:
 
 
 async def signs_in(house: House, by: str, cookies: str = "") -> ClientResponse:
+    house.portal.session.cookie_jar.clear()
     headers = {"Cookie": cookies} if cookies else {}
     if by == "page":
         return await house.portal.post("/sign-in", data=CREDENTIALS, headers=headers, allow_redirects=False)
@@ -88,3 +89,47 @@ async def test_the_session_that_a_browser_had_is_not_remembered_after_a_new_one(
     house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
     await signs_in(house, by, f"portico={TOKEN}")
     assert (await house.portal.get("/api/v1/session", headers=house.signed_in())).status == 401
+
+
+async def accepts(house: House, by: str, cookies: str = "") -> ClientResponse:
+    house.portal.session.cookie_jar.clear()
+    headers = {"Cookie": cookies} if cookies else {}
+    newcomer = {"first_name": "Ana", "last_name": "Duarte", "password": "seven green kites over Lyon"}
+    if by == "page":
+        return await house.portal.post("/invitations/abc", data=newcomer, headers=headers, allow_redirects=False)
+    return await house.portal.post("/api/v1/invitations/abc/accept", json=newcomer, headers=headers)
+
+
+async def types(house: House, by: str, path: str, cookies: str) -> ClientResponse:
+    house.portal.session.cookie_jar.clear()
+    typed, headers = {"email": "ana@example.com", "code": "123456"}, {"Cookie": cookies}
+    if by == "page":
+        page = {"/registrations/verify": "/verify", "/registrations/resend": "/verify/resend"}[path]
+        return await house.portal.post(page, data=typed, headers=headers, allow_redirects=False)
+    return await house.portal.post(f"/api/v1{path}", json=typed, headers=headers)
+
+
+async def test_the_browser_that_accepts_is_known_again_when_the_code_is_typed(house: House, by: str) -> None:
+    identity = house["identity"]
+    identity.answers("POST /invitations/abc/accept", says({"state": "verify", "email": "ana@example.com"}, status=202))
+    identity.answers("POST /registrations/verify", says({"state": "active"}))
+    identity.answers("POST /registrations/resend", says({"state": "accepted"}, status=202))
+    cookie = kept(await accepts(house, by))["portico-newcomer"]
+    assert (cookie["max-age"], cookie["path"], cookie["samesite"]) == (str(7 * 24 * 3600), "/", "Lax")
+    assert cookie["httponly"]
+    [accepted] = identity.asked("POST /invitations/abc/accept")
+    assert accepted.headers["X-Portico-Browser"] == cookie.value
+    for path in ("/registrations/verify", "/registrations/resend"):
+        assert (await types(house, by, path, f"portico-newcomer={cookie.value}")).status < 400
+        assert identity.asked(f"POST {path}")[-1].headers["X-Portico-Browser"] == cookie.value
+        await types(house, by, path, "portico-newcomer=short")
+        assert "X-Portico-Browser" not in identity.asked(f"POST {path}")[-1].headers
+    # Whoever accepts a second invitation still has the first one's code to type.
+    again = kept(await accepts(house, by, f"portico-newcomer={cookie.value}"))["portico-newcomer"]
+    assert again.value == cookie.value
+
+
+async def test_a_refused_acceptance_leaves_nothing(house: House, by: str) -> None:
+    house["identity"].answers("POST /invitations/abc/accept", refuses(422, "invalid", "password"))
+    house["identity"].answers("GET /invitations/abc", refuses(409, "invitation_used"))
+    assert not kept(await accepts(house, by))

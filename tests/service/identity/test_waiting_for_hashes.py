@@ -1,17 +1,17 @@
 """A flood of sign-ins holds up nobody who is known, with real hashes."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from threading import Event
 
-import pytest
 from aiohttp import ClientSession, TCPConnector
 
 from services.identity.passwords import Passwords
 from services.identity.turns import Caller
 from shared.actor import Role
-from shared.errors import Unavailable
 from tests.builders import an_email
-from tests.service.identity.conftest import PASSWORD, IdentityApi
+from tests.service.identity.conftest import IdentityApi
 
 _FLOOD, _NETWORKS = 600, 400
 
@@ -50,61 +50,47 @@ async def test_honest_people_get_through_a_flood_of_sign_ins(identity: IdentityA
         assert set(await asyncio.gather(*flood)) <= {401, 503}
 
 
-async def test_passwords_do_not_hold_up_the_service(identity: IdentityApi) -> None:
+@asynccontextmanager
+async def busy_threads(passwords: Passwords) -> AsyncIterator[Event]:
+    """Both threads are at work until the block ends, or the event is set."""
     released = Event()
-    hashing = identity.passwords._hashing
-    threads = [asyncio.create_task(hashing.run(lambda: released.wait(30), Caller("slow"))) for _ in range(2)]
-    waiting = asyncio.create_task(identity.sign_in(an_email()))
+    threads = [passwords._hashers.submit(released.wait, 30) for _ in range(2)]
     try:
+        yield released
+    finally:
+        released.set()
+    assert all(thread.result() for thread in threads)
+
+
+async def test_passwords_do_not_hold_up_the_service(identity: IdentityApi) -> None:
+    async with busy_threads(identity.passwords):
+        waiting = asyncio.create_task(identity.sign_in(an_email()))
         assert (await identity.get("/healthz")).status == 200
         assert (await identity.post("/registrations/resend", {"email": an_email()})).status == 202
         assert not waiting.done()
-    finally:
-        released.set()
     assert (await waiting).status == 401
-    assert await asyncio.gather(*threads) == [True, True]
 
 
 async def test_more_sign_ins_than_can_be_answered_in_time_are_sent_away_before_anything_is_counted(
     identity: IdentityApi,
 ) -> None:
-    released = Event()
-    hashing = identity.passwords._hashing
-    threads = [asyncio.create_task(hashing.run(lambda: released.wait(30), Caller("slow"))) for _ in range(2)]
     email = an_email()
-    try:
-        await asyncio.sleep(0)
-        hashing._took_s = 10.0
+    async with AsyncExitStack() as others:
+        for number in range(4):
+            await others.enter_async_context(identity.passwords.hashing.turn(Caller(f"other/{number}")))
+        identity.passwords.hashing._took_s = 20.0
         answer = await identity.sign_in(email, x_portico_client="192.0.2.78")
-    finally:
-        released.set()
-    await asyncio.gather(*threads)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     assert await identity.db["counters"].find_one({"_id": {"$regex": email}}) is None
 
 
-async def test_who_thinks_up_a_password_holds_up_nobody_who_signs_in_or_joins_elsewhere() -> None:
-    passwords = Passwords()
-    released = Event()
-    thinking = asyncio.create_task(passwords._scoring.run(lambda: released.wait(30), Caller("one")))
-    more = [asyncio.create_task(passwords.refuse_weak(PASSWORD, Caller("one", known=True))) for _ in range(9)]
-    await asyncio.sleep(0)
-    try:
-        async with asyncio.timeout(10):
-            assert await passwords.matches(await passwords.hashed(PASSWORD), PASSWORD)
-        other = asyncio.create_task(passwords.refuse_weak(PASSWORD, Caller("other", known=True)))
-        await asyncio.sleep(0)
-    finally:
-        released.set()
-    assert await thinking
-    await other
-    refused = [error for error in await asyncio.gather(*more, return_exceptions=True) if error is not None]
-    assert len(refused) == 4
-    passwords.close()
-
-
-async def test_stopping_leaves_nobody_waiting_for_ever() -> None:
-    passwords = Passwords()
-    passwords.close()
-    with pytest.raises((RuntimeError, Unavailable)):
-        await passwords.matches(None, "x")
+async def test_who_thinks_up_a_password_holds_up_nobody_who_signs_in(identity: IdentityApi) -> None:
+    company = await identity.a_company()
+    user, invitation = await identity.a_user(company), await identity.invited(company, an_email())
+    async with identity.passwords.scoring.turn(Caller("slow")):
+        waiting = [asyncio.create_task(identity.accepted(invitation)) for _ in range(9)]
+        assert (await identity.sign_in(user.login_email)).status == 201
+    statuses = sorted([answer.status for answer in await asyncio.gather(*waiting)])
+    # Of one invitation five wait at most.
+    assert statuses[0] == 202
+    assert set(statuses) == {202, 409, 429}

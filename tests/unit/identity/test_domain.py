@@ -1,5 +1,6 @@
 """The rules of identity, without any part."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -52,6 +53,7 @@ def a_verification() -> Verification:
         language="en",
         invitation_id=uuid4(),
         company_id=uuid4(),
+        browser="of-the-owner",
         now=NOW,
     )
 
@@ -104,6 +106,30 @@ def test_a_code_is_sent_again_after_a_minute_and_five_times_an_hour() -> None:
 
 def test_nobody_asks_for_a_code_after_a_week() -> None:
     assert not a_verification().may_be_resent(NOW + timedelta(days=7))
+
+
+def test_others_are_sent_the_same_code_and_seldom() -> None:
+    verification = a_verification()
+    assert not verification.may_be_resent_for_others(NOW + timedelta(seconds=59))
+    later = NOW + timedelta(minutes=9)
+    assert verification.may_be_resent_for_others(later)
+    again = verification.resent_for_others(later)
+    assert (again.generation, again.expires_at) == (1, later + timedelta(minutes=10))
+    assert [event.generation for event in again.events] == [1, 1]
+    assert not again.may_be_resent_for_others(later + timedelta(seconds=59))
+    assert again.may_be_resent(later)  # for whoever accepted
+    expired = later + timedelta(minutes=10)
+    renewed = again.resent_for_others(expired)
+    assert (renewed.generation, renewed.resent_at) == (2, ())
+    assert not renewed.may_be_resent_for_others(expired + timedelta(minutes=40))
+    assert renewed.may_be_resent_for_others(later + timedelta(hours=1))
+    assert not a_verification().may_be_resent_for_others(NOW + timedelta(days=7))
+
+
+def test_a_verification_knows_the_browser_that_asked_for_it() -> None:
+    verification = a_verification()
+    assert [verification.is_asked_by(browser) for browser in ("of-the-owner", "another", "")] == [True, False, False]
+    assert replace(verification, browser="").is_asked_by("anybody")
 
 
 def test_a_done_verification_keeps_no_password() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from threading import Event
 
 import pytest
 
@@ -12,19 +11,26 @@ from shared.errors import TooManyRequests, Unavailable
 
 
 class Queue:
-    """One thread that is held until a test lets it go; what was done in which order."""
+    """One place to work at, which is taken until a test lets it go; what was done in which order."""
 
     def __init__(self, **limits: int) -> None:
-        self.turns = Turns("test", threads=1, **({"most": 20, "most_each": 5} | limits))
+        self.turns = Turns(at_once=1, **({"most": 20, "most_each": 5} | limits))
         self.done: list[str] = []
-        self._released = Event()
-        self._first = asyncio.create_task(self.turns.run(lambda: self._released.wait(30), Caller("first")))
+        self._released = asyncio.Event()
+        self._first = asyncio.create_task(self._work("first", Caller("first"), self._released))
         self._waiting: list[asyncio.Task[None]] = []
+
+    async def _work(self, name: str, caller: Caller, until: asyncio.Event | None = None) -> None:
+        async with self.turns.turn(caller):
+            if until is not None:
+                await until.wait()
+            else:
+                self.done.append(name)
 
     async def add(self, group: str, *, known: bool = False) -> asyncio.Task[None]:
         """Somebody comes; they wait, or were sent away, when this returns."""
         name = f"{group}{sum(task.get_name() == group for task in self._waiting)}"
-        task = asyncio.create_task(self.turns.run(lambda: self.done.append(name), Caller(group, known)), name=group)
+        task = asyncio.create_task(self._work(name, Caller(group, known)), name=group)
         self._waiting.append(task)
         await asyncio.sleep(0)
         return task
@@ -36,9 +42,9 @@ class Queue:
         return self.done
 
     async def is_idle(self) -> bool:
-        """Whether the thread takes work again."""
-        async with asyncio.timeout(10):
-            return await self.turns.run(lambda: True, Caller("last"))
+        """Whether the next one is served at once."""
+        async with asyncio.timeout(10), self.turns.turn(Caller("last")):
+            return self.turns._free == 0
 
 
 @pytest.fixture
@@ -47,7 +53,6 @@ async def queue() -> AsyncIterator[Queue]:
     await asyncio.sleep(0)
     yield queue
     await queue.let_go()
-    queue.turns.close()
 
 
 async def test_each_group_gets_one_turn_in_each_round(queue: Queue) -> None:
@@ -86,7 +91,6 @@ async def test_whoever_comes_to_a_full_line_takes_the_last_place_of_those_who_ha
         await (await queue.add("e"))
     assert await queue.let_go() == ["a0", "b0", "c0", "d0"]
     assert await queue.is_idle()
-    queue.turns.close()
 
 
 async def test_what_would_come_too_late_is_refused_at_once(queue: Queue) -> None:
@@ -94,10 +98,15 @@ async def test_what_would_come_too_late_is_refused_at_once(queue: Queue) -> None
     tasks = [await queue.add(group) for group in "abc"]
     with pytest.raises(Unavailable):
         await tasks[2]
-    with pytest.raises(Unavailable):
-        queue.turns.refuse_unless_in_time(Caller("c"))
-    queue.turns.refuse_unless_in_time(Caller("k", known=True))
-    assert await queue.let_go() == ["a0", "b0"]
+    await queue.add("k", known=True)
+    assert await queue.let_go() == ["k0", "a0", "b0"]
+
+
+async def test_a_group_that_is_remembered_goes_first(queue: Queue) -> None:
+    queue.turns.remember(Caller("b"))
+    for group in "ab":
+        await queue.add(group)
+    assert await queue.let_go() == ["b0", "a0"]
 
 
 async def test_whoever_waited_too_long_is_refused_and_takes_nobodys_turn(
@@ -120,21 +129,16 @@ async def test_whoever_left_takes_nobodys_turn(queue: Queue) -> None:
 
 async def test_whoever_leaves_when_their_turn_comes_passes_it_on(queue: Queue) -> None:
     leaves, _ = await queue.add("a"), await queue.add("b")
-    queue.turns._give_back()
-    queue.turns._size += 1
+    queue.turns._give_back()  # as if there were a second place
     leaves.cancel()
     await asyncio.sleep(0)
     assert await queue.let_go() == ["b0"]
-    assert await queue.is_idle()
+    assert queue.turns._free == 2
 
 
-async def test_work_that_fails_gives_the_thread_back() -> None:
-    turns = Turns("test", threads=1, most=2, most_each=2)
-
-    def fails() -> None:
-        raise ValueError
-
+async def test_work_that_fails_gives_its_turn_back() -> None:
+    turns = Turns(at_once=1, most=2, most_each=2)
     for _ in range(3):
-        with pytest.raises(ValueError):  # noqa: PT011  # ours, a line above
-            await turns.run(fails, Caller("a"))
-    turns.close()
+        with pytest.raises(ValueError, match="ours"):
+            async with turns.turn(Caller("a")):
+                raise ValueError("ours")

@@ -1,0 +1,211 @@
+"""Whose tries and codes are whose: no stranger makes a code worthless, and time tells nobody who waits for one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from pymongo import AsyncMongoClient, monitoring
+
+from services.identity.domain.verifications import WrongCode
+from services.identity.handlers import acceptances
+from shared.mongo import Database, Document
+from tests.builders import TEST_SECRET, an_email
+from tests.service.identity.conftest import (
+    PASSWORD,
+    IdentityApi,
+    Reply,
+    another_code,
+    invitation_code,
+    verification_code,
+)
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+OWN, FOREIGN = "of-the-browser-that-accepted", "of-another-browser"
+
+
+async def waits(identity: IdentityApi) -> str:
+    """An address whose owner accepted an invitation in a browser and now waits for the code."""
+    email = an_email()
+    code = invitation_code(await identity.invited(await identity.a_company(), email))
+    newcomer = {"first_name": "Ana", "last_name": "Duarte", "password": PASSWORD}
+    answer = await identity.post(f"/invitations/{code}/accept", newcomer, x_portico_browser=OWN)
+    assert answer.status == 202
+    return email
+
+
+async def types(identity: IdentityApi, email: str, code: str, browser: str = "") -> Reply:
+    headers = {"x_portico_browser": browser} if browser else {}
+    return await identity.post("/registrations/verify", {"email": email, "code": code}, by=None, **headers)
+
+
+async def asks_again(identity: IdentityApi, email: str, browser: str = "") -> None:
+    headers = {"x_portico_browser": browser} if browser else {}
+    assert (await identity.post("/registrations/resend", {"email": email}, by=None, **headers)).status == 202
+
+
+async def newest(identity: IdentityApi, email: str) -> str:
+    return verification_code(await identity.open_verification(email))
+
+
+async def mails(identity: IdentityApi, verification: Document) -> int:
+    return len(await identity.said("verifications", verification["_id"]))
+
+
+@pytest.mark.parametrize("stranger", [FOREIGN, "", "é" * 50, "x" * 5000])
+async def test_strangers_guesses_leave_the_owners_tries_alone(identity: IdentityApi, stranger: str) -> None:
+    email = await waits(identity)
+    code = await newest(identity, email)
+    given = stranger.encode().decode("latin-1")
+    answers = await asyncio.gather(*(types(identity, email, another_code(code), given) for _ in range(50)))
+    assert {answer.status for answer in answers} == {422}
+    assert (await types(identity, email, code, given)).code == "wrong_code"
+    assert (await types(identity, email, another_code(code), OWN)).code == "wrong_code"
+    assert (await types(identity, email, code, OWN)).status == 200
+
+
+async def test_the_owner_has_five_tries_however_many_at_once(identity: IdentityApi) -> None:
+    email = await waits(identity)
+    code = await newest(identity, email)
+    await asyncio.gather(*(types(identity, email, another_code(code), OWN) for _ in range(50)))
+    assert (await types(identity, email, code, OWN)).code == "wrong_code"
+    identity.clock.pass_by(seconds=60)
+    await asks_again(identity, email, OWN)
+    assert (await types(identity, email, await newest(identity, email), OWN)).status == 200
+
+
+async def test_a_code_may_be_typed_on_another_device(identity: IdentityApi) -> None:
+    email = await waits(identity)
+    code = await newest(identity, email)
+    for _ in range(4):
+        await types(identity, email, another_code(code))
+    assert (await types(identity, email, code)).status == 200
+
+
+async def test_strangers_have_five_tries_together_of_each_code(identity: IdentityApi) -> None:
+    email = await waits(identity)
+    code = await newest(identity, email)
+    for number in range(5):
+        await types(identity, email, another_code(code), f"stranger-{number}")
+    assert (await types(identity, email, code, "another stranger")).code == "wrong_code"
+
+
+async def test_strangers_who_ask_for_codes_take_nothing_from_the_owner(identity: IdentityApi) -> None:
+    email = await waits(identity)
+    in_hand, verification = await newest(identity, email), await identity.open_verification(email)
+    for _ in range(60):
+        identity.clock.pass_by(seconds=9)
+        await asks_again(identity, email, FOREIGN)
+    assert await mails(identity, verification) == 1 + 2
+    await asks_again(identity, email, OWN)
+    assert await mails(identity, verification) == 1 + 2 + 1
+    assert await newest(identity, email) != in_hand
+
+
+async def test_the_code_in_hand_stays_good_when_a_stranger_asks_for_one(identity: IdentityApi) -> None:
+    email = await waits(identity)
+    in_hand = await newest(identity, email)
+    for _ in range(2):
+        identity.clock.pass_by(minutes=4)
+        await asks_again(identity, email)
+    assert (await types(identity, email, in_hand, OWN)).status == 200
+
+
+async def test_strangers_get_no_new_tries_by_asking(identity: IdentityApi) -> None:
+    email = await waits(identity)
+    code = await newest(identity, email)
+    for _ in range(5):
+        await types(identity, email, another_code(code))
+    identity.clock.pass_by(seconds=60)
+    await asks_again(identity, email)
+    assert (await types(identity, email, await newest(identity, email))).code == "wrong_code"
+
+
+async def test_an_expired_code_is_followed_by_a_new_one_for_whoever_asks(identity: IdentityApi) -> None:
+    email = await waits(identity)
+    expired = await newest(identity, email)
+    identity.clock.pass_by(minutes=10)
+    assert (await types(identity, email, expired, OWN)).code == "wrong_code"
+    await asks_again(identity, email)
+    fresh = await newest(identity, email)
+    assert fresh != expired
+    assert (await types(identity, email, fresh)).status == 200
+
+
+async def test_mails_that_strangers_cause_are_two_an_hour(identity: IdentityApi) -> None:
+    email = await waits(identity)
+    verification = await identity.open_verification(email)
+    for _ in range(180):
+        identity.clock.pass_by(minutes=1)
+        await asks_again(identity, email, FOREIGN)
+    assert await mails(identity, verification) == 1 + 3 * 2
+
+
+# Time
+
+
+class _Commands(monitoring.CommandListener):
+    """What the database is asked."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.seen.append(event.command_name)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Of no interest."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Of no interest."""
+
+
+@pytest.fixture
+async def watched(identity: IdentityApi, mongo_url: str) -> AsyncIterator[tuple[Database, list[str]]]:
+    """The same database by a client of its own, and the commands that it was sent."""
+    commands = _Commands()
+    client: AsyncMongoClient[Document] = AsyncMongoClient(mongo_url, event_listeners=[commands])
+    db = Database(client, identity.db.name)
+    await db.ping()
+    yield db, commands.seen
+    await db.close()
+
+
+async def test_a_wrong_code_costs_the_same_whoever_waits_for_one(
+    identity: IdentityApi, watched: tuple[Database, list[str]]
+) -> None:
+    db, commands = watched
+    waiting, worn_out, expired, nobody = await waits(identity), await waits(identity), an_email(), an_email()
+    for _ in range(5):
+        await types(identity, worn_out, another_code(await newest(identity, worn_out)))
+    await identity.db["verifications"].insert_one(
+        {**await identity.open_verification(waiting), "_id": uuid4(), "email": expired, "expires_at": LONG_AGO}
+    )
+    asked = []
+    for email in (waiting, worn_out, expired, nobody):
+        for browser in (OWN, FOREIGN, ""):
+            commands.clear()
+            with pytest.raises(WrongCode):
+                await acceptances.verify_address(
+                    db, TEST_SECRET, email=email, code="12345x", browser=browser, now=identity.clock.now
+                )
+            asked.append(tuple(commands))
+    assert set(asked) == {("find", "findAndModify")}
+
+
+async def test_asking_for_a_code_costs_the_same_whoever_waits_for_one(
+    identity: IdentityApi, watched: tuple[Database, list[str]]
+) -> None:
+    db, commands = watched
+    asked = []
+    for browser in (OWN, FOREIGN, ""):
+        waiting, too_soon, nobody = await waits(identity), await waits(identity), an_email()
+        later = identity.clock.now + timedelta(seconds=60)
+        before = await newest(identity, waiting)
+        for email, now in ((waiting, later), (too_soon, identity.clock.now), (nobody, later), (nobody, later)):
+            commands.clear()
+            await acceptances.send_code_again(db, email, browser=browser, now=now)
+            asked.append(tuple(commands))
+        assert (await newest(identity, waiting) != before) == (browser == OWN)
+    assert set(asked) == {("find", "update")}
