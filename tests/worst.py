@@ -82,6 +82,9 @@ FORM_BOMBS: dict[str, Callable[[int], bytes]] = {
     "no UTF-8": lambda size: b"email=" + b"%ff\xff" * ((size - 6) // 4),
 }
 
+# Of a query or a header: visible characters only.
+LINES = ("a=1&", "a&", "&", "=", "%", "%41%", "+", "a=b;", ";", ",", '"', "\\", "\\1", ";q=1,", "0.", "[", "-", "a")
+
 
 def _object(pairs: Iterator[str]) -> bytes:
     return ("{" + ",".join(pairs) + "}").encode()
@@ -98,10 +101,13 @@ def models() -> list[type[Body]]:
     return sorted(found, key=lambda model: model.__name__)
 
 
-def text_fields(model: type[BaseModel]) -> list[tuple[str, ...]]:
-    """The way to each text of a model: names, and `*` for an item of a list. A variant is named by its tag."""
+def text_fields(model: type[BaseModel]) -> dict[tuple[str, ...], int]:
+    """The way to each text of a model, and how many characters it may have; 0 for what is no text but a word, an id.
+
+    A way is of names, and `*` for an item of a list. A variant is named by its tag.
+    """
     schema = TypeAdapter(model).json_schema()
-    return list(dict.fromkeys(way for way, _node in text_nodes(schema)))
+    return {way: int(node.get("maxLength", 0)) for way, node in text_nodes(schema)}
 
 
 def text_nodes(schema: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -137,10 +143,32 @@ def body_with(way: tuple[str, ...], text: object) -> Any:
     return {first: inner}
 
 
+def text_of(kind: str, characters: int) -> str:
+    """A text of a kind, with at most so many characters."""
+    return TEXTS[kind](4 * characters)[:characters]
+
+
+def in_all_fields(model: type[BaseModel], kind: str) -> list[bytes]:
+    """Bodies with such a text in every field at once, each as long as its length alone does not refuse it."""
+    bodies: dict[str, Any] = {}
+    for way, most in text_fields(model).items():
+        variant = way[0] if way and way[0].startswith("action=") else ""
+        bodies[variant] = _merged(bodies.get(variant), body_with(way, text_of(kind, 4 * (most or 10))))
+    return [json.dumps(body, ensure_ascii=False).encode() for body in bodies.values()]
+
+
+def _merged(body: Any, more: Any) -> Any:
+    if isinstance(body, dict) and isinstance(more, dict):
+        return body | {name: _merged(body.get(name), value) for name, value in more.items()}
+    if isinstance(body, list) and isinstance(more, list):
+        return [_merged(body[0], more[0])]
+    return more if body is None else body
+
+
 def as_json(way: tuple[str, ...], kind: str, size: int) -> bytes:
     """The longest such body of at most so many bytes, as UTF-8."""
     room = size - len(json.dumps(body_with(way, "")).encode())
-    for share in (1, 2, 3, 6, 12):
+    for share in (1, 2, 6):
         body = json.dumps(body_with(way, TEXTS[kind](room // share)), ensure_ascii=False).encode()
         if len(body) <= size:
             return body

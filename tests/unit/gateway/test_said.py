@@ -24,6 +24,7 @@ _LEFT_IN_ENGLISH = {
         "Only parts named file are read.",
         "Send HTTP/1.1.",
         "Send If-Match with the ETag you read.",
+        "Send a shorter Content-Type.",
         "Send application/json.",
         "Send at least one file, in parts named file.",
         "Send multipart/form-data, with the files in parts named file.",
