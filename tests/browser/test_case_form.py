@@ -1,6 +1,7 @@
 """The case form in a real browser: drafts, files, double clicks, and all of it without scripts."""
 
 import asyncio
+import json
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -279,6 +280,30 @@ async def test_files_are_dropped_removed_and_counted(form: Page, ana: Visitor) -
     await expect(form.locator("[data-files] input[name=attachment_ids]")).to_have_count(2)
     await submit(form)
     assert sorted(attached(await the_case(form, ana))) == ["a.txt", "c.txt"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "sentence"),
+    [
+        (429, "too_many_uncited", "Too many files wait for a message that they belong to."),
+        (507, "storage_low", "Files cannot be taken at the moment, because there is not enough room for them."),
+    ],
+)
+async def test_a_file_for_which_there_is_no_room_says_so_and_the_form_goes_without_it(
+    form: Page, ana: Visitor, status: int, code: str, sentence: str
+) -> None:
+    errors = [{"field": "file", "code": code, "message": "In English."}] if status == 429 else []
+    answer = json.dumps({"code": code, "status": status, "title": "In English.", "errors": errors})
+    problem = "application/problem+json"
+    await form.route(
+        "**/api/v1/attachments", lambda route: route.fulfill(status=status, content_type=problem, body=answer)
+    )
+    await describe(form)
+    await attach(form, a_file("jam.png"))
+    await expect(form.locator(".file-errors")).to_contain_text(f"jam.png: {sentence}")
+    await expect_described(form)
+    await submit(form)
+    assert attached(await the_case(form, ana)) == []
 
 
 async def test_each_wrong_file_is_named_with_its_rule_and_the_others_stay(form: Page, ana: Visitor) -> None:

@@ -1,5 +1,6 @@
 """The case form as a browser without scripts sends it, files included."""
 
+import html
 import re
 from io import BytesIO
 from typing import Any
@@ -110,6 +111,31 @@ async def test_a_refused_file_is_named_with_its_rule_and_nothing_is_lost(portal:
     # The next try may bring other files.
     assert "the-upload-key-of-this-form" not in text
     assert 'value="the-key-of-this-form"' in text
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "english", "french"),
+    [
+        (429, "too_many_uncited", "Too many files wait for a message", "Trop de fichiers attendent le message"),
+        (429, "too_many_uploads", "More was uploaded than is allowed", "La quantité de fichiers permise"),
+        (429, "too_many_requests", "Too many requests came at once.", "Trop d’envois sont arrivés à la fois."),
+        (507, "storage_low", "Files cannot be taken at the moment", "Aucun fichier ne peut être reçu"),
+    ],
+)
+async def test_a_file_for_which_there_is_no_room_says_so_in_the_readers_language(
+    portal: House, status: int, code: str, english: str, french: str
+) -> None:
+    # What cases says of the user's own files stands at their field.
+    fields = ["file"] if code in {"too_many_uncited", "too_many_uploads"} else []
+    portal["cases"].answers("POST /attachments", refuses(status, code, *fields))
+    session = a_session()
+    for language, sentence in (("en", english), ("fr", french)):
+        session["user"]["language"] = language
+        portal["identity"].answers("POST /session/resolve", says(session))
+        answered, text, _ = await post(portal, a_form(("a.png", PNG)))
+        assert answered == 422
+        assert sentence in html.unescape(text)
+        assert 'value="Paper jam in tray 3"' in text
 
 
 async def test_files_that_were_accepted_before_are_cited_and_those_unticked_are_not(portal: House) -> None:
