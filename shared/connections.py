@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -25,6 +25,8 @@ from shared.addresses import network_of, read_address
 from shared.errors import problem
 
 SERVER = "portico"
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _log = structlog.get_logger()
 _ended = Counter("portico_connections_ended_total", "Connections that this side ended, by the reason", ["reason"])
@@ -104,10 +106,10 @@ def _at_close(transport: asyncio.BaseTransport, what: bytes) -> None:
 class Port(web.Server):
     """What aiohttp makes connections with; knows all of them, and lets no more in than fit."""
 
-    def __init__(self, handler: Any, *, bounds: Bounds, **options: Any) -> None:
+    def __init__(self, handler: Handler, *, bounds: Bounds, **options: Any) -> None:
         """`options` are aiohttp's."""
         super().__init__(
-            handler,
+            _without_expectations(handler),
             keepalive_timeout=bounds.idle_s,
             auto_decompress=False,
             read_bufsize=_TAKEN_AT_ONCE_BYTES // 2,
@@ -306,16 +308,30 @@ class Connection(RequestHandler):
             _log.error("unhandled", exc_info=exc)
         else:
             self._port.note("unreadable")
-        refusal = errors.Broken() if is_ours else errors.Malformed()
-        request_id = secrets.token_hex(16)
-        response = web.Response(
-            body=orjson.dumps(problem(refusal) | {"request_id": request_id}),
-            status=refusal.status,
-            content_type="application/problem+json",
-            headers={"X-Content-Type-Options": "nosniff", "X-Request-Id": request_id, "Server": SERVER},
-        )
-        response.force_close()
-        return response
+        return _last_answer(errors.Broken() if is_ours else errors.Malformed())
+
+
+def _without_expectations(handler: Handler) -> Handler:
+    """A strange `Expect` is answered here: aiohttp would do it before any middleware, and repeat what was expected."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            return _last_answer(errors.Malformed())
+        return await handler(request)
+
+    return handle
+
+
+def _last_answer(refusal: errors.Refusal) -> web.Response:
+    request_id = secrets.token_hex(16)
+    response = web.Response(
+        body=orjson.dumps(problem(refusal) | {"request_id": request_id}),
+        status=refusal.status,
+        content_type="application/problem+json",
+        headers={"X-Content-Type-Options": "nosniff", "X-Request-Id": request_id, "Server": SERVER},
+    )
+    response.force_close()
+    return response
 
 
 def _set_up(transport: asyncio.BaseTransport, unread_s: float) -> None:

@@ -338,9 +338,9 @@ async def _refuse_what_nobody_needs(request: web.Request, handler: Handler) -> w
     if any(len(kind) > _LONGEST_MEDIA_TYPE for kind in request.headers.getall("Content-Type", [])):
         raise errors.WrongMediaType("Send a shorter Content-Type.")
     # A few bytes that are packed can unpack to a gigabyte. Whichever header a reader looks at, none may say so.
-    encodings = ",".join(request.headers.getall("Content-Encoding", [])).lower().split(",")
-    if any(encoding.strip() not in ("", "none", "identity") for encoding in encodings):
-        raise errors.WrongMediaType("Send the body without Content-Encoding.")
+    codings = request.headers.getall("Content-Encoding", []) + request.headers.getall("Transfer-Encoding", [])
+    if {coding.strip() for coding in ",".join(codings).lower().split(",")} - {"", "none", "identity", "chunked"}:
+        raise errors.WrongMediaType("Send the body as it is, not packed.")
     return await handler(request)
 
 

@@ -337,6 +337,8 @@ CANARY = "canary-5b1e"
         f"GET /small HTTP/1.1\r\nHost: x\r\n{CANARY}: {'x' * 20_000}\r\n\r\n",
         f"GET /{CANARY}{'x' * 20_000} HTTP/1.1\r\nHost: x\r\n\r\n",
         f"GET /small HTTP/1.1\r\nHost: x\r\nContent-Length: {CANARY}\r\n\r\n",
+        f"GET /small HTTP/1.1\r\nHost: x\r\nExpect: {CANARY}\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
         f"GET /small HTTP/1.1\r\nHost: x\r\n{CANARY} bad: 1\r\n\r\n",
     ],
 )
@@ -361,6 +363,12 @@ def test_no_answer_names_its_software() -> None:
 def test_a_packed_body_is_not_unpacked_but_refused(encoding: str) -> None:
     head = f"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Encoding: {encoding}\r\n\r\n"
     with serving(Bounds()) as port, connected(port, sent=f"{head}abcd".encode()) as its:
+        assert an_answer(its).startswith(b"HTTP/1.1 415")
+
+
+def test_nor_is_one_that_is_packed_on_its_way() -> None:
+    head = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
+    with serving(Bounds()) as port, connected(port, sent=head) as its:
         assert an_answer(its).startswith(b"HTTP/1.1 415")
 
 

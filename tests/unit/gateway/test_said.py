@@ -28,7 +28,7 @@ _LEFT_IN_ENGLISH = {
         "Send application/json.",
         "Send at least one file, in parts named file.",
         "Send multipart/form-data, with the files in parts named file.",
-        "Send the body without Content-Encoding.",
+        "Send the body as it is, not packed.",
         "The body ended early, or is no multipart/form-data.",
         "At most {} bytes are accepted here.",
         "The body ended early, or is not encoded as its headers say.",
