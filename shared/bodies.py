@@ -143,7 +143,7 @@ def _refuse_many_fields(body: bytes) -> None:
 
     def count(pairs: list[tuple[str, object]]) -> None:
         nonlocal names
-        names += len(pairs)
+        names += 1 + len(pairs)  # an object without any is one thing to look at, too
         if names > MOST_FIELDS:
             raise TooManyFields
 

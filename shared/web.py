@@ -99,12 +99,17 @@ async def read_body(request: web.Request, model: type[_B]) -> _B:
     if request.content_type != "application/json":
         raise errors.WrongMediaType("Send application/json.")
     body = await read_bytes(request, at_most=model.max_body_bytes)
+    return await read_aside(partial(_parse, model=model), body)
+
+
+def _parse(body: bytes, *, model: type[_B]) -> _B:
+    # What is wrong holds what was sent, which takes long to tell and to let go of: that stays where the body is read.
     try:
-        return await read_aside(partial(parse, model=model), body)
-    except TooManyFields as error:
-        raise _too_many_errors() from error
+        return parse(body, model)
+    except TooManyFields:
+        raise _too_many_errors() from None
     except ValidationError as error:
-        raise _refusal_of(error) from error
+        raise _refusal_of(error) from None
 
 
 def read_query(request: web.Request, model: type[_M]) -> _M:

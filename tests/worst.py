@@ -59,6 +59,7 @@ JSON_BOMBS: dict[str, Callable[[int], bytes]] = {
     "serials": lambda size: b'{"serials":[' + b"1," * (size // 2 - 24) + b"1]}",
     "invitations": lambda size: b'{"invitations":[' + b"{}," * (size // 3 - 24) + b"{}]}",
     "pins": lambda size: b'{"pins":[' + b"{}," * (size // 3 - 24) + b"{}]}",
+    "empty lists": lambda size: b'{"a":[' + b"[]," * (size // 3 - 4) + b"[]]}",
     "lists in lists": lambda size: b'{"email":' + b"[" * (size // 2 - 10) + b"]" * (size // 2 - 10) + b"}",
     "objects in objects": lambda size: b'{"a":' * (size // 6) + b"1" + b"}" * (size // 6),
     "never closed": lambda size: b"[" * size,
