@@ -13,6 +13,7 @@ import pytest
 
 from services.cases import uploads
 from services.cases.store import attachments
+from shared.bodies import FILES_IN_HAND
 from tests.builders import an_actor, signed
 from tests.service.cases.conftest import CasesApi, a_replica
 from tests.service.cases.files import (
@@ -377,3 +378,15 @@ async def test_uncited_files_go_after_a_day(cases: CasesApi) -> None:
     assert await stored(cases, old) is None
     assert await stored(cases, young) is not None
     assert (await download(cases, old, ANA)).status == 404
+
+
+async def test_where_too_many_files_are_in_hand_the_next_is_asked_to_wait(cases: CasesApi) -> None:
+    app = cases.client.app
+    assert app is not None
+    with app[FILES_IN_HAND].room_for(64 * MIB - 10):
+        answer = await upload(cases, ANA, ("scan.png", PNG))
+        # Forms have room of their own.
+        assert (await cases.call("POST", "/cases", ANA, json={})).status == 422
+    assert (answer.status, answer.body["code"], answer.headers["Retry-After"]) == (503, "too_busy", "2")
+    assert (await upload(cases, ANA, ("scan.png", PNG))).status == 201
+    assert app[FILES_IN_HAND].held == 0

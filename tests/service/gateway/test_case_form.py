@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from shared.bodies import FILES_IN_HAND
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
 from tests.service.gateway.stand_ins import CSRF, House, Script, a_session, hangs_up, problem_response, refuses, says
@@ -171,6 +172,20 @@ async def test_with_cases_away_the_form_comes_back_with_a_sentence_at_each_file(
     status, text, _ = await post(portal, a_form(("a.png", PNG)))
     assert status == 422
     assert "a.png: Files cannot be sent at the moment." in text
+
+
+async def test_where_too_many_files_are_in_hand_the_form_comes_back_with_a_sentence_at_each_file(
+    portal: House,
+) -> None:
+    app = portal.portal.app
+    assert app is not None
+    with app[FILES_IN_HAND].room_for(64 * 1024 * 1024):
+        status, text, _ = await post(portal, a_form(("a.png", b"a"), title="Jam in tray 2"))
+    assert status == 422
+    assert "a.png: Files cannot be sent at the moment." in text
+    assert "Jam in tray 2" in text
+    assert portal["cases"].asked("POST /attachments") == []
+    assert app[FILES_IN_HAND].held == 0
 
 
 async def test_a_form_of_an_earlier_session_does_nothing_and_can_be_sent_again(portal: House) -> None:

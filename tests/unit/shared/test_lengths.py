@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import pytest
 from pydantic import ValidationError
 
+from services.cases.domain import clean_name
+from shared.multipart import read_disposition
 from shared.schemas.base import Body, Cleaned, Request
 from shared.schemas.cases import CaseAction, SubmitCase
 from shared.schemas.identity import AcceptInvitation, SignIn, SiteBody
-from tests.worst import TEXTS, as_json, body_with, models, text_fields, text_nodes, text_of
+from tests.worst import LINES, TEXTS, as_json, body_with, models, text_fields, text_nodes, text_of
 
 _MARKS = "\u0301\u0323"
 
@@ -125,3 +127,22 @@ def test_bodies_without_a_long_text_are_small() -> None:
     }
     large = {model.__name__ for model in models() if model.max_body_bytes > 320 * 1024}
     assert large == {"NewAgreement", "PinsBody"}
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize(
+    "head", ["", "a;", 'form-data; name="', "form-data; filename*=utf-8''", 'form-data; filename="']
+)
+def test_no_header_of_a_part_takes_long(head: str, line: str) -> None:
+    began = time.thread_time()
+    read_disposition(head + line * (8_000 // len(line)))
+    assert time.thread_time() - began < 0.05
+
+
+@pytest.mark.parametrize("end", ["", ".png"])
+def test_no_name_of_a_file_takes_long(end: str) -> None:
+    began = time.thread_time()
+    name = clean_name("a" + _MARKS * 200_000 + end)
+    assert time.thread_time() - began < 0.05
+    assert len(name) <= 150
+    assert name.endswith(end)
