@@ -133,6 +133,7 @@ class Mail:
     updated_at: datetime | None = None
     person: str | None = None  # whom it was for, by the key of a Person; written down before it is sent
     lease: UUID | None = None
+    turn: int | None = None  # its company's, among those of its priority
     is_counted: bool = False  # among the mails to strangers
     is_expired: bool = False
     was_claimed: bool = False  # by a sender that did not say what became of it

@@ -155,6 +155,7 @@ class Sender:
             wait = wait_s(mail.interruptions, unknown=mail.unknown_outcomes)
             await store.mark_due_again(db, mail, wait_s=wait)
             return
+        await store.note_turn(db, mail)
         person = await self._find_willing_person(db, mail)
         message = self._mailer.render(mail, person)
         async with self._greeted() as connection:

@@ -41,7 +41,7 @@ from services.notifications.store.preferences import (
     switch_off_kind,
 )
 from services.notifications.store.strangers import StrangerLimits, count_stranger_mail
-from services.notifications.store.turns import TURNS
+from services.notifications.store.turns import TURNS, note_turn
 from shared.mongo import Database
 
 
@@ -84,6 +84,7 @@ __all__ = [
     "mark_stumble",
     "mark_suppressed",
     "name_person",
+    "note_turn",
     "put_bouncing",
     "put_mails",
     "put_preferences",

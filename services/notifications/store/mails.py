@@ -24,7 +24,7 @@ from services.notifications.domain import (
     storable,
     wait_s,
 )
-from services.notifications.store.turns import note_turn, take_turns
+from services.notifications.store.turns import take_turns
 from shared.actor import Actor
 from shared.mongo import Database, Document
 from shared.paging import Order, Page, find_page
@@ -97,7 +97,7 @@ async def put_mails(db: Database, *mails: Mail) -> None:
 
 
 def _new_row(mail: Mail, turn: int) -> UpdateOne:
-    excluded = {"id", "expires_at", "created_at", "updated_at", "person", "lease"}
+    excluded = {"id", "expires_at", "created_at", "updated_at", "person", "lease", "turn"}
     fields = storable(_MAIL.dump_python(mail, exclude=excluded)) | {"priority": int(mail.priority), "turn": turn}
     expires_at: object = mail.expires_at or _later(KEPT_FOR)
     times = {"created_at": "$$NOW", "updated_at": "$$NOW", "due_at": "$$NOW", "expires_at": expires_at}
@@ -138,7 +138,6 @@ async def claim_mail(db: Database, *, lease: UUID, in_hand: Collection[str]) -> 
     )
     if document is None:
         return None
-    await note_turn(db, document)
     try:
         return load(document)
     except ValidationError as error:

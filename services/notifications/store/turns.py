@@ -11,7 +11,7 @@ from uuid import UUID
 from pymongo import ReturnDocument, WriteConcern
 from pymongo.read_concern import ReadConcern
 
-from services.notifications.domain import Priority
+from services.notifications.domain import Mail, Priority
 from shared.mongo import Collection, Database, Document
 
 TURNS = "turns"
@@ -41,9 +41,7 @@ async def take_turns(db: Database, company_id: UUID | None, priority: Priority, 
     return range(last - count + 1, last + 1)
 
 
-async def note_turn(db: Database, row: Document) -> None:
+async def note_turn(db: Database, mail: Mail) -> None:
     """Whose turn it is now: a line that begins, or begins again, begins behind it."""
-    if "turn" in row and "priority" in row:  # rows of older versions have none
-        await _turns(db).update_one(
-            {"_id": _reached(row["priority"])}, [{"$set": {"turn": {"$max": ["$turn", row["turn"]]}}}], upsert=True
-        )
+    if mail.turn is not None:  # rows of older versions have none
+        await _turns(db).update_one({"_id": _reached(mail.priority)}, {"$max": {"turn": mail.turn}}, upsert=True)

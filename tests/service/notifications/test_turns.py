@@ -36,8 +36,12 @@ async def _case_mails(db: Database, company_id: UUID, count: int) -> None:
 
 
 async def _claimed(db: Database, count: int) -> list[Mail]:
-    claimed = [await store.claim_mail(db, lease=uuid4(), in_hand=()) for _ in range(count)]
-    return [mail for mail in claimed if mail is not None]
+    claimed = []
+    for _ in range(count):
+        if (mail := await store.claim_mail(db, lease=uuid4(), in_hand=())) is not None:
+            await store.note_turn(db, mail)
+            claimed.append(mail)
+    return claimed
 
 
 async def test_codes_go_first_then_invitations_then_every_company_in_turn(db: Database) -> None:
