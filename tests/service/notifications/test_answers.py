@@ -15,7 +15,7 @@ from services.notifications import handlers, sender, smtp, store
 from services.notifications.domain import MOST_STUMBLES, Mail, MailKind, MailState, Outcome
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
-from services.notifications.smtp import MailServer
+from services.notifications.smtp import MailServer, MailServerAway
 from shared.events.base import Event
 from shared.mongo import Database, connect
 from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, an_email
@@ -219,6 +219,31 @@ async def test_while_the_server_makes_no_sense_to_us_all_mails_wait(post: Post, 
         post.server.says = {}
         row = await post.after_try(event, 1)
         assert row["state"] == "sent", (step, said)
+
+
+@pytest.mark.parametrize(
+    ("offer", "said"),
+    [
+        (b"STARTTLS", b"454 4.7.0 \xff not now\r\n"),
+        (b"STARTTLS", b"220 go\r\nplain text that somebody slipped in\r\n"),
+        (b"STARTTLS", b"\xb7\xa2\r\n"),
+        (b"STARTTLS", None),
+        (b"AUTH CRAM-MD5", b"334 no base64: \xff\r\n"),
+        (b"AUTH CRAM-MD5", b"334 \r\n"),
+        (b"AUTH PLAIN", b"535 5.7.8 \xe9\r\n"),
+        (b"AUTH PLAIN", b"999 x\r\n"),
+        (b"AUTH LOGIN", b"334 \xff\r\n"),
+        (b"AUTH", b""),
+        (b"AUTH HOLOGRAM", b""),
+    ],
+)
+async def test_whatever_goes_wrong_before_a_mail_is_tried_is_about_the_server(
+    post: Post, offer: bytes, said: bytes | None
+) -> None:
+    post.server.says = {"ehlo": b"250-smtp.example\r\n250 " + offer + b"\r\n", "other": said}
+    url = post.server.url.replace("//", "//user:password@")
+    with pytest.raises(MailServerAway):
+        await MailServer(url, own_host="portal.example").take()
 
 
 async def test_an_old_server_that_knows_no_ehlo_gets_its_mails(post: Post) -> None:
