@@ -8,7 +8,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -33,6 +33,9 @@ MOST_IN_LINE = 100
 _TRY_AGAIN_S = 2
 _MOST_KNOWN = 10_000
 _FILES = "/attachments"
+# The form sends three at once, while a sheet may be on its way.
+_FILES_AT_ONCE = 4
+_LONG_LIST, _MOST_DIGITS = 50, 9  # rows
 
 _refused = Counter("portico_requests_refused_total", "Requests refused because too many came", ["share"])
 
@@ -86,19 +89,18 @@ class _Line:
 class Places:
     """So many requests at once for each key; a few more wait in line, the others are refused. 0 for no bound."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self) -> None:
         """One per process."""
-        self._most = most
         self._lines: dict[str, _Line] = {}
 
     @asynccontextmanager
-    async def one(self, key: str) -> AsyncIterator[None]:
-        """A place, for as long as the context lasts; TooManyAtOnce where none gets free in time."""
-        if not self._most:
+    async def one(self, key: str, *, of: int) -> AsyncIterator[None]:
+        """One of a key's places, for as long as the context lasts; TooManyAtOnce where none gets free in time."""
+        if not of:
             yield
             return
-        line = self._lines.setdefault(key, _Line(asyncio.Semaphore(self._most)))
-        if line.here >= self._most + MOST_IN_LINE:
+        line = self._lines.setdefault(key, _Line(asyncio.Semaphore(of)))
+        if line.here >= of + MOST_IN_LINE:
             raise _nothing_free()
         line.here += 1
         try:
@@ -134,35 +136,50 @@ class Shares:
         self._users = Pace("user", settings.user_requests_per_s)
         self._companies = Pace("company", settings.company_requests_per_s)
         self._networks = Pace("network", settings.network_requests_per_s)
-        self._places = Places(settings.user_requests_at_once)
+        self._places = Places()
+        self._at_once = settings.user_requests_at_once
 
     @asynccontextmanager
-    async def of_user(self, visitor: Visitor, *, kind: str) -> AsyncIterator[None]:
+    async def of_user(self, visitor: Visitor, request: web.Request) -> AsyncIterator[None]:
         """The turn of somebody who is signed in; of the vendor's people each counts for themselves only."""
         user = visitor.user
         wait_s = self._users.wait_s(str(user.id))
         if user.role not in VENDOR_ROLES:
             wait_s = max(wait_s, self._companies.wait_s(str(user.company_id)))
         await _wait(wait_s)
-        async with self._places.one(f"{user.id} {kind}"):
+        async with self._place(str(user.id), request):
             yield
 
     @asynccontextmanager
-    async def of_stranger(self, network: str, token: str, *, kind: str) -> AsyncIterator[None]:
+    async def of_stranger(self, token: str, request: web.Request) -> AsyncIterator[None]:
         """The turn of somebody who is not known here, or not yet: then they may have a token."""
+        network = network_of(origin.get().address)
         # Whom a proxy does not name counts as nobody: all of them together are no client.
         await _wait(self._networks.wait_s(network) if network else 0.0)
         if not token:
             yield
             return
-        async with self._places.one(f"session {token} {kind}"):
+        async with self._place(f"session {token}", request):
             yield
 
+    def _place(self, whose: str, request: web.Request) -> AbstractAsyncContextManager[None]:
+        """Of quick requests, of files, or of long lists, each of which has places of its own."""
+        if _is_file(request):
+            return self._places.one(f"{whose} file", of=_FILES_AT_ONCE if self._at_once else 0)
+        if _is_long_list(request):
+            return self._places.one(f"{whose} list", of=min(1, self._at_once))
+        return self._places.one(whose, of=self._at_once)
 
-def kind_of(request: web.Request) -> str:
-    """Files have places of their own: on a slow line each takes minutes, in which its user does other things."""
-    is_file = request.content_type.startswith("multipart/") or request.path.endswith(".xlsx") or _FILES in request.path
-    return "file" if is_file else "quick"
+
+def _is_file(request: web.Request) -> bool:
+    """On a slow line it takes minutes, in which its user does other things."""
+    return request.content_type.startswith("multipart/") or request.path.endswith(".xlsx") or _FILES in request.path
+
+
+def _is_long_list(request: web.Request) -> bool:
+    """It costs as much as many short ones."""
+    limit = request.query.get("limit", "")
+    return len(limit) > _MOST_DIGITS or (limit.isdecimal() and int(limit) > _LONG_LIST)
 
 
 async def _wait(seconds: float) -> None:
@@ -182,13 +199,10 @@ async def share_fairly(request: web.Request, handler: Handler) -> web.StreamResp
     sessions, shares = request.app[SESSIONS], request.app[SHARES]
     token = sessions.token_of(request)
     visitor = sessions.known(token)
-    network, kind = network_of(origin.get().address), kind_of(request)
     async with AsyncExitStack() as turn:
         try:
             await turn.enter_async_context(
-                shares.of_user(visitor, kind=kind)
-                if visitor is not None
-                else shares.of_stranger(network, token, kind=kind)
+                shares.of_user(visitor, request) if visitor is not None else shares.of_stranger(token, request)
             )
         except TooManyAtOnce as refusal:
             if is_api(request):

@@ -117,17 +117,32 @@ async def test_beyond_the_line_requests_are_refused_and_the_others_answered(monk
         await refused(next(answer for answer in answers if answer.status == 429))
 
 
-async def test_files_on_their_way_leave_the_places_for_everything_else_free() -> None:
+async def test_of_long_lists_one_is_made_at_a_time_and_short_ones_beside_it() -> None:
     async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="2") as house:
+        lists = CountedCases()
+        house["cases"].answers("GET /cases", lists)
+        long = f"{PATH}?limit=200"
+        sent = [asyncio.create_task(house.portal.get(long, headers=house.signed_in())) for _ in range(5)]
+        sent += [asyncio.create_task(house.portal.get(PATH, headers=house.signed_in())) for _ in range(5)]
+        await lists.until_inside(3)
+        lists.may_go.set()
+        assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
+        assert lists.most_inside == 3
+
+
+async def test_files_on_their_way_leave_the_places_for_everything_else_free() -> None:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as house:
         uploads = CountedCases()
         house["cases"].answers("POST /attachments", uploads)
         headers = house.signed_in() | {"Content-Type": "multipart/form-data; boundary=x"}
-        sent = [asyncio.create_task(house.portal.post("/api/v1/attachments", data=b"", headers=headers)) for _ in "123"]
-        await uploads.until_inside(2)
+        sent = [
+            asyncio.create_task(house.portal.post("/api/v1/attachments", data=b"", headers=headers)) for _ in "123456"
+        ]
+        await uploads.until_inside(4)
         assert (await house.portal.get(PATH, headers=house.signed_in())).status == 200
         uploads.may_go.set()
         assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
-        assert uploads.most_inside == 2
+        assert uploads.most_inside == 4
 
 
 async def test_who_is_far_too_fast_is_refused_and_others_are_not() -> None:

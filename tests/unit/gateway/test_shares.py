@@ -76,11 +76,11 @@ def test_without_a_bound_nothing_is_kept() -> None:
 
 
 async def test_so_many_have_a_place_and_the_next_gets_one_when_somebody_leaves() -> None:
-    places = Places(2)
+    places = Places()
     async with AsyncExitStack() as first:
-        await first.enter_async_context(places.one("ana"))
-        async with places.one("ana"), places.one("luc"), AsyncExitStack() as third:
-            waiting = asyncio.create_task(third.enter_async_context(places.one("ana")))
+        await first.enter_async_context(places.one("ana", of=2))
+        async with places.one("ana", of=2), places.one("luc", of=2), AsyncExitStack() as third:
+            waiting = asyncio.create_task(third.enter_async_context(places.one("ana", of=2)))
             await asyncio.sleep(0)
             assert not waiting.done()
             await first.aclose()
@@ -91,25 +91,25 @@ async def test_so_many_have_a_place_and_the_next_gets_one_when_somebody_leaves()
 async def test_a_line_is_bounded_in_length_and_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shares, "MOST_IN_LINE", 1)
     monkeypatch.setattr(shares, "LONGEST_IN_LINE_S", 0.05)
-    places = Places(1)
-    async with places.one("ana"), AsyncExitStack() as others:
-        waiting = asyncio.create_task(others.enter_async_context(places.one("ana")))
+    places = Places()
+    async with places.one("ana", of=1), AsyncExitStack() as others:
+        waiting = asyncio.create_task(others.enter_async_context(places.one("ana", of=1)))
         await asyncio.sleep(0)
         with pytest.raises(TooManyAtOnce):
-            await others.enter_async_context(places.one("ana"))
+            await others.enter_async_context(places.one("ana", of=1))
         with pytest.raises(TooManyAtOnce):
             await waiting
     assert places._lines == {}
 
 
 async def test_who_leaves_the_line_takes_no_place() -> None:
-    places = Places(1)
-    async with places.one("ana"), AsyncExitStack() as others:
-        waiting = asyncio.create_task(others.enter_async_context(places.one("ana")))
+    places = Places()
+    async with places.one("ana", of=1), AsyncExitStack() as others:
+        waiting = asyncio.create_task(others.enter_async_context(places.one("ana", of=1)))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-    async with places.one("ana"):
+    async with places.one("ana", of=1):
         pass
     assert places._lines == {}
 
