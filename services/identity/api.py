@@ -1,5 +1,8 @@
 """HTTP of identity: parse, call, answer."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID, uuid5
 
 from aiohttp import web
@@ -56,6 +59,7 @@ INVITATIONS = web.AppKey("invitations", Quota)
 
 routes = web.RouteTableDef()
 
+_EVEN_S = 0.02
 _SIGN_INS = UUID("5a0c8d52-0f5e-4c38-9a6e-3f4b7d1f6c02")
 
 
@@ -71,6 +75,17 @@ def _sign_in_intent(request: web.Request, email: str) -> UUID | None:
 
 def _browser_of(request: web.Request) -> str:
     return request.headers.get(BROWSER_HEADER, "")
+
+
+@asynccontextmanager
+async def _in_even_time() -> AsyncIterator[None]:
+    """The answer leaves at a multiple of 20 ms: what little is left of a difference in work does not show."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    try:
+        yield
+    finally:
+        await asyncio.sleep(_EVEN_S - (clock() - began) % _EVEN_S)
 
 
 # Sessions
@@ -156,14 +171,15 @@ async def accept_invitation(request: web.Request) -> web.Response:
 async def verify_address(request: web.Request) -> web.Response:
     """The account is active; this does not sign in."""
     body = await read_body(request, VerifyRegistration)
-    await acceptances.verify_address(
-        request.app[DATABASE],
-        request.app[SECRET],
-        email=body.email,
-        code=body.code,
-        browser=_browser_of(request),
-        now=request.app[CLOCK](),
-    )
+    async with _in_even_time():
+        await acceptances.verify_address(
+            request.app[DATABASE],
+            request.app[SECRET],
+            email=body.email,
+            code=body.code,
+            browser=_browser_of(request),
+            now=request.app[CLOCK](),
+        )
     return answer(VerifiedRegistration(state="active"))
 
 
@@ -171,9 +187,10 @@ async def verify_address(request: web.Request) -> web.Response:
 async def send_code_again(request: web.Request) -> web.Response:
     """202 always: nobody is told whether the address waits for a code."""
     body = await read_body(request, ResendVerification)
-    await acceptances.send_code_again(
-        request.app[DATABASE], body.email, browser=_browser_of(request), now=request.app[CLOCK]()
-    )
+    async with _in_even_time():
+        await acceptances.send_code_again(
+            request.app[DATABASE], body.email, browser=_browser_of(request), now=request.app[CLOCK]()
+        )
     return answer(Accepted(), status=202)
 
 

@@ -21,7 +21,6 @@ from shared.mongo import Database, Session
 from shared.schemas.identity import AcceptInvitation
 
 _REQUIRED_OF_NEWCOMERS = ("first_name", "last_name", "password")
-_NOBODYS = UUID(int=0)  # stands in where no code is waited for
 
 
 async def open_invitation(db: Database, secret: str, code: str, now: datetime) -> tuple[Invitation, bool]:
@@ -91,10 +90,10 @@ async def accept_as_user(
 
 async def verify_address(db: Database, secret: str, *, email: str, code: str, browser: str, now: datetime) -> None:
     """Makes login and membership when the code is right; the same WrongCode, after the same work, for all else."""
-    verification = await store.find_open_verification(db, email)
+    verification = await store.find_open_verification_or_nobodys(db, email)
     tries = await store.count_try(db, _tries_of(verification, email, browser), now)
     right = codes.same_code(_digits(secret, verification), code)
-    if verification is None or not right or tries > MOST_TRIES or not verification.takes_codes(now):
+    if not right or tries > MOST_TRIES or not verification.takes_codes(now):
         raise WrongCode
 
     async def write(session: Session) -> None:
@@ -109,10 +108,10 @@ async def verify_address(db: Database, secret: str, *, email: str, code: str, br
 
 async def send_code_again(db: Database, email: str, *, browser: str, now: datetime) -> None:
     """A new code, where one is waited for and the last is a minute old; nobody is told whether, by time neither."""
-    verification = await store.find_open_verification(db, email)
-    renewed = None if verification is None else _renewed(verification, browser, now)
+    verification = await store.find_open_verification_or_nobodys(db, email)
+    renewed = _renewed(verification, browser, now)
     if renewed is None:
-        await store.write_what_nobody_reads(db, email, now)
+        await store.put_stand_in(db, email, Verification.of_nobody().resent(now))
         return
     try:
         await store.VERIFICATIONS.save(db, renewed)
@@ -126,11 +125,10 @@ def _renewed(verification: Verification, browser: str, now: datetime) -> Verific
     return verification.resent_for_others(now) if verification.may_be_resent_for_others(now) else None
 
 
-def _tries_of(verification: Verification | None, email: str, browser: str) -> str:
-    """The counter of the browser that accepted, or of all others, for the newest code; nobody's has one too."""
-    request_id, generation = _code_of(verification)
-    own = verification is not None and verification.is_asked_by(_hash_of(browser))
-    return f"verify/{email}/{request_id}/{generation}/{'own' if own else 'others'}"
+def _tries_of(verification: Verification, email: str, browser: str) -> str:
+    """The counter of the browser that accepted, or of all others, for the newest code."""
+    whose = "own" if verification.is_asked_by(_hash_of(browser)) else "others"
+    return f"verify/{email}/{verification.id}/{verification.generation}/{whose}"
 
 
 def _hash_of(browser: str) -> str:
@@ -160,12 +158,8 @@ def _read(secret: str, code: str) -> tuple[UUID, int]:
     return found
 
 
-def _digits(secret: str, verification: Verification | None) -> str:
-    return codes.digit_code(secret, Purpose.VERIFICATION, *_code_of(verification))
-
-
-def _code_of(verification: Verification | None) -> tuple[UUID, int]:
-    return (_NOBODYS, 1) if verification is None else (verification.id, verification.generation)
+def _digits(secret: str, verification: Verification) -> str:
+    return codes.digit_code(secret, Purpose.VERIFICATION, verification.id, verification.generation)
 
 
 async def _request_verification(

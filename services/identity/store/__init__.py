@@ -22,6 +22,7 @@ from services.identity.store.accounts import (
     find_membership,
     find_open_site_ids,
     find_open_verification,
+    find_open_verification_or_nobodys,
     find_pending_invitation,
     find_sites,
     find_users,
@@ -33,6 +34,7 @@ from services.identity.store.accounts import (
     get_own_user,
     get_site,
     insert_invitation,
+    put_stand_in,
     put_verification,
 )
 from services.identity.store.failures import (
@@ -45,7 +47,6 @@ from services.identity.store.failures import (
     forgive_failure_with,
     is_known_client,
     put_known_client,
-    write_what_nobody_reads,
 )
 from services.identity.store.sessions import (
     end_session,
@@ -99,6 +100,7 @@ __all__ = [
     "find_membership",
     "find_open_site_ids",
     "find_open_verification",
+    "find_open_verification_or_nobodys",
     "find_pending_invitation",
     "find_session",
     "find_sites",
@@ -119,6 +121,6 @@ __all__ = [
     "move_session",
     "note_seen",
     "put_known_client",
+    "put_stand_in",
     "put_verification",
-    "write_what_nobody_reads",
 ]

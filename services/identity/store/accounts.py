@@ -1,6 +1,7 @@
 """Queries and indexes of companies, sites, users and how one becomes a user; every read says for whom."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from services.identity.domain.verifications import State as VerificationState
 from services.identity.domain.verifications import Verification
 from shared import mongo
 from shared.actor import Actor
-from shared.documents import Documents, Intent
+from shared.documents import Documents, Intent, pending_events
 from shared.mongo import Database, Document, DuplicateKey
 from shared.paging import Order, Page, find_page
 from shared.schemas.identity import SiteQuery
@@ -27,6 +28,7 @@ SITES = Documents("sites", Site)
 INVITATIONS = Documents("invitations", Invitation)
 VERIFICATIONS = Documents("verifications", Verification)
 BATCHES = "invitation_batches"
+_STAND_INS = "stand_ins"
 
 EMITTING = tuple(kind.collection for kind in (USERS, COMPANIES, SITES, INVITATIONS, VERIFICATIONS))
 
@@ -57,6 +59,7 @@ async def create_indexes(db: Database) -> None:
     await db[VERIFICATIONS.collection].create_index(
         "email", name="one_open", unique=True, partialFilterExpression={"state": VerificationState.OPEN.value}
     )
+    await db[_STAND_INS].create_index("relay_after", name="forget", expireAfterSeconds=_DAY_S)
     await db[BATCHES].create_index("asked_at", name="forget", expireAfterSeconds=7 * _DAY_S)
 
 
@@ -258,3 +261,25 @@ async def put_verification(db: Database, verification: Verification, *, session:
     if older is not None:
         await VERIFICATIONS.save(db, older.replaced(), session=session)
     await VERIFICATIONS.insert(db, verification, session=session)
+
+
+async def find_open_verification_or_nobodys(db: Database, email: str) -> Verification:
+    """The one open verification of an address, or one that takes no code, after the same work."""
+    wanted = {"email": email, "state": VerificationState.OPEN.value}
+    document = await db[VERIFICATIONS.collection].find_one(wanted, {"pending": 0})
+    return VERIFICATIONS.load(document or _NOBODYS)
+
+
+async def put_stand_in(db: Database, email: str, stand_in: Verification) -> None:
+    """As much work as saving a verification, where there is none. Nobody reads it."""
+    changes = _values(stand_in) | {"pending": pending_events(stand_in.events), "relay_after": stand_in.sent_at}
+    literal = {name: {"$literal": value} for name, value in changes.items()}
+    await db[_STAND_INS].update_one({"_id": email}, [{"$set": literal}], upsert=True)
+
+
+def _values(verification: Verification) -> Document:
+    names = [field.name for field in fields(verification) if field.name not in {"id", "events"}]
+    return {name: getattr(verification, name) for name in names} | {"state": verification.state.value}
+
+
+_NOBODYS = {"_id": Verification.of_nobody().id, **_values(Verification.of_nobody())}

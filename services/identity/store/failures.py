@@ -111,12 +111,6 @@ async def count_try(db: Database, counter: str, now: datetime) -> int:
     return document["tries"] if document else 1
 
 
-async def write_what_nobody_reads(db: Database, email: str, now: datetime) -> None:
-    """As much work as saving a verification, where there is nothing to save: time must not tell the two apart."""
-    wanted = {"_id": f"resend/{email}"}
-    await db[COUNTERS].update_one(wanted, [{"$set": {"window_ends_at": now + _TRIES_KEPT_FOR}}], upsert=True)
-
-
 # Networks that are known
 
 
