@@ -56,14 +56,23 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 async def _ask_to_sign_in(request: web.Request, refusal: errors.NotSignedIn) -> web.Response:
-    if (typed := await fields_to_keep(request)) is None:
+    try:
+        typed = await fields_to_keep(request)
+    except errors.Unavailable as busy:
+        # Whoever went on to the sign-in page would have lost it; the browser sends this one again.
+        return await _page(request, busy)
+    if typed is None:
         return go(f"/sign-in?{urlencode({'next': _path_to_return_to(request)})}")
     form = form_to_sign_in(request, typed)
     return render("sign_in.html", visitor=None, status=refusal.status, form=form, verified=False)
 
 
 async def _keep(request: web.Request, refusal: Refusal) -> web.StreamResponse:
-    if (typed := await fields_to_keep(request)) is None:
+    try:
+        typed = await fields_to_keep(request)
+    except errors.Unavailable:
+        typed = None
+    if typed is None:
         return await _page(request, refusal)
     return _with_wait(kept_page(await _visitor_if_known(request), request.path, typed, refusal), refusal)
 

@@ -31,13 +31,15 @@ _CODES = frozenset(
 
 
 async def fields_to_keep(request: web.Request) -> Typed | None:
-    """What a form of this site has in its fields; None for anything else."""
+    """What a form of this site has in its fields; None for anything else, Unavailable where there is no room for it."""
     if request.method != "POST":
         return None
     try:
         # Else another site could have its own text sent with one press, by whoever it leads here.
         refuse_cross_site(request)
         typed = request[TYPED] if TYPED in request else await read_fields(request)
+    except errors.Unavailable:
+        raise
     except (Refusal, web.HTTPException):
         return None
     kept = {name: text for name, text in typed.items() if name not in _LEFT_OUT and not name.startswith(_PREFIX)}

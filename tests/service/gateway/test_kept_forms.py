@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import aiohttp
 import pytest
 
+from shared.bodies import IN_HAND
 from tests.service.gateway.stand_ins import CSRF, TOKEN, House, a_session, hangs_up, refuses, says
 
 COMMENT = {
@@ -215,3 +216,14 @@ async def test_a_form_that_comes_back_from_a_service_is_bounded_too(house: House
     assert status == 503
     assert len(page) < 300_000
     assert TOO_LONG in page
+
+
+@pytest.mark.parametrize("as_multipart", [False, True])
+async def test_a_form_for_which_there_is_no_room_at_this_moment_is_not_led_away_from(
+    house: House, monkeypatch: pytest.MonkeyPatch, *, as_multipart: bool
+) -> None:
+    assert house.portal.app is not None
+    monkeypatch.setattr(house.portal.app[IN_HAND], "_most", 10)
+    status, page = await post(house, "/cases", aiohttp.FormData(COMMENT, default_to_multipart=as_multipart))
+    assert status == 503
+    assert "Please try again shortly" in page
