@@ -97,6 +97,11 @@ class Turns:
             self._took_s += (time.perf_counter() - began - self._took_s) / 10
             self._give_back()
 
+    @property
+    def free(self) -> int:
+        """How many more could work now."""
+        return self._free
+
     def remember(self, caller: Caller) -> None:
         """The caller's group goes before strangers from now on, in this process."""
         self._remembered[caller.group] = None

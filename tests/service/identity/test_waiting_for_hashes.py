@@ -1,12 +1,14 @@
 """A flood of sign-ins holds up nobody who is known, with real hashes."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from threading import Event
 
 from aiohttp import ClientSession, TCPConnector
 
+from deploy.local.child import until
 from services.identity.passwords import Passwords
 from services.identity.turns import Caller
 from shared.actor import Role
@@ -94,3 +96,27 @@ async def test_who_thinks_up_a_password_holds_up_nobody_who_signs_in(identity: I
     # Of one invitation five wait at most.
     assert statuses[0] == 202
     assert set(statuses) == {202, 409, 429}
+
+
+async def test_a_crowd_that_left_keeps_no_turn(identity: IdentityApi) -> None:
+    user, passwords = await identity.a_user(), identity.passwords
+    async with ClientSession(str(identity.client.make_url("/")), connector=TCPConnector(limit=0)) as crowd:
+
+        async def comes(number: int) -> None:
+            body, client = {"email": an_email(), "password": "wrong"}, f"10.1.{number}.1"
+            async with crowd.post("/session", json=body, headers={"X-Portico-Client": client}):
+                pass
+
+        for answered in (1, 5, 20):
+            tasks = [asyncio.create_task(comes(number)) for number in range(60)]
+            for task in itertools.islice(asyncio.as_completed(tasks), answered):
+                await task
+            for left in tasks:
+                left.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def is_idle() -> bool:
+        return (passwords.door.free, passwords.hashing.free) == (8, 4)
+
+    assert await until(is_idle, deadline_s=30, pause_s=0.02)
+    assert (await identity.sign_in(user.login_email)).status == 201
