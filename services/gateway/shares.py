@@ -36,6 +36,7 @@ _FILES = "/attachments"
 # The form sends three at once, while a sheet may be on its way.
 _FILES_AT_ONCE = 4
 _LONG_LIST, _MOST_DIGITS = 50, 9  # rows
+_LONG_LIST_COUNTS_AS = 5  # requests
 
 _refused = Counter("portico_requests_refused_total", "Requests refused because too many came", ["share"])
 
@@ -63,8 +64,8 @@ class Pace:
         # When the requests so far would all have come, had they come one after the other at this pace.
         self._due: OrderedDict[str, float] = OrderedDict()
 
-    def wait_s(self, key: str) -> float:
-        """How long this request has to wait for its turn; TooManyAtOnce where that would be too long."""
+    def wait_s(self, key: str, *, requests: int = 1) -> float:
+        """How long to wait for a turn that counts as so many requests; TooManyAtOnce where that would be too long."""
         if not self._per_s:
             return 0.0
         now = self._clock()
@@ -73,7 +74,7 @@ class Pace:
         if wait_s > LONGEST_WAIT_S:
             _refused.labels(self._share).inc()
             raise TooManyAtOnce(retry_after_s=math.ceil(wait_s))
-        self._due[key] = due + 1 / self._per_s
+        self._due[key] = due + requests / self._per_s
         self._due.move_to_end(key)
         if len(self._due) > self._size:
             self._due.popitem(last=False)
@@ -142,10 +143,10 @@ class Shares:
     @asynccontextmanager
     async def of_user(self, visitor: Visitor, request: web.Request) -> AsyncIterator[None]:
         """The turn of somebody who is signed in; of the vendor's people each counts for themselves only."""
-        user = visitor.user
-        wait_s = self._users.wait_s(str(user.id))
+        user, requests = visitor.user, _LONG_LIST_COUNTS_AS if _is_long_list(request) else 1
+        wait_s = self._users.wait_s(str(user.id), requests=requests)
         if user.role not in VENDOR_ROLES:
-            wait_s = max(wait_s, self._companies.wait_s(str(user.company_id)))
+            wait_s = max(wait_s, self._companies.wait_s(str(user.company_id), requests=requests))
         await _wait(wait_s)
         async with self._place(str(user.id), request):
             yield

@@ -62,6 +62,12 @@ def test_refused_requests_do_not_make_the_wait_longer() -> None:
     assert again.retry_after_s == first.retry_after_s
 
 
+def test_what_costs_more_counts_as_more() -> None:
+    pace = Pace("user", 10, clock=Clock())
+    waits = [pace.wait_s("ana", requests=5) for _ in range(11)]
+    assert waits == pytest.approx([0.0] * 9 + [0.5, 1.0])
+
+
 def test_keys_without_end_take_no_memory_without_end() -> None:
     pace = Pace("network", 1, size=3, clock=Clock())
     for n in range(100):
