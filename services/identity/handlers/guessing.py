@@ -60,11 +60,11 @@ def recognise(*, email: str, client: str, proofs: str, key: bytes, now: datetime
 
 async def look_up(db: Database, attempt: Attempt, now: datetime) -> Attempt:
     """What is known of the network beside it; TooManyFailures while that waits. A known browser passes."""
-    email, network = attempt.email, attempt.network
+    network = attempt.network
     if not attempt.is_counted_by_network:
         return attempt
     known_here, neighbours, until = await asyncio.gather(
-        store.is_known_client(db, network, email, now),
+        store.is_known_client(db, network, _digest(attempt.email), now),
         store.count_known_clients(db, network, now, at_most=MOST_KNOWN_COUNTED),
         store.find_wait(db, _of_network(network), now),
     )
@@ -98,7 +98,7 @@ async def succeeded(db: Database, attempt: Attempt, now: datetime) -> None:
         counters.append(_of_address(attempt.email))
     await store.forget_failures(db, *counters)
     if attempt.network:
-        await store.put_known_client(db, attempt.network, attempt.email, now)
+        await store.put_known_client(db, attempt.network, _digest(attempt.email), now)
         await store.forgive_failure_with(db, _of_network(attempt.network), _digest(attempt.email))
 
 

@@ -114,15 +114,15 @@ async def count_try(db: Database, counter: str, now: datetime) -> int:
 # Networks that are known
 
 
-async def put_known_client(db: Database, network: str, email: str, now: datetime) -> None:
-    """Somebody signed in well from there."""
+async def put_known_client(db: Database, network: str, who: str, now: datetime) -> None:
+    """Somebody signed in well from there; `who` is no address, but tells addresses apart."""
     known = {"network": network, "known_until": now + KNOWN_FOR}
-    await db[KNOWN_CLIENTS].update_one({"_id": f"{network} {email}"}, {"$set": known}, upsert=True)
+    await db[KNOWN_CLIENTS].update_one({"_id": f"{network} {who}"}, {"$set": known}, upsert=True)
 
 
-async def is_known_client(db: Database, network: str, email: str, now: datetime) -> bool:
-    """Whether this address signed in well from this network lately."""
-    wanted = {"_id": f"{network} {email}", "known_until": {"$gt": now}}
+async def is_known_client(db: Database, network: str, who: str, now: datetime) -> bool:
+    """Whether they signed in well from this network lately."""
+    wanted = {"_id": f"{network} {who}", "known_until": {"$gt": now}}
     return await db[KNOWN_CLIENTS].find_one(wanted, {"_id": 1}) is not None
 
 

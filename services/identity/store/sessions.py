@@ -79,7 +79,7 @@ async def end_sessions_beside(db: Database, session: Session, *, replaced: str) 
     if replaced:
         await db[SESSIONS].update_one(own | {"_id": replaced}, ended)
     alive = own | {"_id": {"$ne": session.key}, "last_seen_at": {"$gt": session.created_at - IDLE_FOR}}
-    newest_first = db[SESSIONS].find(alive, {"_id": 1}).sort("last_seen_at", DESCENDING)
+    newest_first = db[SESSIONS].find(alive, {"_id": 1}).sort([("last_seen_at", DESCENDING), ("_id", ASCENDING)])
     too_many = [document["_id"] async for document in newest_first.skip(MOST_SESSIONS - 1)]
     if too_many:
         await db[SESSIONS].update_many({"_id": {"$in": too_many}}, ended)
