@@ -99,10 +99,11 @@ async def read_body(request: web.Request, model: type[_B]) -> _B:
     if request.content_type != "application/json":
         raise errors.WrongMediaType("Send application/json.")
     body = await read_bytes(request, at_most=model.max_body_bytes)
-    return await read_aside(partial(_parse, model=model), body)
+    return await read_aside(partial(parsed, model=model), body)
 
 
-def _parse(body: bytes, *, model: type[_B]) -> _B:
+def parsed(body: bytes, *, model: type[_B]) -> _B:
+    """The JSON as `model`; Malformed, or Invalid with every wrong field."""
     # What is wrong holds what was sent, which takes long to tell and to let go of: that stays where the body is read.
     try:
         return parse(body, model)
@@ -135,7 +136,8 @@ def read_path(request: web.Request, name: str, kind: type[Any]) -> Any:  # the c
 def _refusal_of(error: ValidationError) -> Refusal:
     if error.error_count() > MOST_FIELDS:
         return _too_many_errors()
-    problems = error.errors(include_url=False)
+    # Without what was sent: each missing field would have all of the body beside it.
+    problems = error.errors(include_url=False, include_input=False)
     if any(problem["type"] == "json_invalid" for problem in problems):
         return errors.Malformed("The body is not valid JSON.")
     return errors.Invalid(errors=tuple(_field_error(problem) for problem in problems[:_MOST_ERRORS]))
@@ -147,14 +149,14 @@ def _too_many_errors() -> errors.Invalid:
 
 def _field_error(problem: ErrorDetails) -> FieldError:
     field = ".".join(str(part) for part in problem["loc"]) or "body"
-    code = problem["type"].removeprefix("string_")
-    if code not in ("too_short", "too_long"):
-        return FieldError(field, problem["type"], problem["msg"])
-    bound, limit = ("at least", "min_length") if code == "too_short" else ("at most", "max_length")
+    code = problem["type"]
+    plain = code.removeprefix("string_")
+    if plain not in ("too_short", "too_long"):
+        return FieldError(field, code, problem["msg"])
+    bound, limit = ("at least", "min_length") if plain == "too_short" else ("at most", "max_length")
     count = problem["ctx"][limit]
-    # By what was sent: pydantic calls the characters of a text that was cleaned first "items" too.
-    if isinstance(problem["input"], str):
-        return FieldError(field, f"string_{code}", f"Use {bound} {count} character{'' if count == 1 else 's'}.")
+    if code != plain:
+        return FieldError(field, code, f"Use {bound} {count} character{'' if count == 1 else 's'}.")
     return FieldError(field, code, f"Give {bound} {count} {'entry' if count == 1 else 'entries'}.")
 
 

@@ -22,6 +22,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
@@ -108,6 +109,13 @@ def _refuse_many_marks(text: str) -> None:
         in_a_row = in_a_row + 1 if unicodedata.combining(character) else 0
         if in_a_row > _MOST_MARKS:
             raise PydanticCustomError("combining_marks", "Leave out some accents: one letter has too many of them.")
+
+
+def secret_schema(*, most: int) -> WithJsonSchema:
+    """How a secret text is documented."""
+    return WithJsonSchema(
+        {"type": "string", "format": "password", "writeOnly": True, "minLength": 1, "maxLength": most}
+    )
 
 
 def one_line(text: str) -> str:

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, Secret, StringConstraints
 
 from shared.actor import Role, Visibility
 from shared.schemas.base import (
@@ -24,11 +24,14 @@ from shared.schemas.base import (
     Short,
     TimeZone,
     Utc,
+    secret_schema,
 )
 from shared.schemas.contracts import Said
 
 # Bounded before hashing: Argon2 over a megabyte would be a cheap way to keep the service busy.
-Password = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
+# Not pydantic's SecretStr, whose refusals take characters for items.
+Password = Annotated[Secret[Annotated[str, StringConstraints(min_length=1, max_length=1024)]], secret_schema(most=1024)]
+Token = Annotated[Secret[Annotated[str, StringConstraints(min_length=1, max_length=200)]], secret_schema(most=200)]
 CompanySideRole = Literal[Role.MEMBER, Role.CASE_MANAGER, Role.COMPANY_ADMIN]
 
 
@@ -89,7 +92,7 @@ class SessionToken(Request):
 
     max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
 
-    token: SecretStr = Field(min_length=1, max_length=200)
+    token: Token
 
 
 class SwitchSession(Request):

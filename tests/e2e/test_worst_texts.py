@@ -1,6 +1,7 @@
 """The worst text of each kind, to every field of every route and page: no event loop stands still because of it."""
 
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -239,6 +240,9 @@ async def world(mongo_url: str) -> AsyncIterator[World]:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_AT_ONCE)) as http:
             assert await until(lambda: _ready(http, loops), deadline_s=60)
             session = await _sign_in(http, gateway.url, await _an_admin(mongo_url))
+            # As every process does that serves.
+            gc.collect()
+            gc.freeze()
             for loop in loops.values():
                 loop.stalls.clear()
             yield World(loops, session, http, doing)

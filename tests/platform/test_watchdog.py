@@ -14,7 +14,7 @@ import pytest
 from deploy.local.child import Child, free_port, until
 
 _STALLS = """
-import sys, time, unicodedata
+import gc, sys, time, unicodedata
 from aiohttp import web
 from shared.serving import serve
 from shared.web import create_app
@@ -31,7 +31,11 @@ async def work(request):
 async def age(request):
     return web.json_response(time.monotonic() - began)
 
+async def kept(request):
+    return web.json_response(gc.get_freeze_count())
+
 app = create_app()
+app.router.add_get("/kept", kept)
 app.router.add_get("/work/{how}", work)
 app.router.add_get("/age", age)
 serve(app, host="127.0.0.1", port=int(sys.argv[1]), loop_stall_s=float(sys.argv[2]))
@@ -80,6 +84,12 @@ async def test_a_busy_process_goes_on(tmp_path: Path) -> None:
         assert await _asked(f"{base_url}/work/busy") == b""
         assert await until(lambda: _lived_for(base_url, 5), deadline_s=20)
         assert server.exit_code is None
+
+
+async def test_what_is_there_from_the_start_is_never_looked_through_for_garbage(tmp_path: Path) -> None:
+    with _serving(tmp_path, stall_s=0) as (_server, base_url):
+        assert await until(lambda: _lived_for(base_url, 0), deadline_s=20)
+        assert int(await _asked(f"{base_url}/kept")) > 10_000
 
 
 async def test_a_process_that_was_frozen_for_less_goes_on(tmp_path: Path) -> None:

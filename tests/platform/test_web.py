@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import REGISTRY
-from pydantic import Field, SecretStr
+from pydantic import Field, Secret, StringConstraints
 
 from deploy.local.child import Child, free_port, until
 from deploy.local.parts import Mongod
@@ -42,7 +42,7 @@ class Lengths(Request):
 
     plain: Annotated[str, Field(min_length=2, max_length=3)]
     cleaned: Annotated[str, Cleaned(least=1, most=1)]
-    secret: Annotated[SecretStr, Field(min_length=2, max_length=3)]
+    secret: Secret[Annotated[str, StringConstraints(min_length=2, max_length=3)]]
     listed: Annotated[list[str], Field(min_length=1, max_length=1)]
     looked_through: Annotated[AttachmentIds, Field(min_length=2, max_length=3)]
 

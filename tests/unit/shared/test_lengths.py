@@ -10,11 +10,13 @@ import pytest
 from pydantic import ValidationError
 
 from services.cases.domain import clean_name
+from shared.errors import Refusal
 from shared.multipart import read_disposition
 from shared.schemas.base import Body, Cleaned, Request
 from shared.schemas.cases import CaseAction, SubmitCase
 from shared.schemas.identity import AcceptInvitation, SignIn, SiteBody
-from tests.worst import LINES, TEXTS, as_json, body_with, models, text_fields, text_nodes, text_of
+from shared.web import parsed
+from tests.worst import JSON_BOMBS, LINES, TEXTS, as_json, body_with, models, text_fields, text_nodes, text_of
 
 _MARKS = "\u0301\u0323"
 
@@ -146,3 +148,16 @@ def test_no_name_of_a_file_takes_long(end: str) -> None:
     assert time.thread_time() - began < 0.05
     assert len(name) <= 150
     assert name.endswith(end)
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
+def test_no_json_takes_long_to_refuse(model: type[Body]) -> None:
+    slow = {}
+    for kind, bomb in JSON_BOMBS.items():
+        body = bomb(min(model.max_body_bytes, 64 * 1024))  # longer ones are read in threads
+        began = time.thread_time()
+        with suppress(Refusal):
+            parsed(body, model=model)
+        if (took := time.thread_time() - began) > 0.1:
+            slow[kind] = took
+    assert slow == {}
