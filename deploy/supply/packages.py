@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-# What may be in the image. Another one is decided first: docs/decisions/0007-supply-chain.md.
+# What may be in the image. Another one is decided first: docs/decisions/0008-supply-chain.md.
 ALLOWED = frozenset(
     {
         "Apache-2.0",

@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
+from services.gateway.deadlines import USUAL, Deadlines
 from services.gateway.settings import UPLOAD_MAX_BYTES, GatewaySettings
 from services.gateway.uploading import PassedThrough
 from services.gateway.visitor import Visitor
@@ -55,20 +56,6 @@ class ServiceAway(errors.Unavailable):
         """Names in plain words what cannot be had now."""
         super().__init__(f"{_SPEAKS_OF[service]} cannot be reached at the moment. Please try again shortly.")
         self.service = service
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long the gateway waits, in seconds."""
-
-    answer_s: float = 5.0
-    first_byte_s: float = 5.0  # of a stream
-    made_s: float = 150.0  # from its headers to its body: a sheet is sent when the last row is in it
-    idle_s: float = 30.0  # between two chunks of a stream
-    upload_s: float = 120.0  # for a whole body that goes through as it comes
-    upload_idle_s: float = 10.0  # between two chunks of it
-    not_yet_known_s: float = 3.0  # for a copy to catch up with what was just written elsewhere
-    health_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +111,7 @@ class Services:
     def __init__(
         self,
         urls: Mapping[Service, str],
-        deadlines: Deadlines = Deadlines(),
+        deadlines: Deadlines = USUAL,
         *,
         upload_max_bytes: int = UPLOAD_MAX_BYTES,
     ) -> None:

@@ -14,7 +14,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDictProxy
 
 from services.gateway.app import create_app
-from services.gateway.clients import Deadlines, Service, Services
+from services.gateway.clients import Service, Services
+from services.gateway.deadlines import Deadlines
 from services.gateway.settings import GatewaySettings
 from tests.builders import TEST_SECRET
 from tests.unbounded import UNBOUNDED

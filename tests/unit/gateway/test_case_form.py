@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import services.gateway
-from services.gateway.clients import Deadlines
+from services.gateway.deadlines import Deadlines
 from services.gateway.forms import Form
 from services.gateway.limits import Limits, size
 from services.gateway.pages.new_case import case_json, told_by_mail

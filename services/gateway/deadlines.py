@@ -1,0 +1,20 @@
+"""How long the gateway waits for the services."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Each in seconds."""
+
+    answer_s: float = 5.0
+    first_byte_s: float = 5.0  # of a stream
+    made_s: float = 150.0  # from its headers to its body: a sheet is sent when the last row is in it
+    idle_s: float = 30.0  # between two chunks of a stream
+    upload_s: float = 120.0  # for a whole body that goes through as it comes
+    upload_idle_s: float = 10.0  # between two chunks of it
+    not_yet_known_s: float = 3.0  # for a copy to catch up with what was just written elsewhere
+    health_s: float = 1.0
+
+
+USUAL = Deadlines()
