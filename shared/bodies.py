@@ -18,7 +18,7 @@ MOST_BYTES_IN_HAND, _MOST_FILE_BYTES_IN_HAND = 32 * 1024 * 1024, 64 * 1024 * 102
 MOST_FIELDS = 1000
 # What is shorter has no room for so many fields.
 _UNCOUNTED_BYTES = 4 * 1024
-_READ_AT_ONCE_BYTES = 64 * 1024
+_READ_AT_ONCE_BYTES = 16 * 1024
 
 _B = TypeVar("_B", bound=Body)
 _T = TypeVar("_T")

@@ -222,6 +222,9 @@ async def world(mongo_url: str) -> AsyncIterator[World]:
         "RABBITMQ_URL": UNREACHABLE_BROKER,
         "PORTICO_LOG_LEVEL": "error",
     }
+    # Six loops share one interpreter: each waits less for its turn.
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(0.0002)
     doing = ["starting"]
     services: dict[str, Callable[[], web.Application]] = {
         "identity": lambda: create_identity(IdentitySettings.model_validate(common)),
@@ -246,6 +249,7 @@ async def world(mongo_url: str) -> AsyncIterator[World]:
             for loop in loops.values():
                 loop.stalls.clear()
             yield World(loops, session, http, doing)
+    sys.setswitchinterval(interval_s)
 
 
 async def _ready(http: aiohttp.ClientSession, loops: Mapping[str, TimedLoop]) -> bool:

@@ -154,7 +154,7 @@ def test_no_name_of_a_file_takes_long(end: str) -> None:
 def test_no_json_takes_long_to_refuse(model: type[Body]) -> None:
     slow = {}
     for kind, bomb in JSON_BOMBS.items():
-        body = bomb(min(model.max_body_bytes, 64 * 1024))  # longer ones are read in threads
+        body = bomb(16 * 1024)  # longer ones are read in threads
         began = time.thread_time()
         with suppress(Refusal):
             parsed(body, model=model)
