@@ -58,7 +58,11 @@ class DatabaseClock:
 
     def _note(self, ahead_s: float, unsure_s: float) -> None:
         was_wrong = bool(self._ahead_s)
-        self._ahead_s = ahead_s if abs(ahead_s) - unsure_s > WRONG_FROM_S else 0.0
+        # A slow answer is no reason for the time to jump: what it does not contradict stays as it is.
+        if abs(ahead_s - self._ahead_s) <= unsure_s:
+            return
+        least_s = abs(ahead_s) + (unsure_s if was_wrong else -unsure_s)
+        self._ahead_s = ahead_s if least_s > WRONG_FROM_S else 0.0
         if self._ahead_s and not was_wrong:
             _log.warning("clock_wrong", ahead_of_database_s=round(ahead_s))
         if was_wrong and not self._ahead_s:

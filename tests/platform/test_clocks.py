@@ -222,3 +222,20 @@ async def test_the_same_for_a_service_with_another_key(identity: web.Application
     async with a_portal_before(identity, cases) as portal:
         page = await portal.get("/cases", allow_redirects=False)
         assert page.status == 503
+
+
+async def test_one_slow_answer_is_no_reason_for_the_time_to_jump(mongo_url: str) -> None:
+    off = timedelta(seconds=6.5)
+    db = connect(mongo_url, "clocks", MONGO_DRIVER)
+    clock = DatabaseClock(off_by(-off))
+    with logged("clock_right_again") as lines:
+        await clock.compare(db)
+        # Asked two seconds before the answer was made, and heard two seconds after.
+        slow = iter((timedelta(seconds=-2), timedelta(seconds=2)))
+        clock.own = lambda: utc_now() - off + next(slow)
+        await clock.compare(db)
+        clock.own = off_by(-off)
+        assert clock.trouble.startswith(("6 s behind", "7 s behind"))
+        assert abs(clock() - utc_now()) < timedelta(seconds=1)
+    await db.close()
+    assert not lines

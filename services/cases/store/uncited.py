@@ -1,7 +1,7 @@
 """Files that no message cites yet: how many, and how many bytes, a user and a company may have waiting.
 
 Each company has one document with what its people hold, so that one update decides for many uploads at once. What was
-cited or swept meanwhile is let go when there is no room otherwise.
+cited or swept meanwhile is let go when there is no room otherwise; what is too old to wait still, with the next upload.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,17 @@ SWEPT_EVERY = timedelta(minutes=5)
 # By then whoever holds room for files has written them, or never will.
 _ARRIVED_AFTER = timedelta(minutes=5)
 _TRIES = 5
+# All files from before are swept by now.
+_OLDEST: Document = {"$subtract": ["$$NOW", (KEPT_FOR + SWEPT_EVERY) // timedelta(milliseconds=1)]}
+_STILL_HELD: Document = {"$filter": {"input": "$held", "cond": {"$gt": ["$$this.at", _OLDEST]}}}
 
 
 @dataclass(frozen=True, slots=True)
 class Uncited:
-    """How many files, and bytes, may wait to be cited; 0 for no bound."""
+    """How many files, and bytes, may wait to be cited; 0 for no bound.
+
+    Nobody shares with the vendor's company, so it has no bound as a whole.
+    """
 
     user_files: int
     user_bytes: int
@@ -37,14 +43,18 @@ class Uncited:
 
 async def hold(db: Database, actor: Actor, bounds: Uncited, intent: Intent, *, sizes: Sequence[int]) -> None:
     """Takes room for files that are about to be written, whole or not at all; TooManyUncited where there is none."""
+    rooms = _rooms(bounds, actor, files=len(sizes), size=sum(sizes))
+    if not rooms:
+        return
+    own = {"$filter": {"input": "$held", "cond": {"$eq": ["$$this.user", actor.user_id]}}}
     wanted = {
         "_id": actor.company_id,
         "held.intent": {"$ne": intent.id},
-        "$expr": _fits(bounds, actor.user_id, files=len(sizes), size=sum(sizes)),
+        "$expr": {"$let": {"vars": {"own": own}, "in": {"$and": rooms}}},
     }
     held = {"intent": intent.id, "user": actor.user_id, "files": len(sizes), "bytes": sum(sizes), "at": "$$NOW"}
     for _ in range(_TRIES):
-        result = await db[HOLDS].update_one(wanted, [{"$set": {"held": {"$concatArrays": ["$held", [held]]}}}])
+        result = await db[HOLDS].update_one(wanted, [{"$set": {"held": {"$concatArrays": [_STILL_HELD, [held]]}}}])
         if result.matched_count:
             return
         document = await db[HOLDS].find_one({"_id": actor.company_id}, {"held": 1, "now": "$$NOW"})
@@ -68,15 +78,13 @@ async def _let_go(db: Database, company_id: UUID, intents: Sequence[UUID]) -> No
     await db[HOLDS].update_one({"_id": company_id}, {"$pull": {"held": {"intent": {"$in": list(intents)}}}})
 
 
-def _fits(bounds: Uncited, user_id: UUID, *, files: int, size: int) -> Document:
-    own = {"$filter": {"input": "$held", "cond": {"$eq": ["$$this.user", user_id]}}}
-    rooms = [
-        _room("$$own.files", files, bounds.user_files),
-        _room("$$own.bytes", size, bounds.user_bytes),
-        _room("$held.files", files, bounds.company_files),
-        _room("$held.bytes", size, bounds.company_bytes),
-    ]
-    return {"$let": {"vars": {"own": own}, "in": {"$and": [room for room in rooms if room]}}}
+def _rooms(bounds: Uncited, actor: Actor, *, files: int, size: int) -> list[Document]:
+    """The conditions that hold for this actor; $$own is what they hold themselves."""
+    rooms = [_room("$$own.files", files, bounds.user_files), _room("$$own.bytes", size, bounds.user_bytes)]
+    if not actor.is_vendor:
+        rooms.append(_room("$held.files", files, bounds.company_files))
+        rooms.append(_room("$held.bytes", size, bounds.company_bytes))
+    return [room for room in rooms if room]
 
 
 def _room(path: str, more: int, most: int) -> Document:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -159,6 +160,40 @@ async def test_a_companys_files_are_bounded_as_a_whole(mongo_url: str, bound: st
         answers = await at_once(12, lambda n: upload(cases, people[n % 3], ("jam.txt", b"x" * 1000)))
         assert (how_many(answers, 201), how_many(answers, 429)) == (3, 9)
         assert (await upload(cases, an_actor(), ("jam.txt", b"x" * 1000))).status == 201
+
+
+async def test_the_vendors_company_has_no_bound_for_waiting_files_its_users_have(mongo_url: str, agent: Actor) -> None:
+    bounds = only(
+        CASES_UNCITED_FILES_PER_USER=2, CASES_UNCITED_FILES_PER_COMPANY=2, CASES_UNCITED_BYTES_PER_COMPANY=len(TEXT)
+    )
+    async with a_replica(mongo_url, **bounds) as cases:
+        for one in (agent, replace(agent, user_id=uuid4()), replace(agent, user_id=uuid4())):
+            answers = [await upload(cases, one, ("jam.txt", TEXT)) for _ in range(3)]
+            assert (how_many(answers, 201), how_many(answers, 429)) == (2, 1)
+
+
+async def test_without_a_bound_nobody_writes_down_what_waits(mongo_url: str) -> None:
+    bounds, ana = {name: "0" for name in UNBOUNDED if "UNCITED" in name}, an_actor()
+    assert len(bounds) == 4
+    async with a_replica(mongo_url, **(UNBOUNDED | bounds)) as cases:
+        for _ in range(3):
+            await uploaded(cases, ana)
+        assert await cases.db[uncited.HOLDS].find_one({"_id": ana.company_id}) is None
+
+
+async def test_what_is_too_old_to_wait_is_let_go_though_there_is_room(mongo_url: str) -> None:
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(CASES_UNCITED_FILES_PER_USER=10)) as cases:
+        await uploaded(cases, ana)
+        for n, passed in enumerate((timedelta(minutes=4), timedelta(minutes=6))):
+            await uploaded(cases, ana)
+            then = datetime.now(UTC) - uncited.KEPT_FOR - passed
+            await cases.db[uncited.HOLDS].update_one({"_id": ana.company_id}, {"$set": {f"held.{n}.at": then}})
+        await uploaded(cases, ana)
+        document = await cases.db[uncited.HOLDS].find_one({"_id": ana.company_id})
+        assert document is not None
+        # Of the first three the second was too old.
+        assert len(document["held"]) == 3
 
 
 async def test_what_is_refused_for_the_day_leaves_the_room_for_waiting_files(mongo_url: str) -> None:
