@@ -7,7 +7,7 @@ which names the agreement from its first version on.
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -29,16 +29,16 @@ _log = structlog.get_logger()
 async def link_for_ever(db: Database) -> None:
     """The background work of every replica."""
     while not told_to_stop():
-        if not await link_next_agreement(db, now=datetime.now(UTC)):
+        if not await link_next_agreement(db):
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def link_next_agreement(db: Database, *, now: datetime) -> bool:
+async def link_next_agreement(db: Database) -> bool:
     """Links what is due of one agreement; False when none is due."""
     agreement = await store.claim_agreement_to_link(db)
     if agreement is None:
         return False
-    linked = 0
+    linked, now = 0, await db.now()
     for serials in _chunks(agreement["to_link"]):
         devices = await store.find_linkable_devices(db, serials, company_id=agreement["company_id"])
         await _link(db, devices, agreement["_id"], now=now)

@@ -5,7 +5,6 @@ import asyncio
 import getpass
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -93,7 +92,7 @@ async def _in_database(settings: ToolSettings, options: argparse.Namespace, want
 
 
 async def _create(db: Database, passwords: Passwords, options: argparse.Namespace, wanted: NewOperatorUser) -> User:
-    now = datetime.now(UTC)
+    now = await db.now()
     if options.command == "create-user":
         return await operators.create_user(db, passwords, options.company_id, wanted, now)
     return await operators.create_vendor_admin(db, passwords, wanted, vendor_name=options.vendor_name, now=now)

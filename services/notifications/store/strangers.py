@@ -1,7 +1,7 @@
 """How many case mails one user and one company have caused to addresses that are nobody's sign-in, hour by hour."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from pymongo import ReturnDocument, WriteConcern
@@ -31,7 +31,7 @@ async def create_indexes(db: Database) -> None:
 
 async def count_stranger_mail(db: Database, mail: Mail, limits: StrangerLimits) -> bool:
     """Counts a mail in the hour in which it was caused, however late it goes; whether it is within the limits."""
-    hour = (mail.created_at or datetime.now(UTC)).replace(minute=0, second=0, microsecond=0)
+    hour = (mail.created_at or await db.now()).replace(minute=0, second=0, microsecond=0)
     if (
         mail.caused_by is not None
         and await _is_of_the_company(db, mail)
