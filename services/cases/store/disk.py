@@ -1,6 +1,5 @@
 """Whether the database's disk has room for files; for cases, mails and everything else some is kept."""
 
-import asyncio
 import time
 
 import structlog
@@ -20,7 +19,6 @@ class Disk:
     def __init__(self, *, floor_bytes: int) -> None:
         """0 for no floor."""
         self._floor_bytes = floor_bytes
-        self._lock = asyncio.Lock()
         self._asked_at = float("-inf")
         self._is_low = False
 
@@ -31,11 +29,10 @@ class Disk:
 
     async def is_low(self, db: Database) -> bool:
         """Whether less than the floor is free; False where the server does not tell."""
-        async with self._lock:
-            if self._floor_bytes and time.monotonic() - self._asked_at >= _ASKED_EVERY_S:
-                free = await db.free_bytes()
-                self._asked_at = time.monotonic()
-                self._note(free)
+        if self._floor_bytes and time.monotonic() - self._asked_at >= _ASKED_EVERY_S:
+            # Before it answers, which may take long: whoever comes meanwhile goes by what was known before.
+            self._asked_at = time.monotonic()
+            self._note(await db.free_bytes())
         return self._is_low
 
     def _note(self, free: int | None) -> None:

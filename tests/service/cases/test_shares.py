@@ -13,7 +13,8 @@ from services.cases import sweeper
 from services.cases.settings import CasesSettings
 from services.cases.store import attachments, disk, uncited
 from shared.actor import Actor
-from tests.builders import TEST_SECRET, a_contact, an_actor
+from shared.mongo import connect
+from tests.builders import MONGO_DRIVER, TEST_SECRET, a_contact, an_actor
 from tests.service.cases.conftest import Answered, CasesApi, a_replica
 from tests.service.cases.files import MIB, TEXT, upload, uploaded, wrong
 from tests.unbounded import UNBOUNDED
@@ -289,6 +290,19 @@ async def test_files_are_taken_again_when_there_is_room_and_the_log_says_each_on
     assert [await watched.is_low(cases.db) for _ in range(3)] == [False, False, False]
     said = [record.msg["event"] for record in caplog.records if isinstance(record.msg, dict)]
     assert said == ["storage_low", "storage_enough"]
+
+
+async def test_nobody_stands_in_line_while_the_database_does_not_answer() -> None:
+    db = connect("mongodb://127.0.0.1:9", "nowhere", MONGO_DRIVER)
+    watched = disk.Disk(floor_bytes=1)
+    asking = asyncio.create_task(watched.is_low(db))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(3):
+        assert [await watched.is_low(db) for _ in range(3)] == [False, False, False]
+    assert not asking.done()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await db.close()
 
 
 def test_the_defaults_bound_everything() -> None:
