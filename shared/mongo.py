@@ -26,7 +26,7 @@ DuplicateKey = DuplicateKeyError
 _T = TypeVar("_T")
 
 _DEADLINE_S = 8
-_SNAPSHOT_TOO_OLD = 239
+_INDEX_NOT_FOUND, _SNAPSHOT_TOO_OLD = 27, 239
 
 
 async def _wait_for(wanted: Awaitable[_T], within_s: float | None) -> _T:
@@ -168,6 +168,15 @@ def _client_class(driver: Driver) -> type[AsyncMongoClient[Document]]:
     return cast("type[AsyncMongoClient[Document]]", Client)
 
 
+async def drop_index(collection: Collection, name: str) -> None:
+    """Takes away an index that an older version made; another replica may be faster."""
+    try:
+        await collection.drop_index(name)
+    except OperationFailure as error:
+        if error.code != _INDEX_NOT_FOUND:
+            raise
+
+
 def is_away(error: DatabaseError) -> bool:
     """Whether the database could not be asked, or not in time; anything else it says is a mistake of ours."""
     return error.timeout or isinstance(error, ConnectionFailure) or error.has_error_label("TransientTransactionError")
@@ -193,6 +202,7 @@ __all__ = [
     "DuplicateKey",
     "Session",
     "connect",
+    "drop_index",
     "is_away",
     "is_duplicate",
     "is_too_old",

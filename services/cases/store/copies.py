@@ -3,9 +3,8 @@
 from uuid import UUID
 
 from pymongo import ASCENDING, DESCENDING
-from pymongo.errors import OperationFailure
 
-from shared.mongo import Database, Document
+from shared.mongo import Database, Document, drop_index
 
 USERS, COMPANIES, SITES = "user_copies", "company_copies", "site_copies"
 PRODUCTS, DEVICES, AGREEMENTS = "product_copies", "device_copies", "agreement_copies"
@@ -13,7 +12,6 @@ PRODUCTS, DEVICES, AGREEMENTS = "product_copies", "device_copies", "agreement_co
 
 # Unique ones that older versions made.
 _GONE = ((DEVICES, "serial_1"), (PRODUCTS, "product_number_1"))
-_INDEX_NOT_FOUND = 27
 
 
 async def create_indexes(db: Database) -> None:
@@ -24,15 +22,7 @@ async def create_indexes(db: Database) -> None:
     await db[PRODUCTS].create_index([("product_number", ASCENDING), ("retired", ASCENDING)])
     await db[AGREEMENTS].create_index([("company_id", ASCENDING), ("said", ASCENDING)])
     for collection, name in _GONE:
-        await _drop_index(db, collection, name)
-
-
-async def _drop_index(db: Database, collection: str, name: str) -> None:
-    try:
-        await db[collection].drop_index(name)
-    except OperationFailure as error:
-        if error.code != _INDEX_NOT_FOUND:
-            raise
+        await drop_index(db[collection], name)
 
 
 async def find_copy(db: Database, collection: str, wanted: Document) -> Document | None:

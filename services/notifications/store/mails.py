@@ -26,7 +26,7 @@ from services.notifications.domain import (
 )
 from services.notifications.store.turns import take_turns
 from shared.actor import Actor
-from shared.mongo import Database, Document
+from shared.mongo import Database, Document, drop_index
 from shared.paging import Order, Page, find_page
 from shared.schemas.notifications import DeliveryQuery
 
@@ -53,6 +53,8 @@ class UnreadableRow(Exception):
 async def create_indexes(db: Database) -> None:
     """What the sender claims by, one mail per person, and lists."""
     mails = db[MAILS]
+    # Of an older version: the planner might take it for claiming.
+    await drop_index(mails, "due")
     # Whether a row is due stands last, so that those that are not are passed over without being read.
     await mails.create_index([*_IN_TURN, ("due_at", ASCENDING)], name="turn", partialFilterExpression=_UNFINISHED)
     await mails.create_index(

@@ -44,6 +44,14 @@ async def _claimed(db: Database, count: int) -> list[Mail]:
     return claimed
 
 
+async def test_the_index_that_older_versions_claimed_by_goes_when_the_service_starts(db: Database) -> None:
+    await db[store.MAILS].create_index(["created_at", "due_at"], name="due")
+    await asyncio.gather(*(store.create_indexes(db) for _ in range(3)))
+    names = await db[store.MAILS].index_information()
+    assert "turn" in names
+    assert "due" not in names
+
+
 async def test_codes_go_first_then_invitations_then_every_company_in_turn(db: Database) -> None:
     busy, quiet = uuid7(), uuid7()
     await _case_mails(db, busy, 500)
