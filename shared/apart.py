@@ -72,9 +72,14 @@ async def _feed(process: Process, plan: dict[str, Any], batches: AsyncIterator[b
         process.stdin.close()
     trouble = await process.stderr.read()
     if await process.wait() != 0:
-        lines = trouble.decode(errors="replace").splitlines()
-        _log.error("work_apart_failed", exit_code=process.returncode, reason=lines[-1] if lines else "")
+        _log.error("work_apart_failed", exit_code=process.returncode, reason=_reason(trouble))
         raise WorkFailed
+
+
+def _reason(trouble: bytes) -> str:
+    """The class of what was raised, without its message."""
+    lines = trouble.decode(errors="replace").splitlines()
+    return lines[-1].partition(":")[0] if lines else ""
 
 
 async def _stop(process: Process) -> None:
@@ -90,13 +95,15 @@ async def _stop(process: Process) -> None:
 
 @contextmanager
 def temporary_folder() -> Iterator[str]:
-    """Where the child puts what it needs on its way.
+    """Where the child puts what it needs on its way; what fails within is said without its message.
 
     The parent clears it away when it stops the child, the child itself when the parent is gone.
     """
     folder = sys.argv[1]
     try:
         yield folder
+    except Exception as error:  # noqa: BLE001  # whatever it is, its message may hold what somebody wrote in a case
+        sys.exit(type(error).__name__)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -106,6 +106,17 @@ async def test_an_export_that_breaks_in_its_process_fails_and_leaves_nothing_beh
     assert held(temporary) == []
 
 
+async def test_what_is_logged_of_it_holds_nothing_of_what_somebody_wrote(capfd: pytest.CaptureFixture[str]) -> None:
+    async def batches() -> AsyncIterator[bytes]:
+        yield bson.encode(ROW | {"status": "Our line\nstands still"})
+
+    with pytest.raises(WorkFailed):
+        await work_apart(PROGRAM, PLAN, batches())
+    said = "".join(capfd.readouterr())
+    assert "ValueError" in said
+    assert "stands still" not in said
+
+
 async def test_a_program_whose_parent_is_gone_ends_and_leaves_nothing_behind(tmp_path: Path) -> None:
     folder = tmp_path / "of-the-program"
     folder.mkdir()
