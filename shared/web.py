@@ -229,9 +229,12 @@ def answer(
 
 
 async def send_file(
-    request: web.Request, making: Awaitable[BinaryIO], *, name: str, content_type: str
+    request: web.Request, make: Callable[[], Awaitable[BinaryIO]], *, name: str, content_type: str
 ) -> web.StreamResponse:
-    """Streams a file as a download once it is made, and closes it; the headers go out at once."""
+    """Streams a file as a download once it is made, and closes it; the headers go out at once.
+
+    It is not made for somebody who has left already.
+    """
     response = web.StreamResponse(
         headers={
             "Content-Type": content_type,
@@ -241,7 +244,7 @@ async def send_file(
     )
     with whole_or_cut(request):
         await response.prepare(request)
-        with await making as file:
+        with await make() as file:
             file.seek(0)
             while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
                 await response.write(chunk)

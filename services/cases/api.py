@@ -103,7 +103,7 @@ async def export_cases(request: web.Request) -> web.StreamResponse:
                 finally:
                     leave()  # however slowly it is read
 
-            return await send_file(request, make(), name=name, content_type=export.CONTENT_TYPE)
+            return await send_file(request, make, name=name, content_type=export.CONTENT_TYPE)
 
 
 @routes.get("/cases/{number}")

@@ -50,7 +50,7 @@ async def streamed(request: web.Request) -> web.StreamResponse:
     async def made() -> BinaryIO:
         return cast("BinaryIO", _Broken(b"x" * 1024))
 
-    return await platform.send_file(request, made(), name="half.xlsx", content_type="application/octet-stream")
+    return await platform.send_file(request, made, name="half.xlsx", content_type="application/octet-stream")
 
 
 class _Broken(tempfile.SpooledTemporaryFile[bytes]):
@@ -398,7 +398,7 @@ class Endless:
 async def made(): return Endless()
 
 async def endless(request):
-    return await send_file(request, made(), name="endless", content_type="text/plain")
+    return await send_file(request, made, name="endless", content_type="text/plain")
 
 app = create_app()
 app.router.add_get("/endless", endless)
