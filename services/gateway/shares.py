@@ -7,7 +7,7 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -64,21 +64,37 @@ class Pace:
         # When the requests so far would all have come, had they come one after the other at this pace.
         self._due: OrderedDict[str, float] = OrderedDict()
 
-    def wait_s(self, key: str, *, requests: int = 1) -> float:
-        """How long to wait for a turn that counts as so many requests; TooManyAtOnce where that would be too long."""
+    def wait_s(self, key: str) -> float:
+        """How long to wait for a turn; TooManyAtOnce where that would be too long."""
         if not self._per_s:
             return 0.0
         now = self._clock()
-        due = max(self._due.get(key, now), now)
-        wait_s = due - now - BURST_S
+        wait_s = self._due_at(key, now) - now - BURST_S
         if wait_s > LONGEST_WAIT_S:
             _refused.labels(self._share).inc()
             raise TooManyAtOnce(retry_after_s=math.ceil(wait_s))
-        self._due[key] = due + requests / self._per_s
+        return max(0.0, wait_s)
+
+    def count(self, key: str, *, requests: int = 1) -> None:
+        """The turn is taken, and counts as so many requests."""
+        if not self._per_s:
+            return
+        self._due[key] = self._due_at(key, self._clock()) + requests / self._per_s
         self._due.move_to_end(key)
         if len(self._due) > self._size:
             self._due.popitem(last=False)
-        return max(0.0, wait_s)
+
+    def _due_at(self, key: str, now: float) -> float:
+        return max(self._due.get(key, now), now)
+
+
+async def take_turn(paces: Sequence[tuple[Pace, str]], *, requests: int = 1) -> None:
+    """Waits for a turn of all these keys, each at its pace; TooManyAtOnce, and none counts, where one has too many."""
+    wait_s = max((pace.wait_s(key) for pace, key in paces), default=0.0)
+    for pace, key in paces:
+        pace.count(key, requests=requests)
+    if wait_s:
+        await asyncio.sleep(wait_s)
 
 
 @dataclass(slots=True)
@@ -144,10 +160,10 @@ class Shares:
     async def of_user(self, visitor: Visitor, request: web.Request) -> AsyncIterator[None]:
         """The turn of somebody who is signed in; of the vendor's people each counts for themselves only."""
         user, requests = visitor.user, _LONG_LIST_COUNTS_AS if _is_long_list(request) else 1
-        wait_s = self._users.wait_s(str(user.id), requests=requests)
+        paces = [(self._users, str(user.id))]
         if user.role not in VENDOR_ROLES:
-            wait_s = max(wait_s, self._companies.wait_s(str(user.company_id), requests=requests))
-        await _wait(wait_s)
+            paces.append((self._companies, str(user.company_id)))
+        await take_turn(paces, requests=requests)
         async with self._place(str(user.id), request):
             yield
 
@@ -156,7 +172,7 @@ class Shares:
         """The turn of somebody who is not known here, or not yet: then they may have a token."""
         network = network_of(origin.get().address)
         # Whom a proxy does not name counts as nobody: all of them together are no client.
-        await _wait(self._networks.wait_s(network) if network else 0.0)
+        await take_turn([(self._networks, network)] if network else [])
         if not token:
             yield
             return
@@ -181,11 +197,6 @@ def _is_long_list(request: web.Request) -> bool:
     """It costs as much as many short ones."""
     limit = request.query.get("limit", "")
     return len(limit) > _MOST_DIGITS or (limit.isdecimal() and int(limit) > _LONG_LIST)
-
-
-async def _wait(seconds: float) -> None:
-    if seconds:
-        await asyncio.sleep(seconds)
 
 
 SHARES = web.AppKey("shares", Shares)

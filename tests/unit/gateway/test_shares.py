@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway import shares
 from services.gateway.settings import GatewaySettings
-from services.gateway.shares import Pace, Places, TooManyAtOnce
+from services.gateway.shares import Pace, Places, TooManyAtOnce, take_turn
 from tests.builders import TEST_SECRET
 
 
@@ -18,9 +18,16 @@ class Clock:
         return self.now
 
 
+def turn_of(pace: Pace, key: str, *, requests: int = 1) -> float:
+    """How long it has to wait; it is counted."""
+    wait_s = pace.wait_s(key)
+    pace.count(key, requests=requests)
+    return wait_s
+
+
 def refusal_of(pace: Pace, key: str) -> TooManyAtOnce | None:
     try:
-        pace.wait_s(key)
+        turn_of(pace, key)
     except TooManyAtOnce as refusal:
         return refusal
     return None
@@ -28,18 +35,18 @@ def refusal_of(pace: Pace, key: str) -> TooManyAtOnce | None:
 
 def test_who_was_quiet_sends_many_at_once_then_waits_a_little_then_is_refused() -> None:
     pace = Pace("user", 10, clock=Clock())
-    waits = [pace.wait_s("ana") for _ in range(61)]
+    waits = [turn_of(pace, "ana") for _ in range(61)]
     assert waits[:41] == [0.0] * 41  # four seconds of ten, and the one that is due
     assert waits[41:] == pytest.approx([n / 10 for n in range(1, 21)])
     assert refusal_of(pace, "ana") is not None
-    assert pace.wait_s("luc") == 0.0
+    assert turn_of(pace, "luc") == 0.0
 
 
 def test_one_after_the_other_at_the_pace_nobody_is_ever_refused() -> None:
     clock = Clock()
     pace = Pace("user", 10, clock=clock)
     for _ in range(1000):
-        clock.now += pace.wait_s("ana")
+        clock.now += turn_of(pace, "ana")
     assert clock.now - 100 == pytest.approx((1000 - 41) / 10)
 
 
@@ -49,7 +56,7 @@ def test_after_the_time_that_was_told_it_goes_on_at_once() -> None:
     while (refusal := refusal_of(pace, "ana")) is None:
         pass
     clock.now += refusal.retry_after_s
-    assert pace.wait_s("ana") == 0.0
+    assert turn_of(pace, "ana") == 0.0
 
 
 def test_refused_requests_do_not_make_the_wait_longer() -> None:
@@ -64,20 +71,31 @@ def test_refused_requests_do_not_make_the_wait_longer() -> None:
 
 def test_what_costs_more_counts_as_more() -> None:
     pace = Pace("user", 10, clock=Clock())
-    waits = [pace.wait_s("ana", requests=5) for _ in range(11)]
+    waits = [turn_of(pace, "ana", requests=5) for _ in range(11)]
     assert waits == pytest.approx([0.0] * 9 + [0.5, 1.0])
+
+
+async def test_who_is_refused_for_the_companys_sake_does_not_pay_from_the_own_pace() -> None:
+    clock = Clock()
+    users, company = Pace("user", 1, clock=clock), Pace("company", 1, clock=clock)
+    while refusal_of(company, "acme") is None:
+        pass
+    for _ in range(20):
+        with pytest.raises(TooManyAtOnce):
+            await take_turn([(users, "ana"), (company, "acme")])
+    assert turn_of(users, "ana") == 0.0
 
 
 def test_keys_without_end_take_no_memory_without_end() -> None:
     pace = Pace("network", 1, size=3, clock=Clock())
     for n in range(100):
-        pace.wait_s(str(n))
+        turn_of(pace, str(n))
     assert len(pace._due) == 3
 
 
 def test_without_a_bound_nothing_is_kept() -> None:
     pace = Pace("user", 0, clock=Clock())
-    assert {pace.wait_s("ana") for _ in range(1000)} == {0.0}
+    assert {turn_of(pace, "ana") for _ in range(1000)} == {0.0}
     assert not pace._due
 
 
