@@ -1,5 +1,6 @@
 """What the image is made of is known: licences, the list of parts, advisories, digests."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -155,6 +156,49 @@ def test_where_no_database_is_reached_that_is_said_and_nothing_is_taken_for_chec
     said = capsys.readouterr().out
     assert "NOT CHECKED" in said
     assert len(said.splitlines()) == 1
+
+
+def audited(packages: list[Locked], accepted: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(audit, "read_lock", lambda _lock: packages)
+    return audit.main(["--database", database, "--accepted", str(accepted)])
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("", 1, "osv.dev/GHSA-6mq8-rvhq-8wgg"),
+        ("GHSA-6mq8-rvhq-8wgg 9999-12-31 We do not do this.", 0, "against 0"),
+        ("# why\n\nGHSA-6mq8-rvhq-8wgg 2020-01-01 Then we did not.", 1, "accepted until 2020-01-01 only"),
+        ("GHSA-0000-0000-0000 9999-12-31 Of a package that is gone.", 1, "GHSA-0000-0000-0000 is accepted, but known"),
+    ],
+)
+async def test_what_is_accepted_turns_nothing_red_until_its_day(
+    *,
+    line: str,
+    code: int,
+    said: str,
+    database: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "accepted.txt"
+    file.write_text(line)
+    asked = [Locked("aiohttp", "3.9.0", ())]
+    assert await asyncio.to_thread(audited, asked, file, database, monkeypatch) == code
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", ["GHSA-6mq8-rvhq-8wgg", "GHSA-6mq8-rvhq-8wgg 9999-12-31", "GHSA-1 for-ever because"])
+def test_nothing_is_accepted_for_ever_or_without_a_reason(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "accepted.txt"
+    file.write_text(line)
+    with pytest.raises(SystemExit, match="not `ID YYYY-MM-DD reason`"):
+        audit.read_accepted(file)
+
+
+def test_the_list_of_what_is_accepted_can_be_read() -> None:
+    assert all(each.why for each in audit.read_accepted(audit._ACCEPTED))
 
 
 # Images by digest
