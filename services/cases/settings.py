@@ -33,8 +33,9 @@ class CasesSettings(ServiceSettings):
     port: int = Field(8082, alias="CASES_PORT", ge=1, le=65535)
     # A file and what is known of it are one document, which MongoDB lets have 16 MiB.
     max_file_bytes: int = Field(Limits().max_file_bytes, alias="CASES_ATTACHMENT_MAX_FILE_BYTES", ge=1, le=12 * 2**20)
+    # The gateway reads 32 MiB of a form with files, a process holds 64 MiB of files: what is more never gets through.
     max_total_bytes: int = Field(
-        Limits().max_total_bytes, alias="CASES_ATTACHMENT_MAX_TOTAL_BYTES", ge=1, le=120 * 2**20
+        Limits().max_total_bytes, alias="CASES_ATTACHMENT_MAX_TOTAL_BYTES", ge=1, le=30 * 2**20
     )
     max_files: int = Field(Limits().max_files, alias="CASES_ATTACHMENT_MAX_FILES", ge=1, le=10)
     extensions: Annotated[tuple[Extension, ...], BeforeValidator(_split)] = Field(

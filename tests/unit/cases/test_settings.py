@@ -1,0 +1,30 @@
+"""Settings of cases that could never work end the start."""
+
+import pytest
+from pydantic import ValidationError
+
+from services.cases.settings import CasesSettings
+from services.cases.uploads import max_body_bytes
+from services.gateway.pages import uploads
+from services.gateway.pages.asking import LONG_FORM_BYTES
+from shared import bodies
+from tests.builders import TEST_SECRET
+
+MOST = 30 * 2**20
+
+
+def with_total(size: int) -> CasesSettings:
+    return CasesSettings.model_validate(
+        {"PORTICO_SECRET_KEY": TEST_SECRET, "CASES_ATTACHMENT_MAX_TOTAL_BYTES": str(size)}
+    )
+
+
+def test_the_most_files_that_a_setting_allows_get_through_the_gateway_and_into_a_process() -> None:
+    whole = max_body_bytes(with_total(MOST).limits)
+    assert whole + LONG_FORM_BYTES <= uploads._MOST_BYTES
+    assert whole <= bodies._MOST_FILE_BYTES_IN_HAND
+
+
+def test_more_is_refused_at_the_start() -> None:
+    with pytest.raises(ValidationError, match="CASES_ATTACHMENT_MAX_TOTAL_BYTES"):
+        with_total(MOST + 1)
