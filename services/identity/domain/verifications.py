@@ -14,6 +14,9 @@ MOST_TRIES = 5  # of one code, by the browser that asked for it; as many by all 
 RESEND_AFTER = timedelta(seconds=60)
 MOST_RESENDS_AN_HOUR = 5
 MOST_RESENDS_BY_OTHERS_AN_HOUR = 2
+# What others ask for when a code in somebody's hand has less than this left brings nothing: it would come too late, and
+# a new one would make that one worthless.
+_WORTH_MAILING_FOR = timedelta(minutes=2)
 # Whoever comes back later than this is invited again.
 RESENDABLE_FOR = timedelta(days=7)
 _HOUR = timedelta(hours=1)
@@ -119,7 +122,7 @@ class Verification:
         return not self.browser or hmac.compare_digest(self.browser, browser)
 
     def takes_codes(self, now: datetime) -> bool:
-        """For ten minutes after each code."""
+        """For ten minutes after each code was first mailed."""
         return now < self.expires_at
 
     def may_be_resent(self, now: datetime) -> bool:
@@ -131,10 +134,14 @@ class Verification:
         )
 
     def may_be_resent_for_others(self, now: datetime) -> bool:
-        """Anybody can ask, so seldom; and it takes nothing from those who accepted."""
+        """Anybody can ask, so seldom; and it takes nothing from those who accepted.
+
+        Whoever asks in the last minutes of a code asks again once it has expired.
+        """
         asked = _within_the_hour(self.resent_by_others_at, now)
         return (
-            all(now - at >= RESEND_AFTER for at in (self.sent_at, *asked))
+            not timedelta(0) < self.expires_at - now < _WORTH_MAILING_FOR
+            and all(now - at >= RESEND_AFTER for at in (self.sent_at, *asked))
             and len(asked) < MOST_RESENDS_BY_OTHERS_AN_HOUR
             and now - self.created_at < RESENDABLE_FOR
         )
@@ -151,17 +158,14 @@ class Verification:
         return renewed._said(now)
 
     def resent_for_others(self, now: datetime) -> "Verification":
-        """The same code for ten more minutes, so that no stranger makes the one in somebody's hand worthless.
+        """The same code until the same moment: no stranger makes the one in somebody's hand worthless, or last longer.
 
         A new one where the last has expired.
         """
-        renewed = replace(
-            self,
-            generation=self.generation if self.takes_codes(now) else self.generation + 1,
-            resent_by_others_at=(*_within_the_hour(self.resent_by_others_at, now), now),
-            expires_at=now + VALID_FOR,
-        )
-        return renewed._said(now)
+        asked = replace(self, resent_by_others_at=(*_within_the_hour(self.resent_by_others_at, now), now))
+        if not self.takes_codes(now):
+            asked = replace(asked, generation=self.generation + 1, expires_at=now + VALID_FOR)
+        return asked._said(now)
 
     def used(self) -> "Verification":
         """Done; the password hash lives in the login now."""

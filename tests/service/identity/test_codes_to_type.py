@@ -112,6 +112,29 @@ async def test_the_code_in_hand_stays_good_when_a_stranger_asks_for_one(identity
     assert (await types(identity, email, in_hand, OWN)).status == 200
 
 
+async def test_no_stranger_makes_a_code_last_longer_than_ten_minutes(identity: IdentityApi) -> None:
+    email = await waits(identity)
+    in_hand, verification = await newest(identity, email), await identity.open_verification(email)
+    for _ in range(9):
+        identity.clock.pass_by(minutes=1)
+        await asks_again(identity, email, FOREIGN)
+    assert await newest(identity, email) == in_hand
+    assert await mails(identity, verification) == 1 + 2
+    identity.clock.pass_by(minutes=1)
+    assert (await types(identity, email, in_hand, OWN)).code == "wrong_code"
+
+
+async def test_a_code_that_is_nearly_over_is_neither_mailed_again_nor_replaced_for_strangers(
+    identity: IdentityApi,
+) -> None:
+    email = await waits(identity)
+    in_hand, verification = await newest(identity, email), await identity.open_verification(email)
+    identity.clock.pass_by(minutes=9)
+    await asks_again(identity, email, FOREIGN)
+    assert await mails(identity, verification) == 1
+    assert (await types(identity, email, in_hand, OWN)).status == 200
+
+
 async def test_strangers_get_no_new_tries_by_asking(identity: IdentityApi) -> None:
     email = await waits(identity)
     code = await newest(identity, email)

@@ -111,16 +111,19 @@ def test_nobody_asks_for_a_code_after_a_week() -> None:
 def test_others_are_sent_the_same_code_and_seldom() -> None:
     verification = a_verification()
     assert not verification.may_be_resent_for_others(NOW + timedelta(seconds=59))
-    later = NOW + timedelta(minutes=9)
+    later = NOW + timedelta(minutes=8)
     assert verification.may_be_resent_for_others(later)
     again = verification.resent_for_others(later)
-    assert (again.generation, again.expires_at) == (1, later + timedelta(minutes=10))
+    assert (again.generation, again.expires_at) == (1, verification.expires_at)
     assert [event.generation for event in again.events] == [1, 1]
     assert not again.may_be_resent_for_others(later + timedelta(seconds=59))
     assert again.may_be_resent(later)  # for whoever accepted
-    expired = later + timedelta(minutes=10)
+    for seconds in (8 * 60 + 1, 10 * 60 - 1):  # too little of it is left to be mailed again
+        assert not again.may_be_resent_for_others(NOW + timedelta(seconds=seconds))
+    expired = NOW + timedelta(minutes=10)
+    assert again.may_be_resent_for_others(expired)
     renewed = again.resent_for_others(expired)
-    assert (renewed.generation, renewed.resent_at) == (2, ())
+    assert (renewed.generation, renewed.resent_at, renewed.expires_at) == (2, (), expired + timedelta(minutes=10))
     assert not renewed.may_be_resent_for_others(expired + timedelta(minutes=40))
     assert renewed.may_be_resent_for_others(later + timedelta(hours=1))
     assert not a_verification().may_be_resent_for_others(NOW + timedelta(days=7))
