@@ -18,6 +18,8 @@ Cell = str | int | date | datetime | None
 _MAX_CELL = 32_767
 # What XML has no way to write; openpyxl forgets the last two.
 _UNWRITABLE = re.compile(rf"{ILLEGAL_CHARACTERS_RE.pattern}|[\ufffe\uffff]")
+# What a spreadsheet program takes for the beginning of a formula, or drops before one; the wide ones too.
+_LIKE_A_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,11 @@ def _safe(sheet: Any, value: Cell) -> object:
     if not isinstance(value, str):
         return value
     text = _UNWRITABLE.sub("", value)[:_MAX_CELL]
-    if not text.startswith("="):
+    if not _LIKE_A_FORMULA.match(text):
         return text
-    # Typed as text, so that no program takes what a customer wrote for a formula.
+    # Typed as text, so that no program takes what a customer wrote for a formula; marked as text, so that it stays so
+    # when somebody edits the cell.
     cell = WriteOnlyCell(sheet, text)
     cell.data_type = "s"
+    cell.quotePrefix = True
     return cell

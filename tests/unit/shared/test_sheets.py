@@ -8,8 +8,10 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import bson
 import openpyxl
@@ -18,6 +20,7 @@ import pytest
 from deploy.local.child import until
 from services.cases.domain import Status
 from shared.apart import WorkFailed, work_apart
+from shared.sheets import Column, write_sheet
 
 PROGRAM = "services.cases.sheet"
 PLAN: dict[str, Any] = {
@@ -63,6 +66,35 @@ def held(folder: Path) -> list[str]:
 def children() -> list[int]:
     """The processes that this one has started and not yet said good-bye to."""
     return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+
+
+def test_what_begins_like_a_formula_is_text_and_stays_text_when_it_is_edited(temporary: Path) -> None:
+    formulas = [
+        "=1+1",
+        "+1+1",
+        "-1+1",
+        "@SUM(1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "  =1+1",
+        "\uff1d1+1",
+        "\uff20SUM(1)",
+        "-",
+        "=" * 40_000,
+    ]
+    plain = ["1+1", "a=b", "", "ana@example.com", "A - B"]
+    file = BytesIO()
+    rows = [[text] for text in formulas + plain]
+    write_sheet(file, [Column("Title", 50)], rows, title="Cases", note="", folder=str(temporary))
+    sheet = openpyxl.load_workbook(file).active
+    assert sheet is not None
+    cells = [row[0] for row in sheet.iter_rows(min_row=2)]
+    assert [cell.quotePrefix for cell in cells] == [True] * len(formulas) + [False] * len(plain)
+    assert {cell.data_type for cell in cells if cell.value} == {"s"}
+    assert [cell.value for cell in cells[:4]] == formulas[:4]
+    styles = ZipFile(file).read("xl/styles.xml").decode()
+    assert styles.count('quotePrefix="1"') == 1
 
 
 async def test_an_export_that_is_cancelled_leaves_nothing_behind(temporary: Path) -> None:
