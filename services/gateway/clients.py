@@ -156,7 +156,7 @@ class Services:
         """A service's answer, refusals included; Unavailable when there is none within 5 s, or `within_s`.
 
         `path` has its variables quoted (`fill`). A GET, and whatever carries an Idempotency-Key, is repeated once when
-        the connection fails. `not_yet_known` is asked again for 3 s, then answered as 422.
+        the connection fails. `not_yet_known` is asked again for 3 s (products 1 s), then answered as 422.
         """
         sent = dict(headers or {})
         if json is not None:
@@ -298,13 +298,14 @@ class Services:
 
     async def _until_known(self, ask: _Ask) -> Reply:
         """Asks again while the service's copy catches up; the Idempotency-Key stays the same."""
-        give_up_at = asyncio.get_running_loop().time() + self._deadlines.not_yet_known_s
+        time = asyncio.get_running_loop().time
+        asked_at = time()
         pause_s = 0.05
         while True:
             reply = await self._answer(ask)
-            if not _is_not_yet_known(reply):
+            if not (unknown := _not_yet_known(reply)):
                 return reply
-            left_s = give_up_at - asyncio.get_running_loop().time()
+            left_s = asked_at + self._deadlines.until_known_s(unknown) - time()
             if left_s <= 0:
                 return _unknown_for_good(reply)
             await asyncio.sleep(min(pause_s, left_s))
@@ -377,10 +378,12 @@ def _refuse_disbelief(service: Service, status: int) -> None:
         raise ServiceAway(service)
 
 
-def _is_not_yet_known(reply: Reply) -> bool:
+def _not_yet_known(reply: Reply) -> list[str]:
+    """The fields that name what the service's copy does not know; none for every other answer."""
     if reply.status != errors.NotYetKnown.status or reply.headers.get("Content-Type") != _PROBLEM:
-        return False
-    return bool(reply.json().get("code") == errors.NotYetKnown.code)
+        return []
+    problem = reply.json()
+    return [wrong["field"] for wrong in problem["errors"]] if problem.get("code") == errors.NotYetKnown.code else []
 
 
 def _unknown_for_good(reply: Reply) -> Reply:

@@ -196,6 +196,21 @@ async def test_what_stays_unknown_is_a_wrong_field(impatient: House) -> None:
     assert 3 <= len(impatient["cases"].seen) <= 5
 
 
+async def test_a_product_that_stays_unknown_is_asked_for_less_often(house: House) -> None:
+    house["cases"].answers("POST /cases", refuses(409, "not_yet_known", "product_number"))
+    answer = await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in())
+    told = await answer.json()
+    assert (answer.status, told["errors"][0]["field"]) == (422, "product_number")
+    assert 2 <= len(house["cases"].seen) <= 4  # for 3 s it would be five times
+
+
+async def test_a_product_that_was_just_loaded_is_waited_for(house: House) -> None:
+    behind = refuses(409, "not_yet_known", "product_number")
+    house["cases"].answers("POST /cases", behind, behind, says({"number": "1000000009"}, status=201))
+    answer = await house.portal.post("/api/v1/cases", data=BODY, headers=house.signed_in(Content_Type=JSON))
+    assert answer.status == 201
+
+
 async def test_any_other_conflict_is_told_at_once(house: House) -> None:
     house["cases"].answers("POST /cases/1/actions", refuses(409, "stale"))
     answer = await house.portal.post("/api/v1/cases/1/actions", json={}, headers=house.signed_in())
