@@ -4,7 +4,8 @@ Counted in the service's own database, so that the bound is the same however man
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from shared.actor import Actor
-from shared.errors import TooManyRequests
+from shared.errors import Refusal, TooManyRequests
 from shared.mongo import Collection, Database
 
 COUNTERS = "quotas"
@@ -90,6 +91,19 @@ class Quota:
             _log.info("quota_full", counter=full.id, user=str(actor.user_id), retry_after_s=wait_s)
             raise self.refusal(retry_after_s=wait_s)
 
+    @asynccontextmanager
+    async def taken(self, db: Database, actor: Actor, amount: int = 1, *, now: datetime) -> AsyncIterator[None]:
+        """Takes, and gives back when what is done with it is refused.
+
+        Where nobody knows whether it was done it stays counted.
+        """
+        await self.take(db, actor, amount, now=now)
+        try:
+            yield
+        except Refusal:
+            await _give_back(_at_ease(db), self._counters(actor, now), amount)
+            raise
+
     def _counters(self, actor: Actor, now: datetime) -> list[_Counter]:
         bounds = [(f"user/{actor.user_id}", self.user)]
         if not actor.is_vendor:
@@ -100,10 +114,9 @@ class Quota:
 async def _first_without_room(db: Database, wanted: Sequence[_Counter], amount: int) -> _Counter | None:
     """None when all have counted, else none has."""
     full = next((counter for counter in wanted if amount > counter.most), None)
-    if full is not None or not wanted:
+    if full is not None or not wanted or not amount:
         return full
-    # A count that is lost with a server does no harm, and nobody should wait for a disk because of it.
-    counters = db[COUNTERS].with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
+    counters = _at_ease(db)
     for _ in range(_TRIES):
         full = await _count_all(counters, wanted, amount)
         if full is None or not await full.has_room(counters, amount):
@@ -120,7 +133,16 @@ async def _count_all(counters: Collection, wanted: Sequence[_Counter], amount: i
         if failed["code"] != _DUPLICATE:
             raise
         place: int = failed["index"]
-        if place:
-            await counters.bulk_write([counter.giving_back(amount) for counter in wanted[:place]])
+        await _give_back(counters, wanted[:place], amount)
         return wanted[place]
     return None
+
+
+async def _give_back(counters: Collection, counted: Sequence[_Counter], amount: int) -> None:
+    if counted:
+        await counters.bulk_write([counter.giving_back(amount) for counter in counted])
+
+
+def _at_ease(db: Database) -> Collection:
+    """A count that is lost with a server does no harm, and nobody should wait for a disk because of it."""
+    return db[COUNTERS].with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))

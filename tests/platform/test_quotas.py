@@ -11,7 +11,7 @@ import pytest
 from deploy.local.child import until
 from shared import quotas
 from shared.actor import Actor, Role
-from shared.errors import TooManyRequests
+from shared.errors import Forbidden, TooManyRequests
 from shared.mongo import Database, connect
 from shared.quotas import Bound, Quota
 from tests.builders import MONGO_DRIVER, an_actor
@@ -90,6 +90,32 @@ async def test_many_at_once_are_taken_whole_or_not(db: Database) -> None:
         False,
         False,
     ]
+
+
+async def test_what_is_refused_is_given_back_to_the_user_and_the_company(db: Database) -> None:
+    quota, ana = a_quota(user=Bound(1, HOUR), company=Bound(1, HOUR)), an_actor()
+    for _ in range(3):
+        with pytest.raises(Forbidden):
+            async with quota.taken(db, ana, now=NOW):
+                raise Forbidden
+    assert [await passes(quota, db, ana) for _ in range(2)] == [True, False]
+
+
+async def test_what_may_have_been_done_stays_counted(db: Database) -> None:
+    quota, ana = a_quota(user=Bound(1, HOUR)), an_actor()
+    with pytest.raises(TimeoutError):
+        async with quota.taken(db, ana, now=NOW):
+            raise TimeoutError
+    assert not await passes(quota, db, ana)
+
+
+async def test_a_refusal_because_it_is_full_gives_nothing_back(db: Database) -> None:
+    quota, ana = a_quota(user=Bound(1, HOUR)), an_actor()
+    assert await passes(quota, db, ana)
+    for _ in range(3):
+        with pytest.raises(TooManyThings):
+            async with quota.taken(db, ana, now=NOW):
+                raise AssertionError
 
 
 async def test_after_the_time_that_was_told_it_goes_on_and_not_before(db: Database) -> None:

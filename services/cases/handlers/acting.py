@@ -64,20 +64,20 @@ async def act(
     """
     if await store.find_entry(db, actor, number, intent):
         return
-    await quota.take(db, actor, now=now)
-    match action:
-        case CommentAction():
-            entry = Entry(
-                intent.id, "comment", now, person_of(actor), actor.is_vendor, text=action.text, digest=intent.digest
-            )
-            await _comment(db, actor, number, entry, file_ids=action.attachment_ids, limits=limits)
-        case AttachAction():
-            entry = Entry(intent.id, "attached", now, person_of(actor), actor.is_vendor, digest=intent.digest)
-            await _comment(db, actor, number, entry, file_ids=action.attachment_ids, limits=limits)
-        case _:
-            async with _made_once(db, actor, number, intent):
-                case = await _get_at_version(db, actor, number, action.version)
-                await _save(db, actor, _changed(case, actor, action, intent=intent, now=now))
+    async with quota.taken(db, actor, now=now):
+        match action:
+            case CommentAction():
+                entry = Entry(
+                    intent.id, "comment", now, person_of(actor), actor.is_vendor, text=action.text, digest=intent.digest
+                )
+                await _comment(db, actor, number, entry, file_ids=action.attachment_ids, limits=limits)
+            case AttachAction():
+                entry = Entry(intent.id, "attached", now, person_of(actor), actor.is_vendor, digest=intent.digest)
+                await _comment(db, actor, number, entry, file_ids=action.attachment_ids, limits=limits)
+            case _:
+                async with _made_once(db, actor, number, intent):
+                    case = await _get_at_version(db, actor, number, action.version)
+                    await _save(db, actor, _changed(case, actor, action, intent=intent, now=now))
 
 
 def _changed(
@@ -137,18 +137,18 @@ async def act_as_agent(
         raise Forbidden
     if await store.find_entry(db, actor, number, intent):
         return
-    await quota.take(db, actor, now=now)
-    match action:
-        case TakeAction():
-            await _take(db, actor, number, intent=intent, now=now)
-        case ReplyAction():
-            await _reply(db, actor, number, action, limits, intent=intent, now=now)
-        case NoteAction():
-            await _note(db, actor, number, action, limits, intent=intent, now=now)
-        case _:
-            async with _made_once(db, actor, number, intent):
-                case = await _get_at_version(db, actor, number, action.version)
-                await _save(db, actor, await _changed_by_agent(db, case, actor, action, intent=intent, now=now))
+    async with quota.taken(db, actor, now=now):
+        match action:
+            case TakeAction():
+                await _take(db, actor, number, intent=intent, now=now)
+            case ReplyAction():
+                await _reply(db, actor, number, action, limits, intent=intent, now=now)
+            case NoteAction():
+                await _note(db, actor, number, action, limits, intent=intent, now=now)
+            case _:
+                async with _made_once(db, actor, number, intent):
+                    case = await _get_at_version(db, actor, number, action.version)
+                    await _save(db, actor, await _changed_by_agent(db, case, actor, action, intent=intent, now=now))
 
 
 async def _changed_by_agent(

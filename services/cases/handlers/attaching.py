@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -56,25 +56,17 @@ async def take_in(
     kept, refused = await asyncio.to_thread(sort_out, uploads, policy.limits)
     if not kept:
         raise Invalid(errors=tuple(_field_error(file) for file in refused) or (_NO_FILE,))
-    if not await store.attachments.find_intended(db, intent):
-        await _take_room(db, actor, [len(upload.content or b"") for upload in kept], shares, intent=intent, now=now)
+    begun = await store.attachments.find_intended(db, intent)
     state = FileState.SCANNING if policy.scanned else FileState.READY
-    for index, upload in enumerate(kept):
-        await store.attachments.insert_once(
-            db, actor, upload, upload.content or b"", index=index, state=state, intent=intent
-        )
+    sizes = [len(upload.content or b"") for upload in kept]
+    async with nullcontext() if begun else shares.uploads.taken(db, actor, sum(sizes), now=now):
+        if not begun:
+            await store.uncited.hold(db, actor, shares.uncited, intent, sizes=sizes)
+        for index, upload in enumerate(kept):
+            await store.attachments.insert_once(
+                db, actor, upload, upload.content or b"", index=index, state=state, intent=intent
+            )
     return await store.attachments.find_intended(db, intent), refused
-
-
-async def _take_room(
-    db: Database, actor: Actor, sizes: Sequence[int], shares: Shares, *, intent: Intent, now: datetime
-) -> None:
-    await store.uncited.hold(db, actor, shares.uncited, intent, sizes=sizes)
-    try:
-        await shares.uploads.take(db, actor, sum(sizes), now=now)
-    except Refusal:
-        await store.uncited.let_go(db, actor, intent)
-        raise
 
 
 _NO_FILE = FieldError("file", "missing", "Send at least one file, in parts named file.")

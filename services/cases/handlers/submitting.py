@@ -45,30 +45,38 @@ async def submit_case(
     submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
     site_name, address = await _equipment_place(db, company_id, body)
     equipment = await find_equipment(db, company_id, body, now=now)
-    await quota.take(db, actor, now=now)
-    case = Case.submit(
-        case_id=intent.id,
-        number=await numbers.take(),
-        by=actor,
-        submitter=submitter,
-        company_id=company_id,
-        company_name=company_name,
-        problem=_problem(body),
-        equipment=equipment,
-        contact=await _contact(db, company_id, body.contact, field="contact"),
-        secondary_contact=await _contact(db, company_id, body.secondary_contact, field="secondary_contact")
+    contact = await _contact(db, company_id, body.contact, field="contact")
+    secondary = (
+        await _contact(db, company_id, body.secondary_contact, field="secondary_contact")
         if body.secondary_contact
-        else None,
-        site_id=body.site_id,
-        site_name=site_name,
-        equipment_address=address,
-        parts_address=_address(body.parts_address) if body.parts_address else None,
-        confidential=body.confidential,
-        pin=await find_pin(db, company_id, body.pin, equipment=equipment, site_id=body.site_id) if body.pin else None,
-        digest=intent.digest,
-        now=now,
+        else None
     )
-    async with attaching.claimed(db, actor, body.attachment_ids, limits, case_id=case.id, intent=intent) as files:
+    pin = await find_pin(db, company_id, body.pin, equipment=equipment, site_id=body.site_id) if body.pin else None
+    # Last, so that next to nothing that is refused takes from the share, or uses up a number.
+    async with (
+        quota.taken(db, actor, now=now),
+        attaching.claimed(db, actor, body.attachment_ids, limits, case_id=intent.id, intent=intent) as files,
+    ):
+        case = Case.submit(
+            case_id=intent.id,
+            number=await numbers.take(),
+            by=actor,
+            submitter=submitter,
+            company_id=company_id,
+            company_name=company_name,
+            problem=_problem(body),
+            equipment=equipment,
+            contact=contact,
+            secondary_contact=secondary,
+            site_id=body.site_id,
+            site_name=site_name,
+            equipment_address=address,
+            parts_address=_address(body.parts_address) if body.parts_address else None,
+            confidential=body.confidential,
+            pin=pin,
+            digest=intent.digest,
+            now=now,
+        )
         written = await store.CASES.insert_once(db, case.with_files(files), intent)
     # What the copies were told since they were asked has looked for waiting cases before this one stood there.
     await give_verdict(db, written, now=now)

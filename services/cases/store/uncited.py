@@ -69,11 +69,6 @@ async def hold(db: Database, actor: Actor, bounds: Uncited, intent: Intent, *, s
     raise TooManyUncited(retry_after_s=1)
 
 
-async def let_go(db: Database, actor: Actor, intent: Intent) -> None:
-    """Gives the room back: the files are not written."""
-    await _let_go(db, actor.company_id, [intent.id])
-
-
 async def _let_go(db: Database, company_id: UUID, intents: Sequence[UUID]) -> None:
     await db[HOLDS].update_one({"_id": company_id}, {"$pull": {"held": {"intent": {"$in": list(intents)}}}})
 

@@ -57,8 +57,8 @@ async def send_invitation_again(
     again = invitation.sent_again(asked_by=intent.id, by=actor, now=now)
     if again == invitation:
         return invitation
-    await quota.take(db, actor, now=now)
-    return await store.INVITATIONS.save(db, again)
+    async with quota.taken(db, actor, now=now):
+        return await store.INVITATIONS.save(db, again)
 
 
 async def revoke_invitation(db: Database, actor: Actor, invitation_id: UUID) -> None:
@@ -89,11 +89,11 @@ async def _invite(
     }
     new = {index: one for index, one in enumerate(wanted) if ids[index] not in made}
     await _refuse_uninvitable(db, company, new)
-    if new:
-        await quota.take(db, actor, len(new), now=now)
-    if not begun:
-        # Not before: whoever was refused corrects the form, and sends it with the key it was shown with.
-        await store.claim_batch(db, intent, now)
+    async with quota.taken(db, actor, len(new), now=now):
+        if not begun:
+            # Not before: whoever was refused corrects the form, and sends it with the key it was shown with.
+            await store.claim_batch(db, intent, now)
+    # Counted whatever becomes of one of them: others may have gone out by then.
     for index, one in new.items():
         made[ids[index]] = await _issue(db, actor, company, one, invitation_id=ids[index], now=now)
     return [made[invitation_id] for invitation_id in ids]

@@ -17,7 +17,7 @@ from services.cases.settings import CasesSettings
 from shared.actor import Actor, Role
 from shared.events.base import Event
 from shared.events.contracts import AgreementChanged, DeviceChanged
-from shared.events.identity import SiteChanged, UserChanged
+from shared.events.identity import CompanyChanged, SiteChanged, UserChanged
 from shared.mongo import Database
 from shared.web import CLOCK, DATABASE
 from tests.builders import (
@@ -136,6 +136,12 @@ def user_state(actor: Actor, *, version: int = 1, **other: Any) -> UserChanged:
         "at": datetime.now(UTC),
     }
     return UserChanged(**(values | other))
+
+
+def company_state(actor: Actor) -> CompanyChanged:
+    """What identity says of this actor's company."""
+    now = datetime.now(UTC)
+    return CompanyChanged(company_id=actor.company_id, name=actor.company_name, time_zone="UTC", version=1, at=now)
 
 
 def site_state(company_id: UUID, *, version: int = 1, **other: Any) -> SiteChanged:

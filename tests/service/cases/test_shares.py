@@ -12,10 +12,10 @@ import pytest
 from services.cases import sweeper
 from services.cases.settings import CasesSettings
 from services.cases.store import attachments, disk, uncited
-from shared.actor import Actor
+from shared.actor import Actor, Role
 from shared.mongo import connect
-from tests.builders import MONGO_DRIVER, TEST_SECRET, a_contact, an_actor
-from tests.service.cases.conftest import Answered, CasesApi, a_replica
+from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, a_contact, an_actor
+from tests.service.cases.conftest import Answered, CasesApi, a_replica, company_state, user_state
 from tests.service.cases.files import MIB, TEXT, upload, uploaded, wrong
 from tests.unbounded import UNBOUNDED
 
@@ -97,8 +97,42 @@ async def test_a_repeat_of_what_was_answered_does_not_count(mongo_url: str) -> N
 async def test_a_case_that_is_refused_does_not_count(mongo_url: str) -> None:
     ana = an_actor()
     async with a_replica(mongo_url, **only(CASES_PER_USER_AND_HOUR=1)) as cases:
-        assert (await cases.submit(ana, title="")).status == 422
+        nobody = a_contact(user_id=str(uuid4()))
+        for wish in ({"title": ""}, {"attachment_ids": ["nope"]}, {"contact": nobody}, {"site_id": str(uuid4())}):
+            assert (await cases.submit(ana, **wish)).status in (409, 422), wish
         assert (await cases.submit(ana)).status == 201
+        assert (await cases.submit(ana)).status == 429
+
+
+async def test_a_case_for_a_colleague_that_is_refused_does_not_count(mongo_url: str) -> None:
+    ana = an_actor(Role.CASE_MANAGER)
+    async with a_replica(mongo_url, **only(CASES_PER_USER_AND_HOUR=1)) as cases:
+        luc = an_actor(Role.MEMBER, company_id=ana.company_id)
+        await cases.hear(user_state(luc))
+        await cases.hear(company_state(ana))
+        assert (await cases.submit(ana, submitter_id=str(luc.user_id), confidential=True)).status == 422
+        assert (await cases.submit(ana)).status == 201
+
+
+async def test_an_action_that_is_refused_does_not_count(mongo_url: str, agent: Actor) -> None:
+    ana, clock = an_actor(), Clock()
+    luc = an_actor(Role.MEMBER, company_id=ana.company_id, visibility="company")
+    async with a_replica(mongo_url, clock.tell, **only(CASES_ENTRIES_PER_USER_AND_MINUTE=1)) as cases:
+        number, strangers = [(await cases.submitted(by))["number"] for by in (ana, an_actor())]
+        comment: Json = {"action": "comment", "text": "Still jams."}
+        mended: Json = {"action": "close", "reason": "Mended.", "resolved": True}
+        refused = [
+            await cases.act(strangers, ana, **comment),
+            await cases.act(number, ana, **comment, attachment_ids=["nope"]),
+            await cases.act(number, ana, **mended, version=99),
+            await cases.act(number, ana, action="reopen", reason="Jams again.", version=1),
+            await cases.agent_act(number, agent, action="assign", agent_id=str(uuid4()), version=1),
+            await cases.act(number, luc, **mended, version=1),
+        ]
+        assert [answer.status for answer in refused] == [404, 422, 409, 409, 409, 403]
+        assert (await cases.act(number, ana, **comment)).status == 200
+        assert (await cases.act(number, ana, **comment)).status == 429
+        assert (await cases.agent_act(number, agent, action="note", text="Called.")).status == 200
 
 
 async def test_comments_and_other_actions_are_bounded_for_a_user_and_a_company(mongo_url: str, agent: Actor) -> None:
@@ -205,6 +239,18 @@ async def test_what_is_refused_for_the_day_leaves_the_room_for_waiting_files(mon
         for _ in range(3):
             assert wrong(await upload(cases, ana, ("jam.txt", b"x" * 1000))) == {"file": "too_many_uploads"}
         assert (await upload(cases, ana, ("jam.txt", b"x" * 100))).status == 201
+
+
+async def test_a_file_for_which_there_is_no_room_does_not_count_for_the_day(mongo_url: str) -> None:
+    ana = an_actor()
+    bounds = only(CASES_UNCITED_FILES_PER_USER=1, CASES_UPLOAD_BYTES_PER_USER_AND_DAY=2 * len(TEXT))
+    async with a_replica(mongo_url, **bounds) as cases:
+        file_id = await uploaded(cases, ana)
+        for _ in range(3):
+            assert wrong(await upload(cases, ana, ("jam.txt", TEXT))) == {"file": "too_many_uncited"}
+        await cases.submitted(ana, attachment_ids=[file_id])
+        assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 201
+        assert wrong(await upload(cases, ana, ("jam.txt", TEXT))) == {"file": "too_many_uploads"}
 
 
 async def test_a_cited_file_makes_room_for_another(mongo_url: str) -> None:

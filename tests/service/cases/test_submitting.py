@@ -11,9 +11,8 @@ from uuid_utils.compat import uuid7
 from services.cases.domain import read_case_number
 from shared.actor import Actor, Role, Visibility
 from shared.events.contracts import ProductChanged
-from shared.events.identity import CompanyChanged
 from tests.builders import Json, a_contact, a_serial, an_actor, an_address, an_email
-from tests.service.cases.conftest import CasesApi, a_case, agreement, device, site_state, user_state
+from tests.service.cases.conftest import CasesApi, a_case, agreement, company_state, device, site_state, user_state
 
 NOW = datetime.now(UTC)
 
@@ -251,10 +250,6 @@ async def test_the_vendor_names_the_submitter_who_gives_the_company(cases: Cases
     case = await cases.submitted(agent, submitter_id=str(ana.user_id))
     assert case["company_id"] == str(ana.company_id)
     assert (await cases.get(case["number"], ana)).status == 200
-
-
-def company_state(actor: Actor) -> CompanyChanged:
-    return CompanyChanged(company_id=actor.company_id, name=actor.company_name, time_zone="UTC", version=1, at=NOW)
 
 
 # Bad input

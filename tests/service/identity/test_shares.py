@@ -118,6 +118,18 @@ async def test_of_many_who_send_one_again_at_once_one_does(identity: IdentityApi
     assert len(await identity.said("invitations", invitation["_id"])) == 2
 
 
+async def test_who_was_too_late_to_send_one_again_has_used_nothing_up(mongo_url: str) -> None:
+    async with an_identity(mongo_url, IDENTITY_INVITATIONS_PER_USER_AND_HOUR="20") as identity:
+        identity.clock.now = NOON
+        company = await identity.a_company()
+        admin, invitation = await an_admin(identity, company), await identity.invited(company, an_email())
+        path = f"/invitations/{invitation['_id']}/resend"
+        replies = await asyncio.gather(*(identity.post(path, by=admin) for _ in range(20)))
+        assert [reply.status for reply in replies].count(200) == 1
+        assert (await identity.post("/invitations", wanted(19), by=admin)).status == 201
+        assert (await identity.post("/invitations", wanted(1), by=admin)).status == 429
+
+
 async def test_inviting_again_and_again_sends_no_more_mails_than_sending_again_and_the_newest_wish_counts(
     identity: IdentityApi,
 ) -> None:
