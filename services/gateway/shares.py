@@ -5,6 +5,7 @@ Each replica counts what passes through it, in memory. Whoever is a little too f
 
 import asyncio
 import math
+import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -35,8 +36,9 @@ _MOST_KNOWN = 10_000
 _FILES = "/attachments"
 # The form sends three at once, while a sheet may be on its way.
 _FILES_AT_ONCE = 4
-_LONG_LIST, _MOST_DIGITS = 50, 9  # rows
+_LONG_LIST = 50  # rows
 _LONG_LIST_COUNTS_AS = 5  # requests
+_SHORT = re.compile(r"[0-9]{1,2}")
 
 _refused = Counter("portico_requests_refused_total", "Requests refused because too many came", ["share"])
 
@@ -181,22 +183,24 @@ class Shares:
 
     def _place(self, whose: str, request: web.Request) -> AbstractAsyncContextManager[None]:
         """Of quick requests, of files, or of long lists, each of which has places of its own."""
-        if _is_file(request):
-            return self._places.one(f"{whose} file", of=_FILES_AT_ONCE if self._at_once else 0)
         if _is_long_list(request):
             return self._places.one(f"{whose} list", of=min(1, self._at_once))
+        if _is_file(request):
+            return self._places.one(f"{whose} file", of=_FILES_AT_ONCE if self._at_once else 0)
         return self._places.one(whose, of=self._at_once)
 
 
 def _is_file(request: web.Request) -> bool:
     """On a slow line it takes minutes, in which its user does other things."""
-    return request.content_type.startswith("multipart/") or request.path.endswith(".xlsx") or _FILES in request.path
+    brings_some = request.method == "POST" and request.content_type.startswith("multipart/")
+    return brings_some or request.path.endswith(".xlsx") or _FILES in request.path
 
 
 def _is_long_list(request: web.Request) -> bool:
     """It costs as much as many short ones."""
-    limit = request.query.get("limit", "")
-    return len(limit) > _MOST_DIGITS or (limit.isdecimal() and int(limit) > _LONG_LIST)
+    # A service reads other spellings of a number too (200.0, +200, 2_00): whatever is not plainly short is long.
+    limit = request.query.get("limit", str(_LONG_LIST))
+    return _SHORT.fullmatch(limit) is None or int(limit) > _LONG_LIST
 
 
 SHARES = web.AppKey("shares", Shares)

@@ -8,6 +8,7 @@ from uuid import uuid4
 import orjson
 import pytest
 from aiohttp import ClientResponse, web
+from yarl import URL
 
 from services.gateway import shares
 from services.gateway.session import SESSIONS
@@ -127,6 +128,25 @@ async def test_of_long_lists_one_is_made_at_a_time_and_short_ones_beside_it() ->
         await lists.until_inside(3)
         lists.may_go.set()
         assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
+        assert lists.most_inside == 3
+
+
+@pytest.mark.parametrize(
+    "limit", ["200", "200.0", "%2B200", "%20200", "2_00", "0200", "%D9%A2%D9%A0%D9%A0", "200&limit=1"]
+)
+async def test_a_long_list_is_one_however_it_is_asked_for(limit: str) -> None:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="2") as house:
+        lists = CountedCases()
+        house["cases"].answers("GET /cases", lists)
+        headers = house.signed_in() | {"Content-Type": "multipart/x"}
+        sent = [
+            asyncio.create_task(house.portal.get(URL(f"{PATH}?limit={limit}", encoded=True), headers=headers))
+            for _ in range(5)
+        ]
+        short = [asyncio.create_task(house.portal.get(f"{PATH}?limit=50", headers=headers)) for _ in range(5)]
+        await lists.until_inside(3)
+        lists.may_go.set()
+        assert {answer.status for answer in await asyncio.gather(*sent, *short)} == {200}
         assert lists.most_inside == 3
 
 
