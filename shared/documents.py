@@ -12,7 +12,6 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID, uuid5
 
 from pydantic import TypeAdapter
-from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from shared.errors import IdempotencyKeyReused, NotFound, StaleVersion
@@ -73,12 +72,6 @@ def pending_events(events: Sequence[Event]) -> list[Document]:
         }
         for event in events
     ]
-
-
-def _with_next_version(pending: Document) -> Document:
-    """The same pending event as a pipeline expression that takes the version from the document it lands in."""
-    body = {"$mergeObjects": [{"$literal": pending["body"]}, {"version": {"$add": ["$version", 1]}}]}
-    return {"$mergeObjects": [{"$literal": pending}, {"body": body}]}
 
 
 def _pushed(field: str, items: object) -> Document:
@@ -176,36 +169,16 @@ class Documents(Generic[E]):
         return self._settled(entity, entity.version + 1)
 
     async def append(
-        self,
-        db: Database,
-        wanted: Document,
-        *,
-        push: Mapping[str, Document],
-        changes: Document | None = None,
-        events: Sequence[Event] = (),
+        self, db: Database, wanted: Document, *, push: Mapping[str, Document], changes: Document | None = None
     ) -> bool:
         """Adds entries without testing the version; False where the filter `wanted`, which holds the rules, found none.
 
-        `changes` are pipeline expressions over the document as it was; the events get the new version written in.
-        The version is counted up, unless `changes` says otherwise.
+        `changes` are pipeline expressions over the document as it was. The version is counted up, unless they say
+        otherwise. Nothing is said of it: whoever has an event to tell saves.
         """
-        pending = pending_events(events)
         update: Document = {field: _pushed(field, [{"$literal": item}]) for field, item in push.items()}
         update |= {"version": {"$add": ["$version", 1]}, **(changes or {})}
-        if pending:
-            update["pending"] = _pushed("pending", [_with_next_version(item) for item in pending])
-            update |= _relay_soon(pending)
-        if not pending:
-            # For an update that answers the document, the database writes it a second time, to answer a retry with.
-            return bool((await db[self.collection].update_one(wanted, [{"$set": update}])).matched_count)
-        document = await db[self.collection].find_one_and_update(
-            wanted, [{"$set": update}], return_document=ReturnDocument.AFTER, projection={"pending": 1}
-        )
-        if document is None:
-            return False
-        own = {item["id"] for item in pending}
-        db.announce(self.collection, document["_id"], [item for item in document["pending"] if item["id"] in own])
-        return True
+        return bool((await db[self.collection].update_one(wanted, [{"$set": update}])).matched_count)
 
     async def _find(self, db: Database, wanted: Document, session: Session | None = None) -> Document | None:
         hidden = dict.fromkeys((*self._appended.values(), "pending"), 0)

@@ -111,19 +111,16 @@ async def test_of_many_saves_at_once_one_wins(db: Database) -> None:
     assert (await raw(db, box))["version"] == 2
 
 
-async def test_appends_never_conflict_and_their_events_know_their_version(db: Database) -> None:
+async def test_appends_never_conflict(db: Database) -> None:
     box = await BOXES.insert(db, Box(id=uuid7(), label="a"))
 
     async def append(n: int) -> bool:
-        event = BoxChanged(at=datetime.now(UTC), version=0, label="$version")
-        return await BOXES.append(db, {"_id": box.id}, push={"notes": {"text": f"$n{n}"}}, events=[event])
+        return await BOXES.append(db, {"_id": box.id}, push={"notes": {"text": f"$n{n}"}})
 
     assert all(await asyncio.gather(*(append(n) for n in range(100))))
     document = await raw(db, box)
     assert document["version"] == 101
     assert {note["text"] for note in document["notes"]} == {f"$n{n}" for n in range(100)}
-    assert [item["body"]["version"] for item in document["pending"]] == list(range(2, 102))
-    assert {item["body"]["label"] for item in document["pending"]} == {"$version"}
 
 
 async def test_an_append_whose_rule_does_not_hold_changes_nothing(db: Database) -> None:

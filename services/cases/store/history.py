@@ -14,7 +14,6 @@ from services.cases.store.cases import CASES, IS_OPEN, visible_to
 from shared.actor import Actor
 from shared.documents import Intent
 from shared.errors import Invalid, NotFound, Unavailable
-from shared.events.base import Event
 from shared.mongo import Database, Document
 
 PAGE_ENTRIES = 50
@@ -136,14 +135,7 @@ async def find_entry(db: Database, actor: Actor, number: str, intent: Intent) ->
 
 
 async def append_entry(
-    db: Database,
-    actor: Actor,
-    number: str,
-    entry: Entry,
-    *,
-    only: Document,
-    changes: Document,
-    events: tuple[Event, ...] = (),
+    db: Database, actor: Actor, number: str, entry: Entry, *, only: Document, changes: Document
 ) -> bool:
     """Adds an entry, once, to an open, visible case that is as `only` says; False when it did not fit.
 
@@ -157,7 +149,7 @@ async def append_entry(
     }
     pushed = _ENTRY.dump_python(entry)
     async with _turn_at(number):
-        return await CASES.append(db, wanted, push={"history": pushed}, changes=changes, events=events)
+        return await CASES.append(db, wanted, push={"history": pushed}, changes=changes)
 
 
 @asynccontextmanager
