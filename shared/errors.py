@@ -19,6 +19,8 @@ Refusal
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
 from typing import Any, ClassVar
 
 
@@ -168,6 +170,11 @@ class TooManyRequests(Refusal):
         """`retry_after_s` goes out as `Retry-After`."""
         super().__init__(message, errors=errors)
         self.retry_after_s = retry_after_s
+
+
+def seconds_until(then: datetime, *, now: datetime) -> int:
+    """For `Retry-After`: whoever waits so long is not too early."""
+    return max(1, ceil((then - now).total_seconds()))
 
 
 class Unavailable(Refusal):

@@ -22,6 +22,7 @@ Session = AsyncClientSession
 DatabaseError = PyMongoError
 Driver = Literal["pymongo", "motor"]
 DuplicateKey = DuplicateKeyError
+DUPLICATE = 11000  # the code of DuplicateKey in an answer about many writes
 
 _T = TypeVar("_T")
 
@@ -194,6 +195,7 @@ def is_duplicate(error: DuplicateKey, *fields: str) -> bool:
 
 
 __all__ = [
+    "DUPLICATE",
     "Collection",
     "Database",
     "DatabaseError",

@@ -14,7 +14,7 @@ from pymongo.errors import BulkWriteError
 
 from shared.bus import Bus, Envelope
 from shared.documents import RELAY_GRACE
-from shared.mongo import Database, DatabaseError, Document
+from shared.mongo import DUPLICATE, Database, DatabaseError, Document
 from shared.tasks import told_to_stop
 
 AUDIT = "audit"
@@ -24,7 +24,6 @@ _WORKERS = 16
 _SWEEP_EVERY_S = 1.0
 _AGAIN_S = 0.5
 _SWEEP_AT_MOST = 500
-_DUPLICATE = 11000
 
 _log = structlog.get_logger()
 _waiting = Gauge("portico_relay_waiting", "Documents in this process whose events wait to be carried")
@@ -117,7 +116,7 @@ class Relay:
         try:
             await self._db[AUDIT].insert_many(entries, ordered=False)
         except BulkWriteError as error:
-            failed = [problem for problem in error.details["writeErrors"] if problem["code"] != _DUPLICATE]
+            failed = [problem for problem in error.details["writeErrors"] if problem["code"] != DUPLICATE]
             if failed or error.details["writeConcernErrors"]:
                 raise
 

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from math import ceil
 from uuid import UUID
 
 from shared.actor import Actor, Role
-from shared.errors import Conflict, Forbidden, TooManyRequests
+from shared.errors import Conflict, Forbidden, TooManyRequests, seconds_until
 from shared.events.identity import InvitationIssued
 
 VALID_FOR = timedelta(days=7)
@@ -82,10 +81,6 @@ class ResentTooOften(TooManyRequests):
     """Not more than five times an hour: the invited person may be no user, and cannot make it stop."""
 
     title = "An invitation can be sent again five times an hour. Please try again in an hour."
-
-
-def _seconds_until(then: datetime, now: datetime) -> int:
-    return max(1, ceil((then - now).total_seconds()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +198,9 @@ class Invitation:
     def _sent_too_often(self, now: datetime) -> TooManyRequests | None:
         resent = self._resent_within_the_hour(now)
         if len(resent) >= MOST_RESENDS_AN_HOUR:
-            return ResentTooOften(retry_after_s=_seconds_until(resent[-MOST_RESENDS_AN_HOUR] + _HOUR, now))
+            return ResentTooOften(retry_after_s=seconds_until(resent[-MOST_RESENDS_AN_HOUR] + _HOUR, now=now))
         if resent and now - resent[-1] < RESEND_AFTER:
-            return ResentJustNow(retry_after_s=_seconds_until(resent[-1] + RESEND_AFTER, now))
+            return ResentJustNow(retry_after_s=seconds_until(resent[-1] + RESEND_AFTER, now=now))
         return None
 
     def _refuse_unless_pending(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from shared.errors import Conflict, Forbidden, NotSignedIn, TooManyRequests
+from shared.errors import Conflict, Forbidden, NotSignedIn, TooManyRequests, seconds_until
 
 IDLE_FOR = timedelta(hours=12)
 LASTS_FOR = timedelta(days=30)
@@ -54,7 +54,7 @@ class TooManyFailures(TooManyRequests):
     @classmethod
     def until(cls, moment: datetime, *, now: datetime) -> "TooManyFailures":
         """To be tried again at `moment`."""
-        return cls(retry_after_s=max(1, -int((now - moment).total_seconds() // 1)))
+        return cls(retry_after_s=seconds_until(moment, now=now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from services.notifications.domain import (
 )
 from services.notifications.store.turns import take_turns
 from shared.actor import Actor
-from shared.mongo import Database, Document, drop_index
+from shared.mongo import DUPLICATE, Database, Document, drop_index
 from shared.paging import Order, Page, find_page
 from shared.schemas.notifications import DeliveryQuery
 
@@ -34,7 +34,6 @@ MAILS = "mails"
 LEASE = timedelta(seconds=30)
 
 _MAIL = TypeAdapter(Mail)
-_DUPLICATE = 11000
 _WAITING = [MailState.QUEUED.value, MailState.CLAIMED.value]
 _DELIVERY_ORDERS = {"created_at": "created_at"}
 # A row that is due, or will be: final states have no `due_at`.
@@ -94,7 +93,7 @@ async def put_mails(db: Database, *mails: Mail) -> None:
         await db[MAILS].bulk_write(rows, ordered=False)
     except BulkWriteError as error:
         problems = error.details
-        if problems["writeConcernErrors"] or any(each["code"] != _DUPLICATE for each in problems["writeErrors"]):
+        if problems["writeConcernErrors"] or any(each["code"] != DUPLICATE for each in problems["writeErrors"]):
             raise
 
 
