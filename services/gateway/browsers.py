@@ -14,7 +14,7 @@ _PROOFS = re.compile(r"[A-Za-z0-9_.-]{1,400}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-def known_by(request: web.Request) -> dict[str, str]:
+def sign_in_headers(request: web.Request) -> dict[str, str]:
     """Headers for a sign-in: what the browser has of earlier ones."""
     sessions = request.app[SESSIONS]
     proofs, token = request.cookies.get(sessions.named(_DEVICE), ""), sessions.token_of(request)
@@ -33,7 +33,7 @@ def name_of(request: web.Request) -> str:
     return _newcomer(request) or secrets.token_urlsafe(32)
 
 
-def named(request: web.Request) -> dict[str, str]:
+def newcomer_headers(request: web.Request) -> dict[str, str]:
     """The header that says which browser types a code, where it asked for one."""
     name = _newcomer(request)
     return {BROWSER_HEADER: name} if name else {}

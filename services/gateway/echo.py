@@ -15,7 +15,7 @@ _LONGEST_NAME = 100
 _OF_PAGES_ALONE = {"emails": 50_000, "attachment_ids": 8000, "next": 8000, "kept_path": 8000}
 
 
-def cut(typed: Mapping[str, str]) -> tuple[dict[str, str], bool]:
+def shortened(typed: Mapping[str, str]) -> tuple[dict[str, str], bool]:
     """The fields as they are shown again, and whether anything of them is missing."""
     shown: dict[str, str] = {}
     left = _TOGETHER

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from services.gateway.echo import cut
+from services.gateway.echo import shortened
 from services.gateway.said import said
 from services.gateway.texts import N_, _
 from shared.i18n import number
@@ -49,7 +49,7 @@ class Form:
 
     def __post_init__(self) -> None:
         """Whoever makes a form of what was typed need not think of how much that is."""
-        typed, is_cut = cut(self.typed)
+        typed, is_cut = shortened(self.typed)
         object.__setattr__(self, "typed", typed)
         object.__setattr__(self, "is_cut", self.is_cut or is_cut)
 

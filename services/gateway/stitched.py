@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from services.gateway.browsers import known_by, name_of, named, remember_device, remember_newcomer
+from services.gateway.browsers import name_of, newcomer_headers, remember_device, remember_newcomer, sign_in_headers
 from services.gateway.clients import SERVICES, Query, Reply, Services
 from services.gateway.forwarding import Route, allowed_user, allowed_visitor, answer_of, inner_path, passed_on
 from services.gateway.session import SESSIONS, Visitor, clear_session_cookie, end_session, set_session_cookie
@@ -20,7 +20,7 @@ _MOST_OPEN_CASES = 200
 async def sign_in(request: web.Request, route: Route) -> web.Response:
     """The session's token goes into the cookie and nowhere else, and so do the proofs for the next sign-in."""
     await allowed_visitor(request, route)
-    headers = passed_on(request) | known_by(request)
+    headers = passed_on(request) | sign_in_headers(request)
     reply = await request.app[SERVICES].call(
         "identity",
         "POST",
@@ -84,7 +84,7 @@ async def ask_as_newcomer(request: web.Request, route: Route) -> web.Response:
         inner_path(request, route),
         visitor=None,
         body=await read_bytes(request, at_most=route.max_body_bytes),
-        headers=passed_on(request) | named(request),
+        headers=passed_on(request) | newcomer_headers(request),
     )
     return answer_of(reply)
 

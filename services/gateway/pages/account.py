@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from services.gateway.browsers import known_by, name_of, named, remember_device, remember_newcomer
+from services.gateway.browsers import name_of, newcomer_headers, remember_device, remember_newcomer, sign_in_headers
 from services.gateway.clients import ServiceAway, fill
 from services.gateway.forms import Form, Shape, Typed, refused, to_json
 from services.gateway.pages.asking import LONG_FORM_BYTES, Sent, ServiceRefusal, go, local_path, read_form, send
@@ -52,7 +52,7 @@ async def sign_in(request: web.Request) -> web.Response:
     """Starts a session and goes back to the wanted page, or shows the form that the last session left unsent."""
     refuse_cross_site(request)
     typed = await read_form(request, at_most=LONG_FORM_BYTES)
-    body, headers = to_json(typed, _SIGN_IN), known_by(request)
+    body, headers = to_json(typed, _SIGN_IN), sign_in_headers(request)
     sent = await send(request, None, "identity", "POST", "/session", body=body, headers=headers)
     if sent.problem is not None:
         form = refused(typed, sent.problem, _SIGN_IN.names).having(next=local_path(typed.get("next")))
@@ -210,4 +210,4 @@ async def resend_code(request: web.Request) -> web.Response:
 
 
 async def _ask_as_newcomer(request: web.Request, path: str, body: object) -> Sent:
-    return await send(request, None, "identity", "POST", path, body=body, headers=named(request))
+    return await send(request, None, "identity", "POST", path, body=body, headers=newcomer_headers(request))

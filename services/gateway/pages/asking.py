@@ -15,7 +15,7 @@ from services.gateway.limits import size
 from services.gateway.session import Visitor
 from services.gateway.texts import _
 from shared import errors
-from shared.bodies import read_aside, read_bytes
+from shared.bodies import MOST_FIELDS, read_aside, read_bytes
 from shared.errors import Refusal, problem
 from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
 from shared.schemas.cases import SubmitCase
@@ -29,7 +29,6 @@ TYPED: web.RequestKey[Typed] = web.RequestKey("typed", dict)
 FORM_TYPE = "application/x-www-form-urlencoded"
 # A form with long texts, and one that carries such a form along; what a browser adds to it has room, too.
 LONG_FORM_BYTES = SubmitCase.max_body_bytes + BODY_BYTES
-_MOST_FIELDS = 1000
 _PAGE_SIZE = 200
 _MOST_ITEMS = 5_000
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -160,11 +159,11 @@ async def read_pairs(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -
     try:
         return await read_aside(_pairs, body)
     except ValueError as error:
-        raise errors.TooLarge(f"A form may have at most {_MOST_FIELDS} fields.") from error
+        raise errors.TooLarge(f"A form may have at most {MOST_FIELDS} fields.") from error
 
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
-    return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
 
 
 def fresh_key() -> str:

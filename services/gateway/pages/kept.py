@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from services.gateway.clients import SERVICES
-from services.gateway.echo import cut
+from services.gateway.echo import shortened
 from services.gateway.forms import Form, Typed
 from services.gateway.pages.asking import TYPED, local_path
 from services.gateway.pages.rendering import render
@@ -74,7 +74,7 @@ async def kept_over_sign_in(request: web.Request, typed: Typed, token: str) -> w
 
 
 def _page(visitor: Visitor | None, path: str, typed: Typed, sentence: str, *, status: int) -> web.Response:
-    typed, is_cut = cut(typed)
+    typed, is_cut = shortened(typed)
     return render(
         "kept.html",
         visitor=visitor,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.echo import cut
+from services.gateway.echo import shortened
 from services.gateway.forms import Form
 
 
@@ -21,7 +21,7 @@ from services.gateway.forms import Form
     ],
 )
 def test_whoever_wrote_too_much_gets_all_of_it_back(name: str, length: int) -> None:
-    assert cut({name: "x" * length}) == ({name: "x" * length}, False)
+    assert shortened({name: "x" * length}) == ({name: "x" * length}, False)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_whoever_wrote_too_much_gets_all_of_it_back(name: str, length: int) -> N
     [("email", 1000), ("code", 1000), ("title", 1000), ("description", 20_000), ("unheard_of", 1000)],
 )
 def test_but_never_without_end(name: str, at_most: int) -> None:
-    shown, is_cut = cut({name: "x" * 1_000_000})
+    shown, is_cut = shortened({name: "x" * 1_000_000})
     assert (len(shown[name]), is_cut) == (at_most, True)
 
 
@@ -43,7 +43,7 @@ def test_but_never_without_end(name: str, at_most: int) -> None:
     ],
 )
 def test_nor_many_fields_or_long_names(typed: dict[str, str]) -> None:
-    shown, is_cut = cut(typed)
+    shown, is_cut = shortened(typed)
     assert sum(len(name) + len(text) for name, text in shown.items()) <= 130_000
     assert is_cut
 
