@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from deploy.local.stack import Stack
-from tests.browser.walking import sign_in
+from tests.browser.walking import end_session, sign_in
 from tests.builders import Json, a_serial, an_email
 from tests.e2e.portal import VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
 
@@ -43,11 +43,12 @@ async def ana(stack: Stack) -> AsyncIterator[Visitor]:
 
 
 @pytest.fixture
-async def form(page: Page, stack: Stack, ana: Visitor) -> Page:
+async def form(page: Page, stack: Stack, ana: Visitor) -> AsyncIterator[Page]:
     """The form for a device that no other test knows."""
     await sign_in(page, stack, ana.email)
     await open_form(page, stack)
-    return page
+    yield page
+    await end_session(page, stack)
 
 
 @pytest.fixture
@@ -60,6 +61,7 @@ async def plain(browser: Browser, stack: Stack, ana: Visitor) -> AsyncIterator[P
         await sign_in(page, stack, ana.email)
         await open_form(page, stack)
         yield page
+        await end_session(page, stack)
     finally:
         await context.close()
 

@@ -105,3 +105,12 @@ async def sign_in(page: Page, stack: Stack, email: str) -> None:
     await page.locator("input[name=password]").fill(PASSWORD)
     await page.locator("main form button").first.click()
     await page.wait_for_url(re.compile(r"/$"))
+
+
+async def end_session(page: Page, stack: Stack) -> None:
+    """Whoever has no session any more has ended it already. Of one login only so many sessions stay alive."""
+    api = f"{stack.base_url}/api/v1/session"
+    answer = await page.request.get(api)
+    if answer.ok:
+        token = (await answer.json())["csrf_token"]
+        await page.request.delete(api, headers={"X-CSRF-Token": token})
