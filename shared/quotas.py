@@ -3,7 +3,6 @@
 Counted in the service's own database, so that the bound is the same however many replicas there are.
 """
 
-import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,15 +14,25 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from shared.actor import Actor
-from shared.errors import Refusal, TooManyRequests
-from shared.mongo import Collection, Database
+from shared.errors import FieldError, Invalid, Refusal, TooManyRequests, seconds_until
+from shared.mongo import DUPLICATE, Collection, Database
 
 COUNTERS = "quotas"
 # Of many who make the same counter at once one does; the others find it there at their next try.
 _TRIES = 10
-_DUPLICATE = 11000
 
 _log = structlog.get_logger()
+
+
+class MoreThanAllowed(Invalid):
+    """So much at once never fits, however long somebody waits."""
+
+    code = "more_than_allowed"
+    title = "This is more at once than is allowed. Please send less."
+
+    def __init__(self) -> None:
+        """Of no field in particular."""
+        super().__init__(errors=(FieldError("body", self.code, self.title),))
 
 
 async def create_indexes(db: Database) -> None:
@@ -83,11 +92,15 @@ class Quota:
     async def take(self, db: Database, actor: Actor, amount: int = 1, *, now: datetime) -> None:
         """Counts for the user and the company, both or neither; the refusal, with when to come back, where one is full.
 
-        One round trip. A request that was answered before is not to be counted again: ask for its intent first.
+        MoreThanAllowed where it would never fit. One round trip.
+        A request that was answered before is not to be counted again: ask for its intent first.
         """
-        full = await _first_without_room(db, self._counters(actor, now), amount)
+        counters = self._counters(actor, now)
+        if any(amount > counter.most for counter in counters):
+            raise MoreThanAllowed
+        full = await _first_without_room(db, counters, amount)
         if full is not None:
-            wait_s = max(1, math.ceil((full.ends_at - now).total_seconds()))
+            wait_s = seconds_until(full.ends_at, now=now)
             _log.info("quota_full", counter=full.id, user=str(actor.user_id), retry_after_s=wait_s)
             raise self.refusal(retry_after_s=wait_s)
 
@@ -113,10 +126,9 @@ class Quota:
 
 async def _first_without_room(db: Database, wanted: Sequence[_Counter], amount: int) -> _Counter | None:
     """None when all have counted, else none has."""
-    full = next((counter for counter in wanted if amount > counter.most), None)
-    if full is not None or not wanted or not amount:
-        return full
-    counters = _at_ease(db)
+    if not wanted or not amount:
+        return None
+    counters, full = _at_ease(db), None
     for _ in range(_TRIES):
         full = await _count_all(counters, wanted, amount)
         if full is None or not await full.has_room(counters, amount):
@@ -130,7 +142,7 @@ async def _count_all(counters: Collection, wanted: Sequence[_Counter], amount: i
         await counters.bulk_write([counter.taking(amount) for counter in wanted])
     except BulkWriteError as error:
         [failed] = error.details["writeErrors"]
-        if failed["code"] != _DUPLICATE:
+        if failed["code"] != DUPLICATE:
             raise
         place: int = failed["index"]
         await _give_back(counters, wanted[:place], amount)

@@ -69,6 +69,7 @@ SAID = (
     N_("Too many files wait for a message that they belong to. Send a message with them, or try again tomorrow."),
     N_("Files cannot be taken at the moment, because there is not enough room for them."),
     # Of anything.
+    N_("This is more at once than is allowed. Please send less."),
     N_("The request could not be read."),
     N_("Please sign in."),
     N_("You may not do this."),

@@ -13,7 +13,7 @@ from shared import quotas
 from shared.actor import Actor, Role
 from shared.errors import Forbidden, TooManyRequests
 from shared.mongo import Database, connect
-from shared.quotas import Bound, Quota
+from shared.quotas import Bound, MoreThanAllowed, Quota
 from tests.builders import MONGO_DRIVER, an_actor
 
 # Halfway between two full hours, and not over while the tests run.
@@ -83,13 +83,15 @@ async def test_who_is_refused_does_not_use_up_the_companys_share(db: Database) -
 
 async def test_many_at_once_are_taken_whole_or_not(db: Database) -> None:
     quota, ana = a_quota(user=Bound(100, HOUR)), an_actor()
-    assert [await passes(quota, db, ana, amount) for amount in (60, 60, 40, 1, 101)] == [
-        True,
-        False,
-        True,
-        False,
-        False,
-    ]
+    assert [await passes(quota, db, ana, amount) for amount in (60, 60, 40, 1)] == [True, False, True, False]
+
+
+async def test_who_asks_for_more_than_ever_fits_is_not_told_to_come_back(db: Database) -> None:
+    for quota in (a_quota(user=Bound(100, HOUR)), a_quota(user=Bound(200, HOUR), company=Bound(100, HOUR))):
+        ana = an_actor()
+        with pytest.raises(MoreThanAllowed):
+            await quota.take(db, ana, 101, now=NOW)
+        assert await passes(quota, db, ana, 100)
 
 
 async def test_what_is_refused_is_given_back_to_the_user_and_the_company(db: Database) -> None:

@@ -14,7 +14,9 @@ from services.cases.domain import TooManyUncited
 from services.cases.store.attachments import FILES
 from shared.actor import Actor
 from shared.documents import Intent
+from shared.errors import seconds_until
 from shared.mongo import Database, Document
+from shared.quotas import MoreThanAllowed
 
 HOLDS = "upload_holds"
 # How long a file that nobody cites is kept, and how often somebody looks for those that are older.
@@ -42,7 +44,10 @@ class Uncited:
 
 
 async def hold(db: Database, actor: Actor, bounds: Uncited, intent: Intent, *, sizes: Sequence[int]) -> None:
-    """Takes room for files that are about to be written, whole or not at all; TooManyUncited where there is none."""
+    """Takes room for files that are about to be written, whole or not at all; TooManyUncited where there is none.
+
+    MoreThanAllowed where there never will be.
+    """
     rooms = _rooms(bounds, actor, files=len(sizes), size=sum(sizes))
     if not rooms:
         return
@@ -83,6 +88,8 @@ def _rooms(bounds: Uncited, actor: Actor, *, files: int, size: int) -> list[Docu
 
 
 def _room(path: str, more: int, most: int) -> Document:
+    if more > most > 0:
+        raise MoreThanAllowed
     return {"$lte": [{"$add": [{"$sum": path}, more]}, most]} if most else {}
 
 
@@ -104,4 +111,4 @@ def _wait_s(document: Document, user_id: UUID) -> int:
     """Until the oldest of the user's own files is swept; of the company's, for one who has none."""
     held = [each for each in document["held"] if each["user"] == user_id] or document["held"]
     oldest = min((each["at"] for each in held), default=document["now"])
-    return max(1, int((oldest + KEPT_FOR + SWEPT_EVERY - document["now"]).total_seconds()) + 1)
+    return seconds_until(oldest + KEPT_FOR + SWEPT_EVERY, now=document["now"])

@@ -253,6 +253,22 @@ async def test_a_file_for_which_there_is_no_room_does_not_count_for_the_day(mong
         assert wrong(await upload(cases, ana, ("jam.txt", TEXT))) == {"file": "too_many_uploads"}
 
 
+@pytest.mark.parametrize(
+    ("bound", "most"),
+    [
+        ("CASES_UNCITED_FILES_PER_USER", 1),
+        ("CASES_UNCITED_BYTES_PER_COMPANY", 2 * len(TEXT) - 1),
+        ("CASES_UPLOAD_BYTES_PER_USER_AND_DAY", 2 * len(TEXT) - 1),
+    ],
+)
+async def test_files_that_never_fit_are_no_matter_of_waiting(mongo_url: str, bound: str, most: int) -> None:
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(**{bound: most})) as cases:
+        refused = await upload(cases, ana, ("jam.txt", TEXT), ("jam.log", TEXT))
+        assert (refused.status, refused.code) == (422, "more_than_allowed")
+        assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 201
+
+
 async def test_a_cited_file_makes_room_for_another(mongo_url: str) -> None:
     ana = an_actor()
     async with a_replica(mongo_url, **only(CASES_UNCITED_FILES_PER_USER=2)) as cases:

@@ -68,6 +68,14 @@ async def test_a_batch_goes_out_whole_or_not_and_what_is_refused_or_repeated_doe
         assert (await identity.post("/invitations", wanted(1), by=admin)).status == 201
 
 
+async def test_more_invitations_than_an_hour_has_are_no_matter_of_waiting(mongo_url: str) -> None:
+    async with an_identity(mongo_url, IDENTITY_INVITATIONS_PER_USER_AND_HOUR="3") as identity:
+        admin = await an_admin(identity)
+        refused = await identity.post("/invitations", wanted(4), by=admin)
+        assert (refused.status, refused.code) == (422, "more_than_allowed")
+        assert (await identity.post("/invitations", wanted(3), by=admin)).status == 201
+
+
 async def test_what_is_sent_again_counts_as_well(mongo_url: str) -> None:
     async with an_identity(mongo_url, IDENTITY_INVITATIONS_PER_USER_AND_HOUR="3") as identity:
         identity.clock.now = NOON
