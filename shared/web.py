@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from shared import errors
 from shared.actor import Actor
-from shared.bodies import MOST_FIELDS, TooManyFields, count_bodies, let_go, parse, read_aside, read_bytes
+from shared.bodies import MOST_ENTRIES, MOST_FIELDS, TooManyFields, count_bodies, let_go, parse, read_aside, read_bytes
 from shared.clock import utc_now
 from shared.connections import SERVER, has_left, whole_or_cut
 from shared.documents import Intent
@@ -108,7 +108,8 @@ def parsed(body: bytes, *, model: type[_B]) -> _B:
     try:
         return parse(body, model)
     except TooManyFields:
-        raise _too_many_errors() from None
+        sentence = f"More than {MOST_FIELDS} fields, or more than {MOST_ENTRIES} entries of lists."
+        raise errors.Invalid.at("body", "too_many_errors", sentence) from None
     except ValidationError as error:
         raise _refusal_of(error) from None
 
@@ -135,16 +136,12 @@ def read_path(request: web.Request, name: str, kind: type[Any]) -> Any:  # the c
 
 def _refusal_of(error: ValidationError) -> Refusal:
     if error.error_count() > MOST_FIELDS:
-        return _too_many_errors()
+        return errors.Invalid.at("body", "too_many_errors", f"More than {MOST_FIELDS} fields are wrong.")
     # Without what was sent: each missing field would have all of the body beside it.
     problems = error.errors(include_url=False, include_input=False)
     if any(problem["type"] == "json_invalid" for problem in problems):
         return errors.Malformed("The body is not valid JSON.")
     return errors.Invalid(errors=tuple(_field_error(problem) for problem in problems[:_MOST_ERRORS]))
-
-
-def _too_many_errors() -> errors.Invalid:
-    return errors.Invalid.at("body", "too_many_errors", f"More than {MOST_FIELDS} fields are wrong.")
 
 
 def _field_error(problem: ErrorDetails) -> FieldError:

@@ -5,7 +5,8 @@ from typing import TypeVar
 from aiohttp import web
 
 from services.contracts import handlers, store
-from services.contracts.domain import Agreement, Device, Finding, Product
+from services.contracts.domain import Agreement, Device, Finding, Product, refuse_unless_vendor_admin
+from shared.actor import Actor
 from shared.mongo import Database
 from shared.paging import Page
 from shared.schemas.base import Answer, ListAnswer
@@ -34,7 +35,7 @@ routes = web.RouteTableDef()
 @routes.post("/vendor/products")
 async def add_product(request: web.Request) -> web.Response:
     """201 with the catalogue entry."""
-    actor = actor_of(request)
+    actor = _vendor_admin_of(request)
     body, intent = await read_body(request, NewProduct), await intent_of(request, actor)
     now = request.app[CLOCK]()
     return answer(
@@ -54,7 +55,7 @@ async def list_products(request: web.Request) -> web.Response:
 @routes.post("/vendor/devices")
 async def add_device(request: web.Request) -> web.Response:
     """201 with the device."""
-    actor = actor_of(request)
+    actor = _vendor_admin_of(request)
     body, intent = await read_body(request, NewDevice), await intent_of(request, actor)
     now = request.app[CLOCK]()
     return answer(
@@ -82,7 +83,7 @@ async def get_device(request: web.Request) -> web.Response:
 @routes.post("/vendor/agreements")
 async def add_agreement(request: web.Request) -> web.Response:
     """201 with the agreement; its devices are linked a moment later."""
-    actor = actor_of(request)
+    actor = _vendor_admin_of(request)
     body, intent = await read_body(request, NewAgreement), await intent_of(request, actor)
     db, now = request.app[DATABASE], request.app[CLOCK]()
     agreement = await handlers.add_agreement(db, actor, body, intent=intent, now=now)
@@ -96,6 +97,13 @@ async def find_coverage(request: web.Request) -> web.Response:
     query = read_query(request, CoverageQuery)
     finding = await handlers.find_coverage(request.app[DATABASE], actor, query, now=request.app[CLOCK]())
     return answer(_coverage(finding))
+
+
+def _vendor_admin_of(request: web.Request) -> Actor:
+    """Who acts; Forbidden before what anybody else sends is read, which may be long."""
+    actor = actor_of(request)
+    refuse_unless_vendor_admin(actor)
+    return actor
 
 
 def _list(page: Page, items: list[_A]) -> ListAnswer[_A]:

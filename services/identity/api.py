@@ -8,8 +8,10 @@ from uuid import UUID, uuid5
 from aiohttp import web
 
 from services.identity import answers, store
+from services.identity.domain.access import refuse_unless_company_admin, refuse_unless_vendor_admin
 from services.identity.handlers import acceptances, companies, invitations, profiles, sessions, sites
 from services.identity.passwords import Passwords
+from shared.actor import Actor
 from shared.codes import subkey
 from shared.documents import Intent
 from shared.logging import origin
@@ -66,6 +68,13 @@ _SIGN_INS = UUID("5a0c8d52-0f5e-4c38-9a6e-3f4b7d1f6c02")
 def _at(intent: Intent, target: UUID) -> Intent:
     """The same key means something else at another company or invitation."""
     return Intent(uuid5(intent.id, str(target)), intent.digest)
+
+
+def _vendor_admin_of(request: web.Request) -> Actor:
+    """Who acts; Forbidden before what anybody else sends is read, which may be long."""
+    actor = actor_of(request)
+    refuse_unless_vendor_admin(actor)
+    return actor
 
 
 def _sign_in_intent(request: web.Request, email: str) -> UUID | None:
@@ -209,6 +218,7 @@ async def list_invitations(request: web.Request) -> web.Response:
 async def invite(request: web.Request) -> web.Response:
     """201 with one invitation for each address."""
     actor, now = actor_of(request), request.app[CLOCK]()
+    refuse_unless_company_admin(actor)  # before a long body is read
     body, intent = await read_body(request, NewInvitations), await intent_of(request, actor)
     made = await invitations.invite(
         request.app[DATABASE], actor, body, quota=request.app[INVITATIONS], intent=intent, now=now
@@ -219,7 +229,7 @@ async def invite(request: web.Request) -> web.Response:
 @routes.post("/vendor/companies/{id}/invitations")
 async def invite_for_company(request: web.Request) -> web.Response:
     """201 with one invitation for each address, into any company."""
-    actor, now = actor_of(request), request.app[CLOCK]()
+    actor, now = _vendor_admin_of(request), request.app[CLOCK]()
     company_id = read_path(request, "id", UUID)
     body, intent = await read_body(request, NewInvitations), await intent_of(request, actor)
     made = await invitations.invite_for_company(
@@ -351,7 +361,7 @@ async def list_pins(request: web.Request) -> web.Response:
 @routes.put("/vendor/companies/{id}/pins")
 async def assign_pins(request: web.Request) -> web.Response:
     """The whole list of them."""
-    actor, company_id = actor_of(request), read_path(request, "id", UUID)
+    actor, company_id = _vendor_admin_of(request), read_path(request, "id", UUID)
     body, expected = await read_body(request, PinsBody), expected_version(request)
     company = await companies.assign_pins(
         request.app[DATABASE], actor, company_id, body, expected_version=expected, now=request.app[CLOCK]()
@@ -370,7 +380,7 @@ async def list_companies(request: web.Request) -> web.Response:
 @routes.post("/vendor/companies")
 async def create_company(request: web.Request) -> web.Response:
     """201 with the new company, or with what the same key made before."""
-    actor = actor_of(request)
+    actor = _vendor_admin_of(request)
     body, intent = await read_body(request, NewCompany), await intent_of(request, actor)
     company = await companies.create_company(
         request.app[DATABASE], actor, body, intent=intent, now=request.app[CLOCK]()

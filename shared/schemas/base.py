@@ -37,6 +37,8 @@ _MOST_EXPANDED = 4
 # Unicode's Stream-Safe Text (UAX 15) has no more in a row. To put marks in order takes time with the square of their
 # number: half a million of them would be three minutes, in which nobody else is served.
 _MOST_MARKS = 30
+# The only letters that are no marks themselves, and come apart into nothing but marks.
+_ONLY_MARKS = frozenset("\u0f73\u0f75\u0f81")
 
 # How many bytes a body may have. A form of a few lines, and any other form without a long text:
 SMALL_BODY_BYTES = 16 * 1024
@@ -106,7 +108,8 @@ class Cleaned:
 def _refuse_many_marks(text: str) -> None:
     in_a_row = 0
     for character in text:
-        in_a_row = in_a_row + 1 if unicodedata.combining(character) else 0
+        is_mark = unicodedata.combining(character) or character in _ONLY_MARKS
+        in_a_row = in_a_row + 1 if is_mark else 0
         if in_a_row > _MOST_MARKS:
             raise PydanticCustomError("combining_marks", "Leave out some accents: one letter has too many of them.")
 

@@ -4,8 +4,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import uvloop
 from aiohttp import web
@@ -15,13 +17,16 @@ from shared.serving import Runner
 
 _TICK_S = 0.002
 
+_T = TypeVar("_T")
+
 
 @dataclass
 class TimedLoop:
     """One application on a loop and in a thread of its own.
 
     `stalls` are the processor seconds that its thread spent between two ticks of the loop, so that neither a busy
-    machine nor the loops beside it count. Each comes with what `doing` said then.
+    machine nor the loops beside it count. What it gives to other threads counts as if it had done it itself: one call
+    there that keeps the interpreter's lock holds it up as long. Each comes with what `doing` said then.
     """
 
     make_app: Callable[[], web.Application]
@@ -56,6 +61,7 @@ class TimedLoop:
             runner.run(self._serve(served, ended))
 
     async def _serve(self, served: threading.Event, ended: threading.Event) -> None:
+        asyncio.get_running_loop().set_default_executor(_TimedThreads(self))
         runner = Runner(self.make_app(), Bounds())
         await runner.setup()
         try:
@@ -74,3 +80,23 @@ class TimedLoop:
             now = time.thread_time()
             self.stalls.append((now - before, self.doing()))
             before = now
+
+
+class _TimedThreads(ThreadPoolExecutor):
+    """Threads that take the time of each call."""
+
+    def __init__(self, loop: TimedLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
+        """Does it, and tells the loop how long it took."""
+
+        def timed() -> _T:
+            began = time.thread_time()
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                self._loop.stalls.append((time.thread_time() - began, self._loop.doing()))
+
+        return super().submit(timed)

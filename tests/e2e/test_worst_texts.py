@@ -283,11 +283,15 @@ async def _sign_in(http: aiohttp.ClientSession, url: str, email: str) -> dict[st
     return {"Cookie": f"portico={cookie}", "X-CSRF-Token": csrf_token}
 
 
-async def test_a_loop_that_stands_still_is_seen() -> None:
-    async def stand(_request: web.Request) -> web.Response:
+@pytest.mark.parametrize("aside", [False, True], ids=["itself", "in a thread"])
+async def test_a_loop_that_stands_still_is_seen(aside: bool) -> None:  # noqa: FBT001  # a parameter
+    def work() -> None:
         until_s = time.thread_time() + 2 * _MOST_S
         while time.thread_time() < until_s:
             pass
+
+    async def stand(_request: web.Request) -> web.Response:
+        await asyncio.to_thread(work) if aside else work()
         return web.Response()
 
     app = web.Application()

@@ -29,6 +29,7 @@ AGREEMENT = {"kind": "base_warranty", "level": "Basic", "start": "2026-01-01", "
 )
 async def test_only_vendor_admins_may_load(contracts: Contracts, role: Role, path: str, body: dict[str, str]) -> None:
     assert await contracts.refused("POST", path, by=an_actor(role), json=body) == (403, "forbidden")
+    assert await contracts.refused("POST", path, by=an_actor(role), data=b"not read") == (403, "forbidden")
     assert await contracts.refused("POST", path, by=None, json=body) == (401, "not_signed_in")
 
 

@@ -36,6 +36,7 @@ async def test_only_vendor_admins_keep_companies(identity: IdentityApi, role: Ro
         await identity.get("/vendor/companies", by=actor),
         await identity.get(f"/vendor/companies/{company['id']}", by=actor),
         await identity.post("/vendor/companies", {"name": "Mine"}, by=actor),
+        await identity.post("/vendor/companies", "not read", by=actor),
     ]
     assert {answer.status for answer in answers} == {403}
 

@@ -38,6 +38,8 @@ async def test_only_admins_see_send_and_revoke_invitations(identity: IdentityApi
     wanted = {"invitations": [{"email": an_email()}]}
     answers = [
         await identity.post("/invitations", wanted, by=actor),
+        await identity.post("/invitations", "not read", by=actor),
+        await identity.post(f"/vendor/companies/{uuid4()}/invitations", "not read", by=actor),
         await identity.get("/invitations", by=actor),
         await identity.post(f"/invitations/{uuid4()}/resend", by=actor),
         await identity.call("DELETE", f"/invitations/{uuid4()}", by=actor),

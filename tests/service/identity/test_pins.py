@@ -71,6 +71,7 @@ async def test_only_vendor_admins_assign_pins_and_read_their_instructions(identi
     answers = [
         await identity.get(path, by=actor),
         await identity.call("PUT", path, {"pins": []}, by=actor, if_match='"2"'),
+        await identity.call("PUT", path, "not read", by=actor),
     ]
     for answer in answers:
         assert answer.status == 403

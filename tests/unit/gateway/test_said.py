@@ -20,6 +20,7 @@ _LEFT_IN_ENGLISH = {
         "A part may not have parts of its own.",
         "At most 10 parts are read.",
         "More than 1000 fields are wrong.",
+        "More than 1000 fields, or more than 10000 entries of lists.",
         "Name each file once.",
         "Only parts named file are read.",
         "Send HTTP/1.1.",
