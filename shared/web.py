@@ -108,8 +108,9 @@ def parsed(body: bytes, *, model: type[_B]) -> _B:
     try:
         return parse(body, model)
     except TooManyFields:
-        sentence = f"More than {MOST_FIELDS} fields, or more than {MOST_ENTRIES} entries of lists."
-        raise errors.Invalid.at("body", "too_many_errors", sentence) from None
+        raise errors.Invalid.at(
+            "body", "too_many_errors", f"More than {MOST_FIELDS} fields, or more than {MOST_ENTRIES} entries of lists."
+        ) from None
     except ValidationError as error:
         raise _refusal_of(error) from None
 
