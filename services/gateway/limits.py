@@ -11,6 +11,8 @@ from services.gateway.texts import N_, _
 from shared.i18n import language, number
 
 _KB, _MB = 1024, 1024 * 1024
+# Without scripts the file is not in the form any more that comes back.
+_NOT_NOW = N_("Files cannot be sent at the moment. Please wait a moment, then choose the file again.")
 _REASONS = {
     "too_many": N_("At most %(files)s files can be attached to a message."),
     "too_large": N_("The file is too large. A file may have at most %(file_size)s."),
@@ -30,8 +32,9 @@ _REASONS = {
         "You have signed in again, or changed the company, since this page was opened. Send the form first: "
         "what you typed is kept."
     ),
-    "unreachable": N_("The file could not be sent. Check the connection, then choose it again."),
-    "unavailable": N_("Files cannot be sent at the moment. Please try again shortly."),
+    "unreachable": N_("The file could not be sent. Check the connection, then try again."),
+    "later": N_("Files cannot be sent at the moment. Please try again shortly."),
+    "unavailable": _NOT_NOW,
 }
 
 
@@ -40,6 +43,11 @@ def size(count: int) -> str:
     if count >= _MB:
         return _("%(count)s MB") % {"count": format_decimal(round(count / _MB, 1), locale=language())}
     return _("%(count)s kB") % {"count": number(max(1, round(count / _KB)))}
+
+
+def not_now() -> str:
+    """Why a file was not accepted that nobody has looked at."""
+    return _(_NOT_NOW)
 
 
 def patterns() -> dict[str, str]:

@@ -308,6 +308,43 @@ async def test_a_file_for_which_there_is_no_room_says_so_and_the_form_goes_witho
     assert attached(await the_case(form, ana)) == []
 
 
+async def away(route: Route, *, for_s: int) -> None:
+    answer = json.dumps({"code": "unavailable", "status": 503, "title": "In English.", "errors": []})
+    headers = {"Retry-After": str(for_s)}
+    await route.fulfill(status=503, content_type="application/problem+json", body=answer, headers=headers)
+
+
+async def test_a_file_that_could_not_be_taken_goes_once_more_by_itself(form: Page, ana: Visitor) -> None:
+    await form.route("**/api/v1/attachments", lambda route: away(route, for_s=1), times=1)
+    await describe(form)
+    await attach(form, a_file("jam.png"))
+    await expect(files_of(form)).to_contain_text("Files cannot be sent at the moment.")
+    await submit(form)
+    assert attached(await the_case(form, ana)) == ["jam.png"]
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+async def test_no_form_leaves_a_file_behind_that_could_not_be_taken(
+    form: Page, ana: Visitor, *, is_cut_off: bool
+) -> None:
+    async def refuse(route: Route) -> None:
+        await (route.abort() if is_cut_off else away(route, for_s=3600))
+
+    await form.route("**/api/v1/attachments", refuse, times=1)
+    await describe(form)
+    await attach(form, a_file("jam.png"))
+    again = form.get_by_role("button", name="Try again: jam.png")
+    await expect(again).to_be_visible()
+    await submit(form)
+    await expect(files_of(form)).to_contain_text("It has not been sent yet. Try again, or remove it")
+    await expect(again).to_be_focused()
+    await expect_described(form)
+    await again.click()
+    await until_attached(form, "jam.png")
+    await submit(form)
+    assert attached(await the_case(form, ana)) == ["jam.png"]
+
+
 async def test_each_wrong_file_is_named_with_its_rule_and_the_others_stay(form: Page, ana: Visitor) -> None:
     await describe(form)
     wrong = (

@@ -16,7 +16,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 
 from services.gateway.clients import SERVICES, Reply
 from services.gateway.forms import Form, Typed, read_problem, refused, sentence_of
-from services.gateway.limits import Limits
+from services.gateway.limits import Limits, not_now
 from services.gateway.pages.asking import (
     FORM_TYPE,
     LONG_FORM_BYTES,
@@ -309,7 +309,7 @@ class _Uploading:
         while file is not None:
             name = file.shown_name
             if limits is None:
-                sentence = _("Files cannot be sent at the moment. Please try again shortly.")
+                sentence = not_now()
             elif len(self._incoming.typed.get(IDS, "").split()) >= limits.most_files:
                 sentence = limits.sentence("too_many")
             else:
@@ -326,7 +326,7 @@ class _Uploading:
             with self._request.app[FILES_IN_HAND].room_for(limits.most_file_bytes):
                 return await self._send(file, name, limits, key)
         except errors.Unavailable:
-            return _("Files cannot be sent at the moment. Please try again shortly.")
+            return not_now()
 
     async def _send(self, file: _File, name: str, limits: Limits, key: str) -> str:
         # One byte more than allowed lets cases see that it is too large.

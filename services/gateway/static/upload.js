@@ -2,6 +2,7 @@
 // Without this module the same input sends the files with the form.
 
 const ENDPOINT = "/api/v1/attachments";
+const LONGEST_WAIT_S = 60; // that somebody before a form may be left with
 
 for (const field of document.querySelectorAll("[data-files]")) enhance(field);
 
@@ -29,6 +30,8 @@ function enhance(field) {
   for (const row of [...list.children]) row.replaceWith(attached(row.dataset.id, row.dataset.name));
   // The draft brings files back by this.
   field.addEventListener("restore-files", (event) => {
+    for (const request of sending.values()) request.abort();
+    sending.clear();
     list.replaceChildren(...event.detail.map(({ id, name }) => attached(id, name)));
     list.hidden = list.children.length === 0;
   });
@@ -59,10 +62,12 @@ function enhance(field) {
   });
 
   form.addEventListener("submit", (event) => {
-    if (sending.size === 0) return;
+    const unsent = list.querySelector("[data-unsent]");
+    if (sending.size === 0 && !unsent) return;
     event.preventDefault();
-    sendsWhenDone = true;
-    status.textContent = words.waiting;
+    sendsWhenDone = sending.size > 0;
+    if (sendsWhenDone) status.textContent = words.waiting;
+    else askAbout(unsent);
   });
 
   function take(files) {
@@ -104,43 +109,95 @@ function enhance(field) {
     input.setAttribute("aria-describedby", wrong ? `${input.id}-hint ${errors.id}` : `${input.id}-hint`);
   }
 
+  // A form that went out now would leave this file behind.
+  function askAbout(row) {
+    row.querySelector(".error").textContent = words.unsent;
+    say(row.dataset.name, words.unsent);
+    row.querySelector("[data-again]").focus();
+  }
+
   function send(file) {
     const row = listed(file.name, file.size);
+    list.append(row);
+    list.hidden = false;
+    upload({ row, file, key: newKey(), retries: 1 });
+  }
+
+  function upload(one) {
+    const { row, file, key } = one;
     const progress = document.createElement("progress");
     progress.max = file.size;
     progress.value = 0;
     progress.setAttribute("aria-label", about(file.name, words.sending));
     row.querySelector("span").after(progress);
-    list.append(row);
-    list.hidden = false;
     say(file.name, words.sending);
 
     const body = new FormData();
     body.append("file", file, file.name);
     const request = new XMLHttpRequest(); // `fetch` tells nothing of the way out
     request.upload.addEventListener("progress", (event) => { progress.value = event.loaded; });
-    request.addEventListener("load", () => done(request, row, file.name));
-    request.addEventListener("error", () => failed(row, file.name, reasons.unreachable));
-    request.addEventListener("timeout", () => failed(row, file.name, reasons.unreachable));
+    request.addEventListener("load", () => done(request, one));
+    request.addEventListener("error", () => postpone(one, reasons.unreachable));
+    request.addEventListener("timeout", () => postpone(one, reasons.unreachable));
     request.open("POST", ENDPOINT);
     request.timeout = 130_000; // longer than the gateway's own deadlines, whose refusal says more
     request.setRequestHeader("X-CSRF-Token", form.elements.csrf_token.value);
-    request.setRequestHeader("Idempotency-Key", newKey());
+    request.setRequestHeader("Idempotency-Key", key);
     sending.set(row, request);
     request.send(body);
   }
 
-  function done(request, row, name) {
+  function done(request, one) {
+    const { row, file } = one;
     let answer = {};
     try { answer = JSON.parse(request.responseText); } catch { /* no JSON: the status says enough */ }
     const [item] = answer.items ?? [];
+    if (passes(request.status, answer)) {
+      postpone(one, reasons.later, Number(request.getResponseHeader("Retry-After")));
+      return;
+    }
     if (request.status !== 201 || !item) {
-      failed(row, name, why(request.status, answer));
+      failed(row, file.name, why(request.status, answer));
       return;
     }
     sending.delete(row);
     row.replaceWith(attached(item.id, item.name, item.size));
     say(item.name, words.sent);
+    settled();
+  }
+
+  // Nothing is wrong with the file: the same may be accepted in a moment.
+  function passes(code, answer) {
+    return [408, 502, 503, 504].includes(code) || answer.code === "too_many_requests";
+  }
+
+  // The row stays with its file. Where the answer says when, it goes once more by itself; after that, when asked.
+  function postpone(one, reason, waitS = 0) {
+    const { row, file } = one;
+    row.querySelector("progress").remove();
+    const error = document.createElement("small");
+    error.className = "error";
+    error.textContent = reason;
+    const retry = () => {
+      clearTimeout(timer);
+      error.remove();
+      again.remove();
+      delete row.dataset.unsent;
+      upload(one);
+    };
+    const again = button(words.again, file.name, () => { retry(); input.focus(); });
+    again.dataset.again = "";
+    row.querySelector("span").after(error, again);
+    say(file.name, reason);
+    const goesByItself = waitS > 0 && waitS <= LONGEST_WAIT_S && one.retries > 0;
+    const timer = goesByItself ? setTimeout(retry, waitS * 1000) : 0;
+    one.retries -= 1;
+    if (goesByItself) {
+      sending.set(row, { abort: () => clearTimeout(timer) });
+      return;
+    }
+    row.dataset.unsent = "";
+    sending.delete(row);
     settled();
   }
 
@@ -178,21 +235,25 @@ function enhance(field) {
     row.dataset.size = bytes;
     const text = document.createElement("span");
     text.textContent = bytes ? `${name} (${inWords(bytes)})` : name;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "btn quiet small";
-    button.textContent = words.remove;
-    button.setAttribute("aria-label", about(words.remove, name));
-    button.addEventListener("click", () => {
+    row.append(text, button(words.remove, name, () => {
       sending.get(row)?.abort();
       sending.delete(row);
       row.remove();
       say(name, words.removed);
       settled();
       (input ?? field).focus();
-    });
-    row.append(text, button);
+    }));
     return row;
+  }
+
+  function button(word, name, act) {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = "btn quiet small";
+    made.textContent = word;
+    made.setAttribute("aria-label", about(word, name));
+    made.addEventListener("click", act);
+    return made;
   }
 
   function inWords(bytes) {

@@ -32,6 +32,8 @@ TYPED = {
     "parts": "same",
 }
 PNG = b"\x89PNG\r\n\x1a\n"
+# The browser keeps no file over an answer.
+NOT_NOW = "a.png: Files cannot be sent at the moment. Please wait a moment, then choose the file again."
 
 
 def accepts() -> Script:
@@ -167,11 +169,12 @@ async def test_more_files_than_allowed_are_not_even_passed_on(portal: House) -> 
     assert "4.png: At most 3 files can be attached to a message." in text
 
 
-async def test_with_cases_away_the_form_comes_back_with_a_sentence_at_each_file(portal: House) -> None:
-    portal["cases"].answers("POST /attachments", hangs_up)
+@pytest.mark.parametrize("answer", [hangs_up, refuses(503, "unavailable")])
+async def test_with_cases_away_the_form_comes_back_with_a_sentence_at_each_file(portal: House, answer: Script) -> None:
+    portal["cases"].answers("POST /attachments", answer)
     status, text, _ = await post(portal, a_form(("a.png", PNG)))
     assert status == 422
-    assert "a.png: Files cannot be sent at the moment." in text
+    assert NOT_NOW in text
 
 
 async def test_where_too_many_files_are_in_hand_the_form_comes_back_with_a_sentence_at_each_file(
@@ -182,7 +185,7 @@ async def test_where_too_many_files_are_in_hand_the_form_comes_back_with_a_sente
     with app[FILES_IN_HAND].room_for(64 * 1024 * 1024):
         status, text, _ = await post(portal, a_form(("a.png", b"a"), title="Jam in tray 2"))
     assert status == 422
-    assert "a.png: Files cannot be sent at the moment." in text
+    assert NOT_NOW in text
     assert "Jam in tray 2" in text
     assert portal["cases"].asked("POST /attachments") == []
     assert app[FILES_IN_HAND].held == 0
@@ -342,7 +345,7 @@ async def test_a_file_that_cannot_go_out_without_limits_is_named_in_the_form(por
         portal["cases"].answers(name, hangs_up)
     status, text, _ = await post(portal, a_form(("b.png", PNG), **ATTACHED))
     assert status == 422
-    assert '<p class="error">b.png: Files cannot be sent at the moment.' in text
+    assert '<p class="error">b.png: Files cannot be sent at the moment. Please wait a moment, then choose' in text
     assert 'value="file-7" checked> jam.png' in text
 
 
