@@ -10,6 +10,7 @@ import orjson
 from services.gateway.echo import shortened
 from services.gateway.said import said
 from services.gateway.texts import N_, _
+from services.gateway.waits import when_again
 from shared.i18n import number
 
 Typed = Mapping[str, str]
@@ -128,6 +129,8 @@ def refused(typed: Typed, problem: Mapping[str, Any], shown: Iterable[str], *, t
     if not at_fields and not general:
         told = said(str(problem.get("detail") or problem.get("title") or ""))
         general.append(told or _("This could not be done."))
+    if wait := when_again(problem.get("status", 0), problem.get("retry_after")):
+        general.append(wait)
     # The summary follows the order of the page, not of the body.
     ordered = {name: at_fields[name] for name in names if name in at_fields}
     return Form(typed, ordered, tuple(dict.fromkeys(general)))

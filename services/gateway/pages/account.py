@@ -90,7 +90,7 @@ async def switch_company(request: web.Request) -> web.Response:
     refuse_without_csrf(request, visitor, typed.get("csrf_token"))
     sent = await _move_session(request, visitor, "/session/switch", {"user_id": typed.get("user_id", "")})
     if sent.problem is not None:
-        raise ServiceRefusal(sent.status, sent.problem)
+        raise ServiceRefusal(sent.status, sent.problem, retry_after=str(sent.problem.get("retry_after", "")))
     return go("/?done=switched")
 
 

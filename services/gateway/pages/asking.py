@@ -26,6 +26,9 @@ _T = TypeVar("_T")
 # What the form at hand has in its fields, once it was read.
 TYPED: web.RequestKey[Typed] = web.RequestKey("typed", dict)
 
+# How long the service wants whoever sent the form to wait.
+RETRY_AFTER: web.RequestKey[str] = web.RequestKey("retry_after", str)
+
 FORM_TYPE = "application/x-www-form-urlencoded"
 # A form with long texts, and one that carries such a form along; what a browser adds to it has room, too.
 LONG_FORM_BYTES = SubmitCase.max_body_bytes + BODY_BYTES
@@ -131,12 +134,16 @@ async def send(
             service, method, path, visitor=visitor, query=query, json=body, headers=headers
         )
     except errors.Unavailable as refusal:
+        request[RETRY_AFTER] = str(refusal.retry_after_s)
         return Sent(refusal.status, {}, problem(refusal))
     if reply.ok:
         return Sent(reply.status, reply.json() if reply.body else {})
     if visitor is not None and reply.status in {401, 403, 404}:
         _refuse(reply)
-    return Sent(reply.status, {}, read_problem(reply.body))
+    told = read_problem(reply.body)
+    if wait := reply.headers.get("Retry-After"):
+        request[RETRY_AFTER] = told["retry_after"] = wait
+    return Sent(reply.status, {}, told)
 
 
 async def read_form(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> Typed:

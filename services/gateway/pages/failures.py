@@ -7,12 +7,13 @@ from aiohttp import web
 from yarl import URL
 
 from services.gateway.edge import is_api
-from services.gateway.pages.asking import go
+from services.gateway.pages.asking import RETRY_AFTER, go
 from services.gateway.pages.kept import fields_to_keep, form_to_sign_in, kept_page
 from services.gateway.pages.rendering import render
 from services.gateway.said import said
 from services.gateway.session import OldForm, Visitor, visitor_of
 from services.gateway.texts import N_, _
+from services.gateway.waits import when_again
 from shared import errors
 from shared.connections import has_left
 from shared.errors import Refusal
@@ -32,6 +33,7 @@ _HEADINGS = {
 }
 _HEADING = N_("Something went wrong")
 _OUR_FAULT = 500
+_WAITING = (errors.TooManyRequests.status, errors.Unavailable.status)
 
 
 @web.middleware
@@ -40,7 +42,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
     if is_api(request):
         return await handler(request)
     try:
-        return await handler(request)
+        return _with_wait_of_service(request, await handler(request))
     except errors.NotSignedIn as refusal:
         return await _ask_to_sign_in(request, refusal)
     except (OldForm, errors.Unavailable, errors.TooManyRequests) as refusal:
@@ -109,12 +111,19 @@ def _with_wait(response: web.Response, refusal: Refusal) -> web.Response:
     return response
 
 
+def _with_wait_of_service(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """A form that a service refused comes back with the service's own wait."""
+    if RETRY_AFTER in request and response.status in _WAITING and not response.prepared:
+        response.headers.setdefault("Retry-After", request[RETRY_AFTER])
+    return response
+
+
 def _sentence(refusal: Refusal) -> str:
     if refusal.status == errors.NotFound.status:
         return _("The page does not exist, or it is not yours to see.")
     if refusal.status == _OUR_FAULT:
         return _("Something went wrong on our side. It has been logged under the request id below.")
-    return said(str(refusal))
+    return f"{said(str(refusal))} {when_again(refusal.status, getattr(refusal, 'retry_after_s', ''))}".strip()
 
 
 async def _visitor_if_known(request: web.Request) -> Visitor | None:

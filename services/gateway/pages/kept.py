@@ -13,6 +13,7 @@ from services.gateway.pages.uploads import IDS, LOST_FILES, names_of_files, read
 from services.gateway.said import said
 from services.gateway.session import SESSIONS, OldForm, Visitor, refuse_cross_site
 from services.gateway.texts import _
+from services.gateway.waits import when_again
 from services.gateway.words import labels
 from shared import errors
 from shared.errors import Refusal
@@ -48,7 +49,7 @@ async def fields_to_keep(request: web.Request) -> Typed | None:
 
 def kept_page(visitor: Visitor | None, path: str, typed: Typed, refusal: Refusal) -> web.Response:
     """What was typed into the form at `path`, with a button that sends it again."""
-    sentence = said(str(refusal))
+    sentence = f"{said(str(refusal))} {when_again(refusal.status, getattr(refusal, 'retry_after_s', ''))}".strip()
     if isinstance(refusal, OldForm):
         sentence = _("You have signed in again, or changed the company, since this page was opened.")
     return _page(visitor, path, typed, sentence, status=refusal.status)

@@ -105,11 +105,14 @@ def says(content: object, *, status: int = 200, **headers: str) -> Script:
     return script
 
 
-def refuses(status: int, code: str, *fields: str) -> Script:
+def refuses(status: int, code: str, *fields: str, retry_after: str = "") -> Script:
     """Answers with a problem that names fields."""
 
     async def script(_request: web.Request) -> web.Response:
-        return problem_response(status, code, *fields)
+        response = problem_response(status, code, *fields)
+        if retry_after:
+            response.headers["Retry-After"] = retry_after
+        return response
 
     return script
 

@@ -1,11 +1,12 @@
 """The pages of accounts: an invitation, joining, going on in another company, and the code that proves an address."""
 
+import html
 from uuid import uuid4
 
 import orjson
 import pytest
 
-from tests.service.gateway.stand_ins import CSRF, House, Json, a_session, refuses, says
+from tests.service.gateway.stand_ins import CSRF, House, Json, a_session, hangs_up, refuses, says
 
 _PATH = "/invitations/abc"
 
@@ -96,3 +97,37 @@ async def test_nobody_is_told_that_a_code_was_sent_before_the_last_one_was_a_min
     page = await (await house.portal.get("/verify?email=ana@example.com&again=1")).text()
     assert "its last code is more than a minute old" in page
     assert "up to five an hour" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "wait", "sentence"),
+    [
+        ("en", "30", "You can try again in about 30 seconds."),
+        ("en", "720", "You can try again in about 12 minutes."),
+        ("fr", "720", "Vous pourrez réessayer dans environ 12 minutes."),
+    ],
+)
+async def test_who_has_to_wait_is_told_how_long(house: House, language: str, wait: str, sentence: str) -> None:
+    house["identity"].answers("POST /session", refuses(429, "too_many_failures", retry_after=wait))
+    headers = {"Accept-Language": language}
+    answer = await house.portal.post("/sign-in", data={"email": "a@b.fr", "password": "no"}, headers=headers)
+    assert (answer.status, answer.headers["Retry-After"]) == (429, wait)
+    assert sentence in html.unescape(await answer.text())
+
+
+async def test_a_page_that_is_refused_for_a_while_says_how_long(house: House) -> None:
+    house["identity"].answers("GET /sites", refuses(429, "too_many_requests", retry_after="40"))
+    answer = await house.portal.get("/sites", headers=house.signed_in())
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "40")
+    assert "You can try again in about 40 seconds." in await answer.text()
+    house["identity"].answers("POST /session/switch", refuses(429, "too_many_requests", retry_after="40"))
+    typed = {"csrf_token": CSRF, "user_id": "another"}
+    answer = await house.portal.post("/switch-company", data=typed, headers=house.signed_in())
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "40")
+    assert "You can try again in about 40 seconds." in await answer.text()
+
+
+async def test_a_form_that_a_service_cannot_take_now_comes_back_with_when_it_can(house: House) -> None:
+    house["identity"].answers("POST /session", hangs_up)
+    answer = await house.portal.post("/sign-in", data={"email": "a@b.fr", "password": "no"})
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
