@@ -69,13 +69,18 @@ async def look_up(db: Database, attempt: Attempt, now: datetime) -> Attempt:
         store.find_wait(db, _of_network(network), now),
     )
     attempt = replace(attempt, known_here=known_here, neighbours=neighbours)
-    if until is not None and attempt.is_counted_by_network:
-        raise TooManyFailures.until(until, now=now)
+    if attempt.is_counted_by_network:
+        _refuse(until, now)
     return attempt
 
 
 async def count(db: Database, attempt: Attempt, now: datetime) -> None:
-    """Before the password is looked at, so that guesses at the same moment count too; TooManyFailures after many."""
+    """Before the password is looked at, so that guesses at the same moment count too; TooManyFailures after many.
+
+    The network may have come to its wait since it was looked up: hundreds of its guesses stood in line together.
+    """
+    if attempt.is_counted_by_network:
+        _refuse(await store.find_wait(db, _of_network(attempt.network), now), now)
     await _count(db, _own_counter(attempt), now, most=MOST_FAILURES)
     if attempt.is_counted_by_address:
         await _count(db, _of_address(attempt.email), now, most=MOST_FAILURES_FROM_ANYWHERE)
@@ -103,7 +108,10 @@ async def succeeded(db: Database, attempt: Attempt, now: datetime) -> None:
 
 
 async def _count(db: Database, counter: str, now: datetime, *, most: int) -> None:
-    until = await store.count_failure(db, counter, now, most=most)
+    _refuse(await store.count_failure(db, counter, now, most=most), now)
+
+
+def _refuse(until: datetime | None, now: datetime) -> None:
     if until is not None:
         raise TooManyFailures.until(until, now=now)
 

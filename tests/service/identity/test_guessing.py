@@ -1,12 +1,17 @@
 """How guessing passwords is slowed down, and that nobody can be locked out by it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from itertools import count
 
 import pytest
 from argon2 import PasswordHasher
 
+from deploy.local.child import until
+from services.identity import turns
+from services.identity.turns import Caller
 from shared.actor import Role
 from tests.builders import an_email
 from tests.service.identity.conftest import PASSWORD, IdentityApi, Reply
@@ -240,6 +245,26 @@ async def test_a_network_fails_with_thirty_addresses_then_it_waits(identity: Ide
     identity.clock.pass_by(seconds=30)
     assert (await tried(identity, an_email(), at=network)).status == 401
     assert (await tried(identity, an_email(), at=network)).headers["Retry-After"] == "60"
+
+
+async def test_many_addresses_at_the_same_moment_get_no_further_than_one_after_the_other(
+    identity: IdentityApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MOST_WAIT_S", 60.0)
+    network, hashing = a_network(), identity.passwords.hashing
+
+    async def all_wait() -> bool:
+        return hashing._strangers.waiting == len(sent)
+
+    async with AsyncExitStack() as others:
+        for _ in range(hashing.free):
+            await others.enter_async_context(hashing.turn(Caller("others")))
+        sent = [asyncio.create_task(tried(identity, an_email(), at=network)) for _ in range(45)]
+        assert await until(all_wait, deadline_s=60)
+    statuses = Counter([answer.status for answer in await asyncio.gather(*sent)])
+    assert set(statuses) == {401, 429}
+    # Beyond thirty, those few whose passwords are looked at while the thirtieth is counted.
+    assert 30 <= statuses[401] <= 30 + 3
 
 
 async def test_180_sign_ins_from_twenty_addresses_of_a_64_are_limited(identity: IdentityApi) -> None:
