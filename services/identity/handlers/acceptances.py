@@ -10,7 +10,7 @@ from services.identity import store
 from services.identity.domain.invitations import HasLogin, Invitation, InvitedOtherAddress
 from services.identity.domain.sessions import key_of
 from services.identity.domain.users import ADMIN_ROLES, Login, Profile, User
-from services.identity.domain.verifications import MOST_TRIES, Verification, WrongCode
+from services.identity.domain.verifications import MOST_TRIES, Verification, WrongCode, nobodys_place
 from services.identity.passwords import Passwords
 from services.identity.turns import Caller
 from shared import codes
@@ -127,6 +127,8 @@ def _renewed(verification: Verification, browser: str, now: datetime) -> Verific
 
 def _tries_of(verification: Verification, email: str, browser: str) -> str:
     """The counter of the browser that accepted, or of all others, for the newest code."""
+    if verification.is_nobodys:
+        return f"verify/{nobodys_place(email)}"
     whose = "own" if verification.is_asked_by(_hash_of(browser)) else "others"
     return f"verify/{email}/{verification.id}/{verification.generation}/{whose}"
 

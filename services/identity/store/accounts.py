@@ -13,7 +13,7 @@ from services.identity.domain.invitations import State as InvitationState
 from services.identity.domain.sites import Site
 from services.identity.domain.users import Login, User
 from services.identity.domain.verifications import State as VerificationState
-from services.identity.domain.verifications import Verification
+from services.identity.domain.verifications import Verification, nobodys_place
 from shared import mongo
 from shared.actor import Actor
 from shared.documents import Documents, Intent, pending_events
@@ -271,10 +271,10 @@ async def find_open_verification_or_nobodys(db: Database, email: str) -> Verific
 
 
 async def put_stand_in(db: Database, email: str, stand_in: Verification) -> None:
-    """As much work as saving a verification, where there is none. Nobody reads it."""
+    """As much work as saving a verification, where there is none. Nobody reads it, so some addresses share one."""
     changes = _values(stand_in) | {"pending": pending_events(stand_in.events), "relay_after": stand_in.sent_at}
     literal = {name: {"$literal": value} for name, value in changes.items()}
-    await db[_STAND_INS].update_one({"_id": email}, [{"$set": literal}], upsert=True)
+    await db[_STAND_INS].update_one({"_id": nobodys_place(email)}, [{"$set": literal}], upsert=True)
 
 
 def _values(verification: Verification) -> Document:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from pymongo import AsyncMongoClient, monitoring
 
+from services.identity.domain import verifications
 from services.identity.domain.verifications import WrongCode
 from services.identity.handlers import acceptances
 from shared.mongo import Database, Document
@@ -163,6 +164,21 @@ async def test_mails_that_strangers_cause_are_two_an_hour(identity: IdentityApi)
         identity.clock.pass_by(minutes=1)
         await asks_again(identity, email, FOREIGN)
     assert await mails(identity, verification) == 1 + 3 * 2
+
+
+async def test_addresses_at_which_no_code_is_waited_for_take_bounded_room(
+    identity: IdentityApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifications, "_NOBODYS_PLACES", 3)
+    for collection in ("stand_ins", "counters"):
+        await identity.db[collection].delete_many({})
+    for _ in range(20):
+        email = an_email()
+        await asks_again(identity, email)
+        for browser in (OWN, FOREIGN, ""):
+            assert (await types(identity, email, "123456", browser)).code == "wrong_code"
+    assert await identity.db["stand_ins"].count_documents({}) == 3
+    assert await identity.db["counters"].count_documents({}) == 3
 
 
 # Time
