@@ -41,6 +41,7 @@ VERIFY: web.AppKey[Verify] = web.AppKey("verify", cast("type[Verify]", object))
 CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("clock", cast("type[Callable[[], datetime]]", object))
 Status = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
 STATUS: web.AppKey[Status] = web.AppKey("status", cast("type[Status]", object))
+UNLOGGED: web.AppKey[frozenset[str]] = web.AppKey("unlogged", frozenset)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -58,10 +59,14 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def create_app(*, clock: Callable[[], datetime] = utc_now) -> web.Application:
-    """An application that answers every failure as problem+json and bounds every body."""
+def create_app(*, clock: Callable[[], datetime] = utc_now, unlogged: frozenset[str] = frozenset()) -> web.Application:
+    """An application that answers every failure as problem+json and bounds every body.
+
+    `unlogged` are routes whose successes are no lines of the log.
+    """
     app = web.Application(middlewares=[_observe, _refuse_what_nobody_needs])
     app[CLOCK] = clock
+    app[UNLOGGED] = unlogged
     app.on_response_prepare.append(_name_no_software)
     count_bodies(app)
     return app
@@ -360,5 +365,6 @@ def _record(request: web.Request, status: int, seconds: float) -> None:
     route = _route_of(request)
     _requests.labels(request.method, route, status).inc()
     _seconds.labels(request.method, route).observe(seconds)
-    if route not in HEALTH_PATHS:
+    is_unlogged = route in request.app[UNLOGGED] and status < 400  # noqa: PLR2004
+    if route not in HEALTH_PATHS and not is_unlogged:
         _log.info("request", method=request.method, route=route, status=status, ms=round(seconds * 1000, 1))

@@ -14,6 +14,7 @@ from services.gateway.clients import SERVICES, Services
 from services.gateway.edge import API, add_edge
 from services.gateway.forwarding import add_routes
 from services.gateway.pages import add_pages
+from services.gateway.pages.static import STATIC_ROUTES
 from services.gateway.routes import ROUTES
 from services.gateway.session import SESSIONS, Sessions, ask_again_after_changes
 from services.gateway.settings import GatewaySettings
@@ -28,7 +29,7 @@ from shared.web import create_app as create_plain_app
 def create_app(settings: GatewaySettings, services: Services | None = None) -> web.Application:
     """The portal; `services` other than the settings' are for tests with deadlines of their own."""
     logging.set_up("gateway", settings.log_level)
-    app = create_plain_app()
+    app = create_plain_app(unlogged=STATIC_ROUTES)
     app[SERVICES] = services or Services.of(settings)
     app[SESSIONS] = Sessions(base_url=settings.base_url)
     app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)

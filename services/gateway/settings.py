@@ -40,6 +40,7 @@ class GatewaySettings(Settings):
     user_requests_per_s: float = Field(30, alias="GATEWAY_USER_REQUESTS_PER_S", ge=0, allow_inf_nan=False)
     company_requests_per_s: float = Field(150, alias="GATEWAY_COMPANY_REQUESTS_PER_S", ge=0, allow_inf_nan=False)
     network_requests_per_s: float = Field(50, alias="GATEWAY_NETWORK_REQUESTS_PER_S", ge=0, allow_inf_nan=False)
+    static_requests_per_s: float = Field(200, alias="GATEWAY_STATIC_REQUESTS_PER_S", ge=0, allow_inf_nan=False)
     user_requests_at_once: int = Field(2, alias="GATEWAY_USER_REQUESTS_AT_ONCE", ge=0)
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = Field(
         (), alias="PORTICO_TRUSTED_PROXIES"

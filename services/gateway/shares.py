@@ -155,6 +155,7 @@ class Shares:
         self._users = Pace("user", settings.user_requests_per_s)
         self._companies = Pace("company", settings.company_requests_per_s)
         self._networks = Pace("network", settings.network_requests_per_s)
+        self._static = Pace("static", settings.static_requests_per_s)
         self._places = Places()
         self._at_once = settings.user_requests_at_once
 
@@ -172,14 +173,16 @@ class Shares:
     @asynccontextmanager
     async def of_stranger(self, token: str, request: web.Request) -> AsyncIterator[None]:
         """The turn of somebody who is not known here, or not yet: then they may have a token."""
-        network = network_of(origin.get().address)
-        # Whom a proxy does not name counts as nobody: all of them together are no client.
-        await take_turn([(self._networks, network)] if network else [])
+        await _take_turn_of_network(self._networks)
         if not token:
             yield
             return
         async with self._place(f"session {token}", request):
             yield
+
+    async def of_static(self) -> None:
+        """The turn of a stylesheet, module or icon: whoever asks, it counts for their network."""
+        await _take_turn_of_network(self._static)
 
     def _place(self, whose: str, request: web.Request) -> AbstractAsyncContextManager[None]:
         """Of quick requests, of files, or of long lists, each of which has places of its own."""
@@ -188,6 +191,12 @@ class Shares:
         if _is_file(request):
             return self._places.one(f"{whose} file", of=_FILES_AT_ONCE if self._at_once else 0)
         return self._places.one(whose, of=self._at_once)
+
+
+async def _take_turn_of_network(pace: Pace) -> None:
+    network = network_of(origin.get().address)
+    # Whom a proxy does not name counts as nobody: all of them together are no client.
+    await take_turn([(pace, network)] if network else [])
 
 
 def _is_file(request: web.Request) -> bool:
@@ -211,6 +220,7 @@ _REFUSED: web.RequestKey[TooManyAtOnce] = web.RequestKey("refused", TooManyAtOnc
 async def share_fairly(request: web.Request, handler: Handler) -> web.StreamResponse:
     """No service is asked before the request has its turn; where it gets none, a page says so further inside."""
     if is_for_anybody(request):
+        await request.app[SHARES].of_static()
         return await handler(request)
     sessions, shares = request.app[SESSIONS], request.app[SHARES]
     token = sessions.token_of(request)

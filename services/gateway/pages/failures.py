@@ -6,7 +6,7 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
-from services.gateway.edge import is_api
+from services.gateway.edge import is_api, is_for_anybody
 from services.gateway.pages.asking import RETRY_AFTER, go
 from services.gateway.pages.kept import fields_to_keep, form_to_sign_in, kept_page
 from services.gateway.pages.rendering import render
@@ -38,8 +38,11 @@ _WAITING = (errors.TooManyRequests.status, errors.Unavailable.status)
 
 @web.middleware
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refusals become pages; whoever is not signed in is asked to, and comes back. No form loses what was typed."""
-    if is_api(request):
+    """Refusals become pages; whoever is not signed in is asked to, and comes back. No form loses what was typed.
+
+    Nobody reads a page in place of a stylesheet, and making one asks services who is there.
+    """
+    if is_api(request) or is_for_anybody(request):
         return await handler(request)
     try:
         return _with_wait_of_service(request, await handler(request))

@@ -9,6 +9,8 @@ from aiohttp import web
 from services.gateway.brand import BRAND
 
 _FOLDER = Path(__file__).parents[1] / "static"
+_STATIC, _FAVICON = "/static/{name}", "/favicon.ico"
+STATIC_ROUTES = frozenset({_STATIC, _FAVICON})
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _BRAND = "brand.css"
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -59,5 +61,5 @@ async def _icon(_request: web.Request) -> web.Response:
 
 def add_static(app: web.Application) -> None:
     """Serves the files below `/static`."""
-    app.router.add_get("/static/{name}", _serve)
-    app.router.add_get("/favicon.ico", _icon)
+    app.router.add_get(_STATIC, _serve)
+    app.router.add_get(_FAVICON, _icon)

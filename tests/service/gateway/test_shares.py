@@ -1,6 +1,7 @@
 """One user's many requests wait for each other, not others for them; far too many are refused, and lose nothing."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -191,6 +192,36 @@ async def test_who_is_not_signed_in_shares_with_their_network_and_with_nobody_wh
         assert (await house.portal.get("/favicon.ico")).status == 200  # what stylesheets and icons are is for anybody
 
 
+async def test_stylesheets_have_a_pace_of_their_network_whoever_asks() -> None:
+    async with a_house_of_two(GATEWAY_STATIC_REQUESTS_PER_S="1") as house:
+        sent = (house.portal.get("/static/portico.css", headers=house.signed_in()) for _ in range(12))
+        at_once = await asyncio.gather(*sent)
+        assert {answer.status for answer in at_once} == {200, 429}
+        await refused(next(answer for answer in at_once if answer.status == 429))
+        assert (await house.portal.get(PATH, headers=house.signed_in())).status == 200
+        assert (await house.portal.get("/help")).status == 200
+
+
+@pytest.mark.parametrize("path", ["/static/nothing.css", "/static/no/thing", "/static/"])
+async def test_a_stylesheet_that_is_not_there_is_no_page_and_asks_no_service(path: str) -> None:
+    async with a_house(PATIENT) as house:
+        for method in ("GET", "POST"):
+            answer = await house.portal.request(method, path, headers=house.signed_in())
+            assert answer.status in (404, 405)
+            assert answer.content_type == "application/problem+json"
+        assert [seen for service in house.services.values() for seen in service.seen] == []
+
+
+async def test_a_stylesheet_that_is_given_out_is_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with a_house(PATIENT) as house:
+        logging.getLogger().addHandler(caplog.handler)  # starting the gateway took it away
+        for path, status in (("/static/portico.css", 200), ("/static/nothing.css", 404), ("/help", 200)):
+            assert (await house.portal.get(path)).status == status
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    logged = [(line["route"], line["status"]) for line in lines if line["event"] == "request"]
+    assert logged == [("/static/{name}", 404), ("/help", 200)]
+
+
 async def test_a_page_says_it_in_words_and_when_to_come_back_and_asks_no_service() -> None:
     async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S=ONE_NOW_AND_THEN) as house:
         for service in house.services.values():
@@ -217,7 +248,13 @@ async def test_a_form_that_is_refused_loses_nothing_that_was_typed() -> None:
 
 
 async def test_zero_takes_the_bounds_away() -> None:
-    names = ("USER_REQUESTS_PER_S", "COMPANY_REQUESTS_PER_S", "NETWORK_REQUESTS_PER_S", "USER_REQUESTS_AT_ONCE")
+    names = (
+        "USER_REQUESTS_PER_S",
+        "COMPANY_REQUESTS_PER_S",
+        "NETWORK_REQUESTS_PER_S",
+        "STATIC_REQUESTS_PER_S",
+        "USER_REQUESTS_AT_ONCE",
+    )
     async with a_house_of_two(**{f"GATEWAY_{name}": "0" for name in names}) as house:
         answers = await asyncio.gather(*(house.portal.get(PATH, headers=house.signed_in()) for _ in range(100)))
         assert {answer.status for answer in answers} == {200}
