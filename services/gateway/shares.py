@@ -16,7 +16,7 @@ from aiohttp import web
 from prometheus_client import Counter
 
 from services.gateway.edge import is_api, is_for_anybody
-from services.gateway.session import SESSIONS, know_visitor
+from services.gateway.session import SAFE_METHODS, SESSIONS, know_visitor
 from services.gateway.settings import GatewaySettings
 from services.gateway.visitor import Visitor
 from shared.actor import VENDOR_ROLES
@@ -36,6 +36,7 @@ _MOST_KNOWN = 10_000
 _FILES = "/attachments"
 # The form sends three at once, while a sheet may be on its way.
 _FILES_AT_ONCE = 4
+_SENDING_AT_ONCE = 4
 _LONG_LIST = 50  # rows
 _LONG_LIST_COUNTS_AS = 5  # requests
 _SHORT = re.compile(r"[0-9]{1,2}")
@@ -185,11 +186,13 @@ class Shares:
         await _take_turn_of_network(self._static)
 
     def _place(self, whose: str, request: web.Request) -> AbstractAsyncContextManager[None]:
-        """Of quick requests, of files, or of long lists, each of which has places of its own."""
+        """Of quick requests, of files, of long lists, or of what is still being sent: each has places of its own."""
         if _is_long_list(request):
             return self._places.one(f"{whose} list", of=min(1, self._at_once))
         if _is_file(request):
             return self._places.one(f"{whose} file", of=_FILES_AT_ONCE if self._at_once else 0)
+        if _is_being_sent(request):
+            return self._places.one(f"{whose} sending", of=_SENDING_AT_ONCE if self._at_once else 0)
         return self._places.one(whose, of=self._at_once)
 
 
@@ -203,6 +206,11 @@ def _is_file(request: web.Request) -> bool:
     """On a slow line it takes minutes, in which its user does other things."""
     brings_some = request.method == "POST" and request.content_type.startswith("multipart/")
     return brings_some or request.path.endswith(".xlsx") or _FILES in request.path
+
+
+def _is_being_sent(request: web.Request) -> bool:
+    """A tab on a bad line sends a form for seconds, and no page of the same user waits for that."""
+    return request.method not in SAFE_METHODS and not request.content.is_eof()
 
 
 def _is_long_list(request: web.Request) -> bool:

@@ -166,6 +166,28 @@ async def test_files_on_their_way_leave_the_places_for_everything_else_free() ->
         assert uploads.most_inside == 4
 
 
+async def test_forms_on_a_bad_line_hold_up_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "LONGEST_IN_LINE_S", 3.0)
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as house:
+        house["cases"].answers("POST /cases", says({}))
+        came, may_end = asyncio.Semaphore(0), asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"{"
+            came.release()
+            await may_end.wait()
+            yield b"}"
+
+        headers = house.signed_in() | {"Content-Type": "application/json"}
+        sent = [asyncio.create_task(house.portal.post(PATH, data=body(), headers=headers)) for _ in "1234"]
+        for _ in sent:
+            await came.acquire()
+        assert (await house.portal.get(PATH, headers=house.signed_in())).status == 200
+        assert not any(task.done() for task in sent)
+        may_end.set()
+        assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
+
+
 async def test_who_is_far_too_fast_is_refused_and_others_are_not() -> None:
     async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S="1") as house:
         answers = [await house.portal.get(PATH, headers=house.signed_in()) for _ in range(4)]
