@@ -1,18 +1,23 @@
 """Reads the bodies of requests: bounded in size and time each, and all together in what a process holds of them."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import web
 
 from shared import errors
+from shared.addresses import network_of
+from shared.logging import origin
 from shared.schemas.base import SMALL_BODY_BYTES, Body
 
 BODY_DEADLINE_S = 10.0
 # Each body is several times as large once it is read into values. Files come slowly, so they do not share with forms.
 MOST_BYTES_IN_HAND, _MOST_FILE_BYTES_IN_HAND = 32 * 1024 * 1024, 64 * 1024 * 1024
+_PART_FOR_SMALL_ONES = 8
 # Whoever sends more fields is no person, and listing what is wrong with each would hold up everybody else.
 MOST_FIELDS = 1000
 # An agreement has 5000 serials at most; whoever sends somewhat more is told so by the model.
@@ -34,38 +39,74 @@ class TooManyFields(Exception):
     """More than MOST_FIELDS names and objects, or than MOST_ENTRIES items of lists, in a JSON body."""
 
 
+@dataclass(eq=False, slots=True)
+class Held:
+    """The body of one request."""
+
+    whose: str  # a user, or the network of somebody who is not signed in
+    deadline: asyncio.Timeout | None = None  # while it is still coming
+    gave_way: bool = False
+
+    @property
+    def can_give_way(self) -> bool:
+        """Nothing has been done with it yet."""
+        return self.deadline is not None and not self.gave_way
+
+    def give_way(self) -> None:
+        """Its time is over now."""
+        self.gave_way = True
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(0)
+
+
 class InHand:
-    """How many bytes of bodies the requests of a process hold together, from the first byte to the answer."""
+    """How many bytes of bodies the requests of a process hold together, from the first byte to the answer.
+
+    Where there is no room, a body that is still coming gives way: of whoever holds most the one that began first. So
+    nobody keeps out the others. A part is for small bodies, whatever is being done with large ones.
+    """
 
     def __init__(self, most: int) -> None:
         """One for each kind of body that must not keep out the others."""
         self.held = 0
         self._most = most
+        self._bodies: dict[Held, int] = {}  # in the order they began
+        self._of_one: Counter[str] = Counter()
 
-    def take(self, size: int) -> None:
-        """Raises TooManyBodies, without taking, when there is no room for so many bytes."""
-        if self.held + size > self._most:
-            raise TooManyBodies
+    def take(self, body: Held, size: int) -> None:
+        """So many bytes more of a body; TooManyBodies, without taking, where it would itself have to give way."""
+        whole = self._bodies.get(body, 0) + size
+        most = self._most if whole <= SMALL_BODY_BYTES else self._most - self._most // _PART_FOR_SMALL_ONES
+        while self.held + size > most:
+            self._make_room(body, size)
         self.held += size
+        self._of_one[body.whose] += size
+        self._bodies[body] = whole
 
-    def give_back(self, size: int) -> None:
-        """What is no longer held."""
+    def let_go(self, body: Held) -> None:
+        """Nothing of it is held any more."""
+        size = self._bodies.pop(body, 0)
         self.held -= size
+        self._of_one[body.whose] -= size
+        if not self._of_one[body.whose]:
+            del self._of_one[body.whose]
 
-    @contextmanager
-    def room_for(self, size: int) -> Iterator[None]:
-        """Room for so many bytes for a while; TooManyBodies."""
-        self.take(size)
-        try:
-            yield
-        finally:
-            self.give_back(size)
+    def _make_room(self, body: Held, size: int) -> None:
+        def held_by_one(other: Held) -> int:
+            return self._of_one[other.whose] + (size if other.whose == body.whose else 0)
+
+        others = (other for other in self._bodies if other.can_give_way and other is not body)
+        longest = max((*others, body), key=held_by_one)
+        if longest is body:
+            raise TooManyBodies
+        longest.give_way()
+        self.let_go(longest)
 
 
 IN_HAND = web.AppKey("in_hand", InHand)
 FILES_IN_HAND = web.AppKey("files_in_hand", InHand)
 _READ: web.RequestKey[bytes | Exception] = web.RequestKey("read", object)  # type: ignore[arg-type]  # of either kind
-_HELD: web.RequestKey[dict[InHand, int]] = web.RequestKey("held", dict)
+_HELD = web.RequestKey("held", Held)
 
 
 def count_bodies(app: web.Application) -> None:
@@ -92,32 +133,60 @@ async def _read(request: web.Request, at_most: int) -> bytes:
         raise too_large(at_most)
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_DEADLINE_S):
+        async with coming(request, BODY_DEADLINE_S):
             while chunk := await request.content.readany():
                 if len(body) + len(chunk) > at_most:
                     raise too_large(at_most)
                 hold(request, len(chunk))
                 body += chunk
-    except TimeoutError as error:
-        raise web.HTTPRequestTimeout from error
     except web.RequestPayloadError as error:
         raise errors.Malformed("The body ended early, or is not encoded as its headers say.") from error
     return bytes(body)
 
 
+@asynccontextmanager
+async def coming(request: web.Request, within_s: float) -> AsyncIterator[asyncio.Timeout]:
+    """While a body comes; 408 where that takes longer, TooManyBodies where it had to give way to somebody else's."""
+    body = _held_of(request)
+    try:
+        async with asyncio.timeout(within_s) as body.deadline:
+            yield body.deadline
+    except TimeoutError as error:
+        if not body.gave_way:
+            raise web.HTTPRequestTimeout from error
+    finally:
+        body.deadline = None
+    if body.gave_way:
+        raise TooManyBodies
+
+
 def hold(request: web.Request, size: int, key: web.AppKey[InHand] = IN_HAND) -> None:
     """Counts bytes of a body as held until the request is answered; TooManyBodies."""
-    in_hand = request.app[key]
-    in_hand.take(size)
-    if _HELD not in request:
-        request[_HELD] = {}
-    request[_HELD][in_hand] = request[_HELD].get(in_hand, 0) + size
+    request.app[key].take(_held_of(request), size)
+
+
+@contextmanager
+def room_for_file(request: web.Request, size: int) -> Iterator[None]:
+    """Room for one file of a body for a while; TooManyBodies."""
+    hold(request, size, FILES_IN_HAND)
+    try:
+        yield
+    finally:
+        request.app[FILES_IN_HAND].let_go(_held_of(request))
 
 
 def let_go(request: web.Request) -> None:
     """The request is answered: nothing of its body is held any more."""
-    for in_hand, size in request.get(_HELD, {}).items():
-        in_hand.give_back(size)
+    if _HELD in request:
+        request.app[IN_HAND].let_go(request[_HELD])
+        request.app[FILES_IN_HAND].let_go(request[_HELD])
+
+
+def _held_of(request: web.Request) -> Held:
+    if _HELD not in request:
+        current = origin.get()
+        request[_HELD] = Held(current.actor or network_of(current.address))
+    return request[_HELD]
 
 
 def too_large(at_most: int) -> errors.TooLarge:

@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 
 from services.cases.domain import Limits, Upload, clean_name, in_words
 from shared import errors
-from shared.bodies import FILES_IN_HAND, hold
+from shared.bodies import FILES_IN_HAND, coming, hold
 from shared.multipart import read_disposition
 
 MAX_PARTS = 10
@@ -89,10 +89,8 @@ async def read_uploads(request: web.Request, limits: Limits) -> Uploads:
     if (request.content_length or 0) > at_most:
         raise _too_large(at_most)
     try:
-        async with asyncio.timeout(BODY_WITHIN_S):
+        async with coming(request, BODY_WITHIN_S):
             return Uploads(await _read_parts(request, _Counted(request.content, at_most), limits))
-    except TimeoutError as error:
-        raise web.HTTPRequestTimeout from error
     except (BadHttpMessage, ValueError, RuntimeError, web.RequestPayloadError, ConnectionError) as error:
         raise errors.Malformed("The body ended early, or is no multipart/form-data.") from error
 

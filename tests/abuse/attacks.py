@@ -30,6 +30,7 @@ _MARKS = "\u0301\u0323" * 240_000
 _QUOTES = '"' * 1_040_000
 # As much as the form of a case may have, of the sign that is longest in a page.
 _ALLOWED = b"description=" + b'"' * 390_000
+_EVER_SHORTER = (380_000, 100_000, 30_000, 10_000, 3_000, 1_000, 300, 100)
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Host": "localhost"}
 _JSON = {"Content-Type": "application/json", "Host": "localhost"}
 
@@ -245,11 +246,32 @@ async def _reads_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWr
     await asyncio.sleep(CUT_AFTER_S)
 
 
-async def _half_a_form(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    head = "POST /cases HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999\r\n"
-    head += 'Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\nContent-Disposition: form-data; name="title"'
-    writer.write(f"{head}\r\n\r\n".encode() + _ALLOWED)
-    await reader.read()
+async def _half_forms(target: Target, tally: Tally) -> None:
+    """Each comes again as soon as it is refused, ever shorter: so they fill what the long ones leave."""
+
+    async def one(_number: int) -> None:
+        for size in _EVER_SHORTER:
+            writer = None
+            try:
+                reader, writer = await _open(target)
+                head = f"POST /cases HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size + 999}\r\n"
+                head += "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+                begun = '--x\r\nContent-Disposition: form-data; name="title"\r\n\r\n'
+                writer.write(f"{head}{begun}".encode() + b'"' * size)
+                status = await reader.read(12)
+                tally[status[-3:].decode() or "ended by the portal"] += 1
+            except OSError:
+                tally["ended by the portal" if writer else "not let in"] += 1
+            except asyncio.CancelledError:
+                tally["held to the end"] += 1
+                raise
+            finally:
+                if writer is not None:
+                    writer.transport.abort()
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LASTS_S):
+            await _bursts(600, one)
 
 
 async def _broken_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -298,7 +320,7 @@ ABUSES: tuple[Abuse, ...] = (
         "600 forms at once with as much as one may have, not signed in",
         _requests(600, "POST", "/cases", lambda _: _ALLOWED, form=True),
     ),
-    Abuse("half-forms", "600 forms of which the end never comes", _connections(600, _half_a_form)),
+    Abuse("half-forms", "600 forms of which the end never comes, ever shorter where one is refused", _half_forms),
     Abuse("non-readers", "600 forms whose answer is not read", _connections(600, _reads_nothing)),
     Abuse("uploads", "4 × 3 files of 2 MB at a time, one after the other, never cited", _uploads),
     Abuse(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, ClassVar
 
 import pytest
@@ -14,7 +14,7 @@ from pydantic import Field
 from deploy.local.child import until
 from shared import bodies, errors
 from shared import web as platform
-from shared.bodies import IN_HAND, MOST_BYTES_IN_HAND, InHand
+from shared.bodies import IN_HAND, MOST_BYTES_IN_HAND, Held, InHand
 from shared.schemas.base import Request, Short
 from tests.worst import JSON_BOMBS
 
@@ -129,37 +129,114 @@ async def test_who_asks_again_for_a_refused_body_does_not_get_its_rest(client: C
 
 
 async def test_all_bodies_together_have_a_limit_and_who_comes_too_late_is_asked_to_wait(client: Client) -> None:
-    before = MOST_BYTES_IN_HAND - 30_000
-    _in_hand(client).take(before)
-    goes_on = asyncio.Event()
-
-    async def waiting() -> AsyncIterator[bytes]:
-        yield b" " * 15_000
-        await goes_on.wait()
-        yield b"{}"
-
-    first = asyncio.create_task(_answer(client, "/note", waiting()))
-    assert await until(lambda: _is(_held(client) == before + 15_000), deadline_s=10)
-    assert (await _answer(client, "/note", b" " * 14_000 + b"{}"))[0] == 200
-    async with client.post("/note", data=b" " * 15_100 + b"{}", headers=_JSON) as response:
+    others = [Held(f"somebody {n}") for n in range(MOST_BYTES_IN_HAND // 16_000)]
+    for other in others:  # they have come, and are being worked on
+        _in_hand(client).take(other, 16_000)
+    before = _held(client)
+    room = MOST_BYTES_IN_HAND - before
+    assert (await _answer(client, "/note", b" " * (room - 2) + b"{}")) == (200, {"held": MOST_BYTES_IN_HAND})
+    async with client.post("/note", data=b" " * (room - 1) + b"{}", headers=_JSON) as response:
         told = json.loads(await response.read())
         assert (response.status, told["code"], response.headers["Retry-After"]) == (503, "too_busy", "2")
-    goes_on.set()
-    assert await first == (200, {"held": before + 15_002})
-    assert await until(lambda: _is(_held(client) == before), deadline_s=10)
+    for other in others:
+        _in_hand(client).let_go(other)
+    assert await until(lambda: _is(_held(client) == 0), deadline_s=10)
+
+
+async def test_what_is_done_with_large_bodies_leaves_room_for_small_ones(client: Client) -> None:
+    _in_hand(client).take(Held("somebody"), MOST_BYTES_IN_HAND * 7 // 8)
+    assert (await _answer(client, "/notes", b" " * 17_000 + b"{}"))[0] == 503
+    assert (await _answer(client, "/note", b" " * 16_000 + b"{}"))[0] == 200
+    with pytest.raises(bodies.TooManyBodies):
+        _in_hand(client).take(Held("somebody else"), 17_000)
 
 
 async def _is(so: bool) -> bool:  # noqa: FBT001  # what `until` asks for
     return so
 
 
-async def test_a_caller_who_leaves_holds_nothing(client: Client) -> None:
-    _, writer = await asyncio.open_connection(client.host, client.port)
-    head = "POST /note HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n"
-    writer.write(head.encode() + b" " * 5000)
-    assert await until(lambda: _is(_held(client) == 5000), deadline_s=10)
-    writer.close()
-    assert await until(lambda: _is(_held(client) == 0), deadline_s=10)
+class Half:
+    """A body whose end does not come before `finish`, over a connection of its own."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self.writer = reader, writer
+
+    async def finish(self) -> int:
+        self.writer.write(b"{}")
+        return await self.status()
+
+    async def status(self) -> int:
+        """Of the answer."""
+        async with asyncio.timeout(10):
+            return int((await self._reader.readline()).split()[1])
+
+
+Send = Callable[[str, int], Awaitable[Half]]
+
+
+@pytest.fixture
+async def send(client: Client) -> AsyncIterator[Send]:
+    """Sends the first so many bytes of a body from a network."""
+    halves: list[Half] = []
+
+    async def begin(address: str, size: int) -> Half:
+        half = Half(*await asyncio.open_connection(client.host, client.port))
+        halves.append(half)
+        head = f"POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {size + 2}\r\n"
+        half.writer.write(f"{head}{platform.CLIENT_HEADER}: {address}\r\n\r\n".encode() + b" " * size)
+        return half
+
+    yield begin
+    for half in halves:
+        half.writer.close()
+
+
+async def _holds(client: Client, size: int) -> bool:
+    return await until(lambda: _is(_held(client) == size), deadline_s=10)
+
+
+async def test_where_there_is_no_room_the_oldest_half_body_of_whoever_holds_most_gives_way(
+    client: Client, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_in_hand(client), "_most", 32_000)
+    neighbour = await send("203.0.113.8", 6_000)
+    assert await _holds(client, 6_000)
+    many = []
+    for number in range(3):
+        many.append(await send("203.0.113.7", 7_000))
+        assert await _holds(client, 6_000 + 7_000 * (number + 1))
+    assert (await _answer(client, "/note", b" " * 9_998 + b"{}")) == (200, {"held": 6_000 + 14_000 + 10_000})
+    assert await many[0].status() == 503
+    assert await _holds(client, 20_000)
+    # Whoever holds most is served too, in place of what they began before.
+    newest = await send("203.0.113.7", 13_000)
+    assert await many[1].status() == 503
+    assert await _holds(client, 6_000 + 7_000 + 13_000)
+    assert [await half.finish() for half in (many[2], newest, neighbour)] == [200, 200, 200]
+    assert await _holds(client, 0)
+    assert not _in_hand(client)._of_one  # nothing is remembered of anybody
+
+
+async def test_nobody_gives_way_to_whoever_would_hold_more(
+    client: Client, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_in_hand(client), "_most", 32_000)
+    neighbour = await send("203.0.113.8", 6_000)
+    assert await _holds(client, 6_000)
+    in_work = Held("203.0.113.7")
+    _in_hand(client).take(in_work, 16_000)
+    assert await (await send("203.0.113.7", 12_000)).status() == 503
+    assert await neighbour.finish() == 200
+    _in_hand(client).let_go(in_work)
+    assert await _holds(client, 0)
+
+
+async def test_a_caller_who_leaves_holds_nothing(client: Client, send: Send) -> None:
+    half = await send("203.0.113.7", 5000)
+    assert await _holds(client, 5000)
+    half.writer.close()
+    assert await _holds(client, 0)
+    assert not _in_hand(client)._of_one
 
 
 async def test_a_long_body_is_read_in_a_thread_and_a_short_one_at_once(client: Client) -> None:

@@ -30,7 +30,7 @@ from services.gateway.pages.asking import (
 from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse_without_csrf
 from services.gateway.texts import _
 from shared import errors
-from shared.bodies import FILES_IN_HAND, hold
+from shared.bodies import coming, hold, room_for_file
 from shared.multipart import read_disposition, write_disposition
 from shared.web import IDEMPOTENCY_HEADER
 
@@ -120,15 +120,12 @@ async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted
     incoming = await _Incoming.of(request)
     request[TYPED] = incoming.typed
     refused: list[str] = []
-    try:
-        async with asyncio.timeout(_DEADLINE_S):
+    async with coming(request, _DEADLINE_S):
+        file = await incoming.next_file()
+        if file is not None and _is_meant(request, visitor, incoming.typed):
+            refused = await _Uploading(request, visitor, incoming).all_from(file)
+        while file is not None:
             file = await incoming.next_file()
-            if file is not None and _is_meant(request, visitor, incoming.typed):
-                refused = await _Uploading(request, visitor, incoming).all_from(file)
-            while file is not None:
-                file = await incoming.next_file()
-    except TimeoutError as error:
-        raise web.HTTPRequestTimeout from error
     return _meant(request, visitor, Posted(incoming.typed, tuple(refused)))
 
 
@@ -229,11 +226,8 @@ class _Incoming:
     @asynccontextmanager
     async def kept_coming(self) -> AsyncIterator[None]:
         """For a form of anybody: HTTPRequestTimeout where it comes more slowly than any line."""
-        try:
-            async with asyncio.timeout(_AT_FIRST_S) as self._deadline:
-                yield
-        except TimeoutError as error:
-            raise web.HTTPRequestTimeout from error
+        async with coming(self._request, _AT_FIRST_S) as self._deadline:
+            yield
 
     def _prolong(self, read: int) -> None:
         if self._deadline is not None and (until := self._deadline.when()) is not None:
@@ -323,7 +317,7 @@ class _Uploading:
     async def _upload(self, file: _File, name: str, limits: Limits, key: str) -> str:
         """Empty, or why it was refused."""
         try:
-            with self._request.app[FILES_IN_HAND].room_for(limits.most_file_bytes):
+            with room_for_file(self._request, limits.most_file_bytes):
                 return await self._send(file, name, limits, key)
         except errors.Unavailable:
             return not_now()

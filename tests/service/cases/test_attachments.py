@@ -6,11 +6,13 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from io import BytesIO
 
 import aiohttp
 import pytest
 
+from deploy.local.child import until
 from services.cases import uploads
 from services.cases.store import attachments
 from shared.bodies import FILES_IN_HAND
@@ -380,13 +382,40 @@ async def test_uncited_files_go_after_a_day(cases: CasesApi) -> None:
     assert (await download(cases, old, ANA)).status == 404
 
 
-async def test_where_too_many_files_are_in_hand_the_next_is_asked_to_wait(cases: CasesApi) -> None:
+async def test_where_too_many_files_are_in_hand_the_next_is_asked_to_wait(
+    cases: CasesApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = cases.client.app
     assert app is not None
-    with app[FILES_IN_HAND].room_for(64 * MIB - 10):
+    with monkeypatch.context() as full:
+        full.setattr(app[FILES_IN_HAND], "_most", 10)
         answer = await upload(cases, ANA, ("scan.png", PNG))
         # Forms have room of their own.
         assert (await cases.call("POST", "/cases", ANA, json={})).status == 422
     assert (answer.status, answer.body["code"], answer.headers["Retry-After"]) == (503, "too_busy", "2")
     assert (await upload(cases, ANA, ("scan.png", PNG))).status == 201
     assert app[FILES_IN_HAND].held == 0
+
+
+async def test_slow_uploads_of_three_members_do_not_stop_a_fourth(cases: CasesApi) -> None:
+    async def holds(least: int, most: int) -> bool:
+        assert cases.client.app is not None
+        return bool(least <= cases.client.app[FILES_IN_HAND].held <= most)
+
+    slow = b"".join(a_part(name, b"x" * (2 * MIB)) for name in ("a.txt", "b.txt", "c.txt"))
+    writers = []
+    for member in (an_actor(), an_actor(), an_actor()):
+        for _ in range(4):  # as many as the gateway lets pass
+            _, writer = await asyncio.open_connection("127.0.0.1", cases.client.port)
+            writers.append(writer)
+            headers = {**signed(member), **FORM, "Host": "x", "Content-Length": str(len(slow))}
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            writer.write(f"POST /attachments HTTP/1.1\r\n{head}\r\n".encode() + slow[:-9])
+    assert await until(partial(holds, 50 * MIB, 64 * MIB), deadline_s=30)
+    large = (TEXT * 60_000)[: 2 * MIB].decode(errors="ignore").encode()
+    for _ in range(3):
+        assert (await upload(cases, an_actor(), *((f"{n}.txt", large) for n in range(3)))).status == 201
+    assert await holds(40 * MIB, 64 * MIB)
+    for writer in writers:
+        writer.close()
+    assert await until(partial(holds, 0, 0), deadline_s=30)

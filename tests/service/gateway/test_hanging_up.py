@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 
 from deploy.local.child import until
 from services.gateway.pages import uploads
+from shared.bodies import FILES_IN_HAND, Held
 from tests.service.gateway.stand_ins import CSRF, TOKEN, House, says
 
 COOKIE = f"Cookie: portico={TOKEN}\r\nX-CSRF-Token: {CSRF}\r\n"
@@ -100,6 +101,31 @@ async def test_a_form_of_anybody_that_comes_at_a_slow_line_is_read(
     answer = await house.portal.post("/cases", data=_multipart(form), headers={"Sec-Fetch-Site": "same-origin"})
     assert answer.status == 401
     assert "x" * 100 in await answer.text()
+
+
+async def test_a_form_whose_file_gave_way_comes_back_with_what_was_typed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house["cases"].answers("GET /attachment-limits", says(LIMITS))
+    assert house.portal.app is not None
+    in_hand = house.portal.app[FILES_IN_HAND]
+    monkeypatch.setattr(in_hand, "_most", 15)  # room for one file of ten bytes
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.server.port)
+    form = f"{FIELD}{TEXT}er jam\r\n{FILE}" + "m" * 1000
+    writer.write(f"POST /cases HTTP/1.1\r\nHost: x\r\n{COOKIE}{FORM}Content-Length: 9999\r\n\r\n{form}".encode())
+
+    async def holds_a_file() -> bool:
+        return in_hand.held == 10
+
+    assert await until(holds_a_file, deadline_s=20)
+    somebody = Held("somebody")
+    in_hand.take(somebody, 9)
+    answer = await asyncio.wait_for(reader.readuntil(b"</html>"), 20)
+    assert answer.split()[1] == b"503"
+    assert b'value="Paper jam"' in answer
+    in_hand.let_go(somebody)
+    assert in_hand.held == 0
+    writer.close()
 
 
 def _multipart(form: dict[str, str]) -> aiohttp.FormData:
