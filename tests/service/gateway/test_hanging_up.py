@@ -111,8 +111,8 @@ async def test_a_form_whose_file_gave_way_comes_back_with_what_was_typed(
     in_hand = house.portal.app[FILES_IN_HAND]
     monkeypatch.setattr(in_hand, "_most", 15)  # room for one file of ten bytes
     reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.server.port)
-    form = f"{FIELD}{TEXT}er jam\r\n{FILE}" + "m" * 1000
-    writer.write(f"POST /cases HTTP/1.1\r\nHost: x\r\n{COOKIE}{FORM}Content-Length: 9999\r\n\r\n{form}".encode())
+    form = f"{FIELD}{TEXT}er jam\r\n{FILE}" + "m" * 200_000
+    writer.write(f"POST /cases HTTP/1.1\r\nHost: x\r\n{COOKIE}{FORM}Content-Length: 999999\r\n\r\n{form}".encode())
 
     async def holds_a_file() -> bool:
         return in_hand.held == 10
