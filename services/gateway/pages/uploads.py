@@ -30,7 +30,7 @@ from services.gateway.pages.asking import (
 from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse_without_csrf
 from services.gateway.texts import _
 from shared import errors
-from shared.bodies import coming, hold, room_for_file
+from shared.bodies import TooManyBodies, coming, hold, room_for_file
 from shared.multipart import read_disposition, write_disposition
 from shared.web import IDEMPOTENCY_HEADER
 
@@ -120,12 +120,16 @@ async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted
     incoming = await _Incoming.of(request)
     request[TYPED] = incoming.typed
     refused: list[str] = []
-    async with coming(request, _DEADLINE_S):
-        file = await incoming.next_file()
-        if file is not None and _is_meant(request, visitor, incoming.typed):
-            refused = await _Uploading(request, visitor, incoming).all_from(file)
-        while file is not None:
+    try:
+        async with coming(request, _DEADLINE_S):
             file = await incoming.next_file()
+            if file is not None and _is_meant(request, visitor, incoming.typed):
+                refused = await _Uploading(request, visitor, incoming).all_from(file)
+            while file is not None:
+                file = await incoming.next_file()
+    except TooManyBodies:
+        incoming.typed[LOST_FILES] = "yes"
+        raise
     return _meant(request, visitor, Posted(incoming.typed, tuple(refused)))
 
 
