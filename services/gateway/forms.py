@@ -20,6 +20,23 @@ _YES = frozenset({"yes", "1", "true", "on"})
 _NO = frozenset({"no", "0", "false"})
 _FIGURE = re.compile(r"\d+")
 _PLACE_IN_LIST = re.compile(r"\.\d+$")
+_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+def pairs_of(body: bytes, *, most: int) -> list[tuple[str, str]]:
+    """Names and texts of a posted form, of a repeated name all; ValueError for more than so many fields.
+
+    `urllib.parse.parse_qsl` takes several times as long for percent signs that stand for nothing.
+    """
+    if body.count(b"&") >= most:
+        raise ValueError(f"more than {most} fields")
+    fields = (piece.partition(b"=") for piece in body.split(b"&") if piece)
+    return [(_unquoted(name), _unquoted(text)) for name, _equals, text in fields]
+
+
+def _unquoted(text: bytes) -> str:
+    plain = _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), text.replace(b"+", b" "))
+    return plain.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ import re
 import secrets
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from services.gateway.clients import SERVICES, Query, Reply, Service
-from services.gateway.forms import Typed, read_problem
+from services.gateway.forms import Typed, pairs_of, read_problem
 from services.gateway.limits import size
 from services.gateway.session import Visitor
 from services.gateway.texts import _
@@ -164,13 +164,9 @@ async def read_pairs(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -
     except errors.TooLarge as error:
         raise errors.TooLarge(_("At most %(size)s can be sent with this form.") % {"size": size(at_most)}) from error
     try:
-        return await read_aside(_pairs, body)
+        return await read_aside(partial(pairs_of, most=MOST_FIELDS), body)
     except ValueError as error:
         raise errors.TooLarge(f"A form may have at most {MOST_FIELDS} fields.") from error
-
-
-def _pairs(body: bytes) -> list[tuple[str, str]]:
-    return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
 
 
 def fresh_key() -> str:

@@ -1,9 +1,16 @@
 """Forms: text to JSON, and errors back to the fields."""
 
+import time
+from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qsl
 
-from services.gateway.forms import Form, Shape, from_json, read_problem, refused, sentence_of, to_json
+import pytest
+
+from services.gateway.forms import Form, Shape, from_json, pairs_of, read_problem, refused, sentence_of, to_json
+from services.gateway.pages.asking import LONG_FORM_BYTES
 from shared.i18n import reading_in
+from tests.worst import FORM_BOMBS, TEXTS, as_form
 
 SHAPE = Shape(
     texts=("title", "own_reference", "contact.first_name", "contact.email", "secondary_contact.email", "site_id"),
@@ -155,3 +162,38 @@ def test_a_body_that_is_no_problem_reads_as_an_empty_one() -> None:
 def test_errors_come_in_the_order_of_the_page() -> None:
     problem = a_problem(("site_id", "missing", ""), ("contact.email", "missing", ""), ("title", "missing", ""))
     assert list(refused({}, problem, SHAPE.names).errors) == ["title", "contact.email", "site_id"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"a=1&b=2&a=3",
+        b"a=&b&=c&&d=e=f",
+        b"name=Jos%C3%a9+%26+Co%2B&x%20y=%",
+        "é=ü&a=%zz%4".encode(),
+        b"a=%ff\xff&b=%00",
+        b"a;b=1;c=2",
+    ],
+)
+def test_a_form_is_read_as_everybody_reads_it(body: bytes) -> None:
+    assert pairs_of(body, most=10) == parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+
+
+def test_a_form_has_so_many_fields_and_not_one_more() -> None:
+    assert len(pairs_of(b"a=1&" * 9 + b"a=1", most=10)) == 10
+    with pytest.raises(ValueError, match="more than 10 fields"):
+        pairs_of(b"a=1&" * 10 + b"a=1", most=10)
+
+
+def test_no_form_takes_long_to_read() -> None:
+    forms = {kind: bomb(LONG_FORM_BYTES) for kind, bomb in FORM_BOMBS.items()}
+    forms |= {f"a field of {kind}": as_form("a", kind, LONG_FORM_BYTES) for kind in TEXTS}
+    slow = {}
+    for kind, body in forms.items():
+        began = time.thread_time()
+        with suppress(ValueError):
+            pairs_of(body, most=1000)
+        if (took := time.thread_time() - began) > 0.1:
+            slow[kind] = took
+    assert slow == {}
