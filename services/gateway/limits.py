@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from babel.numbers import format_decimal
-
 from services.gateway.said import said
+from services.gateway.sizes import size
 from services.gateway.texts import N_, _
-from shared.i18n import language, number
+from shared.i18n import number
 
-_KB, _MB = 1024, 1024 * 1024
 # Without scripts the file is not in the form any more that comes back.
 _NOT_NOW = N_("Files cannot be sent at the moment. Please wait a moment, then choose the file again.")
 _REASONS = {
@@ -36,13 +34,6 @@ _REASONS = {
     "later": N_("Files cannot be sent at the moment. Please try again shortly."),
     "unavailable": _NOT_NOW,
 }
-
-
-def size(count: int) -> str:
-    """A number of bytes as people say it, such as 2 MB or 300 kB."""
-    if count >= _MB:
-        return _("%(count)s MB") % {"count": format_decimal(round(count / _MB, 1), locale=language())}
-    return _("%(count)s kB") % {"count": number(max(1, round(count / _KB)))}
 
 
 def not_now() -> str:

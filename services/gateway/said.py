@@ -3,7 +3,12 @@
 A sentence that is not listed is shown as the service said it; a test finds those that should be.
 """
 
+import re
+
+from services.gateway.sizes import texts_too_long
 from services.gateway.texts import N_, _
+
+_TOO_LARGE = re.compile(r"At most (\d{1,18}) bytes are accepted here\.")
 
 SAID = (
     # Of fields.
@@ -96,4 +101,6 @@ SAID = (
 
 def said(sentence: str) -> str:
     """What a service said, in the reader's language."""
+    if too_large := _TOO_LARGE.fullmatch(sentence):
+        return texts_too_long(int(too_large[1]))
     return _(sentence) if sentence else ""

@@ -11,9 +11,8 @@ from aiohttp import web
 
 from services.gateway.clients import SERVICES, Query, Reply, Service
 from services.gateway.forms import Typed, pairs_of, read_problem
-from services.gateway.limits import size
 from services.gateway.session import Visitor
-from services.gateway.texts import _
+from services.gateway.sizes import texts_too_long
 from shared import errors
 from shared.bodies import MOST_FIELDS, read_aside, read_bytes
 from shared.errors import Refusal, problem
@@ -162,7 +161,7 @@ async def read_pairs(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -
     try:
         body = await read_bytes(request, at_most=at_most)
     except errors.TooLarge as error:
-        raise errors.TooLarge(_("At most %(size)s can be sent with this form.") % {"size": size(at_most)}) from error
+        raise errors.TooLarge(texts_too_long(at_most)) from error
     try:
         return await read_aside(partial(pairs_of, most=MOST_FIELDS), body)
     except ValueError as error:

@@ -7,8 +7,9 @@ from aiohttp import web
 from yarl import URL
 
 from services.gateway.edge import is_api, is_for_anybody
-from services.gateway.pages.asking import RETRY_AFTER, go
+from services.gateway.pages.asking import RETRY_AFTER, TYPED, go
 from services.gateway.pages.kept import fields_to_keep, form_to_sign_in, kept_page
+from services.gateway.pages.new_case import address_of_form
 from services.gateway.pages.rendering import render
 from services.gateway.said import said
 from services.gateway.session import OldForm, Visitor, visitor_of
@@ -96,16 +97,26 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
         sentence=_sentence(refusal),
         can_retry=request.method == "GET" and refusal.status in {408, 429, 500, 503},
         path=request.path_qs,
-        back=_back(request),
+        back=_back(request, refusal),
     )
     if allow is not None:
         response.headers["Allow"] = allow
     return _with_wait(response, refusal)
 
 
-def _back(request: web.Request) -> str:
-    """The page that a download stands on, as it was."""
-    return str(URL("/cases").with_query(request.query)) if request.path == "/cases.xlsx" else ""
+def _back(request: web.Request, refusal: Refusal) -> tuple[str, str]:
+    """The page that a download stands on, as it was, or the form that was too long; with what the link says."""
+    if request.path == "/cases.xlsx":
+        return str(URL("/cases").with_query(request.query)), _("Back to the list")
+    if request.method != "POST" or refusal.status != errors.TooLarge.status:
+        return "", ""
+    return _page_of_form(request), _("Back to the form")
+
+
+def _page_of_form(request: web.Request) -> str:
+    if request.path == "/cases":
+        return address_of_form(request.get(TYPED, {}))
+    return request.path.removesuffix("/resend")
 
 
 def _with_wait(response: web.Response, refusal: Refusal) -> web.Response:

@@ -85,6 +85,12 @@ def _start_of(typed: Typed) -> _Start | None:
     return None
 
 
+def address_of_form(typed: Typed) -> str:
+    """Where the form stands that this came from."""
+    start = _start_of(typed)
+    return start.url if start else "/cases/new"
+
+
 # Step 1: what is it about?
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from babel import Locale
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.gateway import limits, words
+from services.gateway import limits, sizes, words
 from services.gateway.brand import ACCENT, PORTICO, Brand
 from services.gateway.pages.static import brand_url, static_url
 from services.gateway.texts import TEXTS
@@ -74,7 +74,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     install(environment, TEXTS)
-    environment.filters |= {"country": country_name, "file_size": limits.size}
+    environment.filters |= {"country": country_name, "file_size": sizes.size}
     environment.globals |= {
         "static": static_url,
         "file_patterns": limits.patterns,

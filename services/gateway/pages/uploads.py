@@ -28,6 +28,7 @@ from services.gateway.pages.asking import (
     read_pairs,
 )
 from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse_without_csrf
+from services.gateway.sizes import texts_too_long
 from services.gateway.texts import _
 from shared import errors
 from shared.bodies import TooManyBodies, coming, hold, room_for_file
@@ -249,7 +250,7 @@ class _Incoming:
         while chunk := await self._chunk(part):
             self._text_left -= len(chunk)
             if self._text_left < 0:
-                raise _too_much()
+                raise errors.TooLarge(texts_too_long(LONG_FORM_BYTES))
             hold(self._request, len(chunk))
             text += chunk
         _note(self.typed, name, text.decode(errors="replace"))

@@ -5,8 +5,9 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from aiohttp import web
 
-from tests.service.gateway.stand_ins import CSRF, House, Json, a_session, hangs_up, refuses, says
+from tests.service.gateway.stand_ins import CSRF, House, Json, a_session, hangs_up, problem_response, refuses, says
 
 _PATH = "/invitations/abc"
 
@@ -131,3 +132,17 @@ async def test_a_form_that_a_service_cannot_take_now_comes_back_with_when_it_can
     house["identity"].answers("POST /session", hangs_up)
     answer = await house.portal.post("/sign-in", data={"email": "a@b.fr", "password": "no"})
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+
+
+async def test_an_address_that_identity_does_not_even_read_is_refused_in_the_readers_language(house: House) -> None:
+    too_large = problem_response(413, "too_large", detail="At most 16384 bytes are accepted here.")
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return too_large
+
+    house["identity"].answers("POST /session", refuse)
+    typed = {"email": "é" * 15_000, "password": "no"}
+    answer = await house.portal.post("/sign-in", data=typed, headers={"Accept-Language": "fr"})
+    text = html.unescape(await answer.text())
+    assert "ensemble, ils peuvent faire 16 ko au plus." in text
+    assert "bytes" not in text

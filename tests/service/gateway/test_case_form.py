@@ -363,3 +363,36 @@ async def test_a_file_that_is_no_longer_there_is_named_and_all_else_stays(portal
     assert "still.png: " not in text
     assert 'value="file-1" checked> still.png' in text
     assert 'value="Paper jam in tray 3"' in text
+
+
+@pytest.mark.parametrize("as_multipart", [True, False])
+async def test_texts_that_are_too_long_are_no_matter_of_files_and_lead_back_to_the_form(
+    portal: House, *, as_multipart: bool
+) -> None:
+    form = aiohttp.FormData(default_to_multipart=as_multipart)
+    for name, text in (TYPED | {"description": "x" * 1_000_000}).items():
+        form.add_field(name, text)
+    status, text, _ = await post(portal, form)
+    assert status == 413
+    assert "The texts of this form are too long: together they may have at most 384 kB." in text
+    assert "files" not in text
+    back = "/cases/new?serial=CNB7K2041X" if as_multipart else "/cases/new"
+    assert f'<a class="btn" href="{back}">Back to the form</a>' in text
+
+
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [
+        ("/users", "/users"),
+        ("/verify", "/verify"),
+        ("/verify/resend", "/verify"),
+        ("/cases/1000000009", "/cases/1000000009"),
+    ],
+)
+async def test_every_form_that_is_too_long_leads_back_to_itself(portal: House, path: str, back: str) -> None:
+    typed = {"csrf_token": CSRF, "text": "x" * 1_000_000}
+    answer = await portal.portal.post(path, data=typed, headers={"Cookie": portal.signed_in()["Cookie"]})
+    text = await answer.text()
+    assert answer.status == 413
+    assert "The texts of this form are too long: together they may have at most" in text
+    assert f'<a class="btn" href="{back}">Back to the form</a>' in text

@@ -7,9 +7,10 @@ from typing import Any
 import services.gateway
 from services.gateway.deadlines import Deadlines
 from services.gateway.forms import Form
-from services.gateway.limits import Limits, size
+from services.gateway.limits import Limits
 from services.gateway.pages.new_case import case_json, told_by_mail
 from services.gateway.pages.uploads import Posted
+from services.gateway.sizes import size
 from shared.i18n import reading_in
 
 LIMITS = Limits(3, 2 * 1024 * 1024, 6 * 1024 * 1024, ("png", "txt"))
