@@ -52,6 +52,8 @@ def kept_page(visitor: Visitor | None, path: str, typed: Typed, refusal: Refusal
     sentence = f"{said(str(refusal))} {when_again(refusal.status, getattr(refusal, 'retry_after_s', ''))}".strip()
     if isinstance(refusal, OldForm):
         sentence = _("You have signed in again, or changed the company, since this page was opened.")
+        if visitor is not None:
+            sentence = f"{sentence} {here_now(visitor)}"
     return _page(visitor, path, typed, sentence, status=refusal.status)
 
 
@@ -71,7 +73,15 @@ async def kept_over_sign_in(request: web.Request, typed: Typed, token: str) -> w
         visitor = None
     # The request itself came from nobody: only now is it known what this person reads.
     with reading_in(visitor.user.language if visitor else language()):
-        return _page(visitor, local_path(typed.get(_PATH)), kept, _("You are signed in again."), status=200)
+        sentence = _("You are signed in again.")
+        if visitor is not None:
+            sentence = f"{sentence} {here_now(visitor)}"
+        return _page(visitor, local_path(typed.get(_PATH)), kept, sentence, status=200)
+
+
+def here_now(visitor: Visitor) -> str:
+    """In which company a form would be sent now: it may have been filled in for another."""
+    return _("You are now in the portal of %(company)s.") % {"company": visitor.user.company_name}
 
 
 def _page(visitor: Visitor | None, path: str, typed: Typed, sentence: str, *, status: int) -> web.Response:

@@ -11,6 +11,7 @@ from yarl import URL
 from services.gateway.clients import fill
 from services.gateway.forms import Form, Shape, Typed, to_json
 from services.gateway.pages.asking import TYPED, ServiceRefusal, fetch, fresh_key, go, once, panel, send
+from services.gateway.pages.kept import here_now
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.uploads import limits_of, read_form_with_files, refused_with_files, with_fresh_upload_key
@@ -55,6 +56,7 @@ _SHOWN = (
     *(f"parts_address.{name}" for name in _ADDRESS),
     "pin",
 )
+_OF_THE_COMPANY = ("site_id", "pin")
 _NO_TEXTS = {"severity", "confidential", "attachment_ids"}
 _CASE = Shape(
     texts=(*_WAYS, *(name for name in _SHOWN if name not in _NO_TEXTS)),
@@ -234,6 +236,8 @@ async def submit_case(request: web.Request) -> web.Response:
         posted = await read_form_with_files(request, visitor)
     except OldForm as old:
         return await _show_again(request, visitor, request[TYPED], old)
+    if posted.typed.get("filled_in_by", str(visitor.user.id)) != str(visitor.user.id):
+        return await _show_again(request, visitor, posted.typed, OldForm())
     start = _start_of(posted.typed)
     if start is None:
         return go("/cases/new")
@@ -243,14 +247,19 @@ async def submit_case(request: web.Request) -> web.Response:
 
 
 async def _show_again(request: web.Request, visitor: Visitor, typed: Typed, refusal: OldForm) -> web.Response:
-    """The form of an earlier session: nothing was done, and with a current token it can be sent."""
+    """The form of an earlier session: nothing was done, and with a current token it can be sent.
+
+    What another company alone has is not shown in this one.
+    """
     if (start := _start_of(typed)) is None:
         raise refusal
     sentence = _(
         "You have signed in again, or changed the company, since this page was opened. "
         "Please check everything and send it once more."
     )
-    form = with_fresh_upload_key(Form(typed, {}, (sentence,)))
+    if typed.get("filled_in_by") != str(visitor.user.id):
+        typed = {name: text for name, text in typed.items() if name not in _OF_THE_COMPANY}
+    form = with_fresh_upload_key(Form(typed, {}, (here_now(visitor), sentence)))
     return await _form_page(request, visitor, start, form, status=refusal.status)
 
 

@@ -8,7 +8,7 @@ const KEPT_MS = 30 * 24 * 3600 * 1000;
 const FILES_KEPT_MS = 23 * 3600 * 1000; // files that no case cites go after a day
 const PAUSE_MS = 250;
 const LEFT_OUT = new Set([
-  "csrf_token", "upload_key", "attachment_ids", "serial", "said", "product_number", "action", "version",
+  "csrf_token", "upload_key", "attachment_ids", "serial", "said", "product_number", "action", "version", "filled_in_by",
 ]);
 
 const user = document.body.dataset.user;

@@ -396,3 +396,29 @@ async def test_every_form_that_is_too_long_leads_back_to_itself(portal: House, p
     assert answer.status == 413
     assert "The texts of this form are too long: together they may have at most" in text
     assert f'<a class="btn" href="{back}">Back to the form</a>' in text
+
+
+@pytest.mark.parametrize("token", ["of-another-session", CSRF])
+async def test_a_form_that_was_filled_in_for_another_company_names_this_one_and_keeps_nothing_of_that(
+    portal: House, token: str
+) -> None:
+    session = a_session()
+    portal["identity"].answers("POST /session/resolve", says(session))
+    sites = {"items": [{"id": "site-of-both", "name": "Lyon", "city": "Lyon"}], "next_cursor": None, "total": 1}
+    portal["identity"].answers("GET /sites", says(sites))
+    portal["identity"].answers("GET /pins", says({"items": [{"pin": "4711", "label": "Gold"}]}))
+    typed = {"csrf_token": token, "site_id": "site-of-both", "pin": "4711", "where": "site"}
+    status, text, _ = await post(portal, a_form(**typed, filled_in_by="a-user-of-another-company"))
+    assert status == 403
+    assert portal["cases"].asked("POST /cases") == []
+    assert "You are now in the portal of Acme SA." in text
+    assert 'value="Paper jam in tray 3"' in text
+    assert 'value="site-of-both" selected' not in text
+    assert 'value="4711" selected' not in text
+    (filled_in_by,) = re.findall(r'name="filled_in_by" value="([^"]+)"', text)
+    assert filled_in_by == session["user"]["id"]
+    # Only the session is another one.
+    status, text, _ = await post(portal, a_form(**{**typed, "csrf_token": "old"}, filled_in_by=filled_in_by))
+    assert status == 403
+    assert 'value="site-of-both" selected' in text
+    assert 'value="4711" selected' in text
