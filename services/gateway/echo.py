@@ -13,6 +13,8 @@ _TOGETHER = 100_000
 _MOST_FIELDS = 300
 _LONGEST_NAME = 100
 _OF_PAGES_ALONE = {"emails": 50_000, "attachment_ids": 8000, "next": 8000, "kept_path": 8000}
+# In a form whose texts were cut already, however often it is sent on.
+CUT = "kept_cut"
 
 
 def shortened(typed: Mapping[str, str]) -> tuple[dict[str, str], bool]:
@@ -24,7 +26,7 @@ def shortened(typed: Mapping[str, str]) -> tuple[dict[str, str], bool]:
             continue
         shown[name] = text[: min(left, _limit_of(name))]
         left -= len(shown[name])
-    return shown, shown != typed
+    return shown, shown != typed or CUT in typed
 
 
 def _limit_of(name: str) -> int:

@@ -380,6 +380,19 @@ async def test_a_refused_form_comes_back_with_its_files_and_its_draft(form: Page
     assert attached(await the_case(form, ana)) == ["jam.png"]
 
 
+async def test_a_text_that_came_back_cut_does_not_take_the_place_of_the_whole_one(form: Page) -> None:
+    whole = "x" * 59_990 + " the end."
+    await describe(form)
+    await form.get_by_label("Description", exact=True).fill(whole)
+    await until_draft_is_kept(form, " the end.")
+    await submit(form)
+    await expect(form.locator("#errors")).to_be_visible()
+    await expect(form.get_by_label("Description", exact=True)).to_have_value(whole)
+    await expect(form.locator("#errors")).not_to_contain_text("too long to be shown in full")
+    await form.reload()
+    await expect(form.get_by_label("Description", exact=True)).to_have_value(whole)
+
+
 async def test_help_opens_by_keyboard_and_closes_by_escape(form: Page) -> None:
     await form.get_by_label("Title", exact=True).focus()
     await form.keyboard.press("Shift+Tab")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from services.gateway.clients import SERVICES
-from services.gateway.echo import shortened
+from services.gateway.echo import CUT, shortened
 from services.gateway.forms import Form, Typed
 from services.gateway.pages.asking import TYPED, local_path
 from services.gateway.pages.rendering import render
@@ -71,6 +71,7 @@ async def kept_over_sign_in(request: web.Request, typed: Typed, token: str) -> w
         visitor = await request.app[SESSIONS].visitor(request.app[SERVICES], token)
     except errors.Unavailable:
         visitor = None
+    kept |= {CUT: typed[CUT]} if CUT in typed else {}
     # The request itself came from nobody: only now is it known what this person reads.
     with reading_in(visitor.user.language if visitor else language()):
         sentence = _("You are signed in again.")
@@ -104,5 +105,5 @@ def _fields(typed: Typed) -> Iterator[tuple[str, str]]:
     for name, text in typed.items():
         if name == IDS:
             yield from ((IDS, file) for file in text.split())
-        elif name != LOST_FILES:
+        elif name not in {LOST_FILES, CUT}:
             yield name, text

@@ -293,7 +293,7 @@ def _refused(typed: Typed, problem: Mapping[str, Any]) -> Form:
     form = refused_with_files(typed, problem, _SHOWN)
     if problem.get("code") != "pin_not_valid":
         return form
-    return Form(form.typed, {**form.errors, "pin": _valid_pins(problem.get("current") or {})}, form.general)
+    return replace(form, errors={**form.errors, "pin": _valid_pins(problem.get("current") or {})})
 
 
 def _valid_pins(current: Mapping[str, Any]) -> str:

@@ -85,12 +85,14 @@ function keep(form, key) {
   // shows it as it was, whatever was typed into it since.
   function restore() {
     const draft = load(key);
-    if (form.hasAttribute("data-refused") && (!draft || draft.sent)) {
+    const isCut = form.hasAttribute("data-cut");
+    if (form.hasAttribute("data-refused") && (!draft || (draft.sent && !isCut))) {
       store({ sent: true });
       return;
     }
     if (!draft) return;
     if (Date.now() - draft.at > FILES_KEPT_MS) draft.files = [];
+    if (isCut) bringBackWhole(draft);
     write(form, draft);
     if (sameText(draft, atFirst)) return;
     if (notice) {
@@ -98,6 +100,13 @@ function keep(form, key) {
       notice.querySelector("[role=status]").textContent = notice.dataset.text;
     }
     if (state) state.hidden = false;
+  }
+
+  // The draft has what the page has not; the rest is as it came back.
+  function bringBackWhole(draft) {
+    draft.files = atFirst.files;
+    draft.values.idempotency_key = atFirst.values.idempotency_key;
+    document.querySelector("[data-cut-note]")?.remove();
   }
 }
 

@@ -228,3 +228,19 @@ async def test_a_form_for_which_there_is_no_room_at_this_moment_is_not_led_away_
     status, page = await post(house, "/cases", aiohttp.FormData(COMMENT, default_to_multipart=as_multipart))
     assert status == 503
     assert "Please try again shortly" in page
+
+
+async def test_that_a_text_was_cut_is_said_until_the_form_has_arrived(house: House) -> None:
+    _, page = await post(house, "/cases/1000000009", COMMENT | {"text": QUOTES})
+    for answer in (refuses(401, "wrong_credentials"), says(a_session() | {"session_token": NEW_TOKEN}, status=201)):
+        assert TOO_LONG in page
+        house["identity"].answers("POST /session", answer)
+        typed = forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"}
+        status, page = await post(house, "/sign-in", typed)
+    assert status == 200
+    assert TOO_LONG in page
+    house["cases"].answers("GET /cases/1000000009", hangs_up)
+    house["cases"].answers(COMMENTED, hangs_up)
+    _, page = await post(house, "/cases/1000000009", forms_of(page)["/cases/1000000009"], token=TOKEN)
+    assert TOO_LONG in page
+    assert b"kept_cut" not in house["cases"].asked(COMMENTED)[0].body
