@@ -24,7 +24,10 @@ UNBOUNDED = dict.fromkeys(
         "GATEWAY_COMPANY_REQUESTS_PER_S",
         "GATEWAY_NETWORK_REQUESTS_PER_S",
         "GATEWAY_STATIC_REQUESTS_PER_S",
-        "GATEWAY_USER_REQUESTS_AT_ONCE",
     ),
     str(10**12),
-) | {"CASES_FREE_DISK_FLOOR_BYTES": "1"}
+) | {
+    "CASES_FREE_DISK_FLOOR_BYTES": "1",
+    # However many there were, of files and long lists only a few would be at work at once.
+    "GATEWAY_USER_REQUESTS_AT_ONCE": "0",
+}
