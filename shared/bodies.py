@@ -1,8 +1,9 @@
 """Reads the bodies of requests: bounded in size and time each, and all together in what a process holds of them."""
 
 import asyncio
+import math
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +19,9 @@ BODY_DEADLINE_S = 10.0
 # Each body is several times as large once it is read into values. Files come slowly, so they do not share with forms.
 MOST_BYTES_IN_HAND, _MOST_FILE_BYTES_IN_HAND = 32 * 1024 * 1024, 64 * 1024 * 1024
 _PART_FOR_SMALL_ONES = 8
+# Whoever sends files is waited for so long, and as long as what has come takes at the slowest line.
+_RESERVE_S = 15.0
+_SLOWEST_RATE = 32 * 1024  # bytes a second
 # Whoever sends more fields is no person, and listing what is wrong with each would hold up everybody else.
 MOST_FIELDS = 1000
 # An agreement has 5000 serials at most; whoever sends somewhat more is told so by the model.
@@ -115,6 +119,27 @@ def count_bodies(app: web.Application) -> None:
     app[FILES_IN_HAND] = InHand(_MOST_FILE_BYTES_IN_HAND)
 
 
+class Pace:
+    """How long the sender of a long body is waited for. Only waiting counts, not what is done with what has come."""
+
+    def __init__(self, *, at_once_s: float = math.inf) -> None:
+        """Never longer than `at_once_s` for the next bytes."""
+        self.came = 0
+        self._at_once_s = at_once_s
+        self._waited_s = 0.0
+
+    async def next(self, reading: Awaitable[bytes]) -> bytes:
+        """What is being read; TimeoutError where it comes more slowly than by any line."""
+        loop = asyncio.get_running_loop()
+        left_s = _RESERVE_S + self.came / _SLOWEST_RATE - self._waited_s
+        began = loop.time()
+        async with asyncio.timeout(min(left_s, self._at_once_s)):
+            chunk = await reading
+        self._waited_s += loop.time() - began
+        self.came += len(chunk)
+        return chunk
+
+
 async def read_bytes(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> bytes:
     """The whole body, the same again for who asks again; TooLarge, TooManyBodies, Malformed, or 408."""
     if _READ not in request:
@@ -145,12 +170,12 @@ async def _read(request: web.Request, at_most: int) -> bytes:
 
 
 @asynccontextmanager
-async def coming(request: web.Request, within_s: float) -> AsyncIterator[asyncio.Timeout]:
+async def coming(request: web.Request, within_s: float) -> AsyncIterator[None]:
     """While a body comes; 408 where that takes longer, TooManyBodies where it had to give way to somebody else's."""
     body = _held_of(request)
     try:
         async with asyncio.timeout(within_s) as body.deadline:
-            yield body.deadline
+            yield
     except TimeoutError as error:
         if not body.gave_way:
             raise web.HTTPRequestTimeout from error

@@ -1,19 +1,38 @@
-"""The one header of a part of a posted form, as browsers write it and as others do: no file is lost by its name.
+"""Posted forms in parts: bounds within which aiohttp's reader gets them, and the header that says what a part is.
 
-Browsers follow WHATWG: what is between the quotes is the name, with `%22`, `%0D` and `%0A` for the three characters
-that cannot stand there. aiohttp's own reader splits it at semicolons first, and then knows neither name nor file.
+aiohttp looks for the first boundary line by line, and lets nobody else go on while there are lines: they are counted.
+
+It splits that header at semicolons first, and then knows neither name nor file. Browsers follow WHATWG: what is between
+the quotes is the name, with `%22`, `%0D` and `%0A` for the three characters that cannot stand there. So no file is lost
+by its name.
 """
 
+import asyncio
 import re
 import warnings
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import quote, unquote
 
-from aiohttp import BadContentDispositionHeader, BadContentDispositionParam
+from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, MultipartReader, StreamReader, web
+from aiohttp.http_exceptions import BadHttpMessage
+
+from shared import errors
+from shared.bodies import Pace
 
 # aiohttp reads the header of the first part too, and complains of what is read here.
 for _complaint in (BadContentDispositionHeader, BadContentDispositionParam):
     warnings.simplefilter("ignore", _complaint)
+# It uses what it tells others not to use.
+warnings.filterwarnings("ignore", "unread_data", DeprecationWarning)
+
+# What the reader raises for a form that cannot be read.
+UNREADABLE = (ValueError, RuntimeError, AssertionError, BadHttpMessage, web.RequestPayloadError)
+
+_MOST_HEADERS = 8  # of a part; browsers write two
+_MOST_LINES = _MOST_HEADERS + 3  # of a part: its boundary, the empty line behind its headers, the end of its content
+_MOST_BYTES_BEFORE_THE_FIRST = 1024  # browsers write nothing there
+_LINES_AT_ONCE = 100  # then others have their turn
 
 _PARAMETER = re.compile(r";\s*([^\s=;\"]+)\s*=\s*")
 # A quote with a backslash before it, or with more than a semicolon behind it, is part of the text.
@@ -22,6 +41,60 @@ _LAST_QUOTE = re.compile(r'"(.*)"', re.DOTALL)
 _FORBIDDEN = re.compile(r'["\r\n]')
 _ESCAPED = re.compile(r"%(22|0D|0A)", re.IGNORECASE)
 _CONTINUED = re.compile(r"filename\*\d+\*?")
+
+
+class _Bounded:
+    """The body as aiohttp's reader asks for it: not too many bytes, not too many lines, not too slowly."""
+
+    def __init__(
+        self, content: StreamReader, pace: Pace, *, most_lines: int, at_most: int, too_large: Exception
+    ) -> None:
+        self._content = content
+        self._pace = pace
+        self._lines_left = most_lines
+        self._at_most = at_most
+        self._too_large = too_large
+        self._before_the_first = True
+
+    async def read(self, size: int = -1) -> bytes:
+        return self._bounded(await self._pace.next(self._content.read(size)))
+
+    async def readline(self, *, max_line_length: int | None = None) -> bytes:
+        line = self._bounded(await self._pace.next(self._content.readline(max_line_length=max_line_length)))
+        # Only the headers of a part are read with a limit.
+        self._before_the_first = self._before_the_first and max_line_length is None
+        self._lines_left -= 1
+        if self._lines_left < 0 or (self._before_the_first and self._pace.came > _MOST_BYTES_BEFORE_THE_FIRST):
+            raise ValueError("Too many lines")
+        if not self._lines_left % _LINES_AT_ONCE:
+            await asyncio.sleep(0)
+        return line
+
+    def at_eof(self) -> bool:
+        return self._content.at_eof()
+
+    def unread_data(self, chunk: bytes) -> None:
+        self._pace.came -= len(chunk)
+        self._content.unread_data(chunk)
+
+    def _bounded(self, chunk: bytes) -> bytes:
+        if self._pace.came > self._at_most:
+            raise self._too_large
+        return chunk
+
+
+def read_parts(
+    request: web.Request, pace: Pace, *, most_parts: int, at_most: int, too_large: errors.TooLarge
+) -> MultipartReader:
+    """Reads the parts of a body of at most so many bytes as they come.
+
+    ValueError, and later any of UNREADABLE; TimeoutError from `pace`; `too_large`.
+    """
+    if (request.content_length or 0) > at_most:
+        raise too_large
+    most_lines = (most_parts + 1) * _MOST_LINES
+    body = _Bounded(request.content, pace, most_lines=most_lines, at_most=at_most, too_large=too_large)
+    return MultipartReader(request.headers, cast("StreamReader", body), max_headers=_MOST_HEADERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,27 @@ FORM_BOMBS: dict[str, Callable[[int], bytes]] = {
     "percent bombs": lambda size: b"email=" + b"%41\xc3\xa9" * ((size - 6) // 5),
     "no UTF-8": lambda size: b"email=" + b"%ff\xff" * ((size - 6) // 4),
 }
+EDGE = "a-boundary"
+_PART = f'--{EDGE}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n'.encode()
+_END = f"\r\n--{EDGE}--\r\n".encode()
+PART_BOMBS: dict[str, Callable[[int], bytes]] = {
+    "ends of lines before the first part": lambda size: b"\n" * (size - 200) + _PART + b"\r\na" + _END,
+    "nothing but ends of lines": lambda size: b"\r\n" * (size // 2),
+    "short lines before the first part": lambda size: b"--\n" * (size // 3),
+    "one long line": lambda size: b"-" * size,
+    "ends of lines in a part": lambda size: _PART + b"\r\n" + b"\n" * (size - 200) + _END,
+    "what looks like an edge": lambda size: _PART + b"\r\n" + f"\r\n--{EDGE[:-1]}".encode() * (size // 13 - 20) + _END,
+    "ends of lines behind the last part": lambda size: _PART + b"\r\na" + _END + b"\n" * (size - 200),
+    "parts": lambda size: (_PART + b"\r\na\r\n") * (size // 85),
+    "edges": lambda size: f"--{EDGE}\r\n".encode() * (size // 14),
+    "headers": lambda size: _PART + b"a:b\r\n" * (size // 5 - 40) + b"\r\na" + _END,
+    "parts in parts": lambda size: (
+        f"--{EDGE}\r\nContent-Type: multipart/mixed; boundary={EDGE}\r\n\r\n".encode() * (size // 64)
+    ),
+    "base64 that is none": lambda size: (
+        _PART + b"Content-Transfer-Encoding: base64\r\n\r\n" + (b"AAAAA" + b"\n" * 65_531) * (size // 65_536) + _END
+    ),
+}
 
 # Of a query or a header: visible characters only.
 LINES = ("a=1&", "a&", "&", "=", "%", "%41%", "+", "a=b;", ";", ",", '"', "\\", "\\1", ";q=1,", "0.", "[", "-", "a")

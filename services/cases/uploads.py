@@ -1,20 +1,14 @@
-"""Reads uploaded files from a multipart body as it comes: counted, bounded in time, never more of it kept than may be.
+"""Reads uploaded files from a multipart body as it comes, and never keeps more of it than may be."""
 
-aiohttp's own limit does not cover bodies that are read part by part, so the bytes are counted here.
-"""
-
-import asyncio
 import hashlib
 from dataclasses import dataclass
-from typing import cast
 
-from aiohttp import BodyPartReader, MultipartReader, StreamReader, hdrs, web
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp import BodyPartReader, hdrs, web
 
 from services.cases.domain import Limits, Upload, clean_name, in_words
 from shared import errors
-from shared.bodies import FILES_IN_HAND, coming, hold
-from shared.multipart import read_disposition
+from shared.bodies import FILES_IN_HAND, Pace, coming, hold
+from shared.multipart import UNREADABLE, read_disposition, read_parts
 
 MAX_PARTS = 10
 BODY_WITHIN_S = 120.0
@@ -23,7 +17,6 @@ _FIELD = "file"
 _CHUNK_BYTES = 64 * 1024
 # Beside the files themselves a body has headers and boundaries.
 _OVERHEAD_BYTES = 512 * 1024
-_MAX_PART_HEADERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +29,6 @@ class Uploads:
     def fingerprint(self) -> bytes:
         """The same for the same files, whatever boundary is between them."""
         return "\n".join(f"{file.sha256} {file.name}" for file in self.files).encode() or b"nothing"
-
-
-class _Counted:
-    """The body as aiohttp's reader asks for it; TooLarge once too much came, and a timeout for each wait."""
-
-    def __init__(self, content: StreamReader, at_most: int) -> None:
-        self._content = content
-        self._at_most = at_most
-        self._seen = 0
-
-    async def read(self, size: int = -1) -> bytes:
-        async with asyncio.timeout(CHUNK_WITHIN_S):
-            return self._count(await self._content.read(size))
-
-    async def readline(self, *, max_line_length: int | None = None) -> bytes:
-        async with asyncio.timeout(CHUNK_WITHIN_S):
-            return self._count(await self._content.readline(max_line_length=max_line_length))
-
-    def at_eof(self) -> bool:
-        return self._content.at_eof()
-
-    def unread_data(self, chunk: bytes) -> None:
-        self._seen -= len(chunk)
-        self._content.unread_data(chunk)
-
-    def _count(self, chunk: bytes) -> bytes:
-        self._seen += len(chunk)
-        if self._seen > self._at_most:
-            raise _too_large(self._at_most)
-        return chunk
 
 
 def _too_large(at_most: int) -> errors.TooLarge:
@@ -85,18 +48,17 @@ async def read_uploads(request: web.Request, limits: Limits) -> Uploads:
     """
     if request.content_type != "multipart/form-data":
         raise errors.WrongMediaType("Send multipart/form-data, with the files in parts named file.")
-    at_most = max_body_bytes(limits)
-    if (request.content_length or 0) > at_most:
-        raise _too_large(at_most)
     try:
         async with coming(request, BODY_WITHIN_S):
-            return Uploads(await _read_parts(request, _Counted(request.content, at_most), limits))
-    except (BadHttpMessage, ValueError, RuntimeError, web.RequestPayloadError, ConnectionError) as error:
+            return Uploads(await _read_parts(request, limits))
+    except (*UNREADABLE, ConnectionError) as error:
         raise errors.Malformed("The body ended early, or is no multipart/form-data.") from error
 
 
-async def _read_parts(request: web.Request, body: _Counted, limits: Limits) -> tuple[Upload, ...]:
-    reader = MultipartReader(request.headers, cast("StreamReader", body), max_headers=_MAX_PART_HEADERS)
+async def _read_parts(request: web.Request, limits: Limits) -> tuple[Upload, ...]:
+    at_most = max_body_bytes(limits)
+    pace = Pace(at_once_s=CHUNK_WITHIN_S)
+    reader = read_parts(request, pace, most_parts=MAX_PARTS, at_most=at_most, too_large=_too_large(at_most))
     files: list[Upload] = []
     parts = 0
     while (part := await reader.next()) is not None:

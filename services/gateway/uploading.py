@@ -1,11 +1,11 @@
 """A body that goes through the gateway as it comes: counted and bounded in time, never whole in memory."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from shared import errors
+from shared.bodies import Pace
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -17,8 +17,7 @@ class PassedThrough:
         """TooLarge at once for a body that says itself that it is too long."""
         self._request = request
         self._at_most = at_most
-        self._idle_s = idle_s
-        self._seen = 0
+        self._pace = Pace(at_once_s=idle_s)
         self.failure: Exception | None = None
         if (request.content_length or 0) > at_most:
             raise self._too_large()
@@ -27,7 +26,6 @@ class PassedThrough:
         """As they come; the client library wraps what is raised in here, so it is kept in `failure`."""
         try:
             while chunk := await self._next():
-                self._count(chunk)
                 yield chunk
         except Exception as error:
             self.failure = error
@@ -35,17 +33,14 @@ class PassedThrough:
 
     async def _next(self) -> bytes:
         try:
-            async with asyncio.timeout(self._idle_s):
-                return await self._request.content.read(_CHUNK_BYTES)
+            chunk = await self._pace.next(self._request.content.read(_CHUNK_BYTES))
         except TimeoutError as error:
             raise web.HTTPRequestTimeout from error
         except (web.RequestPayloadError, ConnectionError) as error:
             raise errors.Malformed("The body ended early, or is not encoded as its headers say.") from error
-
-    def _count(self, chunk: bytes) -> None:
-        self._seen += len(chunk)
-        if self._seen > self._at_most:
+        if self._pace.came > self._at_most:
             raise self._too_large()
+        return chunk
 
     def _too_large(self) -> errors.TooLarge:
         return errors.TooLarge(f"At most {self._at_most} bytes are accepted here.")

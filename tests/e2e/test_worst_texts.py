@@ -6,8 +6,9 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from io import BytesIO
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -38,10 +39,22 @@ from shared.mongo import connect
 from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_email
 from tests.e2e.loops import TimedLoop
-from tests.worst import FORM_BOMBS, JSON_BOMBS, LINES, TEXTS, as_form, as_json, in_all_fields, text_fields
+from tests.worst import (
+    EDGE,
+    FORM_BOMBS,
+    JSON_BOMBS,
+    LINES,
+    PART_BOMBS,
+    TEXTS,
+    as_form,
+    as_json,
+    in_all_fields,
+    text_fields,
+)
 
 _MOST_S = 0.1
 _MEGABYTE = 1_000_000
+_FILES_BYTES = 6_000_000  # what files may have together
 _PASSWORD = "seven green kites over Lyon"  # of somebody who lives as long as this test
 _LINE_BYTES = 2_400  # three times as long when quoted, which is what a request line may have
 _AT_ONCE = 4
@@ -129,10 +142,10 @@ def _of_page(path: str, limit: int, csrf_token: str) -> Iterator[Sent]:
             yield Sent(f"{path}: {kind} of {size}", "POST", path, _bound(_after, proof, bomb, size), _FORM)
     for kind, text in TEXTS.items() if path.startswith("/cases") else ():
         parts = _bound(_parts, csrf_token, text(limit // 2), text(1_000))
-        yield Sent(f"{path} in parts: {kind} of {limit}", "POST", path, parts, f"multipart/form-data; boundary={_EDGE}")
+        yield Sent(f"{path} in parts: {kind} of {limit}", "POST", path, parts, _PARTS)
 
 
-_FORM, _EDGE = "application/x-www-form-urlencoded", "a-boundary"
+_FORM, _PARTS = "application/x-www-form-urlencoded", f"multipart/form-data; boundary={EDGE}"
 _LONG_FIELDS = {"/users": "emails", "/sign-in": "kept.description", "/language": "next", "/cases/1000000009": "text"}
 _ALL_FIELDS = (
     *(
@@ -167,8 +180,8 @@ def _parts(csrf_token: str, text: str, name: str) -> bytes:
     fields = {"csrf_token": csrf_token, "description": text, "text": text[:1_000], "action": "comment"}
     parts = [f'name="{field}"\r\n\r\n{value}' for field, value in fields.items()]
     parts += [f'name="files"; filename="{file}"\r\n\r\n%PDF-1.4'] * 3
-    head = f"--{_EDGE}\r\nContent-Disposition: form-data; "
-    return ("\r\n".join(head + part for part in parts) + f"\r\n--{_EDGE}--\r\n").encode()
+    head = f"--{EDGE}\r\nContent-Disposition: form-data; "
+    return ("\r\n".join(head + part for part in parts) + f"\r\n--{EDGE}--\r\n").encode()
 
 
 @dataclass(frozen=True)
@@ -190,7 +203,7 @@ class World:
         with suppress(aiohttp.ClientError):
             url = URL(self.loops["gateway"].url + sent.path, encoded=True)
             async with self.http.request(
-                sent.method, url, data=body or None, headers=headers, allow_redirects=False
+                sent.method, url, data=BytesIO(body) if body else None, headers=headers, allow_redirects=False
             ) as response:
                 await response.read()
                 return response.status
@@ -348,6 +361,21 @@ def _of_lines() -> Iterator[Sent]:
 
 async def test_no_query_and_no_header_holds_up_a_loop(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     _tell(world, capsys, "lines", await world.send_all(_of_lines()))
+    assert _stood_still(world) == {}
+
+
+async def test_no_form_in_parts_holds_up_a_loop(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    nobody = replace(world, session={})
+    statuses: dict[int, int] = {}
+    for who, path in ((world, f"{API}/attachments"), (world, "/cases"), (nobody, "/cases")):
+        corpus = (
+            Sent(f"{path}: {kind} of {size}", "POST", path, _bound(bomb, size), _PARTS)
+            for kind, bomb in PART_BOMBS.items()
+            for size in (64_000, _MEGABYTE, _FILES_BYTES)
+        )
+        for status, count in (await who.send_all(corpus)).items():
+            statuses[status] = statuses.get(status, 0) + count
+    _tell(world, capsys, "parts", statuses)
     assert _stood_still(world) == {}
 
 

@@ -3,16 +3,13 @@
 With JavaScript the files are there before the form is sent; then, and without any, only the fields are read.
 """
 
-import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import BodyPartReader, MultipartReader, hdrs, web
-from aiohttp.http_exceptions import BadHttpMessage
 
 from services.gateway.clients import SERVICES, Reply
 from services.gateway.forms import Form, Typed, read_problem, refused, sentence_of
@@ -31,15 +28,12 @@ from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse
 from services.gateway.sizes import texts_too_long
 from services.gateway.texts import _
 from shared import errors
-from shared.bodies import TooManyBodies, coming, hold, room_for_file
-from shared.multipart import read_disposition, write_disposition
+from shared.bodies import Pace, TooManyBodies, coming, hold, room_for_file
+from shared.multipart import UNREADABLE, read_disposition, read_parts, write_disposition
 from shared.web import IDEMPOTENCY_HEADER
 
 _FORM_WITH_FILES = "multipart/form-data"
 _DEADLINE_S = 60.0
-# Of whom nobody is known: so long, and as long as what has come takes at the slowest line.
-_AT_FIRST_S = 15.0
-_SLOWEST_RATE = 32 * 1024  # bytes a second
 # Far more than all files of a message: what is too large is read past, so that the fields behind it are not lost.
 _MOST_BYTES = 32 * 1024 * 1024
 _MOST_PARTS = 200
@@ -118,7 +112,7 @@ async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted
     refuse_cross_site(request)
     if request.content_type == FORM_TYPE:
         return _meant(request, visitor, Posted(await _plain_fields(request)))
-    incoming = await _Incoming.of(request)
+    incoming = _Incoming.of(request)
     request[TYPED] = incoming.typed
     refused: list[str] = []
     try:
@@ -138,8 +132,8 @@ async def read_fields(request: web.Request) -> Typed:
     """The fields of a form of whoever it is; its files are read past, which `LOST_FILES` tells."""
     if request.content_type == FORM_TYPE:
         return await _plain_fields(request)
-    incoming = await _Incoming.of(request)
-    async with incoming.kept_coming():
+    incoming = _Incoming.of(request)
+    async with coming(request, _DEADLINE_S):
         while await incoming.next_file() is not None:
             incoming.typed[LOST_FILES] = "yes"
     return incoming.typed
@@ -197,20 +191,16 @@ class _Incoming:
         self._request = request
         self._parts = parts
         self._part: BodyPartReader | None = None
-        self._bytes_left = _MOST_BYTES
         self._text_left = LONG_FORM_BYTES
         self._parts_left = _MOST_PARTS
-        self._started = asyncio.get_running_loop().time()
-        self._deadline: asyncio.Timeout | None = None
 
     @classmethod
-    async def of(cls, request: web.Request) -> "_Incoming":
+    def of(cls, request: web.Request) -> "_Incoming":
         if request.content_type != _FORM_WITH_FILES:
             raise errors.WrongMediaType(f"Send {_FORM_WITH_FILES} or {FORM_TYPE}.")
-        if (request.content_length or 0) > _MOST_BYTES:
-            raise _too_much()
         try:
-            return cls(request, await request.multipart())
+            parts = read_parts(request, Pace(), most_parts=_MOST_PARTS, at_most=_MOST_BYTES, too_large=_too_much())
+            return cls(request, parts)
         except ValueError as error:
             raise _unreadable() from error
 
@@ -227,16 +217,6 @@ class _Incoming:
             if told.filename or begun:
                 return _File(part, told.filename or "", begun)
         return None
-
-    @asynccontextmanager
-    async def kept_coming(self) -> AsyncIterator[None]:
-        """For a form of anybody: HTTPRequestTimeout where it comes more slowly than any line."""
-        async with coming(self._request, _AT_FIRST_S) as self._deadline:
-            yield
-
-    def _prolong(self, read: int) -> None:
-        if self._deadline is not None and (until := self._deadline.when()) is not None:
-            self._deadline.reschedule(min(until + read / _SLOWEST_RATE, self._started + _DEADLINE_S))
 
     async def content(self, file: _File, *, at_most: int) -> bytes:
         """The first bytes of a file; the rest is read past."""
@@ -263,7 +243,7 @@ class _Incoming:
             raise _too_much()
         try:
             part = await self._parts.next()
-        except (ValueError, RuntimeError, BadHttpMessage, web.RequestPayloadError) as error:
+        except UNREADABLE as error:
             raise _unreadable() from error
         if isinstance(part, MultipartReader):
             raise _unreadable()
@@ -272,14 +252,9 @@ class _Incoming:
 
     async def _chunk(self, part: BodyPartReader) -> bytes:
         try:
-            chunk = await part.read_chunk(_CHUNK_BYTES)
-        except (ValueError, RuntimeError, BadHttpMessage, web.RequestPayloadError) as error:
+            return await part.read_chunk(_CHUNK_BYTES)
+        except UNREADABLE as error:
             raise _unreadable() from error
-        self._bytes_left -= len(chunk)
-        self._prolong(len(chunk))
-        if self._bytes_left < 0:
-            raise _too_much()
-        return chunk
 
 
 def _unreadable() -> errors.Malformed:

@@ -5,6 +5,7 @@ import re
 import time
 import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from io import BytesIO
@@ -15,6 +16,7 @@ import pytest
 from deploy.local.child import until
 from services.cases import uploads
 from services.cases.store import attachments
+from shared import bodies
 from shared.bodies import FILES_IN_HAND
 from tests.builders import an_actor, signed
 from tests.service.cases.conftest import CasesApi, a_replica
@@ -262,6 +264,9 @@ async def test_other_media_types_are_refused(cases: CasesApi) -> None:
         (a_part("a.txt", TEXT, headers=b"Content-Type: multipart/mixed; boundary=b\r\n"), FORM["Content-Type"]),
         (a_part("a.txt", TEXT, headers=b"no colon\r\n"), FORM["Content-Type"]),
         (b"".join(a_part(f"{n}.txt", TEXT) for n in range(10_000)), FORM["Content-Type"]),
+        (b"\n" * 2000 + a_form(("a.txt", TEXT)), FORM["Content-Type"]),
+        (b"\r\n" * 400 + a_form(("a.txt", TEXT)), FORM["Content-Type"]),
+        (b"long" * 400 + b"\r\n" + a_form(("a.txt", TEXT)), FORM["Content-Type"]),
     ],
 )
 async def test_broken_bodies_are_refused_and_keep_nothing(cases: CasesApi, body: bytes, content_type: str) -> None:
@@ -275,6 +280,13 @@ async def test_ten_thousand_parts_are_not_read(cases: CasesApi) -> None:
     started = time.perf_counter()
     assert await post(cases, body) == (400, "malformed")
     assert time.perf_counter() - started < 10
+
+
+async def test_what_others_write_around_the_parts_is_passed_over(cases: CasesApi) -> None:
+    lines = b"\n" * 20_000
+    body = b"This is a form.\r\n\r\n" + a_form(("a.txt", TEXT), ("b.txt", lines), ("c.txt", TEXT)) + lines
+    answer = await cases.call("POST", "/attachments", ANA, data=BytesIO(body), headers=FORM)
+    assert names(answer.body["items"]) == ["a.txt", "b.txt", "c.txt"]
 
 
 async def test_parts_of_another_name_are_refused(cases: CasesApi) -> None:
@@ -347,6 +359,30 @@ async def test_a_slow_body_is_cut_off(cases: CasesApi, monkeypatch: pytest.Monke
             assert answer.status == 408
     finally:
         never.set()
+
+
+async def test_a_body_that_comes_in_drops_is_cut_off(cases: CasesApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "_RESERVE_S", 0.2)
+    answered = asyncio.Event()
+
+    async def drops() -> AsyncIterator[bytes]:
+        yield a_part("a.txt", b"")[:-2]
+        while not answered.is_set():
+            yield b"x"
+            with suppress(TimeoutError):
+                await asyncio.wait_for(answered.wait(), 0.01)
+
+    try:
+        async with cases.client.post("/attachments", data=drops(), headers=signed(ANA) | FORM) as answer:
+            assert answer.status == 408
+    finally:
+        answered.set()
+
+
+async def test_a_body_that_comes_at_a_slow_line_is_read(cases: CasesApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "_RESERVE_S", 0.01)
+    monkeypatch.setattr(bodies, "_SLOWEST_RATE", 1)
+    assert (await upload(cases, ANA, ("a.txt", TEXT * 1000))).status == 201
 
 
 async def test_a_client_that_hangs_up_leaves_nothing(cases: CasesApi) -> None:

@@ -219,6 +219,9 @@ async def test_a_form_of_another_site_reaches_nothing_and_shows_nothing_of_what_
     assert portal["cases"].asked("POST /attachments") == []
 
 
+A_FIELD = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [
@@ -229,7 +232,7 @@ async def test_a_form_of_another_site_reaches_nothing_and_shows_nothing_of_what_
         ("application/json", b"{}", 415),
         (
             "multipart/form-data; boundary=x",
-            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 300 + b"--x--\r\n",
+            A_FIELD * 300 + b"--x--\r\n",
             413,
         ),
         (
@@ -238,6 +241,17 @@ async def test_a_form_of_another_site_reaches_nothing_and_shows_nothing_of_what_
             413,
         ),
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y--\r\n", 400),
+        ("multipart/form-data; boundary=x", b"\n" * 2000 + A_FIELD + b"--x--\r\n", 400),
+        (
+            "multipart/form-data; boundary=x",
+            A_FIELD.replace(b"\r\n\r\n", b"\r\na:b" * 20 + b"\r\n\r\n") + b"--x--\r\n",
+            400,
+        ),
+        (
+            "multipart/form-data; boundary=" + "x" * 40,
+            A_FIELD.replace(b"--x", b"--" + b"x" * 40).replace(b'"a"', b'"_charset_"') + b"--" + b"x" * 40 + b"--\r\n",
+            400,
+        ),
     ],
 )
 async def test_what_is_no_form_is_refused(portal: House, content_type: str, body: bytes, status: int) -> None:

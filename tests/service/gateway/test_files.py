@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from io import BytesIO
 
 import aiohttp
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from shared import bodies
 from tests.service.gateway.stand_ins import CSRF, TOKEN, House, a_portal, never_answers, says, unused_url
 
 MIB = 1024 * 1024
@@ -101,6 +104,24 @@ async def test_a_stalled_body_is_cut_off(impatient: House) -> None:
             assert answer.status == 408
     finally:
         never.set()
+
+
+async def test_a_body_that_comes_in_drops_is_cut_off(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "_RESERVE_S", 0.2)
+    answered = asyncio.Event()
+
+    async def drops() -> AsyncIterator[bytes]:
+        while not answered.is_set():
+            yield b"x"
+            with suppress(TimeoutError):
+                await asyncio.wait_for(answered.wait(), 0.01)
+
+    house["cases"].answers("POST /attachments", says({}, status=201))
+    try:
+        async with house.portal.post(PATH, data=drops(), headers=house.signed_in() | FORM) as answer:
+            assert answer.status == 408
+    finally:
+        answered.set()
 
 
 async def test_a_service_that_is_away_or_never_answers_is_told(impatient: House) -> None:

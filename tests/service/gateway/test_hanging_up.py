@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from deploy.local.child import until
-from services.gateway.pages import uploads
+from shared import bodies
 from shared.bodies import FILES_IN_HAND, Held
 from tests.service.gateway.stand_ins import CSRF, TOKEN, House, says
 
@@ -84,7 +84,7 @@ async def test_hanging_up_in_the_middle_of_a_body_is_counted_as_that(
 async def test_a_form_of_anybody_that_does_not_come_on_is_not_waited_for(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "_AT_FIRST_S", 0.2)
+    monkeypatch.setattr(bodies, "_RESERVE_S", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.server.port)
     writer.write(f"POST /cases HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 999\r\n\r\n{TEXT}".encode())
     answer = await asyncio.wait_for(reader.readline(), 20)
@@ -95,8 +95,8 @@ async def test_a_form_of_anybody_that_does_not_come_on_is_not_waited_for(
 async def test_a_form_of_anybody_that_comes_at_a_slow_line_is_read(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "_AT_FIRST_S", 0.01)
-    monkeypatch.setattr(uploads, "_SLOWEST_RATE", 1)
+    monkeypatch.setattr(bodies, "_RESERVE_S", 0.01)
+    monkeypatch.setattr(bodies, "_SLOWEST_RATE", 1)
     form = {"title": "x" * 100, "files": "y" * 1000}
     answer = await house.portal.post("/cases", data=_multipart(form), headers={"Sec-Fetch-Site": "same-origin"})
     assert answer.status == 401
