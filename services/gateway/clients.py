@@ -227,7 +227,7 @@ class Services:
     ) -> Reply:
         """Passes the body of a POST on as it comes, once: up to 120 s, 10 s between chunks, then 5 s for the answer.
 
-        TooLarge for a body of more than `upload_max_bytes`, however it is encoded.
+        It has to come at `Pace`, too. TooLarge for a body of more than `upload_max_bytes`, however it is encoded.
         """
         body = PassedThrough(request, at_most=self._upload_max_bytes, idle_s=self._deadlines.upload_idle_s)
         sent = {IDEMPOTENCY_HEADER: secrets.token_urlsafe(16), **headers, **_proofs(visitor)}
