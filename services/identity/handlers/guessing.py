@@ -97,13 +97,18 @@ async def failed(db: Database, attempt: Attempt, now: datetime) -> None:
 
 
 async def succeeded(db: Database, attempt: Attempt, now: datetime) -> None:
-    """Forgets what was counted against whoever knew the password in the end, and knows their network from now on."""
-    counters = [_own_counter(attempt), _of_pair(attempt)]
+    """Forgets what was counted against whoever knew the password in the end, and knows their network from now on.
+
+    What a known browser did not do stays: somebody else in its network may be guessing.
+    """
+    counters = [_own_counter(attempt)]
     if attempt.is_counted_by_address:
         counters.append(_of_address(attempt.email))
     await store.forget_failures(db, *counters)
-    if attempt.network:
-        await store.put_known_client(db, attempt.network, _digest(attempt.email), now)
+    if not attempt.network:
+        return
+    await store.put_known_client(db, attempt.network, _digest(attempt.email), now)
+    if attempt.device is None:
         await store.forgive_failure_with(db, _of_network(attempt.network), _digest(attempt.email))
 
 

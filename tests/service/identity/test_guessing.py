@@ -182,6 +182,15 @@ async def test_a_known_browser_has_ten_failures_of_its_own(identity: IdentityApi
     assert (await tried(identity, user.login_email, PASSWORD, at=a_network(), device=device)).status == 201
 
 
+async def test_a_known_browser_gives_no_more_tries_to_others_in_its_network(identity: IdentityApi) -> None:
+    user, network = await identity.a_user(), a_network()
+    device = await device_of(identity, user.login_email, at=network)
+    guesses = [(await tried(identity, user.login_email, at=network)).status for _ in range(9)]
+    assert (await tried(identity, user.login_email, PASSWORD, at=network, device=device)).status == 201
+    guesses += [(await tried(identity, user.login_email, at=network)).status for _ in range(2)]
+    assert guesses == [401] * 10 + [429]
+
+
 async def test_of_fifty_guesses_with_one_proof_at_once_ten_are_looked_at(identity: IdentityApi) -> None:
     user = await identity.a_user()
     device = await device_of(identity, user.login_email)
