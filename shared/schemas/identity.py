@@ -1,9 +1,10 @@
 """The HTTP bodies of identity: sessions, invitations, verification, companies, profile, sites, users."""
 
+import unicodedata
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, Secret, StringConstraints
+from pydantic import BeforeValidator, Field, Secret, StringConstraints
 
 from shared.actor import Role, Visibility
 from shared.schemas.base import (
@@ -33,6 +34,18 @@ from shared.schemas.contracts import Said
 Password = Annotated[Secret[Annotated[str, StringConstraints(min_length=1, max_length=1024)]], secret_schema(most=1024)]
 Token = Annotated[Secret[Annotated[str, StringConstraints(min_length=1, max_length=200)]], secret_schema(most=200)]
 CompanySideRole = Literal[Role.MEMBER, Role.CASE_MANAGER, Role.COMPANY_ADMIN]
+
+
+_LONGEST_TYPED_CODE = 100
+_BETWEEN_DIGITS = frozenset({"Cf", "Pd", "Zs"})  # invisible, dashes, blanks
+
+
+def _typed_code(value: object) -> object:
+    """A code as people copy it: in groups, with what a mail program put in, or in the digits of their keyboard."""
+    if not isinstance(value, str) or len(value) > _LONGEST_TYPED_CODE:
+        return value
+    kept = (char for char in value.strip() if unicodedata.category(char) not in _BETWEEN_DIGITS)
+    return "".join(str(unicodedata.decimal(char, char)) for char in kept)
 
 
 class SignIn(Request):
@@ -138,7 +151,7 @@ class VerifyRegistration(Request):
     max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
 
     email: Email
-    code: Annotated[str, StringConstraints(pattern=r"^\d{6}$")]
+    code: Annotated[str, BeforeValidator(_typed_code), StringConstraints(pattern=r"^\d{6}$")]
 
 
 class VerifiedRegistration(Answer):

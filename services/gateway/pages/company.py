@@ -14,6 +14,7 @@ from services.gateway.pages.rendering import render
 from services.gateway.session import Visitor, refuse_without_csrf, signed_in
 from services.gateway.texts import N_, _
 from services.gateway.words import Words
+from shared.i18n import number
 from shared.schemas.base import BODY_BYTES
 
 pages = web.RouteTableDef()
@@ -166,6 +167,9 @@ def _refused_invitations(typed: Typed, sent: Sent) -> Form:
 
 
 def _named(error: dict[str, str], addresses: list[str]) -> dict[str, str]:
+    if error["field"] == "invitations" and error["code"] == "too_long":
+        sentence = _("Enter at most %(count)s e-mail addresses.") % {"count": number(_MOST_ADDRESSES)}
+        return error | {"field": "emails", "code": "address", "message": sentence}
     found = _INVITED_FIELD.fullmatch(error["field"])
     if found is None:
         return error

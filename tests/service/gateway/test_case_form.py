@@ -167,6 +167,8 @@ async def test_more_files_than_allowed_are_not_even_passed_on(portal: House) -> 
     assert status == 422
     assert len(portal["cases"].asked("POST /attachments")) == 3
     assert "4.png: At most 3 files can be attached to a message." in text
+    summary = text[text.index('id="errors"') : text.index("</ul>")]
+    assert re.findall(r"</a>: (\d\.png): [^<]+</li>", summary) == ["3.png", "4.png"]
 
 
 @pytest.mark.parametrize("answer", [hangs_up, refuses(503, "unavailable")])

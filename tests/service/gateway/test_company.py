@@ -30,6 +30,18 @@ async def test_what_is_wrong_with_one_of_many_addresses_is_said_in_the_readers_l
     page = await answer.text()
     assert answer.status == 422
     assert "ana@example.com\u00a0: Cette personne est déjà un utilisateur de la société." in page
+    assert re.search('<a href="#f-emails">[^<]+</a>\u00a0: ana@example.com', page)
+
+
+async def test_too_many_addresses_are_called_addresses(house: House) -> None:
+    error = {"field": "invitations", "code": "too_long", "message": "List should have at most 100 items"}
+    problem = {"status": 422, "code": "invalid", "title": "Invalid", "errors": [error]}
+    house["identity"].answers("POST /invitations", says(problem, status=422))
+    for path in ("/users", "/invitations", "/sites"):
+        house["identity"].answers(f"GET {path}", _listed())
+    typed = {"csrf_token": CSRF, "emails": " ".join(f"a{n}@example.com" for n in range(101)), "role": "member"}
+    page = await (await house.portal.post("/users", data=typed, headers=house.signed_in())).text()
+    assert '<p class="error" id="f-emails-error">Enter at most 100 e-mail addresses.</p>' in page
 
 
 def _listed(*items: Json) -> Script:

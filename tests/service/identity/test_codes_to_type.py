@@ -248,3 +248,20 @@ async def test_asking_for_a_code_costs_the_same_whoever_waits_for_one(
             asked.append(tuple(commands))
         assert (await newest(identity, waiting) != before) == (browser == OWN)
     assert set(asked) == {("find", "update")}
+
+
+@pytest.mark.parametrize(
+    "written", ["{0}{1}", "{0} {1}", "{0}-{1}", " {0}\u2011{1}\n", "\u202a{0}\u00a0{1}\u202c", "{0}\u200b{1}"]
+)
+@pytest.mark.parametrize("zero", ["0", "\uff10", "\u0660"])
+async def test_a_code_may_be_written_as_people_copy_it(identity: IdentityApi, written: str, zero: str) -> None:
+    email = await waits(identity)
+    right = verification_code(await identity.open_verification(email))
+    code = "".join(chr(ord(zero) + int(digit)) for digit in right)
+    assert (await types(identity, email, written.format(code[:3], code[3:]), OWN)).status == 200
+
+
+@pytest.mark.parametrize("code", ["12345", "12 34 5", "1234567", "12345x", "", "½23456", "1" * 5000])
+async def test_what_is_no_code_is_refused_for_its_form(identity: IdentityApi, code: str) -> None:
+    answer = await types(identity, an_email(), code)
+    assert (answer.status, answer.wrong_fields) == (422, {"code": "string_pattern_mismatch"})
