@@ -128,16 +128,21 @@ async def _first_without_room(db: Database, wanted: Sequence[_Counter], amount: 
     """None when all have counted, else none has."""
     if not wanted or not amount:
         return None
-    counters, full = _at_ease(db), None
+    counters, counted = _at_ease(db), 0
     for _ in range(_TRIES):
-        full = await _count_all(counters, wanted, amount)
-        if full is None or not await full.has_room(counters, amount):
+        counted += await _count_in_order(counters, wanted[counted:], amount)
+        if counted == len(wanted):
+            return None
+        # Somebody may have made the same counter at the same moment: what was counted so far stays, or others would
+        # take it for full meanwhile.
+        if not await wanted[counted].has_room(counters, amount):
             break
-    return full
+    await _give_back(counters, wanted[:counted], amount)
+    return wanted[counted]
 
 
-async def _count_all(counters: Collection, wanted: Sequence[_Counter], amount: int) -> _Counter | None:
-    """Counts in order; None when all have counted, else none has, and it is the first that did not."""
+async def _count_in_order(counters: Collection, wanted: Sequence[_Counter], amount: int) -> int:
+    """How many have counted before one did not."""
     try:
         await counters.bulk_write([counter.taking(amount) for counter in wanted])
     except BulkWriteError as error:
@@ -145,9 +150,8 @@ async def _count_all(counters: Collection, wanted: Sequence[_Counter], amount: i
         if failed["code"] != DUPLICATE:
             raise
         place: int = failed["index"]
-        await _give_back(counters, wanted[:place], amount)
-        return wanted[place]
-    return None
+        return place
+    return len(wanted)
 
 
 async def _give_back(counters: Collection, counted: Sequence[_Counter], amount: int) -> None:

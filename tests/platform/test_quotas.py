@@ -65,6 +65,16 @@ async def test_a_company_is_bounded_as_a_whole(db: Database) -> None:
     assert await passes(quota, db, an_actor())
 
 
+async def test_of_a_new_companys_first_requests_at_once_as_many_pass_as_may(db: Database, mongo_url: str) -> None:
+    quota = a_quota(user=Bound(2, HOUR), company=Bound(1000, HOUR))
+    other_replica = connect(mongo_url, db.name, MONGO_DRIVER)
+    for _ in range(30):
+        ana = an_actor()
+        passed = await asyncio.gather(*(passes(quota, [db, other_replica][n % 2], ana) for n in range(6)))
+        assert sum(passed) == 2
+    await other_replica.close()
+
+
 async def test_what_the_company_refuses_is_not_counted_for_the_user(db: Database) -> None:
     ana = an_actor()
     luc = an_actor(company_id=ana.company_id)
