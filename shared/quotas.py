@@ -100,9 +100,18 @@ class Quota:
             raise MoreThanAllowed
         full = await _first_without_room(db, counters, amount)
         if full is not None:
-            wait_s = seconds_until(full.ends_at, now=now)
-            _log.info("quota_full", counter=full.id, user=str(actor.user_id), retry_after_s=wait_s)
-            raise self.refusal(retry_after_s=wait_s)
+            raise self._refusal_of(full, actor, now)
+
+    async def refuse_if_full(self, db: Database, actor: Actor, *, now: datetime) -> None:
+        """The refusal where not one more fits; counts nothing."""
+        for counter in self._counters(actor, now):
+            if not await counter.has_room(_at_ease(db), 1):
+                raise self._refusal_of(counter, actor, now)
+
+    def _refusal_of(self, full: _Counter, actor: Actor, now: datetime) -> TooManyRequests:
+        wait_s = seconds_until(full.ends_at, now=now)
+        _log.info("quota_full", counter=full.id, user=str(actor.user_id), retry_after_s=wait_s)
+        return self.refusal(retry_after_s=wait_s)
 
     @asynccontextmanager
     async def taken(self, db: Database, actor: Actor, amount: int = 1, *, now: datetime) -> AsyncIterator[None]:

@@ -177,6 +177,9 @@ async def upload_files(request: web.Request) -> web.Response:
     actor = actor_of(request)
     db, policy = request.app[DATABASE], request.app[POLICY]
     await request.app[DISK].refuse_if_low(db)
+    # What has no room is not even read: else refusing it would cost as much as keeping it.
+    asked = await intent_of(request, actor, body=b"")
+    await attaching.refuse_if_full(db, actor, request.app[SHARES], intent=asked, now=request.app[CLOCK]())
     uploads = await read_uploads(request, policy.limits)
     intent = await intent_of(request, actor, body=uploads.fingerprint)
     kept, refused = await attaching.take_in(

@@ -24,7 +24,7 @@ from services.cases.handlers.shares import Shares
 from services.cases.store.attachments import Claim
 from shared.actor import Actor
 from shared.documents import Intent
-from shared.errors import FieldError, Invalid, Refusal
+from shared.errors import FieldError, Invalid, Refusal, TooManyRequests
 from shared.mongo import Database
 
 _FIELD = "attachment_ids"
@@ -36,6 +36,16 @@ class Policy:
 
     limits: Limits
     scanned: bool  # whether there is a virus scanner
+
+
+async def refuse_if_full(db: Database, actor: Actor, shares: Shares, *, intent: Intent, now: datetime) -> None:
+    """Before any file is read: TooManyUncited or TooManyUploads where none would be kept, unless it is a repeat."""
+    try:
+        await store.uncited.refuse_if_full(db, actor, shares.uncited, intent)
+        await shares.uploads.refuse_if_full(db, actor, now=now)
+    except TooManyRequests:
+        if not await store.attachments.find_intended(db, intent):
+            raise
 
 
 async def take_in(

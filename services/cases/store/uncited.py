@@ -51,27 +51,38 @@ async def hold(db: Database, actor: Actor, bounds: Uncited, intent: Intent, *, s
     rooms = _rooms(bounds, actor, files=len(sizes), size=sum(sizes))
     if not rooms:
         return
-    own = {"$filter": {"input": "$held", "cond": {"$eq": ["$$this.user", actor.user_id]}}}
-    wanted = {
-        "_id": actor.company_id,
-        "held.intent": {"$ne": intent.id},
-        "$expr": {"$let": {"vars": {"own": own}, "in": {"$and": rooms}}},
-    }
+    fits = _all_of(rooms, actor)
+    wanted = {"_id": actor.company_id, "held.intent": {"$ne": intent.id}, "$expr": fits}
     held = {"intent": intent.id, "user": actor.user_id, "files": len(sizes), "bytes": sum(sizes), "at": "$$NOW"}
     for _ in range(_TRIES):
         result = await db[HOLDS].update_one(wanted, [{"$set": {"held": {"$concatArrays": [_STILL_HELD, [held]]}}}])
         if result.matched_count:
             return
-        document = await db[HOLDS].find_one({"_id": actor.company_id}, {"held": 1, "now": "$$NOW"})
+        document = await db[HOLDS].find_one({"_id": actor.company_id}, {"held": 1, "now": "$$NOW", "fits": fits})
         if document is None:
             await db[HOLDS].update_one({"_id": actor.company_id}, {"$setOnInsert": {"held": []}}, upsert=True)
         elif any(each["intent"] == intent.id for each in document["held"]):
             return
+        elif document["fits"]:
+            continue  # somebody made the company's document, or gave room back, a moment ago
         elif done := await _done_with(db, document["held"], document["now"]):
             await _let_go(db, actor.company_id, done)
         else:
             raise TooManyUncited(retry_after_s=_wait_s(document, actor.user_id))
     raise TooManyUncited(retry_after_s=1)
+
+
+async def refuse_if_full(db: Database, actor: Actor, bounds: Uncited, intent: Intent) -> None:
+    """TooManyUncited where not a byte more would fit."""
+    rooms = _rooms(bounds, actor, files=1, size=1)
+    if not rooms:
+        return
+    full = {"_id": actor.company_id, "$expr": {"$not": [_all_of(rooms, actor)]}}
+    document = await db[HOLDS].find_one(full, {"held": 1, "now": "$$NOW"})
+    if document is None or any(each["intent"] == intent.id for each in document["held"]):
+        return
+    if not await _done_with(db, document["held"], document["now"]):
+        raise TooManyUncited(retry_after_s=_wait_s(document, actor.user_id))
 
 
 async def _let_go(db: Database, company_id: UUID, intents: Sequence[UUID]) -> None:
@@ -85,6 +96,11 @@ def _rooms(bounds: Uncited, actor: Actor, *, files: int, size: int) -> list[Docu
         rooms.append(_room("$held.files", files, bounds.company_files))
         rooms.append(_room("$held.bytes", size, bounds.company_bytes))
     return [room for room in rooms if room]
+
+
+def _all_of(rooms: Sequence[Document], actor: Actor) -> Document:
+    own = {"$filter": {"input": "$held", "cond": {"$eq": ["$$this.user", actor.user_id]}}}
+    return {"$let": {"vars": {"own": own}, "in": {"$and": list(rooms)}}}
 
 
 def _room(path: str, more: int, most: int) -> Document:

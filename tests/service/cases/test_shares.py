@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -167,6 +167,14 @@ async def test_of_many_uploads_at_once_exactly_so_many_files_wait_as_may(mongo_u
         assert (await upload(one, an_actor(company_id=ana.company_id), ("jam.txt", TEXT))).status == 201
 
 
+async def test_the_first_files_of_companies_at_the_same_moment_all_find_room(mongo_url: str) -> None:
+    async with a_replica(mongo_url, **UNBOUNDED) as cases:
+        for _ in range(10):
+            ana = an_actor()
+            answers = await asyncio.gather(*(upload(cases, ana, ("jam.txt", TEXT)) for _ in range(8)))
+            assert [answer.status for answer in answers] == [201] * 8
+
+
 @pytest.mark.parametrize(
     ("bound", "files"),
     [("CASES_UNCITED_BYTES_PER_USER", 2), ("CASES_UPLOAD_BYTES_PER_USER_AND_DAY", 2)],
@@ -178,6 +186,29 @@ async def test_bytes_are_bounded_too(mongo_url: str, bound: str, files: int) -> 
         assert how_many(answers, 201) == files
         assert (await upload(cases, ana, ("small.txt", b"x" * 50))).status == 201
         assert (await upload(cases, an_actor(company_id=ana.company_id), ("big.txt", b"x" * MIB))).status == 201
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "code"),
+    [
+        ("CASES_UNCITED_FILES_PER_USER", 1, "too_many_uncited"),
+        ("CASES_UPLOAD_BYTES_PER_USER_AND_DAY", len(TEXT), "too_many_uploads"),
+    ],
+)
+async def test_where_no_file_has_room_none_is_even_read(mongo_url: str, bound: str, most: int, code: str) -> None:
+    ana = an_actor()
+    async with a_replica(mongo_url, **only(**{bound: most})) as cases:
+        assert (await upload(cases, ana, ("jam.txt", TEXT), key="first")).status == 201
+
+        async def that_never_ends() -> AsyncIterator[bytes]:
+            yield b"--frontier\r\n"
+            await asyncio.Event().wait()
+
+        form = {"Content-Type": "multipart/form-data; boundary=frontier"}
+        async with asyncio.timeout(5):
+            answer = await cases.call("POST", "/attachments", ana, data=that_never_ends(), headers=form)
+        assert wrong(answer) == {"file": code}
+        assert (await upload(cases, ana, ("jam.txt", TEXT), key="first")).status == 201
 
 
 @pytest.mark.parametrize(
@@ -249,7 +280,7 @@ async def test_a_file_for_which_there_is_no_room_does_not_count_for_the_day(mong
         for _ in range(3):
             assert wrong(await upload(cases, ana, ("jam.txt", TEXT))) == {"file": "too_many_uncited"}
         await cases.submitted(ana, attachment_ids=[file_id])
-        assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 201
+        await cases.submitted(ana, attachment_ids=[await uploaded(cases, ana)])
         assert wrong(await upload(cases, ana, ("jam.txt", TEXT))) == {"file": "too_many_uploads"}
 
 
