@@ -151,7 +151,7 @@ class VerifyRegistration(Request):
     max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
 
     email: Email
-    code: Annotated[str, BeforeValidator(_typed_code), StringConstraints(pattern=r"^\d{6}$")]
+    code: Annotated[str, StringConstraints(pattern=r"^\d{6}$"), BeforeValidator(_typed_code)]
 
 
 class VerifiedRegistration(Answer):
