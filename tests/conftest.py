@@ -44,6 +44,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture
+def nothing_is_collected() -> Iterator[None]:
+    """For who counts processor time: looking for garbage goes through what all tests so far have left."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI nothing may be skipped: a skipped test there is a test that nobody ran."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

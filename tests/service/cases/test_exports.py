@@ -167,6 +167,7 @@ async def test_a_process_makes_few_at_once_and_refuses_the_others(mongo_url: str
             assert (await cases.call("GET", "/cases.xlsx", an_actor())).status == 200
 
 
+@pytest.mark.usefixtures("nothing_is_collected")
 async def test_the_event_loop_does_next_to_nothing_for_a_row(cases: CasesApi) -> None:
     ana = an_actor(Role.COMPANY_ADMIN)
     await many(cases, ana, 2_000)

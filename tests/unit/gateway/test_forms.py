@@ -186,6 +186,7 @@ def test_a_form_has_so_many_fields_and_not_one_more() -> None:
         pairs_of(b"a=1&" * 10 + b"a=1", most=10)
 
 
+@pytest.mark.usefixtures("nothing_is_collected")
 def test_no_form_takes_long_to_read() -> None:
     forms = {kind: bomb(LONG_FORM_BYTES) for kind, bomb in FORM_BOMBS.items()}
     forms |= {f"a field of {kind}": as_form("a", kind, LONG_FORM_BYTES) for kind in TEXTS}
