@@ -34,7 +34,7 @@ class Parts:
     """What tells one service from another."""
 
     name: str
-    routes: web.RouteTableDef
+    routes: Sequence[web.AbstractRouteDef]
     emits: Sequence[str]  # collections whose documents carry events
     create_indexes: Callable[[Database], Awaitable[None]]
     queue: WorkQueue | None = None

@@ -5,16 +5,20 @@ from typing import Any
 
 from aiohttp import web
 
-from services.cases import store
-from services.cases.api import DISK, NUMBERS, PLACES, POLICY, SHARES, routes
-from services.cases.clamd import Clamd
+from services.cases.attachments import api as attachments_api
+from services.cases.attachments.clamd import Clamd
+from services.cases.attachments.handlers import Policy
+from services.cases.attachments.scanner import Scanner
+from services.cases.attachments.store import files
+from services.cases.attachments.store.disk import Disk
+from services.cases.attachments.sweeper import sweep_for_ever
+from services.cases.cases import api as cases_api
+from services.cases.cases import store
+from services.cases.cases.export import Places
 from services.cases.consumers import SUBSCRIPTIONS
-from services.cases.export import Places
-from services.cases.handlers.attaching import Policy
-from services.cases.scanner import Scanner
+from services.cases.copies import store as copies
 from services.cases.settings import CasesSettings
-from services.cases.sweeper import sweep_for_ever
-from shared import topology
+from shared import quotas, topology
 from shared.mongo import Database
 from shared.service import Background, Parts, create_service
 from shared.web import DATABASE
@@ -24,27 +28,34 @@ _SCANS_AT_ONCE = 4
 
 def create_app(settings: CasesSettings) -> web.Application:
     """The cases service, ready to be served."""
-    disk = store.Disk(floor_bytes=settings.free_disk_floor_bytes)
+    disk = Disk(floor_bytes=settings.free_disk_floor_bytes)
     parts = Parts(
         name="cases",
-        routes=routes,
+        routes=[*cases_api.routes, *attachments_api.routes],
         emits=[store.CASES.collection],
-        create_indexes=store.create_indexes,
+        create_indexes=_create_indexes,
         queue=topology.CASES,
         subscriptions=SUBSCRIPTIONS,
         degraded=partial(_degraded, disk),
         background=[partial(sweep_for_ever, scanned=settings.clamd is not None), *_scanners(settings)],
     )
     app = create_service(parts, settings)
-    app[NUMBERS] = store.CaseNumbers(app[DATABASE])
-    app[DISK] = disk
-    app[SHARES] = settings.shares
-    app[POLICY] = Policy(settings.limits, scanned=settings.clamd is not None)
-    app[PLACES] = Places(settings.exports_at_once)
+    app[cases_api.NUMBERS] = store.CaseNumbers(app[DATABASE])
+    app[attachments_api.DISK] = disk
+    app[attachments_api.SHARES] = settings.shares
+    app[attachments_api.POLICY] = Policy(settings.limits, scanned=settings.clamd is not None)
+    app[cases_api.PLACES] = Places(settings.exports_at_once)
     return app
 
 
-async def _degraded(disk: store.Disk, db: Database) -> dict[str, Any]:
+async def _create_indexes(db: Database) -> None:
+    await store.create_indexes(db)
+    await copies.create_indexes(db)
+    await files.create_indexes(db)
+    await quotas.create_indexes(db)
+
+
+async def _degraded(disk: Disk, db: Database) -> dict[str, Any]:
     return {"storage": "low"} if await disk.is_low(db) else {}
 
 

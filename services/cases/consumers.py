@@ -1,6 +1,6 @@
 """What cases hears, and what it does then."""
 
-from services.cases.handlers import copies
+from services.cases.copies import handlers as copies
 from shared.events.contracts import AgreementChanged, DeviceChanged, ProductChanged
 from shared.events.identity import CompanyChanged, SiteChanged, UserChanged
 from shared.service import Subscriptions

@@ -6,10 +6,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from services.cases.domain import Limits, TooManyCases, TooManyEntries, TooManyUploads
-from services.cases.domain.kinds import KINDS
-from services.cases.handlers.shares import Shares
-from services.cases.store.uncited import Uncited
+from services.cases.attachments.domain.file_types import KINDS
+from services.cases.attachments.domain.files import Limits
+from services.cases.attachments.domain.refusals import TooManyUploads
+from services.cases.attachments.store.uncited import Uncited
+from services.cases.cases.domain.refusals import TooManyCases, TooManyEntries
+from services.cases.shares import Shares
 from shared.quotas import Bound, Quota
 from shared.settings import ServiceSettings
 

@@ -14,8 +14,9 @@ import pymongo
 from pymongo import WriteConcern
 from uuid_utils.compat import uuid7
 
-from services.cases.domain import OPEN, Status, case_number
-from services.cases.store import CASES
+from services.cases.cases.domain.numbers import case_number
+from services.cases.cases.domain.values import OPEN, Status
+from services.cases.cases.store import CASES
 from shared.mongo import Database, Document
 from tests.bench.people import People, Person
 from tests.bench.words import a_text, a_title

@@ -13,7 +13,7 @@ import bson
 
 from deploy.local.child import until
 from deploy.local.stack import PythonPart, Stack
-from services.cases.store import CASES, read_order
+from services.cases.cases.store import CASES, read_order
 from shared.mongo import Database, Document
 from tests.bench import load, machine
 from tests.bench.figures import Figures, percentile

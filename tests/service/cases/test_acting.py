@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.cases.store import history
+from services.cases.cases.store import history
 from shared.actor import Actor, Role
 from tests.builders import Json, an_actor
 from tests.service.cases.conftest import CasesApi, user_state

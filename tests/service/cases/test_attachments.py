@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 
 from deploy.local.child import until
-from services.cases import uploads
-from services.cases.store import attachments
+from services.cases.attachments import multipart as uploads
+from services.cases.attachments.store import files as attachments
 from shared import bodies
 from shared.bodies import FILES_IN_HAND
 from tests.builders import an_actor, signed

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.cases.store import attachments
-from services.cases.sweeper import sweep
+from services.cases.attachments.store import files as attachments
+from services.cases.attachments.sweeper import sweep
 from shared.actor import Actor, Role
 from tests.builders import an_actor
 from tests.service.cases.conftest import CasesApi, a_replica

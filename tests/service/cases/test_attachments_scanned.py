@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.cases.clamd import Clamd, NoVerdict
-from services.cases.scanner import Scanner
-from services.cases.store import attachments
-from services.cases.sweeper import UNSCANNED_AFTER
+from services.cases.attachments.clamd import Clamd, NoVerdict
+from services.cases.attachments.scanner import Scanner
+from services.cases.attachments.store import files as attachments
+from services.cases.attachments.sweeper import UNSCANNED_AFTER
 from tests.builders import an_actor
 from tests.clamd_peer import EICAR, ClamdPeer
 from tests.service.cases.conftest import CasesApi, a_replica

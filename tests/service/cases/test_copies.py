@@ -7,7 +7,7 @@ import pytest
 from pymongo.errors import DuplicateKeyError
 from uuid_utils.compat import uuid7
 
-from services.cases.store import create_indexes
+from services.cases.copies.store import create_indexes
 from shared.events.contracts import ProductChanged
 from shared.mongo import Document
 from tests.builders import MONGO_DRIVER, a_serial, an_actor

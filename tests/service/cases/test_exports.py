@@ -15,9 +15,9 @@ from pymongo import UpdateOne
 from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
-from services.cases import store
-from services.cases.api import PLACES
-from services.cases.domain import case_number
+from services.cases.cases.api import PLACES
+from services.cases.cases.domain.numbers import case_number
+from services.cases.cases.store import exports
 from shared.actor import Actor, Role
 from tests.builders import an_actor, signed
 from tests.service.cases.conftest import CasesApi, a_replica
@@ -141,18 +141,18 @@ async def test_who_leaves_in_the_middle_may_begin_anew(cases: CasesApi) -> None:
 
 async def test_the_lease_of_a_process_that_was_killed_ends_by_itself(cases: CasesApi) -> None:
     ana = an_actor()
-    assert await store.exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) is not None
+    assert await exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) is not None
     assert (await cases.call("GET", "/cases.xlsx", ana)).status == 429
     await cases.db["exports"].update_one({"_id": ana.user_id}, [{"$set": {"until": "$$NOW"}}])
-    late = await store.exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE)
+    late = await exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE)
     assert late is not None
-    await store.exports.end_lease(cases.db, ana.user_id, "of the one before")
-    assert await store.exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) is None
+    await exports.end_lease(cases.db, ana.user_id, "of the one before")
+    assert await exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) is None
 
 
 async def test_of_many_leases_at_once_one_is_had(cases: CasesApi) -> None:
     ana = an_actor()
-    asked = [store.exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) for _ in range(20)]
+    asked = [exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) for _ in range(20)]
     assert sum(token is not None for token in await asyncio.gather(*asked)) == 1
 
 

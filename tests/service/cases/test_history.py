@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.cases.store.history import PAGE_BYTES
+from services.cases.cases.store.history import PAGE_BYTES
 from shared.actor import Actor
 from tests.builders import Json, an_actor
 from tests.service.cases.conftest import CasesApi

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.cases import store
+from services.cases.cases import store
 from shared.actor import Actor, Role
 from shared.coverage import AgreementKind
 from shared.events.contracts import AgreementChanged, DeviceChanged

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.cases.domain import case_number
+from services.cases.cases.domain.numbers import case_number
 from shared.actor import Actor, Role
 from tests.builders import Json, a_contact, a_serial, an_actor
 from tests.service.cases.conftest import CasesApi, site_state, user_state

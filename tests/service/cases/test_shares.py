@@ -9,9 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from services.cases import sweeper
+from services.cases.attachments import sweeper
+from services.cases.attachments.store import disk, uncited
+from services.cases.attachments.store import files as attachments
 from services.cases.settings import CasesSettings
-from services.cases.store import attachments, disk, uncited
 from shared.actor import Actor, Role
 from shared.mongo import connect
 from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, a_contact, an_actor

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.cases.domain import read_case_number
+from services.cases.cases.domain.numbers import read_case_number
 from shared.actor import Actor, Role, Visibility
 from shared.events.contracts import ProductChanged
 from tests.builders import Json, a_contact, a_serial, an_actor, an_address, an_email

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.cases.domain import Limits
-from services.cases.handlers.submitting import submit_case
+from services.cases.attachments.domain.files import Limits
+from services.cases.cases.handlers.submission import submit_case
+from services.cases.cases.store import CaseNumbers
+from services.cases.copies.store import create_indexes
 from services.cases.settings import CasesSettings
-from services.cases.store import CaseNumbers, create_indexes
 from shared.documents import Intent
 from shared.schemas.cases import SubmitCase
 from tests.builders import TEST_SECRET, Json, a_serial, an_actor

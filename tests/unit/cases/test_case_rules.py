@@ -8,22 +8,10 @@ from uuid import uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.cases.domain import (
-    REOPEN_WITHIN,
-    Case,
-    CaseIsClosed,
-    CaseIsNew,
-    CheckNumber,
-    Contact,
-    Equipment,
-    PostalAddress,
-    Problem,
-    ReopenTooLate,
-    Status,
-    case_number,
-    person_of,
-    read_case_number,
-)
+from services.cases.cases.domain.case import REOPEN_WITHIN, Case
+from services.cases.cases.domain.numbers import CheckNumber, case_number, read_case_number
+from services.cases.cases.domain.refusals import CaseIsClosed, CaseIsNew, ReopenTooLate
+from services.cases.cases.domain.values import Contact, Equipment, PostalAddress, Problem, Status, person_of
 from shared.actor import Actor, Role
 from shared.coverage import NOT_COVERED, UNVERIFIED
 from shared.errors import Forbidden

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.cases.domain import Limits, Upload, clean_name, content_type_of, in_words, sort_out
-from services.cases.domain.kinds import KINDS
+from services.cases.attachments.domain.file_types import KINDS
+from services.cases.attachments.domain.files import Limits, Upload, clean_name, content_type_of, in_words, sort_out
 from tests.service.cases.files import BMP, DOCX, GIF, JPEG, OLE, PDF, PNG, TEXT, XML, ZIP, an_archive
 
 ONE_OF_EACH = {

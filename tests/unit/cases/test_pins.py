@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.cases.domain import Pin, PinNotValid, choose_pin
+from services.cases.cases.domain.pins import Pin, PinNotValid, choose_pin
 
 LYON, PARIS, NICE = uuid7(), uuid7(), uuid7()
 OF_THE_COMPANY = Pin("STD", "Standard")

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from services.cases.attachments.multipart import max_body_bytes
 from services.cases.settings import CasesSettings
-from services.cases.uploads import max_body_bytes
 from services.gateway.pages import uploads
 from services.gateway.pages.asking import LONG_FORM_BYTES
 from shared import bodies

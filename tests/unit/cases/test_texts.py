@@ -8,7 +8,7 @@ from babel.messages.pofile import read_po
 
 import services.cases
 import services.gateway
-from services.cases import export
+from services.cases.cases import export
 from services.gateway import words
 from tests.builders import an_actor
 

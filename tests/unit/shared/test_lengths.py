@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import ValidationError
 
-from services.cases.domain import clean_name
+from services.cases.attachments.domain.files import clean_name
 from shared.errors import Refusal
 from shared.multipart import read_disposition
 from shared.schemas.base import Body, Cleaned, Request

@@ -19,11 +19,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from deploy.local.child import until
-from services.cases.domain import Status
+from services.cases.cases.domain.values import Status
 from shared.apart import WorkFailed, work_apart
 from shared.sheets import Column, write_sheet
 
-PROGRAM = "services.cases.sheet"
+PROGRAM = "services.cases.cases.sheet"
 PLAN: dict[str, Any] = {
     "title": "Cases",
     "note": "As of now",

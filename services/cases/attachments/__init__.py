@@ -1,0 +1,1 @@
+"""Attachments: taking files in, citing them, scanning, handing out, sweeping."""

@@ -1,0 +1,1 @@
+"""What may be attached, and what becomes of a file; pure values."""

@@ -1,0 +1,181 @@
+"""Attachments: their names, their limits, and what may be done with one."""
+
+import re
+import string
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.cases.attachments.domain.file_types import KINDS
+from shared.errors import Conflict
+
+MAX_NAME_CHARS = 150
+_ENOUGH_CHARS = 4 * MAX_NAME_CHARS
+
+# Line and paragraph separators, marks that turn the direction of writing, the byte order mark.
+_UNSEEN = re.compile("[\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
+_EDGES = string.whitespace + "."
+_STEPS = re.compile(r"[/\\]")
+
+
+class FileState(StrEnum):
+    """Whether a file can be had."""
+
+    READY = "ready"
+    SCANNING = "scanning"  # the virus scanner has not spoken yet
+    INFECTED = "infected"
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file as an entry of the history names it."""
+
+    id: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that was uploaded; what it contains is read by itself."""
+
+    id: str
+    name: str
+    size: int
+    content_type: str
+    state: FileState
+
+    @property
+    def as_attached(self) -> AttachedFile:
+        """How an entry of the history names it."""
+        return AttachedFile(self.id, self.name, self.size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one message may have attached."""
+
+    max_files: int = 3
+    max_file_bytes: int = 2 * 1024 * 1024
+    max_total_bytes: int = 6 * 1024 * 1024
+    extensions: tuple[str, ...] = tuple(KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file of a request, as it came. `content` is None where it was longer than a file may be."""
+
+    index: int
+    name: str
+    content: bytes | None
+    sha256: str  # of all of it
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedUpload:
+    """The rule that a file broke, and its limit."""
+
+    index: int
+    name: str
+    code: str
+    message: str
+    limit: int | tuple[str, ...] | None = None
+
+
+class StillScanning(Conflict):
+    """Not before the scanner has spoken."""
+
+    code = "scanning"
+    title = "This file is still being checked for viruses. Please try again in a moment."
+
+
+class Infected(Conflict):
+    """The scanner found something; nobody gets it."""
+
+    code = "infected"
+    title = "A virus was found in this file, so it cannot be downloaded."
+
+
+def clean_name(given: str) -> str:
+    """A file name that is safe to show and to save under; its extension stays when it has to be shortened."""
+    name = _STEPS.split(given)[-1]
+    # Putting many marks in order takes long, and what is in the middle of so long a name is cut in any case.
+    if len(name) > 2 * _ENOUGH_CHARS:
+        name = name[:_ENOUGH_CHARS] + name[-_ENOUGH_CHARS:]
+    name = unicodedata.normalize("NFC", name)
+    name = "".join(char for char in _UNSEEN.sub("", name) if unicodedata.category(char) not in {"Cc", "Cs"})
+    name = name.strip(_EDGES)
+    stem, dot, extension = name.rpartition(".")
+    if not dot or len(extension) >= MAX_NAME_CHARS:
+        return name[:MAX_NAME_CHARS]
+    return stem[: MAX_NAME_CHARS - len(extension) - 1] + dot + extension
+
+
+def extension_of(name: str) -> str:
+    """What follows the last dot, in small letters; empty for none."""
+    return name.rpartition(".")[2].lower() if "." in name else ""
+
+
+def content_type_of(name: str) -> str:
+    """By extension: what a client says of a file counts for nothing."""
+    kind = KINDS.get(extension_of(name))
+    return kind.content_type if kind else "application/octet-stream"
+
+
+def sort_out(uploads: Sequence[Upload], limits: Limits) -> tuple[list[Upload], list[RefusedUpload]]:
+    """The files that can be kept, and the rest with the rule that each broke."""
+    kept: list[Upload] = []
+    refused: list[RefusedUpload] = []
+    for upload in uploads:
+        problem = _own_problem(upload, limits) or _problem_beside(kept, upload, limits)
+        if problem is None:
+            kept.append(upload)
+        else:
+            refused.append(problem)
+    return kept, refused
+
+
+def _own_problem(upload: Upload, limits: Limits) -> RefusedUpload | None:
+    """What is wrong with a file by itself."""
+    name, content = upload.name, upload.content
+    extension = extension_of(name)
+    if extension not in limits.extensions:
+        accepted = ", ".join(limits.extensions)
+        return _refused(upload, "file_type", f"Files of this kind are not accepted. Accepted: {accepted}.", limits)
+    if content is None:
+        size = in_words(limits.max_file_bytes)
+        return _refused(upload, "too_large", f"The file is too large. A file may have at most {size}.", limits)
+    if not content:
+        return _refused(upload, "empty", "The file is empty.", limits)
+    if not KINDS[extension].agrees(content):
+        return _refused(upload, "content_mismatch", f"The content is not that of a .{extension} file.", limits)
+    return None
+
+
+def _problem_beside(kept: Sequence[Upload], upload: Upload, limits: Limits) -> RefusedUpload | None:
+    """What is wrong with a file beside those which came before it."""
+    if len(kept) >= limits.max_files:
+        return _refused(upload, "too_many", f"At most {limits.max_files} files can be attached at once.", limits)
+    if sum(len(each.content or b"") for each in (*kept, upload)) > limits.max_total_bytes:
+        size = in_words(limits.max_total_bytes)
+        return _refused(upload, "too_large_together", f"The files may have at most {size} together.", limits)
+    return None
+
+
+def _refused(upload: Upload, code: str, message: str, limits: Limits) -> RefusedUpload:
+    broken: dict[str, int | tuple[str, ...]] = {
+        "file_type": limits.extensions,
+        "too_large": limits.max_file_bytes,
+        "too_many": limits.max_files,
+        "too_large_together": limits.max_total_bytes,
+    }
+    return RefusedUpload(upload.index, upload.name, code, message, broken.get(code))
+
+
+def in_words(size: int) -> str:
+    """A number of bytes for people: 2 MiB, 1.5 MiB, 800 bytes."""
+    for unit, length in (("MiB", 1024 * 1024), ("KiB", 1024)):
+        if size >= length:
+            return f"{size / length:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{size} bytes"

@@ -1,0 +1,36 @@
+"""What refuses a file before anybody looks into it."""
+
+from typing import ClassVar
+
+from shared.errors import FieldError, Refusal, TooManyRequests
+
+
+class _TooManyFiles(TooManyRequests):
+    field_code: ClassVar[str]
+
+    def __init__(self, *, retry_after_s: int) -> None:
+        """At the field of the files, where a form shows it."""
+        super().__init__(retry_after_s=retry_after_s, errors=(FieldError("file", self.field_code, self.title),))
+
+
+class TooManyUploads(_TooManyFiles):
+    """More bytes of a user or company than in a day may come."""
+
+    field_code = "too_many_uploads"
+    title = "More was uploaded than is allowed within a day. Please try again tomorrow."
+
+
+class TooManyUncited(_TooManyFiles):
+    """More files of a user or company than may wait for a message to be sent with."""
+
+    field_code = "too_many_uncited"
+    title = "Too many files wait for a message that they belong to. Send a message with them, or try again tomorrow."
+
+
+class StorageLow(Refusal):
+    """Room is kept for what matters more than files."""
+
+    status = 507
+    code = "storage_low"
+    title = "Files cannot be taken at the moment, because there is not enough room for them."
+    retry_after_s: ClassVar[int] = 300

@@ -1,0 +1,1 @@
+"""Every query and index of attachments; every read says for whom."""

@@ -1,0 +1,1 @@
+"""Cases: submitting, acting on, listing, exporting."""

@@ -1,0 +1,198 @@
+"""HTTP of cases: parse, call, answer."""
+
+from typing import Any, BinaryIO
+from uuid import uuid5
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from services.cases.attachments.api import POLICY, SHARES
+from services.cases.attachments.store import files
+from services.cases.cases import export, store, views
+from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.numbers import read_case_number
+from services.cases.cases.handlers import actions, pins, submission
+from shared.actor import Actor
+from shared.documents import Intent
+from shared.errors import Forbidden
+from shared.paging import Page
+from shared.schemas.base import ListAnswer
+from shared.schemas.cases import (
+    AgentAction,
+    AgentCaseQuery,
+    CaseAction,
+    CaseQuery,
+    CaseRow,
+    Facet,
+    FacetsAnswer,
+    HistoryQuery,
+    SubmitCase,
+)
+from shared.web import CLOCK, DATABASE, actor_of, answer, intent_of, read_body, read_query, send_file
+
+PLACES = web.AppKey("places_of_exports", export.Places)
+NUMBERS = web.AppKey("numbers", store.CaseNumbers)
+
+routes = web.RouteTableDef()
+
+
+def _at(intent: Intent, number: str) -> Intent:
+    """The same key means something else at another case."""
+    return Intent(uuid5(intent.id, number), intent.digest)
+
+
+@routes.post("/cases")
+async def submit_case(request: web.Request) -> web.Response:
+    """201 with the new case, or with what the same key made before."""
+    actor = actor_of(request)
+    body = await read_body(request, SubmitCase)
+    case = await submission.submit_case(
+        request.app[DATABASE],
+        request.app[NUMBERS],
+        actor,
+        body,
+        limits=request.app[POLICY].limits,
+        quota=request.app[SHARES].cases,
+        intent=await intent_of(request, actor),
+        now=request.app[CLOCK](),
+    )
+    written = await store.get_submitted_case(request.app[DATABASE], actor, case.number)
+    return await _answer_with(request, actor, *written, status=201)
+
+
+@routes.get("/cases")
+async def list_cases(request: web.Request) -> web.Response:
+    """One page of the cases that the actor may see."""
+    actor = actor_of(request)
+    page = await store.find_cases(request.app[DATABASE], actor, read_query(request, CaseQuery))
+    return _page(page)
+
+
+@routes.get("/cases/facets")
+async def count_cases(request: web.Request) -> web.Response:
+    """Counts by status, severity and site under the same filters."""
+    actor = actor_of(request)
+    counts = await store.count_cases(request.app[DATABASE], actor, read_query(request, CaseQuery))
+    return answer(
+        FacetsAnswer(
+            status=[Facet(value=value, label=value, count=count) for value, count in counts.status],
+            severity=[Facet(value=str(value), label=str(value), count=count) for value, count in counts.severity],
+            site=[Facet(value=str(site_id or ""), label=name, count=count) for site_id, name, count in counts.site],
+        )
+    )
+
+
+@routes.get("/cases.xlsx")
+async def export_cases(request: web.Request) -> web.StreamResponse:
+    """The filtered rows over all pages as a sheet."""
+    actor, db, now = actor_of(request), request.app[DATABASE], request.app[CLOCK]()
+    query = read_query(request, CaseQuery)
+    store.read_order(query.sort)  # refused while a refusal can still be answered
+    name = f"cases-{now.astimezone(ZoneInfo(actor.time_zone)):%Y-%m-%d-%H%M}.xlsx"
+    async with export.only_one(db, actor):
+        with request.app[PLACES].take() as leave:
+
+            async def make() -> BinaryIO:
+                try:
+                    return await export.write_cases(db, actor, query, now)
+                finally:
+                    leave()  # however slowly it is read
+
+            return await send_file(request, make, name=name, content_type=export.CONTENT_TYPE)
+
+
+@routes.get("/cases/{number}")
+async def show_case(request: web.Request) -> web.Response:
+    """The whole case."""
+    actor = actor_of(request)
+    return await _detail(request, actor, read_case_number(request.match_info["number"]))
+
+
+@routes.get("/cases/{number}/history")
+async def show_history(request: web.Request) -> web.Response:
+    """Older entries than those that the case itself comes with."""
+    actor, db = actor_of(request), request.app[DATABASE]
+    number, query = read_case_number(request.match_info["number"]), read_query(request, HistoryQuery)
+    history = await store.get_history(db, actor, number, cursor=query.cursor, limit=query.limit)
+    states = await files.find_states(db, views.file_ids(history.entries))
+    return answer(views.history_page(history.entries, states, cursor=history.cursor, total=history.total))
+
+
+@routes.post("/cases/{number}/actions")
+async def act(request: web.Request) -> web.Response:
+    """What the customer's side does with a case."""
+    actor = actor_of(request)
+    number = read_case_number(request.match_info["number"])
+    body = await read_body(request, CaseAction)
+    await actions.act(
+        request.app[DATABASE],
+        actor,
+        number,
+        body.root,
+        limits=request.app[POLICY].limits,
+        quota=request.app[SHARES].entries,
+        intent=_at(await intent_of(request, actor), number),
+        now=request.app[CLOCK](),
+    )
+    return await _detail(request, actor, number)
+
+
+@routes.get("/agent/cases")
+async def list_queue(request: web.Request) -> web.Response:
+    """One page of an agents' queue."""
+    actor = actor_of(request)
+    if not actor.is_vendor:
+        raise Forbidden
+    page = await store.find_queue(request.app[DATABASE], actor, read_query(request, AgentCaseQuery))
+    return _page(page)
+
+
+@routes.post("/agent/cases/{number}/actions")
+async def act_as_agent(request: web.Request) -> web.Response:
+    """What the vendor's side does with a case."""
+    actor = actor_of(request)
+    number = read_case_number(request.match_info["number"])
+    body = await read_body(request, AgentAction)
+    await actions.act_as_agent(
+        request.app[DATABASE],
+        actor,
+        number,
+        body.root,
+        limits=request.app[POLICY].limits,
+        quota=request.app[SHARES].entries,
+        intent=_at(await intent_of(request, actor), number),
+        now=request.app[CLOCK](),
+    )
+    return await _detail(request, actor, number)
+
+
+async def _detail(request: web.Request, actor: Actor, number: str) -> web.Response:
+    return await _answer_with(request, actor, *await store.get_case_with_history(request.app[DATABASE], actor, number))
+
+
+async def _answer_with(
+    request: web.Request, actor: Actor, case: Case, history: store.History, *, status: int = 200
+) -> web.Response:
+    instructions = await pins.find_instructions(request.app[DATABASE], actor, case)
+    states = await files.find_states(request.app[DATABASE], views.file_ids(history.entries))
+    shown = views.detail(
+        case,
+        history.entries,
+        actor,
+        history_cursor=history.cursor,
+        history_total=history.total,
+        file_states=states,
+        pin_instructions=instructions,
+        now=request.app[CLOCK](),
+    )
+    return answer(shown, status=status)
+
+
+def _page(page: Page) -> web.Response:
+    listed: ListAnswer[Any] = ListAnswer[CaseRow](
+        items=[views.row(store.load_row(document)) for document in page.documents],
+        next_cursor=page.next_cursor,
+        total=page.total,
+        total_is_lower_bound=page.total_is_lower_bound,
+    )
+    return answer(listed)

@@ -1,0 +1,122 @@
+"""What a case is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from services.cases.attachments.domain.files import AttachedFile
+from shared.actor import Actor
+from shared.coverage import Coverage
+
+
+class Status(StrEnum):
+    """Where a case stands."""
+
+    NEW = "new"
+    IN_PROGRESS = "in_progress"
+    WAITING_CUSTOMER = "waiting_customer"
+    WAITING_PARTS = "waiting_parts"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+OPEN = frozenset({Status.NEW, Status.IN_PROGRESS, Status.WAITING_CUSTOMER, Status.WAITING_PARTS})
+
+
+def turn_of(status: Status) -> Literal["customer", "vendor"] | None:
+    """Whose move it is; nobody's once the case has ended."""
+    if status not in OPEN:
+        return None
+    return "customer" if status is Status.WAITING_CUSTOMER else "vendor"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user on a case, as known when it was written."""
+
+    user_id: UUID
+    name: str
+    email: str
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody to call; `user_id` is fixed when the contact is written, never matched again later."""
+
+    first_name: str
+    last_name: str
+    email: str
+    phone: str
+    language: str | None = None
+    user_id: UUID | None = None
+
+    @property
+    def name(self) -> str:
+        """First and last name."""
+        return f"{self.first_name} {self.last_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PostalAddress:
+    """An address as it was when it was written."""
+
+    company_name: str
+    address_line_1: str
+    city: str
+    postal_code: str
+    country: str
+    address_line_2: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a case's history. `digest` tells a repeated request from another one with the same key."""
+
+    id: UUID
+    kind: str
+    at: datetime
+    by: Person
+    by_vendor: bool
+    text: str = ""
+    internal: bool = False
+    changes: Mapping[str, str | int | bool | None] | None = None
+    digest: str | None = None
+    attachments: tuple[AttachedFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What the case is about, and what covered it."""
+
+    product_name: str
+    product_number: str | None
+    serial: str | None
+    said: str | None
+    agreement_ids: tuple[UUID, ...]
+    coverage: Coverage
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What was typed about the problem."""
+
+    title: str
+    description: str
+    severity: int
+    troubleshooting: str = ""
+    problem_type: str = ""
+    error_code: str = ""
+    operating_system: str = ""
+    own_reference: str = ""
+    preferred_channel: str = "phone"
+    preferred_hours: str = ""
+
+
+def person_of(actor: Actor) -> Person:
+    """The actor as somebody on a case."""
+    return Person(actor.user_id, actor.name, actor.email, actor.language)

@@ -1,0 +1,148 @@
+"""The list of cases as an Excel sheet: exactly the filtered rows, over all pages, as whoever asks reads and writes."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from services.cases.cases.domain.values import Status, turn_of
+from services.cases.cases.store import exports
+from shared.actor import Actor
+from shared.apart import work_apart
+from shared.coverage import Verdict
+from shared.errors import TooManyRequests, Unavailable
+from shared.i18n import Texts, moment, reading_in
+from shared.mongo import Database, DatabaseError, is_too_old
+from shared.schemas.cases import CaseQuery
+
+_ = Texts(Path(__file__).parents[1] / "locale").gettext
+
+
+CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+_PROGRAM = "services.cases.cases.sheet"
+# Longer than the database lets an export take. Where a process was killed, its users wait until this has passed.
+_LEASED_FOR = timedelta(minutes=6)
+_RETRY_AFTER_S = 10
+
+_log = structlog.get_logger()
+
+
+class ExportIsRunning(TooManyRequests):
+    """One at a time for each user, on whatever replica."""
+
+    code = "export_is_running"
+    title = "An export of yours is still being made. Please wait until it has arrived."
+
+
+class TooManyExports(Unavailable):
+    """As many as one process makes at once are being made."""
+
+    code = "too_many_exports"
+    title = "Many exports are being made at this moment. Please try again shortly."
+    retry_after_s = _RETRY_AFTER_S
+
+
+class Places:
+    """How many sheets are made at once in this process: each costs a processor, and memory."""
+
+    def __init__(self, count: int) -> None:
+        """One per process."""
+        self._count = count
+        self._taken: set[object] = set()
+
+    @contextmanager
+    def take(self) -> Iterator[Callable[[], None]]:
+        """A place until the end, or until what this gives is called; TooManyExports where there is none."""
+        if len(self._taken) >= self._count:
+            raise TooManyExports
+        place = object()
+        self._taken.add(place)
+        try:
+            yield lambda: self._taken.discard(place)
+        finally:
+            self._taken.discard(place)
+
+
+@asynccontextmanager
+async def only_one(db: Database, actor: Actor) -> AsyncIterator[None]:
+    """Within, the actor has no other export; ExportIsRunning where there is one already."""
+    token = await exports.lease(db, actor.user_id, within=_LEASED_FOR)
+    if token is None:
+        raise ExportIsRunning(retry_after_s=_RETRY_AFTER_S)
+    try:
+        yield
+    finally:
+        await exports.end_lease(db, actor.user_id, token)
+
+
+async def write_cases(db: Database, actor: Actor, query: CaseQuery, now: datetime) -> BinaryIO:
+    """The sheet as a temporary file that is gone when it is closed; times are those of the actor's zone.
+
+    It shows one moment, whatever happens to the cases meanwhile; Unavailable where that is too long ago at the end.
+    """
+    with reading_in(actor.language):
+        plan = _plan(actor, now)
+    try:
+        return await work_apart(_PROGRAM, plan, exports.each_batch(db, actor, query))
+    except DatabaseError as error:
+        if not is_too_old(error):
+            raise
+        _log.warning("export_cut", reason="it took longer than the database keeps a moment")
+        raise Unavailable from error
+
+
+def _plan(actor: Actor, now: datetime) -> dict[str, Any]:
+    """What the sheet says, in the reader's words: those of the portal's pages."""
+    by_vendor = actor.is_vendor
+    zone = ZoneInfo(actor.time_zone)
+    ours, theirs = ("vendor", "customer") if by_vendor else ("customer", "vendor")
+    turns = {ours: _("You"), theirs: _("Customer") if by_vendor else _("Support")}
+    return {
+        "title": _("Cases"),
+        "note": _("As of %(when)s (%(zone)s)") % {"when": moment(now, zone), "zone": actor.time_zone},
+        "columns": _columns(actor),
+        "zone": actor.time_zone,
+        "statuses": {
+            Status.NEW.value: _("New"),
+            Status.IN_PROGRESS.value: _("In progress"),
+            Status.WAITING_CUSTOMER.value: _("Waiting for the customer") if by_vendor else _("Waiting for you"),
+            Status.WAITING_PARTS.value: _("Waiting for parts"),
+            Status.CLOSED.value: _("Closed"),
+            Status.CANCELLED.value: _("Cancelled"),
+        },
+        "severities": {"1": _("Critical"), "2": _("High"), "3": _("Normal"), "4": _("Low")},
+        "turns": {status.value: turns[turn] if (turn := turn_of(status)) else None for status in Status},
+        "verdicts": {
+            Verdict.COVERED.value: _("Covered"),
+            Verdict.NOT_COVERED.value: _("Not covered"),
+            Verdict.UNVERIFIED.value: _("Coverage not known yet"),
+        },
+    }
+
+
+def _columns(actor: Actor) -> list[tuple[str, int]]:
+    """Headings, and widths in characters."""
+    zone = f" ({actor.time_zone})"
+    return [
+        (_("Case"), 14),
+        (_("Title"), 50),
+        (_("Status"), 28),
+        (_("Severity"), 10),
+        (_("Whose turn"), 16),
+        (_("Product"), 30),
+        (_("Product number"), 18),
+        (_("Serial number"), 18),
+        (_("Site"), 24),
+        (_("Company"), 24),
+        (_("Submitted by"), 24),
+        (_("Your reference"), 18),
+        (_("Coverage"), 26),
+        (_("Covered until"), 16),
+        (_("Created") + zone, 26),
+        (_("Updated") + zone, 26),
+    ]

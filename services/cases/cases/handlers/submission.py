@@ -1,0 +1,153 @@
+"""Submitting a case."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from services.cases.attachments import handlers as attaching
+from services.cases.attachments.domain.files import Limits
+from services.cases.cases import store
+from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.values import Contact, Person, PostalAddress, Problem, person_of
+from services.cases.cases.handlers.equipment import find_equipment
+from services.cases.cases.handlers.pins import find_pin
+from services.cases.cases.handlers.verdicts import give_verdict
+from services.cases.copies import store as copies
+from shared.actor import Actor, Role
+from shared.documents import Intent
+from shared.errors import Forbidden, Invalid, NotYetKnown
+from shared.mongo import Database, Document
+from shared.quotas import Quota
+from shared.schemas.base import Address
+from shared.schemas.cases import ContactBody, SubmitCase
+
+_ADDRESS = TypeAdapter(PostalAddress)
+
+
+async def submit_case(
+    db: Database,
+    numbers: store.CaseNumbers,
+    actor: Actor,
+    body: SubmitCase,
+    *,
+    limits: Limits,
+    quota: Quota,
+    intent: Intent,
+    now: datetime,
+) -> Case:
+    """Writes a new case; a repeat with the same intent gets the one that stands there.
+
+    NotYetKnown for a site, product or colleague that the copies do not know (yet), Forbidden for acting on behalf
+    without the right to, PinNotValid, TooManyCases, Invalid for what is not to be decided for a colleague and for
+    files that cannot be cited.
+    """
+    # Whatever was closed or taken away since: what was answered once is answered again.
+    if (made := await store.CASES.find_intended(db, intent)) is not None:
+        return made
+    submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
+    site_name, address = await _equipment_place(db, company_id, body)
+    equipment = await find_equipment(db, company_id, body, now=now)
+    contact = await _contact(db, company_id, body.contact, field="contact")
+    secondary = (
+        await _contact(db, company_id, body.secondary_contact, field="secondary_contact")
+        if body.secondary_contact
+        else None
+    )
+    pin = await find_pin(db, company_id, body.pin, equipment=equipment, site_id=body.site_id) if body.pin else None
+    # Last, so that next to nothing that is refused takes from the share, or uses up a number.
+    async with (
+        quota.taken(db, actor, now=now),
+        attaching.claimed(db, actor, body.attachment_ids, limits, case_id=intent.id, intent=intent) as files,
+    ):
+        case = Case.submit(
+            case_id=intent.id,
+            number=await numbers.take(),
+            by=actor,
+            submitter=submitter,
+            company_id=company_id,
+            company_name=company_name,
+            problem=_problem(body),
+            equipment=equipment,
+            contact=contact,
+            secondary_contact=secondary,
+            site_id=body.site_id,
+            site_name=site_name,
+            equipment_address=address,
+            parts_address=_address(body.parts_address) if body.parts_address else None,
+            confidential=body.confidential,
+            pin=pin,
+            digest=intent.digest,
+            now=now,
+        )
+        written = await store.CASES.insert_once(db, case.with_files(files), intent)
+    # What the copies were told since they were asked has looked for waiting cases before this one stood there.
+    await give_verdict(db, written, now=now)
+    return written
+
+
+async def _submitter(db: Database, actor: Actor, submitter_id: UUID | None) -> tuple[Person, UUID, str]:
+    if submitter_id is None or submitter_id == actor.user_id:
+        if actor.is_vendor:
+            raise Invalid.at("submitter_id", "missing", "Name the customer's user for whom you create the case.")
+        return person_of(actor), actor.company_id, actor.company_name
+    if actor.role is Role.MEMBER:
+        raise Forbidden("Only case managers and administrators create cases for colleagues.")
+    scope: Document = {} if actor.is_vendor else {"company_id": actor.company_id}
+    user = await copies.find_copy(db, copies.USERS, {"_id": submitter_id, "active": True, **scope})
+    company = user and await copies.find_copy(db, copies.COMPANIES, {"_id": user["company_id"], "is_vendor": False})
+    if user is None or company is None:
+        raise NotYetKnown("submitter_id")
+    return _person_in(user), company["_id"], company["name"]
+
+
+def _person_in(user: Document) -> Person:
+    return Person(user["_id"], user["name"], user["contact_email"], user["language"])
+
+
+def _problem(body: SubmitCase) -> Problem:
+    return Problem(
+        title=body.title,
+        description=body.description,
+        severity=body.severity,
+        troubleshooting=body.troubleshooting,
+        problem_type=body.problem_type,
+        error_code=body.error_code,
+        operating_system=body.operating_system,
+        own_reference=body.own_reference,
+        preferred_channel=body.preferred_channel,
+        preferred_hours=body.preferred_hours,
+    )
+
+
+def _address(body: Address) -> PostalAddress:
+    return PostalAddress(**body.model_dump())
+
+
+async def _equipment_place(db: Database, company_id: UUID, body: SubmitCase) -> tuple[str, PostalAddress]:
+    if body.equipment_address is not None:
+        return "", _address(body.equipment_address)
+    site = await copies.find_copy(db, copies.SITES, {"_id": body.site_id, "company_id": company_id, "closed": False})
+    if site is None:
+        raise NotYetKnown("site_id")
+    return site["name"], _ADDRESS.validate_python(site)
+
+
+async def _contact(db: Database, company_id: UUID, body: ContactBody, *, field: str) -> Contact:
+    """The user is fixed here: as picked with an address of theirs, or as the verified login that has it now."""
+    user = await _find_picked(db, company_id, body, field=field)
+    if user is None:
+        wanted = {"login_email": body.email, "company_id": company_id, "active": True}
+        user = await copies.find_copy(db, copies.USERS, wanted)
+    given = body.model_dump(exclude={"user_id"})
+    return Contact(**given, user_id=user["_id"] if user else None)
+
+
+async def _find_picked(db: Database, company_id: UUID, body: ContactBody, *, field: str) -> Document | None:
+    if body.user_id is None:
+        return None
+    user = await copies.find_copy(db, copies.USERS, {"_id": body.user_id, "company_id": company_id, "active": True})
+    if user is None:
+        raise NotYetKnown(f"{field}.user_id")
+    # The user's mails would go to this address, with the link that ends them all: another one is another person's.
+    return user if body.email in (user["login_email"], user["contact_email"]) else None

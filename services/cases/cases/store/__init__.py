@@ -1,0 +1,45 @@
+"""Every query and index of cases; every read says for whom."""
+
+from services.cases.cases.store.cases import (
+    CASES,
+    create_indexes,
+    find_unverified,
+    find_unverified_by_said,
+    get_case,
+    visible_to,
+)
+from services.cases.cases.store.history import (
+    HAS_ROOM,
+    History,
+    append_entry,
+    find_entry,
+    get_case_with_history,
+    get_history,
+    get_submitted_case,
+    status_becomes,
+)
+from services.cases.cases.store.lists import count_cases, find_cases, find_queue, load_row, read_order
+from services.cases.cases.store.numbers import CaseNumbers
+
+__all__ = [
+    "CASES",
+    "HAS_ROOM",
+    "CaseNumbers",
+    "History",
+    "append_entry",
+    "count_cases",
+    "create_indexes",
+    "find_cases",
+    "find_entry",
+    "find_queue",
+    "find_unverified",
+    "find_unverified_by_said",
+    "get_case",
+    "get_case_with_history",
+    "get_history",
+    "get_submitted_case",
+    "load_row",
+    "read_order",
+    "status_becomes",
+    "visible_to",
+]

@@ -1,0 +1,183 @@
+"""The history of a case: read in pages, and never whole; every read says for whom."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from weakref import WeakValueDictionary
+
+from pydantic import TypeAdapter
+
+from services.cases.cases.domain.case import MAX_BYTES, MAX_ENTRIES, Case
+from services.cases.cases.domain.values import Entry, Status
+from services.cases.cases.store.cases import CASES, IS_OPEN, visible_to
+from shared.actor import Actor
+from shared.documents import Intent
+from shared.errors import Invalid, NotFound, Unavailable
+from shared.mongo import Database, Document
+
+PAGE_ENTRIES = 50
+# Of text in UTF-8: a page is as long as one of 50 ordinary entries, whatever was written.
+PAGE_BYTES = 100_000
+
+_TURN_WITHIN_S = 4  # the gateway waits a little longer
+_turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+_ENTRY = TypeAdapter(Entry)
+_ENTRIES = TypeAdapter(list[Entry])
+# For what is written and attached; a change of the state goes into a full case too.
+HAS_ROOM: Document = {
+    f"history.{MAX_ENTRIES - 1}": {"$exists": False},
+    "$expr": {"$lt": [{"$bsonSize": "$$ROOT"}, MAX_BYTES]},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Some entries that a reader sees, oldest first, the cursor to older ones, and how many the reader sees in all."""
+
+    entries: list[Entry]
+    cursor: str | None
+    total: int
+
+
+async def get_case_with_history(db: Database, actor: Actor, number: str) -> tuple[Case, History]:
+    """A case that this actor may see, and of its history the newest that the actor's side may see."""
+    document = await _find_page(db, actor, number, end=None, limit=PAGE_ENTRIES, rest={"$unset": ["pending"]})
+    return CASES.load(document), _page(document)
+
+
+async def get_history(db: Database, actor: Actor, number: str, *, cursor: str | None, limit: int) -> History:
+    """The newest `limit` entries before the cursor, or fewer where they are long."""
+    only = {"$project": {"history": 1, "seen": 1, "end": 1}}
+    return _page(await _find_page(db, actor, number, end=_position(cursor), limit=limit, rest=only))
+
+
+def _position(cursor: str | None) -> int | None:
+    """A history only grows at its end: how many entries are older says where a page ends, for good."""
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= len(str(MAX_ENTRIES))):
+        raise Invalid.at("cursor", "cursor", "Use a cursor from the answer before.")
+    return int(cursor)
+
+
+async def _find_page(
+    db: Database, actor: Actor, number: str, *, end: int | None, limit: int, rest: Document
+) -> Document:
+    """The case with the entries [end - limit, end) of those that the actor sees; `seen` is how many there are."""
+    # Positions and totals are those of what the reader sees: they say nothing about what is hidden.
+    open_to_all = {"$filter": {"input": "$history", "cond": {"$not": ["$$this.internal"]}}}
+    last = "$seen" if end is None else {"$min": ["$seen", end]}
+    first = {"$max": [0, {"$subtract": ["$end", limit]}]}
+    page = {"$slice": ["$history", first, {"$max": [1, {"$subtract": ["$end", first]}]}]}
+    found = await db[CASES.collection].aggregate(
+        [
+            {"$match": {"number": number, **visible_to(actor)}},
+            *([] if actor.is_vendor else [{"$set": {"history": open_to_all}}]),
+            {"$set": {"seen": {"$size": "$history"}}},
+            {"$set": {"end": last}},
+            {"$set": {"history": {"$cond": [{"$gt": ["$end", 0]}, page, []]}}},
+            rest,
+        ]
+    )
+    documents = await found.to_list(None)
+    if not documents:
+        raise NotFound
+    document: Document = documents[0]
+    return document
+
+
+def _page(document: Document) -> History:
+    found = document["history"]
+    kept = _that_fit([len(entry["text"].encode()) for entry in found])
+    older = document["end"] - kept
+    return History(
+        entries=_ENTRIES.validate_python(found[len(found) - kept :]),
+        cursor=str(older) if older else None,
+        total=document["seen"],
+    )
+
+
+def _that_fit(sizes: Sequence[int]) -> int:
+    """How many of the newest have room in a page; a single one always has."""
+    room, fitting = PAGE_BYTES, 0
+    for size in reversed(sizes):
+        room -= size
+        if room < 0 and fitting:
+            break
+        fitting += 1
+    return fitting
+
+
+async def get_submitted_case(db: Database, actor: Actor, number: str) -> tuple[Case, History]:
+    """A case that this actor wrote, and how it was written: what came later is only for whoever sees the case."""
+    document = await db[CASES.collection].find_one(
+        {"number": number, "created_by": actor.user_id}, {"pending": 0, "history": {"$slice": 1}}
+    )
+    if document is None:
+        raise NotFound
+    return CASES.load(document), History(_ENTRIES.validate_python(document["history"]), None, 1)
+
+
+async def find_entry(db: Database, actor: Actor, number: str, intent: Intent) -> bool:
+    """Whether an earlier request with this key is in the history already; IdempotencyKeyReused for another body."""
+    document = await db[CASES.collection].find_one(
+        {"number": number, "history.id": intent.id, **visible_to(actor)}, {"history.$": 1}
+    )
+    if document is None:
+        return False
+    intent.refuse_unless_same(document["history"][0].get("digest"))
+    return True
+
+
+# Changing
+
+
+async def append_entry(
+    db: Database, actor: Actor, number: str, entry: Entry, *, only: Document, changes: Document
+) -> bool:
+    """Adds an entry, once, to an open, visible case that is as `only` says; False when it did not fit.
+
+    Unavailable where too many others write to the same case.
+    """
+    wanted = {
+        "number": number,
+        "status": IS_OPEN,
+        "history.id": {"$ne": entry.id},
+        "$and": [visible_to(actor), only],
+    }
+    pushed = _ENTRY.dump_python(entry)
+    async with _turn_at(number):
+        return await CASES.append(db, wanted, push={"history": pushed}, changes=changes)
+
+
+@asynccontextmanager
+async def _turn_at(number: str) -> AsyncIterator[None]:
+    """One after the other at the same case.
+
+    Of those that write to a document at once, the database lets one through, and the others begin anew: of many, most
+    would never get there in time.
+    """
+    turn = _turns.setdefault(number, asyncio.Lock())
+    try:
+        async with asyncio.timeout(_TURN_WITHIN_S):
+            await turn.acquire()
+    except TimeoutError as error:
+        raise Unavailable from error
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+def status_becomes(becomes: dict[Status, Status], *, now: datetime) -> Document:
+    """Pipeline expressions that move the status, and the time of the turn with it."""
+    moves = {old.value: new.value for old, new in becomes.items()}
+    branches = [{"case": {"$eq": ["$status", old]}, "then": new} for old, new in moves.items()]
+    turn_changes = [old.value for old, new in becomes.items() if Status.WAITING_CUSTOMER in (old, new)]
+    return {
+        "status": {"$switch": {"branches": branches, "default": "$status"}},
+        "turn_since": {"$cond": [{"$in": ["$status", turn_changes]}, now, "$turn_since"]},
+    }

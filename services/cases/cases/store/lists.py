@@ -1,0 +1,178 @@
+"""Lists and counts of cases; each says for whom."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.values import Status
+from services.cases.cases.store.cases import CASES, IS_OPEN, visible_to
+from shared.actor import Actor
+from shared.mongo import Database, Document
+from shared.paging import Order, Page, find_page
+from shared.schemas.cases import AgentCaseQuery, CaseQuery
+from shared.serials import normal_serial
+
+SORTS = {
+    "number": "number",
+    "title": "problem.title",
+    "status": "status",
+    "severity": "problem.severity",
+    "product_name": "equipment.product_name",
+    "serial": "equipment.serial",
+    "site_name": "site_name",
+    "company_name": "company_name",
+    "submitter": "submitter.name",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+    "turn": "turn_since",
+}
+_LIST_HIDES = ("history", "pending", "problem.description", "problem.troubleshooting")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many cases stand under each value; a site as (id or None, name, count)."""
+
+    status: list[tuple[str, int]]
+    severity: list[tuple[int, int]]
+    site: list[tuple[UUID | None, str, int]]
+
+
+def wanted_by(actor: Actor, query: CaseQuery) -> Document:
+    """The filter for what the actor may see and the query asks for."""
+    every: list[Document] = [visible] if (visible := visible_to(actor)) else []
+    if query.view == "submitted" or query.mine:
+        every.append({"submitter.user_id": actor.user_id})
+    if query.view == "waiting":
+        every.append(_waiting_for(actor))
+    if query.status is not None:
+        every.append({"status": _status_filter(query.status)})
+    if query.site_id is not None:
+        every.append({"site_id": query.site_id})
+    if query.serial is not None:
+        every.append({"equipment.serial": query.serial})
+    if query.severity is not None:
+        every.append({"problem.severity": query.severity})
+    if query.created_from is not None:
+        every.append({"created_at": {"$gte": _midnight(query.created_from, actor)}})
+    if query.created_to is not None:
+        every.append({"created_at": {"$lt": _midnight(query.created_to + timedelta(days=1), actor)}})
+    if query.q:
+        every.append(_search(query.q))
+    return {"$and": every} if every else {}
+
+
+def _midnight(day: date, actor: Actor) -> datetime:
+    """When a day begins where the actor is."""
+    return datetime.combine(day, time.min, ZoneInfo(actor.time_zone))
+
+
+def _status_filter(status: str | Sequence[str]) -> Document:
+    if status == "open":
+        return IS_OPEN
+    return {"$in": [status] if isinstance(status, str) else status}
+
+
+def _waiting_for(actor: Actor) -> Document:
+    if actor.is_vendor:
+        return {"assignee.user_id": actor.user_id, "status": {"$in": ["new", "in_progress", "waiting_parts"]}}
+    return {"own_ids": actor.user_id, "status": Status.WAITING_CUSTOMER.value}
+
+
+def _search(text: str) -> Document:
+    # Quoted, so that every word has to occur and a leading dash means nothing.
+    words = " ".join(f'"{word}"' for word in text.replace('"', " ").split())
+    # `$text` may stand in an `$or` only where each of the others has an index.
+    return {
+        "$or": [
+            {"number": "".join(text.split()).replace("-", "")},
+            {"problem.own_reference": text},
+            {"equipment.serial": normal_serial(text)},
+            {"$text": {"$search": words}},
+        ]
+    }
+
+
+def read_order(sort: str | None) -> Order:
+    """The order of a list; newest activity first unless it is told otherwise."""
+    return Order.read(sort or "-updated_at", SORTS)
+
+
+async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
+    """One page of what the actor may see under the query's filters."""
+    return await find_page(
+        db[CASES.collection],
+        wanted_by(actor, query),
+        order=read_order(query.sort),
+        limit=query.limit,
+        cursor=query.cursor,
+        hidden=_LIST_HIDES,
+    )
+
+
+def load_row(document: Document) -> Case:
+    """The case of a list row: its long texts were left out."""
+    document["problem"].setdefault("description", "")
+    return CASES.load(document)
+
+
+async def count_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
+    """How many cases stand under each status, severity and site, most first, in one look at them."""
+    seen = {"status": "$status", "severity": "$problem.severity", "site_id": "$site_id"}
+    counted = await db[CASES.collection].aggregate(
+        [
+            {"$match": wanted_by(actor, query)},
+            {"$group": {"_id": seen, "name": {"$last": "$site_name"}, "count": {"$sum": 1}}},
+            {
+                "$facet": {
+                    "status": _summed("status"),
+                    "severity": _summed("severity"),
+                    "site": _summed("site_id", name={"$last": "$name"}),
+                }
+            },
+        ],
+        maxTimeMS=5000,
+    )
+    (counts,) = await counted.to_list(None)
+    return Counts(
+        status=[(group["_id"], group["count"]) for group in counts["status"]],
+        severity=[(group["_id"], group["count"]) for group in counts["severity"]],
+        site=[(group["_id"], group["name"], group["count"]) for group in counts["site"]],
+    )
+
+
+def _summed(field: str, **also: Document) -> list[Document]:
+    return [
+        {"$group": {"_id": f"$_id.{field}", **also, "count": {"$sum": "$count"}}},
+        {"$sort": {"count": -1, "name": 1, "_id": 1}},
+        {"$limit": 200},
+    ]
+
+
+async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
+    """One page of an agents' queue: open cases only."""
+    every: list[Document] = [visible_to(actor), {"status": IS_OPEN}]
+    if query.queue == "unassigned":
+        every.append({"assignee": None})
+    if query.queue == "mine":
+        every.append({"assignee.user_id": actor.user_id})
+    if query.company_id is not None:
+        every.append({"company_id": query.company_id})
+    if query.severity is not None:
+        every.append({"problem.severity": query.severity})
+    if query.pin is not None:
+        every.append({"pin": query.pin})
+    if query.turn is not None:
+        waiting = Status.WAITING_CUSTOMER.value
+        every.append({"status": waiting if query.turn == "customer" else {"$ne": waiting}})
+    return await find_page(
+        db[CASES.collection],
+        {"$and": every},
+        order=read_order(query.sort or "created_at"),
+        limit=query.limit,
+        cursor=query.cursor,
+        hidden=_LIST_HIDES,
+    )

@@ -1,0 +1,121 @@
+"""Cases as the API shows them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from services.cases.attachments.domain.files import AttachedFile, FileState, content_type_of
+from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.values import Entry
+from shared.actor import Actor
+from shared.schemas.attachments import AttachmentAnswer
+from shared.schemas.base import ListAnswer
+from shared.schemas.cases import CaseAttachment, CaseDetail, CaseRow, HistoryEntry, PersonAnswer
+
+_CASE = TypeAdapter(Case)
+_INNER = {
+    "id",
+    "events",
+    "new_entries",
+    "created_by",
+    "own_ids",
+    "owner",
+    "pin_instructions",
+}
+
+
+def row(case: Case) -> CaseRow:
+    """One row of a list."""
+    return CaseRow.model_validate(_flat(case))
+
+
+def detail(
+    case: Case,
+    history: list[Entry],
+    actor: Actor,
+    *,
+    history_cursor: str | None,
+    history_total: int,
+    file_states: Mapping[str, FileState],
+    pin_instructions: str | None,
+    now: datetime,
+) -> CaseDetail:
+    """The whole case as this actor may see it; of its history the newest, oldest first, with their files."""
+    return CaseDetail.model_validate(
+        _flat(case)
+        | {
+            "pin_instructions": pin_instructions,
+            "allowed_actions": case.allowed_actions(actor, now=now),
+            "history": [_entry(entry, file_states) for entry in history],
+            "history_cursor": history_cursor,
+            "history_total": history_total,
+            "attachments": [file for entry in history for file in _files(entry, file_states)],
+        }
+    )
+
+
+def history_page(
+    history: Sequence[Entry], file_states: Mapping[str, FileState], *, cursor: str | None, total: int
+) -> ListAnswer[HistoryEntry]:
+    """Some of a case's history, oldest first; the cursor leads to older entries."""
+    return ListAnswer[HistoryEntry](
+        items=[_entry(entry, file_states) for entry in history],
+        next_cursor=cursor,
+        total=total,
+        total_is_lower_bound=False,
+    )
+
+
+def _flat(case: Case) -> dict[str, Any]:
+    """The entity's parts side by side, as the API has them."""
+    fields: dict[str, Any] = _CASE.dump_python(case, exclude=_INNER)
+    problem, equipment = fields.pop("problem"), fields.pop("equipment")
+    return {**fields, **problem, **equipment, "turn": case.turn}
+
+
+def _entry(entry: Entry, file_states: Mapping[str, FileState]) -> HistoryEntry:
+    return HistoryEntry(
+        id=entry.id,
+        kind=entry.kind,
+        at=entry.at,
+        by=_person(entry),
+        by_vendor=entry.by_vendor,
+        text=entry.text,
+        internal=entry.internal,
+        changes=dict(entry.changes or {}),
+        attachments=[AttachmentAnswer(**_attached(file, file_states)) for file in entry.attachments],
+    )
+
+
+def _person(entry: Entry) -> PersonAnswer:
+    return PersonAnswer(user_id=entry.by.user_id, name=entry.by.name)
+
+
+# Files
+
+
+def file_ids(history: Sequence[Entry]) -> list[str]:
+    """The files that these entries cite."""
+    return [file.id for entry in history for file in entry.attachments]
+
+
+def _attached(file: AttachedFile, states: Mapping[str, FileState]) -> dict[str, Any]:
+    state = states.get(file.id, FileState.READY)
+    content_type = content_type_of(file.name)
+    return {"id": file.id, "name": file.name, "size": file.size, "content_type": content_type, "state": state}
+
+
+def _files(entry: Entry, states: Mapping[str, FileState]) -> list[CaseAttachment]:
+    return [
+        CaseAttachment(
+            **_attached(file, states),
+            entry_id=entry.id,
+            at=entry.at,
+            by=_person(entry),
+            by_vendor=entry.by_vendor,
+            internal=entry.internal,
+        )
+        for file in entry.attachments
+    ]
