@@ -1,5 +1,6 @@
 """What cases hears, and what it does then."""
 
+from services.cases.cases.handlers import verdicts
 from services.cases.copies import handlers as copies
 from shared.events.contracts import AgreementChanged, DeviceChanged, ProductChanged
 from shared.events.identity import CompanyChanged, SiteChanged, UserChanged
@@ -10,6 +11,6 @@ SUBSCRIPTIONS: Subscriptions = {
     CompanyChanged: copies.copy_company,
     SiteChanged: copies.copy_site,
     ProductChanged: copies.copy_product,
-    DeviceChanged: copies.copy_device,
-    AgreementChanged: copies.copy_agreement,
+    DeviceChanged: verdicts.copy_device,
+    AgreementChanged: verdicts.copy_agreement,
 }

@@ -1,13 +1,17 @@
 """The verdicts that cases without one wait for."""
 
 from datetime import datetime
+from uuid import UUID
 
 from services.cases.cases import store
 from services.cases.cases.domain.case import Case
 from services.cases.cases.handlers.equipment import find_equipment_of
+from services.cases.copies import store as copies
+from services.cases.copies.handlers import keep_copy
 from shared.coverage import UNVERIFIED
 from shared.errors import StaleVersion
-from shared.mongo import Database
+from shared.events.contracts import AgreementChanged, DeviceChanged
+from shared.mongo import Database, Document
 
 _TRIES = 5
 
@@ -27,3 +31,37 @@ async def give_verdict(db: Database, case: Case, *, now: datetime) -> None:
         else:
             return
     raise StaleVersion
+
+
+async def copy_device(db: Database, event: DeviceChanged) -> None:
+    """Keeps a copy, and gives the cases that wait for it their verdict."""
+    await keep_copy(db, copies.DEVICES, event.device_id, event)
+    device = await copies.find_copy(db, copies.DEVICES, {"_id": event.device_id})
+    if device is not None:
+        await _give_verdicts(db, await _find_waiting_for(db, [device]), now=event.at)
+
+
+async def copy_agreement(db: Database, event: AgreementChanged) -> None:
+    """Keeps a copy, and gives the cases that cite it, or whose devices do, their verdict."""
+    await keep_copy(db, copies.AGREEMENTS, event.agreement_id, event)
+    waiting = await _find_waiting_for(db, await copies.find_devices_of(db, event.agreement_id))
+    if event.company_id is not None and event.said is not None:
+        waiting += await store.find_unverified_by_said(db, company_id=event.company_id, said=event.said)
+    await _give_verdicts(db, waiting, now=event.at)
+
+
+async def _find_waiting_for(db: Database, devices: list[Document]) -> list[Case]:
+    by_company: dict[UUID, list[str]] = {}
+    for device in devices:
+        if device["company_id"] is not None:
+            by_company.setdefault(device["company_id"], []).append(device["serial"])
+    return [
+        case
+        for company_id, serials in by_company.items()
+        for case in await store.find_unverified(db, company_id=company_id, serials=serials)
+    ]
+
+
+async def _give_verdicts(db: Database, waiting: list[Case], *, now: datetime) -> None:
+    for case in waiting:
+        await give_verdict(db, case, now=now)
