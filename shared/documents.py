@@ -4,25 +4,23 @@ A document holds, beside the entity's own fields, `version` (counted up by every
 bus has not confirmed yet) and `relay_after` (when a sweeper may take them over). `shared.relay` empties `pending`.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar, cast
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import TypeAdapter
 from pymongo.errors import DuplicateKeyError
 
-from shared.errors import IdempotencyKeyReused, NotFound, StaleVersion
+from shared.errors import NotFound, StaleVersion
 from shared.events.base import Event
+from shared.idempotency import IdempotencyKey
 from shared.logging import origin
 from shared.mongo import Database, Document, Session, is_duplicate
 
 # The writer's own relay has this long before a sweeper may take the events over.
 RELAY_GRACE = timedelta(seconds=10)
-
-_INTENTS = UUID("6f3c1f54-6d0e-4f0e-9f0a-6b1d2f0c7a11")
 
 
 class Entity(Protocol):
@@ -37,24 +35,6 @@ class Entity(Protocol):
 
 
 E = TypeVar("E", bound=Entity)
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What a client wants once: the id that its key stands for, and the digest of the body it came with."""
-
-    id: UUID
-    digest: str
-
-    @classmethod
-    def of(cls, *, user_id: UUID, route: str, key: str, body: bytes) -> "Intent":
-        """The same user, route and key give the same id, on every replica and after every restart."""
-        return cls(uuid5(_INTENTS, f"{user_id}\n{route}\n{key}"), hashlib.sha256(body).hexdigest())
-
-    def refuse_unless_same(self, digest: str | None) -> None:
-        """Raises IdempotencyKeyReused when the key was used with another body."""
-        if digest != self.digest:
-            raise IdempotencyKeyReused
 
 
 def pending_events(events: Sequence[Event]) -> list[Document]:
@@ -113,14 +93,14 @@ class Documents(Generic[E]):
         return replace(entity, version=version, events=(), **empty)  # type: ignore[type-var]  # entities are dataclasses
 
     async def insert(
-        self, db: Database, entity: E, *, intent: Intent | None = None, session: Session | None = None
+        self, db: Database, entity: E, *, key: IdempotencyKey | None = None, session: Session | None = None
     ) -> E:
         """Writes a new document with its events; DuplicateKey where a unique index says so."""
         pending = pending_events(entity.events)
         document = {"_id": entity.id, "version": entity.version, **self._fields(entity), **self._additions(entity)}
         document["pending"] = pending
-        if intent is not None:
-            document["intent"] = intent.digest
+        if key is not None:
+            document["intent"] = key.digest
         if pending:
             # By this machine's clock: a wrong one makes the sweep late, or one event double. Both are harmless.
             document["relay_after"] = datetime.now(UTC) + RELAY_GRACE
@@ -128,26 +108,26 @@ class Documents(Generic[E]):
         db.announce(self.collection, entity.id, pending, session)
         return self._settled(entity, entity.version)
 
-    async def insert_once(self, db: Database, entity: E, intent: Intent) -> E:
+    async def insert_once(self, db: Database, entity: E, key: IdempotencyKey) -> E:
         """Writes a new document whose id is the intent's; a repeat gets what stands there now.
 
         Raises IdempotencyKeyReused for the same key with another body.
         """
         try:
-            return await self.insert(db, entity, intent=intent)
+            return await self.insert(db, entity, key=key)
         except DuplicateKeyError:
-            existing = await self._find(db, {"_id": intent.id})
+            existing = await self._find(db, {"_id": key.id})
             if existing is None:  # another unique index refused
                 raise
-            intent.refuse_unless_same(existing.get("intent"))
+            key.refuse_unless_same(existing.get("intent"))
             return self.load(existing)
 
-    async def find_intended(self, db: Database, intent: Intent) -> E | None:
+    async def find_made_with(self, db: Database, key: IdempotencyKey) -> E | None:
         """What an earlier request with this key made, or None."""
-        existing = await self._find(db, {"_id": intent.id})
+        existing = await self._find(db, {"_id": key.id})
         if existing is None:
             return None
-        intent.refuse_unless_same(existing.get("intent"))
+        key.refuse_unless_same(existing.get("intent"))
         return self.load(existing)
 
     async def save(self, db: Database, entity: E, *, session: Session | None = None) -> E:

@@ -178,7 +178,7 @@ async def drop_index(collection: Collection, name: str) -> None:
             raise
 
 
-def is_away(error: DatabaseError) -> bool:
+def is_unavailable(error: DatabaseError) -> bool:
     """Whether the database could not be asked, or not in time; anything else it says is a mistake of ours."""
     return error.timeout or isinstance(error, ConnectionFailure) or error.has_error_label("TransientTransactionError")
 
@@ -205,7 +205,7 @@ __all__ = [
     "Session",
     "connect",
     "drop_index",
-    "is_away",
     "is_duplicate",
     "is_too_old",
+    "is_unavailable",
 ]

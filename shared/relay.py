@@ -15,7 +15,7 @@ from pymongo.errors import BulkWriteError
 from shared.bus import Bus, Envelope
 from shared.documents import RELAY_GRACE
 from shared.mongo import DUPLICATE, Database, DatabaseError, Document
-from shared.tasks import told_to_stop
+from shared.tasks import cancel_requested
 
 AUDIT = "audit"
 
@@ -77,7 +77,7 @@ class Relay:
             self._queue.put_nowait((collection, document_id, pending, time.monotonic()))
 
     async def _work(self) -> None:
-        while not told_to_stop():
+        while not cancel_requested():
             collection, document_id, pending, since = await self._queue.get()
             _waiting.set(self._queue.qsize())
             try:
@@ -87,7 +87,7 @@ class Relay:
 
     async def _carry_in_time(self, collection: str, document_id: object, pending: list[Document], since: float) -> None:
         """Tries until the grace is over, so that a short absence of the broker delays nothing; then the sweeper may."""
-        while not told_to_stop():
+        while not cancel_requested():
             try:
                 if self._bus.connected:
                     return await self._carry(collection, document_id, pending)
@@ -132,7 +132,7 @@ class Relay:
         )
 
     async def _sweep_for_ever(self) -> None:
-        while not told_to_stop():
+        while not cancel_requested():
             await asyncio.sleep(_SWEEP_EVERY_S)
             if not self._bus.connected:
                 continue

@@ -18,7 +18,7 @@ from shared.mongo import Database, DatabaseError, connect
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 from shared.signing import verifier
-from shared.tasks import told_to_stop
+from shared.tasks import cancel_requested
 from shared.topology import TOPOLOGY, WorkQueue
 from shared.web import DATABASE, HEALTH_PATHS, VERIFY, Handler, add_health, create_app
 
@@ -30,7 +30,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ServiceSpec:
     """What tells one service from another."""
 
     name: str
@@ -43,7 +43,7 @@ class Parts:
     background: Sequence[Background] = ()  # each runs for ever; restarted when it fails, cancelled at the stop
 
 
-def create_service(parts: Parts, settings: ServiceSettings) -> web.Application:
+def create_service(parts: ServiceSpec, settings: ServiceSettings) -> web.Application:
     """The application of one service, ready to be served."""
     logging.set_up(parts.name, settings.log_level)
     app = create_app(clock=(clock := DatabaseClock()))
@@ -100,21 +100,21 @@ def _refuse_until(prepared: asyncio.Event) -> Any:
     return refuse
 
 
-async def _create_indexes(db: Database, parts: Parts) -> None:
+async def _create_indexes(db: Database, parts: ServiceSpec) -> None:
     """However long the database takes to come up."""
-    while not told_to_stop():
+    while not cancel_requested():
         try:
             await parts.create_indexes(db)
             await relay.create_indexes(db, parts.emits)
         except DatabaseError as error:
-            _log.warning("database_away", reason=type(error).__name__)
+            _log.warning("database_unavailable", reason=type(error).__name__)
             await asyncio.sleep(1)
         else:
             return
 
 
 async def _keep_running(work: Background, db: Database) -> None:
-    while not told_to_stop():
+    while not cancel_requested():
         try:
             await work(db)
         except Exception:  # noqa: BLE001  # whatever failed: a service without its background work would be deaf
@@ -134,11 +134,11 @@ async def _status(
             oldest = await carrier.oldest_pending()
             found = _degraded(bus) | await degraded()
         return True, found | ({"oldest_pending_event": oldest.isoformat()} if oldest else {})
-    return False, {"database": "away"}
+    return False, {"database": "unavailable"}
 
 
 def _degraded(bus: Bus) -> dict[str, Any]:
     if not bus.connected:
-        return {"broker": "away"}
+        return {"broker": "unavailable"}
     deaf = [queue for queue, attached in cast("dict[str, bool]", bus.status()["consumers"]).items() if not attached]
     return {"queues_without_consumer": deaf} if deaf else {}

@@ -3,7 +3,7 @@
 import asyncio
 
 
-def told_to_stop() -> bool:
+def cancel_requested() -> bool:
     """Whether this task was cancelled: every endless loop that waits for the database asks it, instead of `while True`.
 
     `asyncio.wait_for`, which the driver uses, may swallow the one cancellation that a task gets (Python 3.11). Not for

@@ -21,10 +21,10 @@ from shared.actor import Actor
 from shared.bodies import MOST_ENTRIES, MOST_FIELDS, TooManyFields, count_bodies, let_go, parse, read_aside, read_bytes
 from shared.clock import utc_now
 from shared.connections import SERVER, has_left, whole_or_cut
-from shared.documents import Intent
 from shared.errors import FieldError, Refusal, problem
+from shared.idempotency import IdempotencyKey
 from shared.logging import Origin, origin
-from shared.mongo import Database, DatabaseError, is_away
+from shared.mongo import Database, DatabaseError, is_unavailable
 from shared.schemas.base import Body
 from shared.signing import ACTOR_HEADER, Verify
 
@@ -184,7 +184,7 @@ class CompanySuspended(errors.Forbidden):
     title = "Your company's access is suspended. Please call your vendor."
 
 
-async def intent_of(request: web.Request, actor: Actor, *, body: bytes | None = None) -> Intent:
+async def idempotency_key_of(request: web.Request, actor: Actor, *, body: bytes | None = None) -> IdempotencyKey:
     """What this POST wants once; without an Idempotency-Key, the request stands for itself.
 
     `body` stands for a body that was read as a stream: whatever is the same when the request is sent again.
@@ -194,7 +194,7 @@ async def intent_of(request: web.Request, actor: Actor, *, body: bytes | None = 
         key = secrets.token_urlsafe(16)
     elif not _IDEMPOTENCY_KEY.fullmatch(key):
         raise errors.Invalid.at("Idempotency-Key", "idempotency_key", "Use 1 to 255 visible ASCII characters.")
-    return Intent.of(
+    return IdempotencyKey.of(
         user_id=actor.user_id,
         route=_route_of(request),
         key=key,
@@ -295,7 +295,7 @@ def refusal_of(error: Exception) -> Refusal:
             return errors.NotFound()
         case web.HTTPException():
             return _AsRefusal(error)
-        case DatabaseError() if is_away(error):
+        case DatabaseError() if is_unavailable(error):
             _log.warning("database_unavailable", reason=f"{type(error).__name__}: {error}")
             return errors.Unavailable()
     _log.error("unhandled", exc_info=error)

@@ -20,7 +20,7 @@ from services.cases.copies import store as copies
 from services.cases.settings import CasesSettings
 from shared import quotas, topology
 from shared.mongo import Database
-from shared.service import Background, Parts, create_service
+from shared.service import Background, ServiceSpec, create_service
 from shared.web import DATABASE
 
 _SCANS_AT_ONCE = 4
@@ -29,7 +29,7 @@ _SCANS_AT_ONCE = 4
 def create_app(settings: CasesSettings) -> web.Application:
     """The cases service, ready to be served."""
     disk = Disk(floor_bytes=settings.free_disk_floor_bytes)
-    parts = Parts(
+    parts = ServiceSpec(
         name="cases",
         routes=[*cases_api.routes, *attachments_api.routes],
         emits=[store.CASES.collection],

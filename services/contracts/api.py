@@ -25,7 +25,7 @@ from shared.schemas.contracts import (
     ProductQuery,
     Serial,
 )
-from shared.web import CLOCK, DATABASE, actor_of, answer, intent_of, read_body, read_path, read_query
+from shared.web import CLOCK, DATABASE, actor_of, answer, idempotency_key_of, read_body, read_path, read_query
 
 _A = TypeVar("_A", bound=Answer)
 
@@ -36,10 +36,11 @@ routes = web.RouteTableDef()
 async def add_product(request: web.Request) -> web.Response:
     """201 with the catalogue entry."""
     actor = _vendor_admin_of(request)
-    body, intent = await read_body(request, NewProduct), await intent_of(request, actor)
+    body, key = await read_body(request, NewProduct), await idempotency_key_of(request, actor)
     now = request.app[CLOCK]()
     return answer(
-        _product(await handlers.add_product(request.app[DATABASE], actor, body, intent=intent, now=now)), status=201
+        _product(await handlers.add_product(request.app[DATABASE], actor, body, key=key, now=now)),
+        status=201,
     )
 
 
@@ -56,10 +57,11 @@ async def list_products(request: web.Request) -> web.Response:
 async def add_device(request: web.Request) -> web.Response:
     """201 with the device."""
     actor = _vendor_admin_of(request)
-    body, intent = await read_body(request, NewDevice), await intent_of(request, actor)
+    body, key = await read_body(request, NewDevice), await idempotency_key_of(request, actor)
     now = request.app[CLOCK]()
     return answer(
-        _device(await handlers.add_device(request.app[DATABASE], actor, body, intent=intent, now=now)), status=201
+        _device(await handlers.add_device(request.app[DATABASE], actor, body, key=key, now=now)),
+        status=201,
     )
 
 
@@ -84,9 +86,9 @@ async def get_device(request: web.Request) -> web.Response:
 async def add_agreement(request: web.Request) -> web.Response:
     """201 with the agreement; its devices are linked a moment later."""
     actor = _vendor_admin_of(request)
-    body, intent = await read_body(request, NewAgreement), await intent_of(request, actor)
+    body, key = await read_body(request, NewAgreement), await idempotency_key_of(request, actor)
     db, now = request.app[DATABASE], request.app[CLOCK]()
-    agreement = await handlers.add_agreement(db, actor, body, intent=intent, now=now)
+    agreement = await handlers.add_agreement(db, actor, body, key=key, now=now)
     return answer(await _agreement(db, agreement), status=201)
 
 

@@ -8,12 +8,12 @@ from services.contracts.consumers import SUBSCRIPTIONS
 from services.contracts.linker import link_for_ever
 from services.contracts.settings import ContractsSettings
 from shared import topology
-from shared.service import Parts, create_service
+from shared.service import ServiceSpec, create_service
 
 
 def create_app(settings: ContractsSettings) -> web.Application:
     """The contracts service, ready to be served."""
-    parts = Parts(
+    parts = ServiceSpec(
         name="contracts",
         routes=routes,
         emits=[store.PRODUCTS.collection, store.DEVICES.collection, store.AGREEMENTS.collection],

@@ -13,37 +13,38 @@ from services.contracts.domain import (
     today_in,
 )
 from shared.actor import Actor
-from shared.documents import Intent, put_copy
+from shared.documents import put_copy
 from shared.errors import Invalid
 from shared.events.cases import CaseChanged
 from shared.events.identity import CompanyChanged, SiteChanged
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 from shared.schemas.contracts import CoverageQuery, NewAgreement, NewDevice, NewProduct
 
 # Loading
 
 
-async def add_product(db: Database, actor: Actor, body: NewProduct, *, intent: Intent, now: datetime) -> Product:
+async def add_product(db: Database, actor: Actor, body: NewProduct, *, key: IdempotencyKey, now: datetime) -> Product:
     """A new catalogue entry; ProductExists when the number is taken."""
     refuse_unless_vendor_admin(actor)
     product = Product.new(
-        intent.id,
+        key.id,
         product_number=body.product_number,
         name=body.name,
         line=body.line,
         has_serials=body.has_serials,
         now=now,
     )
-    return await store.add_product(db, product, intent)
+    return await store.add_product(db, product, key)
 
 
-async def add_device(db: Database, actor: Actor, body: NewDevice, *, intent: Intent, now: datetime) -> Device:
+async def add_device(db: Database, actor: Actor, body: NewDevice, *, key: IdempotencyKey, now: datetime) -> Device:
     """A new unit of a product; DeviceExists when the serial is taken, NotYetKnown for a strange owner or site."""
     refuse_unless_vendor_admin(actor)
     product = await _product_with_serials(db, body.product_number)
     await _require_owner(db, company_id=body.company_id, site_id=body.site_id)
     device = Device.new(
-        intent.id,
+        key.id,
         serial=body.serial,
         product=product,
         company_id=body.company_id,
@@ -51,7 +52,7 @@ async def add_device(db: Database, actor: Actor, body: NewDevice, *, intent: Int
         agreement_ids=await store.find_waiting_agreements(db, body.serial, company_id=body.company_id),
         now=now,
     )
-    return await store.add_device(db, device, intent)
+    return await store.add_device(db, device, key)
 
 
 async def _product_with_serials(db: Database, product_number: str) -> Product:
@@ -72,13 +73,15 @@ async def _require_owner(db: Database, *, company_id: UUID | None, site_id: UUID
         await store.require_site(db, company_id=company_id, site_id=site_id)
 
 
-async def add_agreement(db: Database, actor: Actor, body: NewAgreement, *, intent: Intent, now: datetime) -> Agreement:
+async def add_agreement(
+    db: Database, actor: Actor, body: NewAgreement, *, key: IdempotencyKey, now: datetime
+) -> Agreement:
     """A new agreement, linked to its devices in the background; SaidExists when the SAID is taken."""
     refuse_unless_vendor_admin(actor)
     if body.company_id is not None:
         await store.require_customer(db, body.company_id)
     agreement = Agreement.new(
-        intent.id,
+        key.id,
         kind=body.kind,
         said=body.said,
         sar=body.sar,
@@ -89,7 +92,7 @@ async def add_agreement(db: Database, actor: Actor, body: NewAgreement, *, inten
         serials=body.serials,
         now=now,
     )
-    return await store.add_agreement(db, agreement, intent)
+    return await store.add_agreement(db, agreement, key)
 
 
 # Coverage

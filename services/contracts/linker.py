@@ -16,7 +16,7 @@ from services.contracts import store
 from services.contracts.domain import Device
 from shared.errors import StaleVersion
 from shared.mongo import Database
-from shared.tasks import told_to_stop
+from shared.tasks import cancel_requested
 
 _CHUNK = 500
 _AT_ONCE = 16
@@ -28,7 +28,7 @@ _log = structlog.get_logger()
 
 async def link_for_ever(db: Database) -> None:
     """The background work of every replica."""
-    while not told_to_stop():
+    while not cancel_requested():
         if not await link_next_agreement(db):
             await asyncio.sleep(_LOOK_EVERY_S)
 

@@ -19,8 +19,9 @@ from services.contracts.domain import (
     searchable,
 )
 from shared.actor import Actor
-from shared.documents import Documents, Intent
+from shared.documents import Documents
 from shared.errors import FieldError, NotYetKnown
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document
 from shared.paging import Order, Page, find_page
 from shared.schemas.contracts import DeviceQuery, ProductQuery
@@ -68,10 +69,10 @@ def _own(actor: Actor) -> Document:
 # Products
 
 
-async def add_product(db: Database, product: Product, intent: Intent) -> Product:
+async def add_product(db: Database, product: Product, key: IdempotencyKey) -> Product:
     """ProductExists when the number is taken."""
     try:
-        return await PRODUCTS.insert_once(db, product, intent)
+        return await PRODUCTS.insert_once(db, product, key)
     except DuplicateKeyError as error:
         raise ProductExists from error
 
@@ -100,10 +101,10 @@ async def find_products(db: Database, query: ProductQuery) -> Page:
 # Devices
 
 
-async def add_device(db: Database, device: Device, intent: Intent) -> Device:
+async def add_device(db: Database, device: Device, key: IdempotencyKey) -> Device:
     """DeviceExists when the serial is taken; agreements that wait for the device are looked at again at once."""
     try:
-        added = await DEVICES.insert_once(db, device, intent)
+        added = await DEVICES.insert_once(db, device, key)
     except DuplicateKeyError as error:
         raise DeviceExists from error
     await db["agreements"].update_many({"to_link": device.serial}, [{"$set": {"link_after": "$$NOW"}}])
@@ -152,10 +153,10 @@ async def find_devices_of(db: Database, actor: Actor, agreement_id: UUID) -> tup
 # Agreements
 
 
-async def add_agreement(db: Database, agreement: Agreement, intent: Intent) -> Agreement:
+async def add_agreement(db: Database, agreement: Agreement, key: IdempotencyKey) -> Agreement:
     """SaidExists when the SAID is taken."""
     try:
-        return await AGREEMENTS.insert_once(db, agreement, intent)
+        return await AGREEMENTS.insert_once(db, agreement, key)
     except DuplicateKeyError as error:
         raise SaidExists from error
 

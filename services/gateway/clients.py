@@ -49,7 +49,7 @@ _SPEAKS_OF: Mapping[Service, str] = {
 _log = structlog.get_logger()
 
 
-class ServiceAway(errors.Unavailable):
+class ServiceUnavailable(errors.Unavailable):
     """A service did not answer in time, or not at all."""
 
     def __init__(self, service: Service) -> None:
@@ -363,19 +363,19 @@ def _passed_back(answer: aiohttp.ClientResponse, names: Sequence[str] = PASSED_B
     return {name: answer.headers[name] for name in names if name in answer.headers}
 
 
-def _away(service: Service, error: Exception) -> ServiceAway:
-    _log.warning("service_away", service=service, reason=type(error).__name__)
-    return ServiceAway(service)
+def _away(service: Service, error: Exception) -> ServiceUnavailable:
+    _log.warning("service_unavailable", service=service, reason=type(error).__name__)
+    return ServiceUnavailable(service)
 
 
 def _refuse_disbelief(service: Service, status: int) -> None:
-    """ServiceAway where a service takes nobody's word for a visitor whom identity has just vouched for.
+    """ServiceUnavailable where a service takes nobody's word for a visitor whom identity has just vouched for.
 
     Asking that visitor to sign in would lead back here for ever: what is wrong is this service's clock or key.
     """
     if status == errors.NotSignedIn.status:
         _log.warning("actor_disbelieved", service=service, look_at="its clock, its PORTICO_SECRET_KEY")
-        raise ServiceAway(service)
+        raise ServiceUnavailable(service)
 
 
 def _not_yet_known(reply: Reply) -> list[str]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from services.gateway.clients import SERVICES, ServiceAway, Services
+from services.gateway.clients import SERVICES, Services, ServiceUnavailable
 from services.gateway.visitor import Visitor
 from shared import errors
 from shared.logging import Origin, origin
@@ -126,7 +126,7 @@ class Sessions:
 
     def _vouched_lately(self, known: _Known | None) -> Visitor:
         if known is None or self._clock() - known.vouched_at > STALE_S:
-            raise ServiceAway("identity")
+            raise ServiceUnavailable("identity")
         known.ask_again_at = self._clock() + FRESH_S
         return known.visitor
 
@@ -169,7 +169,7 @@ async def _resolve(services: Services, token: str) -> Visitor | None:
     if reply.status == errors.NotSignedIn.status:
         return None
     if not reply.ok:
-        raise ServiceAway("identity")
+        raise ServiceUnavailable("identity")
     session = ResolvedSession.model_validate_json(reply.body)
     return Visitor(
         token=token,
@@ -238,7 +238,7 @@ async def end_session(request: web.Request, visitor: Visitor) -> None:
         "identity", "POST", "/session/end", visitor=visitor, json={"token": visitor.token}
     )
     if not reply.ok and reply.status != errors.NotSignedIn.status:
-        raise ServiceAway("identity")
+        raise ServiceUnavailable("identity")
     request.app[SESSIONS].forget(visitor.token)
 
 

@@ -13,7 +13,7 @@ from services.identity.handlers import acceptances, companies, invitations, prof
 from services.identity.passwords import Passwords
 from shared.actor import Actor
 from shared.codes import subkey
-from shared.documents import Intent
+from shared.idempotency import IdempotencyKey
 from shared.logging import origin
 from shared.quotas import Quota
 from shared.schemas.base import ListQuery
@@ -49,7 +49,7 @@ from shared.web import (
     answer,
     etag,
     expected_version,
-    intent_of,
+    idempotency_key_of,
     read_body,
     read_path,
     read_query,
@@ -65,9 +65,9 @@ _EVEN_S = 0.02
 _SIGN_INS = UUID("5a0c8d52-0f5e-4c38-9a6e-3f4b7d1f6c02")
 
 
-def _at(intent: Intent, target: UUID) -> Intent:
+def _at(key: IdempotencyKey, target: UUID) -> IdempotencyKey:
     """The same key means something else at another company or invitation."""
-    return Intent(uuid5(intent.id, str(target)), intent.digest)
+    return IdempotencyKey(uuid5(key.id, str(target)), key.digest)
 
 
 def _vendor_admin_of(request: web.Request) -> Actor:
@@ -77,7 +77,7 @@ def _vendor_admin_of(request: web.Request) -> Actor:
     return actor
 
 
-def _sign_in_intent(request: web.Request, email: str) -> UUID | None:
+def _sign_in_idempotency_key(request: web.Request, email: str) -> UUID | None:
     key = request.headers.get(IDEMPOTENCY_HEADER)
     return None if key is None else uuid5(_SIGN_INS, f"{email}\n{key}")
 
@@ -113,7 +113,7 @@ async def sign_in(request: web.Request) -> web.Response:
             origin.get().address, request.headers.get(DEVICE_HEADER, ""), request.headers.get(SESSION_HEADER, "")
         ),
         device_key=subkey(request.app[SECRET], "device"),
-        intent=_sign_in_intent(request, body.email),
+        key=_sign_in_idempotency_key(request, body.email),
         now=request.app[CLOCK](),
     )
     return answer(answers.new_session(signed_in, proofs, secret=request.app[SECRET]), status=201)
@@ -219,9 +219,9 @@ async def invite(request: web.Request) -> web.Response:
     """201 with one invitation for each address."""
     actor, now = actor_of(request), request.app[CLOCK]()
     refuse_unless_company_admin(actor)  # before a long body is read
-    body, intent = await read_body(request, NewInvitations), await intent_of(request, actor)
+    body, key = await read_body(request, NewInvitations), await idempotency_key_of(request, actor)
     made = await invitations.invite(
-        request.app[DATABASE], actor, body, quota=request.app[INVITATIONS], intent=intent, now=now
+        request.app[DATABASE], actor, body, quota=request.app[INVITATIONS], key=key, now=now
     )
     return answer(InvitationsAnswer(items=[answers.invitation_answer(one, now) for one in made]), status=201)
 
@@ -231,14 +231,14 @@ async def invite_for_company(request: web.Request) -> web.Response:
     """201 with one invitation for each address, into any company."""
     actor, now = _vendor_admin_of(request), request.app[CLOCK]()
     company_id = read_path(request, "id", UUID)
-    body, intent = await read_body(request, NewInvitations), await intent_of(request, actor)
+    body, key = await read_body(request, NewInvitations), await idempotency_key_of(request, actor)
     made = await invitations.invite_for_company(
         request.app[DATABASE],
         actor,
         company_id,
         body,
         quota=request.app[INVITATIONS],
-        intent=_at(intent, company_id),
+        key=_at(key, company_id),
         now=now,
     )
     return answer(InvitationsAnswer(items=[answers.invitation_answer(one, now) for one in made]), status=201)
@@ -249,9 +249,14 @@ async def send_invitation_again(request: web.Request) -> web.Response:
     """A new code goes out."""
     actor, now = actor_of(request), request.app[CLOCK]()
     invitation_id = read_path(request, "id", UUID)
-    intent = _at(await intent_of(request, actor), invitation_id)
+    key = _at(await idempotency_key_of(request, actor), invitation_id)
     invitation = await invitations.send_invitation_again(
-        request.app[DATABASE], actor, invitation_id, quota=request.app[INVITATIONS], intent=intent, now=now
+        request.app[DATABASE],
+        actor,
+        invitation_id,
+        quota=request.app[INVITATIONS],
+        key=key,
+        now=now,
     )
     return answer(answers.invitation_answer(invitation, now))
 
@@ -317,8 +322,8 @@ async def list_sites_of(request: web.Request) -> web.Response:
 async def add_site(request: web.Request) -> web.Response:
     """201 with the new site, or with what the same key made before."""
     actor = actor_of(request)
-    body, intent = await read_body(request, SiteBody), await intent_of(request, actor)
-    site = await sites.add_site(request.app[DATABASE], actor, body, intent=intent, now=request.app[CLOCK]())
+    body, key = await read_body(request, SiteBody), await idempotency_key_of(request, actor)
+    site = await sites.add_site(request.app[DATABASE], actor, body, key=key, now=request.app[CLOCK]())
     return answer(answers.site_answer(site), status=201, headers={"ETag": etag(site.version)})
 
 
@@ -381,10 +386,8 @@ async def list_companies(request: web.Request) -> web.Response:
 async def create_company(request: web.Request) -> web.Response:
     """201 with the new company, or with what the same key made before."""
     actor = _vendor_admin_of(request)
-    body, intent = await read_body(request, NewCompany), await intent_of(request, actor)
-    company = await companies.create_company(
-        request.app[DATABASE], actor, body, intent=intent, now=request.app[CLOCK]()
-    )
+    body, key = await read_body(request, NewCompany), await idempotency_key_of(request, actor)
+    company = await companies.create_company(request.app[DATABASE], actor, body, key=key, now=request.app[CLOCK]())
     return answer(answers.company_answer(company), status=201)
 
 

@@ -9,12 +9,12 @@ from services.identity.api import INVITATIONS, PASSWORDS, SECRET
 from services.identity.consumers import SUBSCRIPTIONS
 from services.identity.passwords import Passwords
 from services.identity.settings import IdentitySettings
-from shared.service import Parts, create_service
+from shared.service import ServiceSpec, create_service
 
 
 def create_app(settings: IdentitySettings) -> web.Application:
     """The application, ready to be served."""
-    parts = Parts(
+    parts = ServiceSpec(
         name="identity",
         routes=api.routes,
         emits=store.EMITTING,

@@ -11,7 +11,7 @@ from services.notifications.sender import Sender
 from services.notifications.settings import NotificationsSettings
 from services.notifications.smtp import MailServer
 from shared import topology
-from shared.service import Parts, create_service
+from shared.service import ServiceSpec, create_service
 
 
 def create_app(settings: NotificationsSettings) -> web.Application:
@@ -24,7 +24,7 @@ def create_app(settings: NotificationsSettings) -> web.Application:
     )
     limits = store.StrangerLimits(settings.stranger_mails_per_user, settings.stranger_mails_per_company)
     sender = Sender(mailer, MailServer(settings.smtp_url, own_host=mailer.host), limits)
-    parts = Parts(
+    parts = ServiceSpec(
         name="notifications",
         routes=routes,
         emits=[],

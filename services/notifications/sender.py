@@ -29,11 +29,11 @@ from services.notifications.domain import (
     wait_s,
 )
 from services.notifications.mailer import Mailer, wire_address
-from services.notifications.smtp import MailServer, MailServerAway
+from services.notifications.smtp import MailServer, MailServerUnavailable
 from services.notifications.store import StrangerLimits, UnreadableRow
 from shared.events.base import Event
-from shared.mongo import Database, DatabaseError, is_away
-from shared.tasks import told_to_stop
+from shared.mongo import Database, DatabaseError, is_unavailable
+from shared.tasks import cancel_requested
 
 _AT_ONCE = 8
 _LOOK_EVERY_S = 1.0
@@ -76,7 +76,7 @@ class Sender:
     async def run(self, db: Database) -> None:
         """For ever; when it is cancelled, mails in hand are given time to get their answer."""
         try:
-            while not told_to_stop():
+            while not cancel_requested():
                 await asyncio.sleep(max(0.0, self._held_until - time.monotonic()))
                 await self._slots.acquire()
                 await self._start_next(db)
@@ -129,7 +129,7 @@ class Sender:
             await self._send(db, mail)
         except NotToBeSentYet:
             await store.mark_due_again(db, mail, wait_s=USER_UNKNOWN_WAIT_S)
-        except MailServerAway as error:
+        except MailServerUnavailable as error:
             self._hold(error)
             await store.mark_due_again(db, mail, wait_s=0)
         except NotToBeSent as rule:
@@ -163,7 +163,7 @@ class Sender:
             if await store.mark_sending(db, mail):
                 await self._send_now(db, connection, mail, message)
             else:
-                _log.info("mail_taken_away", id=mail.id)
+                _log.info("mail_no_longer_claimed", id=mail.id)
 
     @asynccontextmanager
     async def _greeted(self) -> AsyncIterator[SMTP]:
@@ -206,13 +206,13 @@ class Sender:
             raise NotToBeSent(Reason.TOO_MANY)
         await store.mark_counted(db, mail)
 
-    def _hold(self, error: MailServerAway) -> None:
+    def _hold(self, error: MailServerUnavailable) -> None:
         if time.monotonic() < self._held_until:
             return  # several found out at once
         self._hold_s = min(max(_FIRST_HOLD_S, self._hold_s * 2), _LONGEST_HOLD_S)
         spread = random.uniform(0.8, 1.0)  # noqa: S311  # spreads reconnects, guards nothing
         self._held_until = time.monotonic() + self._hold_s * spread
-        _log.warning("mail_server_away", reason=str(error), again_in_s=self._hold_s)
+        _log.warning("mail_server_unavailable", reason=str(error), again_in_s=self._hold_s)
 
 
 def _count(mail: Mail, state: MailState) -> None:
@@ -230,7 +230,7 @@ async def _refuse_if_opted_out(db: Database, mail: Mail, person: Person) -> None
 
 
 async def _keep_lease(db: Database, mail: Mail) -> None:
-    while not told_to_stop():
+    while not cancel_requested():
         await asyncio.sleep(_KEEP_LEASE_EVERY_S)
         with suppress(DatabaseError):
             await store.keep_sending(db, mail)
@@ -239,7 +239,7 @@ async def _keep_lease(db: Database, mail: Mail) -> None:
 async def _write_down(db: Database, mail: Mail, outcome: Outcome) -> None:
     """As long as it takes: an answer that is not written down is a mail that is sent twice."""
     wait = wait_s(mail.tries + 1, unknown=mail.unknown_outcomes + outcome.is_unknown)
-    while not told_to_stop():
+    while not cancel_requested():
         try:
             if outcome.bounced:
                 await store.put_bouncing(db, mail.email, reply=outcome.reply)
@@ -247,7 +247,7 @@ async def _write_down(db: Database, mail: Mail, outcome: Outcome) -> None:
                 _log.warning("mail_lease_lost", id=mail.id)
         except Exception as error:
             _log.warning("outcome_not_written", id=mail.id, reason=type(error).__name__)
-            if isinstance(error, DatabaseError) and is_away(error):
+            if isinstance(error, DatabaseError) and is_unavailable(error):
                 await asyncio.sleep(1)
             elif outcome == outcome.without_reply():
                 raise
@@ -260,7 +260,7 @@ async def _write_down(db: Database, mail: Mail, outcome: Outcome) -> None:
 
 async def _put_off(db: Database, mail: Mail, error: Exception) -> None:
     """Writes down what nobody had foreseen, as a try like any other; only a database that is away is waited for."""
-    if isinstance(error, DatabaseError) and is_away(error):
+    if isinstance(error, DatabaseError) and is_unavailable(error):
         _log.warning("mail_left", id=mail.id, reason=type(error).__name__)
         return
     _log.warning("mail_put_off", id=mail.id, reason=type(error).__name__)

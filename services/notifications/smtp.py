@@ -30,7 +30,7 @@ _SMTP_PORT = 25
 _SMTPS_PORT = 465
 
 
-class MailServerAway(Exception):
+class MailServerUnavailable(Exception):
     """No connection, no greeting, or no permission to send."""
 
 
@@ -49,7 +49,7 @@ class MailServer:
         self._idle: list[SMTP] = []
 
     async def take(self) -> SMTP:
-        """A connection on which the server has answered a moment ago; MailServerAway when there is none to be had."""
+        """A connection on which the server answered a moment ago; MailServerUnavailable when there is none."""
         while self._idle:
             connection = self._idle.pop()
             try:
@@ -97,7 +97,7 @@ class MailServer:
             # Not only what the library calls its own: a challenge that is no base64 or a host that is no name raises
             # something else. Whatever it is, it is about the connection, and no mail has been tried.
             connection.close()
-            raise MailServerAway(type(error).__name__) from error
+            raise MailServerUnavailable(type(error).__name__) from error
         return connection
 
 

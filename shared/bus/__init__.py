@@ -2,7 +2,7 @@
 
 from shared.bus.bus import Bus
 from shared.bus.consumer import Handler, Subscriptions
-from shared.bus.errors import BusAway, Unroutable
+from shared.bus.errors import BrokerUnavailable, Unroutable
 from shared.bus.messages import Envelope
 
-__all__ = ["Bus", "BusAway", "Envelope", "Handler", "Subscriptions", "Unroutable"]
+__all__ = ["BrokerUnavailable", "Bus", "Envelope", "Handler", "Subscriptions", "Unroutable"]

@@ -80,7 +80,7 @@ class Bus:
         }
 
     async def publish(self, envelope: Envelope) -> None:
-        """Returns when the broker has the event on disk. BusAway or Unroutable after 5 s at the latest."""
+        """Returns when the broker has the event on disk. BrokerUnavailable or Unroutable after 5 s at the latest."""
         await self._publisher.send(EVENTS, envelope.type, message_of(envelope, self._app_id))
         _published.labels(envelope.type).inc()
 
@@ -113,7 +113,7 @@ class Bus:
 
     async def _keep_connected(self, link: str, serve: Callable[[AbstractConnection], Awaitable[None]]) -> None:
         pause_s = _FIRST_PAUSE_S
-        # Not by `told_to_stop`: on Python 3.11 a task group leaves its task as cancelled when one of its own fails.
+        # Not by `cancel_requested`: on Python 3.11 a task group leaves its task as cancelled when one of its own fails.
         while not self._stopping:
             began = time.monotonic()
             try:
@@ -122,7 +122,7 @@ class Bus:
                         _log.info("bus_connected", link=link)
                         await serve(connection)
             except Exception as error:  # noqa: BLE001  # whatever went wrong with a connection, the next one may be better
-                _log.warning("bus_away", link=link, reason=reason_of(first_of(error)), again_in_s=pause_s)
+                _log.warning("broker_unavailable", link=link, reason=reason_of(first_of(error)), again_in_s=pause_s)
             # One that lasted starts the count anew; one that is refused at once, say by a changed queue, does not.
             if time.monotonic() - began > _LONGEST_PAUSE_S:
                 pause_s = _FIRST_PAUSE_S

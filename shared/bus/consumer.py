@@ -12,13 +12,13 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from prometheus_client import Counter
 from pydantic import ValidationError
 
-from shared.bus.errors import REASON_LENGTH, BusAway, Unroutable, reason_of
+from shared.bus.errors import REASON_LENGTH, BrokerUnavailable, Unroutable, reason_of
 from shared.bus.link import CLOSE_DEADLINE_S, OPEN_DEADLINE_S, channel_of, no_foreign_cancellation
 from shared.bus.messages import JSON, attempt_of, copy_of, origin_of
 from shared.bus.publisher import Publisher
 from shared.events.base import Event
 from shared.logging import origin
-from shared.mongo import DatabaseError, is_away
+from shared.mongo import DatabaseError, is_unavailable
 from shared.topology import DEAD, WorkQueue
 
 Handler = Callable[..., Awaitable[None]]
@@ -164,7 +164,7 @@ class Consumer:
 
     async def _retry_later_or_bury(self, message: AbstractIncomingMessage, error: Exception) -> None:
         attempt = attempt_of(message)
-        if isinstance(error, DatabaseError) and is_away(error):
+        if isinstance(error, DatabaseError) and is_unavailable(error):
             # No fault of the event: it does not count, so that nothing dies of a database that is away for a night.
             await self._retry_later(message, error, self._retry_queues[0], next_attempt=attempt)
         elif attempt > len(self._retry_queues):
@@ -207,7 +207,7 @@ class Consumer:
         while True:
             try:
                 await self._publisher.send(exchange, key, copy)
-            except (BusAway, Unroutable) as error:
+            except (BrokerUnavailable, Unroutable) as error:
                 _log.warning("event_held", queue=self.queue.name, id=copy.message_id, reason=reason_of(error))
                 await asyncio.sleep(_HOLD_PAUSE_S)
             else:

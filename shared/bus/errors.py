@@ -3,7 +3,7 @@
 REASON_LENGTH = 300
 
 
-class BusAway(Exception):
+class BrokerUnavailable(Exception):
     """Not confirmed: not connected, refused, or nobody knows. Publishing again may make it arrive twice."""
 
 

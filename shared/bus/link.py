@@ -8,7 +8,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.connection import make_url
 
-from shared.bus.errors import BusAway
+from shared.bus.errors import BrokerUnavailable
 from shared.topology import DEAD, EVENTS, Topology
 
 _HEARTBEAT_S = 20
@@ -60,7 +60,7 @@ async def _until_lost(connection: AbstractConnection) -> None:
     connection.close_callbacks.add(lambda *_: lost.set())
     if connection.connected.is_set():
         await lost.wait()
-    raise BusAway("The connection was lost.")
+    raise BrokerUnavailable("The connection was lost.")
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def no_foreign_cancellation() -> Iterator[None]:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise BusAway("Cancelled from within.") from error
+        raise BrokerUnavailable("Cancelled from within.") from error
 
 
 async def _with_no_foreign_cancellation(work: Coroutine[None, None, None]) -> None:

@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 from prometheus_client import Counter
 
-from shared.bus.errors import BusAway, Unroutable, reason_of
+from shared.bus.errors import BrokerUnavailable, Unroutable, reason_of
 from shared.bus.link import channel_of, no_foreign_cancellation
 
 _PUBLISH_DEADLINE_S = 5.0
@@ -51,15 +51,15 @@ class Publisher:
                 await self._send(exchange, key, message)
         except TimeoutError:
             _failures.labels("timeout").inc()
-            raise BusAway("The broker did not confirm in time.") from None
+            raise BrokerUnavailable("The broker did not confirm in time.") from None
 
     async def _send(self, exchange: str, key: str, message: aio_pika.Message) -> None:
         if self._channel is None:
-            raise _failed("away", "The broker is away.")
+            raise _failed("unavailable", "The broker is unavailable.")
         async with self._slots, self._alone(str(message.message_id)):
             channel = self._channel
             if channel is None:
-                raise _failed("away", "The broker is away.")
+                raise _failed("unavailable", "The broker is unavailable.")
             try:
                 with no_foreign_cancellation():
                     await _publish(channel, exchange, key, message)
@@ -72,7 +72,7 @@ class Publisher:
             except ChannelNotFoundEntity:
                 self._on_damage()
                 self._discard(channel)
-                raise _failed("away", f"There is no exchange {exchange!r}.") from None
+                raise _failed("unavailable", f"There is no exchange {exchange!r}.") from None
             except Exception as error:
                 self._discard(channel)
                 raise _failed("unknown", reason_of(error)) from error
@@ -104,6 +104,6 @@ async def _publish(channel: AbstractChannel, exchange: str, key: str, message: a
     await target.publish(message, key, mandatory=True)
 
 
-def _failed(reason: str, sentence: str) -> BusAway:
+def _failed(reason: str, sentence: str) -> BrokerUnavailable:
     _failures.labels(reason).inc()
-    return BusAway(sentence)
+    return BrokerUnavailable(sentence)

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.child import free_port
 from deploy.local.parts import RabbitMQ
-from shared.bus import Bus, BusAway, Unroutable
+from shared.bus import BrokerUnavailable, Bus, Unroutable
 from shared.logging import Origin
 from tests.platform.things import (
     ATTEMPTS,
@@ -79,7 +79,7 @@ async def test_without_a_broker_the_bus_starts_and_publishing_fails_at_once() ->
     began = time.monotonic()
     await bus.start()
     try:
-        with pytest.raises(BusAway):
+        with pytest.raises(BrokerUnavailable):
             await bus.publish(a_thing())
         assert bus.status() == {"connected": False, "consumers": {QUEUE.name: False}}
     finally:
@@ -98,7 +98,7 @@ async def test_a_full_queue_refuses_and_nothing_is_lost(fresh_vhost_url: str, ra
             try:
                 await bus.publish(a_thing(number))
                 confirmed += 1
-            except BusAway:
+            except BrokerUnavailable:
                 refused += 1
         assert refused > 0
         assert bus.connected

@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractConnection
 from pymongo.errors import AutoReconnect
 
 from deploy.local.parts import RabbitMQ
-from shared.bus import Bus, BusAway, Unroutable
+from shared.bus import BrokerUnavailable, Bus, Unroutable
 from shared.events.identity import InvitationIssued, SiteChanged
 from shared.topology import CASES, EVENTS, NOTIFICATIONS, Topology, WorkQueue
 from tests.platform.things import (
@@ -64,7 +64,7 @@ async def test_stopping_ends_also_where_connecting_swallows_the_cancellation(mon
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError as error:
-            raise BusAway("The connection was lost.") from error
+            raise BrokerUnavailable("The connection was lost.") from error
         yield cast("AbstractConnection", None)
 
     monkeypatch.setattr("shared.bus.bus.connection_to", swallows)
@@ -287,8 +287,8 @@ async def test_a_frozen_broker_fails_publishing_in_time_and_thaws(own_rabbitmq: 
             began = time.monotonic()
             outcomes = await asyncio.gather(*(bus.publish(a_thing(2)) for _ in range(10)), return_exceptions=True)
             assert time.monotonic() - began < 10  # 5 s each, all at once
-            assert all(isinstance(outcome, BusAway) for outcome in outcomes)
-            with pytest.raises(BusAway):
+            assert all(isinstance(outcome, BrokerUnavailable) for outcome in outcomes)
+            with pytest.raises(BrokerUnavailable):
                 await bus.publish(a_thing(3))
         finally:
             own_rabbitmq.thaw()

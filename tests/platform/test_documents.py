@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
-from shared.documents import Documents, Intent, put_copy
+from shared.documents import Documents, put_copy
 from shared.errors import IdempotencyKeyReused, NotFound, StaleVersion
 from shared.events.base import Event, State
+from shared.idempotency import IdempotencyKey
 from shared.logging import Origin, origin
 from shared.mongo import Database, Document, Driver, DuplicateKey
 from tests.platform.things import a_database
@@ -130,17 +131,17 @@ async def test_an_append_whose_rule_does_not_hold_changes_nothing(db: Database) 
 
 
 async def test_one_intent_makes_one_document_and_another_body_is_refused(db: Database) -> None:
-    intent = Intent.of(user_id=uuid7(), route="/boxes", key="k", body=b"{}")
-    other = Intent.of(user_id=uuid7(), route="/boxes", key="k", body=b"{}")
-    assert intent.id != other.id
-    made = await asyncio.gather(*(BOXES.insert_once(db, Box(id=intent.id, label=str(n)), intent) for n in range(10)))
+    key = IdempotencyKey.of(user_id=uuid7(), route="/boxes", key="k", body=b"{}")
+    other = IdempotencyKey.of(user_id=uuid7(), route="/boxes", key="k", body=b"{}")
+    assert key.id != other.id
+    made = await asyncio.gather(*(BOXES.insert_once(db, Box(id=key.id, label=str(n)), key) for n in range(10)))
     assert len({box.label for box in made}) == 1
-    assert await BOXES.find_intended(db, intent) == made[0]
-    changed = replace(intent, digest="another")
+    assert await BOXES.find_made_with(db, key) == made[0]
+    changed = replace(key, digest="another")
     with pytest.raises(IdempotencyKeyReused):
-        await BOXES.insert_once(db, Box(id=intent.id, label="x"), changed)
+        await BOXES.insert_once(db, Box(id=key.id, label="x"), changed)
     with pytest.raises(IdempotencyKeyReused):
-        await BOXES.find_intended(db, changed)
+        await BOXES.find_made_with(db, changed)
 
 
 async def test_a_transaction_is_all_or_nothing_and_its_events_are_noticed_after_the_commit(

@@ -23,8 +23,8 @@ from shared.mongo import (
     DuplicateKey,
     Session,
     connect,
-    is_away,
     is_duplicate,
+    is_unavailable,
 )
 from shared.paging import Order, find_page
 from tests.platform.things import a_database
@@ -115,7 +115,7 @@ async def test_a_unique_index_that_refuses_is_known_by_its_fields(db: Database) 
         await db["rows"].insert_one({"company": 1, "email": "a"})
     assert is_duplicate(refused.value, "company", "email")
     assert not is_duplicate(refused.value, "email")
-    assert not is_away(refused.value)
+    assert not is_unavailable(refused.value)
 
 
 # Transactions
@@ -246,7 +246,7 @@ async def test_a_database_that_is_gone_or_frozen_is_said_to_be_away_in_time(own_
 
 
 async def _all_are_away(databases: list[Database]) -> None:
-    calls = [_is_away_in_time(call) for db in databases for call in _calls(db)]
+    calls = [_is_unavailable_in_time(call) for db in databases for call in _calls(db)]
     assert await asyncio.gather(*calls) == [True] * len(calls)
 
 
@@ -262,12 +262,12 @@ def _calls(db: Database) -> list[Callable[[], Awaitable[object]]]:
     ]
 
 
-async def _is_away_in_time(call: Callable[[], Awaitable[object]]) -> bool:
+async def _is_unavailable_in_time(call: Callable[[], Awaitable[object]]) -> bool:
     try:
         async with asyncio.timeout(AWAY_WITHIN_S):
             await call()
     except DatabaseError as error:
-        return is_away(error)
+        return is_unavailable(error)
     return False
 
 

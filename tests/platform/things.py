@@ -13,7 +13,7 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
 from deploy.local.child import until
-from shared.bus import Bus, BusAway, Envelope, Handler, Subscriptions
+from shared.bus import BrokerUnavailable, Bus, Envelope, Handler, Subscriptions
 from shared.events.base import Event
 from shared.logging import Origin, origin
 from shared.mongo import Database, Driver, connect
@@ -119,7 +119,7 @@ async def publish_until_confirmed(bus: Bus, envelope: Envelope) -> None:
     while True:
         try:
             await bus.publish(envelope)
-        except BusAway:
+        except BrokerUnavailable:
             await asyncio.sleep(0.05)
         else:
             return

@@ -10,7 +10,7 @@ from services.cases.attachments.multipart import read_uploads
 from services.cases.attachments.store.disk import Disk
 from services.cases.shares import Shares
 from shared.schemas.attachments import AttachmentLimits
-from shared.web import CLOCK, DATABASE, actor_of, answer, intent_of
+from shared.web import CLOCK, DATABASE, actor_of, answer, idempotency_key_of
 
 POLICY = web.AppKey("attachment_policy", Policy)
 SHARES = web.AppKey("shares", Shares)
@@ -26,12 +26,18 @@ async def upload_files(request: web.Request) -> web.Response:
     db, policy = request.app[DATABASE], request.app[POLICY]
     await request.app[DISK].refuse_if_low(db)
     # What has no room is not even read: else refusing it would cost as much as keeping it.
-    asked = await intent_of(request, actor, body=b"")
-    await handlers.refuse_if_full(db, actor, request.app[SHARES], intent=asked, now=request.app[CLOCK]())
+    asked = await idempotency_key_of(request, actor, body=b"")
+    await handlers.refuse_if_full(db, actor, request.app[SHARES], key=asked, now=request.app[CLOCK]())
     uploads = await read_uploads(request, policy.limits)
-    intent = await intent_of(request, actor, body=uploads.fingerprint)
+    key = await idempotency_key_of(request, actor, body=uploads.fingerprint)
     kept, refused = await handlers.take_in(
-        db, actor, uploads.files, policy, shares=request.app[SHARES], intent=intent, now=request.app[CLOCK]()
+        db,
+        actor,
+        uploads.files,
+        policy,
+        shares=request.app[SHARES],
+        key=key,
+        now=request.app[CLOCK](),
     )
     return answer(views.upload(kept, refused), status=201)
 

@@ -24,8 +24,8 @@ from services.cases.attachments.store import uncited
 from services.cases.attachments.store.files import Claim
 from services.cases.shares import Shares
 from shared.actor import Actor
-from shared.documents import Intent
 from shared.errors import FieldError, Invalid, Refusal, TooManyRequests
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 
 _FIELD = "attachment_ids"
@@ -39,13 +39,13 @@ class Policy:
     scanned: bool  # whether there is a virus scanner
 
 
-async def refuse_if_full(db: Database, actor: Actor, shares: Shares, *, intent: Intent, now: datetime) -> None:
+async def refuse_if_full(db: Database, actor: Actor, shares: Shares, *, key: IdempotencyKey, now: datetime) -> None:
     """Before any file is read: TooManyUncited or TooManyUploads where none would be kept, unless it is a repeat."""
     try:
-        await uncited.refuse_if_full(db, actor, shares.uncited, intent)
+        await uncited.refuse_if_full(db, actor, shares.uncited, key)
         await shares.uploads.refuse_if_full(db, actor, now=now)
     except TooManyRequests:
-        if not await store.find_intended(db, intent):
+        if not await store.find_made_with(db, key):
             raise
 
 
@@ -56,7 +56,7 @@ async def take_in(
     policy: Policy,
     *,
     shares: Shares,
-    intent: Intent,
+    key: IdempotencyKey,
     now: datetime,
 ) -> tuple[list[Attachment], list[RefusedUpload]]:
     """Keeps the files that break no rule, for a day unless they are cited; a repeat gets the same ones.
@@ -67,15 +67,15 @@ async def take_in(
     kept, refused = await asyncio.to_thread(sort_out, uploads, policy.limits)
     if not kept:
         raise Invalid(errors=tuple(_field_error(file) for file in refused) or (_NO_FILE,))
-    begun = await store.find_intended(db, intent)
+    begun = await store.find_made_with(db, key)
     state = FileState.SCANNING if policy.scanned else FileState.READY
     sizes = [len(upload.content or b"") for upload in kept]
     async with nullcontext() if begun else shares.uploads.taken(db, actor, sum(sizes), now=now):
         if not begun:
-            await uncited.hold(db, actor, shares.uncited, intent, sizes=sizes)
+            await uncited.hold(db, actor, shares.uncited, key, sizes=sizes)
         for index, upload in enumerate(kept):
-            await store.insert_once(db, actor, upload, upload.content or b"", index=index, state=state, intent=intent)
-    return await store.find_intended(db, intent), refused
+            await store.insert_once(db, actor, upload, upload.content or b"", index=index, state=state, key=key)
+    return await store.find_made_with(db, key), refused
 
 
 _NO_FILE = FieldError("file", "missing", "Send at least one file, in parts named file.")
@@ -87,7 +87,7 @@ def _field_error(file: RefusedUpload) -> FieldError:
 
 @asynccontextmanager
 async def claimed(
-    db: Database, actor: Actor, ids: Sequence[str], limits: Limits, *, case_id: UUID, intent: Intent
+    db: Database, actor: Actor, ids: Sequence[str], limits: Limits, *, case_id: UUID, key: IdempotencyKey
 ) -> AsyncIterator[tuple[AttachedFile, ...]]:
     """The files for the entry that is about to be written; they are given back when it is refused.
 
@@ -98,7 +98,7 @@ async def claimed(
     if not ids:
         yield ()
         return
-    claim = Claim.of(case_id, intent)
+    claim = Claim.of(case_id, key)
     files = await _claim(db, actor, ids, limits, claim)
     try:
         yield tuple(file.as_attached for file in files)

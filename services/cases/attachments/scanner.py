@@ -10,7 +10,7 @@ from services.cases.attachments.clamd import Clamd, NoVerdict
 from services.cases.attachments.store import files as attachments
 from services.cases.attachments.store.files import ToScan
 from shared.mongo import Database, DatabaseError
-from shared.tasks import told_to_stop
+from shared.tasks import cancel_requested
 
 _LOOK_EVERY_S = 0.5
 _PAUSES_S = (2, 10, 30, 120, 300)
@@ -29,7 +29,7 @@ class Scanner:
 
     async def run(self, db: Database) -> None:
         """For ever."""
-        while not told_to_stop():
+        while not cancel_requested():
             try:
                 found = await self._look_at_next(db)
             except DatabaseError as error:

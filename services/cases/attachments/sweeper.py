@@ -8,7 +8,7 @@ import structlog
 from services.cases.attachments.store import files as attachments
 from services.cases.attachments.store.uncited import KEPT_FOR, SWEPT_EVERY
 from shared.mongo import Database, DatabaseError
-from shared.tasks import told_to_stop
+from shared.tasks import cancel_requested
 
 ABANDONED_AFTER = timedelta(hours=48)
 # While a scanner is brought in, a replica that does not know of it yet leaves it this long.
@@ -22,14 +22,14 @@ async def sweep_for_ever(db: Database, *, scanned: bool) -> None:
 
     `scanned` says whether new files get a verdict. Where they get none, nobody waits for one either.
     """
-    while not told_to_stop():
+    while not cancel_requested():
         try:
             await sweep(db)
             if not scanned:
                 await release_unscanned(db)
         except DatabaseError as error:
             _log.warning("file_sweep_failed", reason=type(error).__name__)
-        if not told_to_stop():  # the driver may have swallowed that just now, and the sleep is long
+        if not cancel_requested():  # the driver may have swallowed that just now, and the sleep is long
             await asyncio.sleep(SWEPT_EVERY.total_seconds())
 
 

@@ -13,8 +13,8 @@ from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.numbers import read_case_number
 from services.cases.cases.handlers import actions, pins, submission
 from shared.actor import Actor
-from shared.documents import Intent
 from shared.errors import Forbidden
+from shared.idempotency import IdempotencyKey
 from shared.paging import Page
 from shared.schemas.base import ListAnswer
 from shared.schemas.cases import (
@@ -28,7 +28,7 @@ from shared.schemas.cases import (
     HistoryQuery,
     SubmitCase,
 )
-from shared.web import CLOCK, DATABASE, actor_of, answer, intent_of, read_body, read_query, send_file
+from shared.web import CLOCK, DATABASE, actor_of, answer, idempotency_key_of, read_body, read_query, send_file
 
 PLACES = web.AppKey("places_of_exports", export.Places)
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)
@@ -36,9 +36,9 @@ NUMBERS = web.AppKey("numbers", store.CaseNumbers)
 routes = web.RouteTableDef()
 
 
-def _at(intent: Intent, number: str) -> Intent:
+def _at(key: IdempotencyKey, number: str) -> IdempotencyKey:
     """The same key means something else at another case."""
-    return Intent(uuid5(intent.id, number), intent.digest)
+    return IdempotencyKey(uuid5(key.id, number), key.digest)
 
 
 @routes.post("/cases")
@@ -53,7 +53,7 @@ async def submit_case(request: web.Request) -> web.Response:
         body,
         limits=request.app[POLICY].limits,
         quota=request.app[SHARES].cases,
-        intent=await intent_of(request, actor),
+        key=await idempotency_key_of(request, actor),
         now=request.app[CLOCK](),
     )
     written = await store.get_submitted_case(request.app[DATABASE], actor, case.number)
@@ -131,7 +131,7 @@ async def act(request: web.Request) -> web.Response:
         body.root,
         limits=request.app[POLICY].limits,
         quota=request.app[SHARES].entries,
-        intent=_at(await intent_of(request, actor), number),
+        key=_at(await idempotency_key_of(request, actor), number),
         now=request.app[CLOCK](),
     )
     return await _detail(request, actor, number)
@@ -160,7 +160,7 @@ async def act_as_agent(request: web.Request) -> web.Response:
         body.root,
         limits=request.app[POLICY].limits,
         quota=request.app[SHARES].entries,
-        intent=_at(await intent_of(request, actor), number),
+        key=_at(await idempotency_key_of(request, actor), number),
         now=request.app[CLOCK](),
     )
     return await _detail(request, actor, number)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from services.gateway.browsers import name_of, newcomer_headers, remember_device, remember_newcomer, sign_in_headers
-from services.gateway.clients import ServiceAway, fill
+from services.gateway.clients import ServiceUnavailable, fill
 from services.gateway.forms import Form, Shape, Typed, refused, to_json
 from services.gateway.pages.asking import LONG_FORM_BYTES, Sent, ServiceRefusal, go, local_path, read_form, send
 from services.gateway.pages.kept import kept_over_sign_in
@@ -114,7 +114,7 @@ async def _invitation(request: web.Request, visitor: Visitor | None, form: Form,
     found = await send(request, None, "identity", "GET", _path(request))
     if found.problem is not None:
         if found.status >= 500 and request.method == "POST":  # noqa: PLR2004
-            raise ServiceAway("identity")  # what was typed is kept
+            raise ServiceUnavailable("identity")  # what was typed is kept
         return render("invitation_gone.html", visitor=visitor, status=found.status, away=found.status >= 500)  # noqa: PLR2004
     return render(
         "invitation.html",

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from services.gateway.clients import SERVICES, ServiceAway, fill
+from services.gateway.clients import SERVICES, ServiceUnavailable, fill
 from services.gateway.pages.asking import FORM_TYPE
 from services.gateway.pages.rendering import render
 from shared import errors
@@ -27,7 +27,7 @@ async def unsubscribe_form(request: web.Request) -> web.Response:
     if reply.status == errors.NotFound.status:
         return render("unsubscribe.html", visitor=None, status=reply.status, step="broken")
     if not reply.ok:
-        raise ServiceAway("notifications")
+        raise ServiceUnavailable("notifications")
     found = UnsubscribeAnswer.model_validate_json(reply.body)
     return render("unsubscribe.html", visitor=None, step="ask", found=found, path=request.path)
 
@@ -47,7 +47,7 @@ async def unsubscribe(request: web.Request) -> web.Response:
         headers={IDEMPOTENCY_HEADER: secrets.token_urlsafe(16)},
     )
     if not reply.ok:
-        raise ServiceAway("notifications")
+        raise ServiceUnavailable("notifications")
     return render("unsubscribe.html", visitor=None, step="done")
 
 

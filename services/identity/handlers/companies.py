@@ -8,26 +8,28 @@ from services.identity.domain.access import refuse_unless_vendor_admin
 from services.identity.domain.companies import Company, Kind, Pin
 from services.identity.domain.sites import UnknownSite
 from shared.actor import Actor
-from shared.documents import Intent
 from shared.errors import FieldError, PreconditionFailed, StaleVersion
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 from shared.paging import Page
 from shared.schemas.base import ListQuery
 from shared.schemas.identity import NewCompany, PinsBody
 
 
-async def create_company(db: Database, actor: Actor, wanted: NewCompany, *, intent: Intent, now: datetime) -> Company:
+async def create_company(
+    db: Database, actor: Actor, wanted: NewCompany, *, key: IdempotencyKey, now: datetime
+) -> Company:
     """A new customer company; for vendor admins."""
     refuse_unless_vendor_admin(actor)
     company = Company.found(
-        intent.id,
+        key.id,
         kind=Kind.CUSTOMER,
         name=wanted.name,
         time_zone=wanted.time_zone,
         visibility=wanted.visibility,
         now=now,
     )
-    return await store.COMPANIES.insert_once(db, company, intent)
+    return await store.COMPANIES.insert_once(db, company, key)
 
 
 async def show_company(db: Database, actor: Actor, company_id: UUID) -> Company:

@@ -15,8 +15,8 @@ from services.identity.domain.invitations import Invitation, InvitationUsed
 from services.identity.domain.sites import UnknownSite
 from services.identity.domain.users import AlreadyMember
 from shared.actor import Actor
-from shared.documents import Intent
 from shared.errors import FieldError, Invalid, StaleVersion
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 from shared.paging import Page
 from shared.quotas import Quota
@@ -25,21 +25,28 @@ from shared.schemas.identity import NewInvitation, NewInvitations
 
 
 async def invite(
-    db: Database, actor: Actor, wanted: NewInvitations, *, quota: Quota, intent: Intent, now: datetime
+    db: Database, actor: Actor, wanted: NewInvitations, *, quota: Quota, key: IdempotencyKey, now: datetime
 ) -> list[Invitation]:
     """Invites addresses into the admin's own company."""
     refuse_unless_company_admin(actor)
     company = await store.get_company(db, actor.company_id)
-    return await _invite(db, actor, company, wanted.invitations, quota=quota, intent=intent, now=now)
+    return await _invite(db, actor, company, wanted.invitations, quota=quota, key=key, now=now)
 
 
 async def invite_for_company(
-    db: Database, actor: Actor, company_id: UUID, wanted: NewInvitations, *, quota: Quota, intent: Intent, now: datetime
+    db: Database,
+    actor: Actor,
+    company_id: UUID,
+    wanted: NewInvitations,
+    *,
+    quota: Quota,
+    key: IdempotencyKey,
+    now: datetime,
 ) -> list[Invitation]:
     """Invites addresses into any customer company; for vendor admins."""
     refuse_unless_vendor_admin(actor)
     company = await store.get_customer(db, company_id)
-    return await _invite(db, actor, company, wanted.invitations, quota=quota, intent=intent, now=now)
+    return await _invite(db, actor, company, wanted.invitations, quota=quota, key=key, now=now)
 
 
 async def list_invitations(db: Database, actor: Actor, query: ListQuery) -> Page:
@@ -49,12 +56,12 @@ async def list_invitations(db: Database, actor: Actor, query: ListQuery) -> Page
 
 
 async def send_invitation_again(
-    db: Database, actor: Actor, invitation_id: UUID, *, quota: Quota, intent: Intent, now: datetime
+    db: Database, actor: Actor, invitation_id: UUID, *, quota: Quota, key: IdempotencyKey, now: datetime
 ) -> Invitation:
     """A new code, which makes the older ones worthless; ResentJustNow, ResentTooOften, TooManyInvitations."""
     refuse_unless_admin(actor)
     invitation = await store.get_invitation(db, actor, invitation_id)
-    again = invitation.sent_again(asked_by=intent.id, by=actor, now=now)
+    again = invitation.sent_again(asked_by=key.id, by=actor, now=now)
     if again == invitation:
         return invitation
     async with quota.taken(db, actor, now=now):
@@ -77,11 +84,11 @@ async def _invite(
     wanted: Sequence[NewInvitation],
     *,
     quota: Quota,
-    intent: Intent,
+    key: IdempotencyKey,
     now: datetime,
 ) -> list[Invitation]:
-    ids = [uuid5(intent.id, str(index)) for index in range(len(wanted))]
-    begun = await store.find_batch(db, intent)
+    ids = [uuid5(key.id, str(index)) for index in range(len(wanted))]
+    begun = await store.find_batch(db, key)
     made = {
         made_by: invitation
         for invitation in await store.find_invitations_asked(db, company.id, ids)
@@ -92,7 +99,7 @@ async def _invite(
     async with quota.taken(db, actor, len(new), now=now):
         if not begun:
             # Not before: whoever was refused corrects the form, and sends it with the key it was shown with.
-            await store.claim_batch(db, intent, now)
+            await store.claim_batch(db, key, now)
     # Counted whatever becomes of one of them: others may have gone out by then.
     for index, one in new.items():
         made[ids[index]] = await _issue(db, actor, company, one, invitation_id=ids[index], now=now)

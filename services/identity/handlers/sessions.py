@@ -54,7 +54,7 @@ async def sign_in(
     password: str,
     browser: Browser,
     device_key: bytes,
-    intent: UUID | None,
+    key: UUID | None,
     now: datetime,
 ) -> tuple[SignedIn, str]:
     """A new session, and the proofs that the browser shows next time.
@@ -72,7 +72,7 @@ async def sign_in(
     user = await _choose(db, users)
     token = secrets.token_urlsafe(32)
     session = Session(key_of(token), login_id=login.id, user_id=user.id, created_at=now, last_seen_at=now)
-    await store.insert_session(db, session, intent=intent)
+    await store.insert_session(db, session, key=key)
     await store.end_sessions_beside(db, session, replaced=key_of(browser.token) if browser.token else "")
     proofs = with_device(browser.proofs, email, nonce=secrets.token_bytes(12), key=device_key, now=now)
     return await _signed_in(db, token, user, users), proofs

@@ -7,18 +7,18 @@ from services.identity import store
 from services.identity.domain.access import refuse_unless_admin, refuse_unless_vendor_admin
 from services.identity.domain.sites import Site
 from shared.actor import Actor
-from shared.documents import Intent
 from shared.errors import PreconditionFailed, StaleVersion
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 from shared.paging import Page
 from shared.schemas.identity import SiteBody, SitePatch, SiteQuery
 
 
-async def add_site(db: Database, actor: Actor, wanted: SiteBody, *, intent: Intent, now: datetime) -> Site:
+async def add_site(db: Database, actor: Actor, wanted: SiteBody, *, key: IdempotencyKey, now: datetime) -> Site:
     """A new site of the admin's company."""
     refuse_unless_admin(actor)
-    site = Site(id=intent.id, company_id=actor.company_id, created_at=now, **wanted.model_dump())
-    return await store.SITES.insert_once(db, site.opened(), intent)
+    site = Site(id=key.id, company_id=actor.company_id, created_at=now, **wanted.model_dump())
+    return await store.SITES.insert_once(db, site.opened(), key)
 
 
 async def list_sites_of(db: Database, actor: Actor, company_id: UUID, query: SiteQuery) -> Page:

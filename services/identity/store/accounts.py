@@ -16,7 +16,8 @@ from services.identity.domain.verifications import State as VerificationState
 from services.identity.domain.verifications import Verification, nobodys_place
 from shared import mongo
 from shared.actor import Actor
-from shared.documents import Documents, Intent, pending_events
+from shared.documents import Documents, pending_events
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document, DuplicateKey
 from shared.paging import Order, Page, find_page
 from shared.schemas.identity import SiteQuery
@@ -183,22 +184,22 @@ async def find_users(db: Database, actor: Actor, *, sort: str | None, limit: int
 # Invitations and verifications
 
 
-async def find_batch(db: Database, intent: Intent) -> bool:
+async def find_batch(db: Database, key: IdempotencyKey) -> bool:
     """Whether an earlier request with this key was begun; IdempotencyKeyReused when it had another body."""
-    existing = await db[BATCHES].find_one({"_id": intent.id})
+    existing = await db[BATCHES].find_one({"_id": key.id})
     if existing is None:
         return False
-    intent.refuse_unless_same(existing["digest"])
+    key.refuse_unless_same(existing["digest"])
     return True
 
 
-async def claim_batch(db: Database, intent: Intent, now: datetime) -> None:
+async def claim_batch(db: Database, key: IdempotencyKey, now: datetime) -> None:
     """One POST makes many invitations; IdempotencyKeyReused when its key stood for another body."""
-    batch = {"_id": intent.id, "digest": intent.digest, "asked_at": now}
+    batch = {"_id": key.id, "digest": key.digest, "asked_at": now}
     try:
         await db[BATCHES].insert_one(batch)
     except DuplicateKey:
-        await find_batch(db, intent)
+        await find_batch(db, key)
 
 
 async def find_invitations_asked(db: Database, company_id: UUID, asked: Sequence[UUID]) -> list[Invitation]:

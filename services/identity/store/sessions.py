@@ -28,12 +28,12 @@ async def create_indexes(db: Database) -> None:
     await db[SESSIONS].create_index("created_at", name="forget", expireAfterSeconds=int(LASTS_FOR.total_seconds()))
 
 
-async def insert_session(db: Database, session: Session, *, intent: UUID | None) -> None:
+async def insert_session(db: Database, session: Session, *, key: UUID | None) -> None:
     """A new session; AlreadySignedIn when the same request made one before."""
     values = asdict(session)
     document = {"_id": values.pop("key"), **values, "ended_at": None}
-    if intent is not None:
-        document["intent"] = intent
+    if key is not None:
+        document["intent"] = key
     try:
         await db[SESSIONS].insert_one(document)
     except DuplicateKey as error:

@@ -10,7 +10,7 @@ from services.cases.cases.handlers.submission import submit_case
 from services.cases.cases.store import CaseNumbers
 from services.cases.copies.store import create_indexes
 from services.cases.settings import CasesSettings
-from shared.documents import Intent
+from shared.idempotency import IdempotencyKey
 from shared.schemas.cases import SubmitCase
 from tests.builders import TEST_SECRET, Json, a_serial, an_actor
 from tests.service.cases.conftest import CasesApi, a_case, agreement, device
@@ -75,7 +75,7 @@ async def test_a_verdict_that_comes_while_its_case_is_being_written_is_not_misse
         SubmitCase.model_validate(a_case(**{"said" if by_said else "serial": name})),
         limits=Limits(),
         quota=CasesSettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET}).shares.cases,
-        intent=Intent(uuid7(), ""),
+        key=IdempotencyKey(uuid7(), ""),
         now=NOW,
     )
     assert (await cases.get(case.number, ana)).body["coverage"]["verdict"] == "covered"

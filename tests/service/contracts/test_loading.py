@@ -13,7 +13,7 @@ from services.contracts import linker, store
 from shared.actor import Role
 from shared.errors import NotFound
 from shared.serials import normal_said
-from shared.tasks import told_to_stop
+from shared.tasks import cancel_requested
 from tests.builders import a_serial, an_actor
 from tests.service.contracts.conftest import Contracts
 
@@ -229,4 +229,4 @@ async def test_a_device_that_cannot_be_linked_does_not_end_the_linking_of_others
     with pytest.raises(NotFound):
         await linker._link(contracts.db, [gone, device], agreement_id, now=datetime.now(UTC))
     assert agreement_id in (await store.DEVICES.get(contracts.db, {"_id": device.id})).agreement_ids
-    assert not told_to_stop()
+    assert not cancel_requested()

@@ -15,7 +15,7 @@ from services.notifications import handlers, sender, smtp, store
 from services.notifications.domain import MOST_STUMBLES, Mail, MailKind, MailState, Outcome
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
-from services.notifications.smtp import MailServer, MailServerAway
+from services.notifications.smtp import MailServer, MailServerUnavailable
 from shared.events.base import Event
 from shared.mongo import Database, connect
 from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, an_email
@@ -242,7 +242,7 @@ async def test_whatever_goes_wrong_before_a_mail_is_tried_is_about_the_server(
 ) -> None:
     post.server.says = {"ehlo": b"250-smtp.example\r\n250 " + offer + b"\r\n", "other": said}
     url = post.server.url.replace("//", "//user:password@")
-    with pytest.raises(MailServerAway):
+    with pytest.raises(MailServerUnavailable):
         await MailServer(url, own_host="portal.example").take()
 
 

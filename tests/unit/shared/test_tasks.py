@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from shared.tasks import told_to_stop
+from shared.tasks import cancel_requested
 
 
 async def test_a_swallowed_cancellation_still_ends_the_loop() -> None:
@@ -17,7 +17,7 @@ async def test_a_swallowed_cancellation_still_ends_the_loop() -> None:
 
     async def work() -> None:
         nonlocal rounds
-        while not told_to_stop():
+        while not cancel_requested():
             rounds += 1
             await deaf_wait()
 
@@ -29,4 +29,4 @@ async def test_a_swallowed_cancellation_still_ends_the_loop() -> None:
 
 
 async def test_nobody_is_told_to_stop_before_it_happens() -> None:
-    assert not told_to_stop()
+    assert not cancel_requested()

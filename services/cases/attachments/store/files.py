@@ -15,8 +15,8 @@ from pymongo import ASCENDING, ReturnDocument
 from services.cases.attachments.domain.files import Attachment, FileState, Upload, content_type_of
 from services.cases.cases.store.cases import CASES, visible_to
 from shared.actor import Actor
-from shared.documents import Intent
 from shared.errors import NotFound
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document, DuplicateKey
 
 FILES = "attachments"
@@ -51,7 +51,14 @@ def _ahead(time: timedelta) -> Document:
 
 
 async def insert_once(
-    db: Database, actor: Actor, upload: Upload, content: bytes, *, index: int, state: FileState, intent: Intent
+    db: Database,
+    actor: Actor,
+    upload: Upload,
+    content: bytes,
+    *,
+    index: int,
+    state: FileState,
+    key: IdempotencyKey,
 ) -> None:
     """Writes the index-th file of a request, once; IdempotencyKeyReused for the same key with other files."""
     file_id = secrets.token_urlsafe(16)  # nothing that anybody could know leads to it
@@ -67,24 +74,24 @@ async def insert_once(
         "state": state.value,
         "entry_id": None,
         "case_id": None,
-        "intent": intent.id,
+        "intent": key.id,
         "index": index,
-        "digest": intent.digest,
+        "digest": key.digest,
     }
     times = {"created_at": "$$NOW"} | ({"scan_after": "$$NOW"} if state is FileState.SCANNING else {})
     written = [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, times]}}]
     try:
         await db[FILES].update_one({"_id": file_id}, written, upsert=True)
     except DuplicateKey:
-        existing = await db[FILES].find_one({"intent": intent.id, "index": index}, {"digest": 1})
+        existing = await db[FILES].find_one({"intent": key.id, "index": index}, {"digest": 1})
         if existing is None:  # swept a moment ago
             raise
-        intent.refuse_unless_same(existing["digest"])
+        key.refuse_unless_same(existing["digest"])
 
 
-async def find_intended(db: Database, intent: Intent) -> list[Attachment]:
+async def find_made_with(db: Database, key: IdempotencyKey) -> list[Attachment]:
     """The files that this request, or an earlier one with its key, brought."""
-    found = db[FILES].find({"intent": intent.id}, _WITHOUT_CONTENT).sort("index", ASCENDING)
+    found = db[FILES].find({"intent": key.id}, _WITHOUT_CONTENT).sort("index", ASCENDING)
     return [_load(document) async for document in found]
 
 
@@ -96,18 +103,18 @@ class Claim:
     """Files that are about to be cited by an entry. `token` tells this attempt from another one at the same."""
 
     case_id: UUID
-    intent: Intent  # its id is the entry's
+    key: IdempotencyKey  # its id is the entry's
     token: str
 
     @classmethod
-    def of(cls, case_id: UUID, intent: Intent) -> "Claim":
+    def of(cls, case_id: UUID, key: IdempotencyKey) -> "Claim":
         """An attempt of its own."""
-        return cls(case_id, intent, secrets.token_urlsafe(16))
+        return cls(case_id, key, secrets.token_urlsafe(16))
 
 
 def _claimable(actor: Actor, ids: Sequence[str], claim: Claim) -> Document:
     """One's own files that no entry has, or that the same request has claimed before."""
-    same = {"entry_id": claim.intent.id, "claim.digest": claim.intent.digest}
+    same = {"entry_id": claim.key.id, "claim.digest": claim.key.digest}
     return {"_id": {"$in": list(ids)}, "uploader": actor.user_id, "$or": [{"entry_id": None}, same]}
 
 
@@ -123,9 +130,9 @@ async def claim_files(db: Database, actor: Actor, ids: Sequence[str], claim: Cla
     In one order for all: of many who want some of the same files at once, somebody always gets theirs.
     """
     fields = {
-        "entry_id": claim.intent.id,
+        "entry_id": claim.key.id,
         "case_id": claim.case_id,
-        "claim": {"token": claim.token, "digest": claim.intent.digest},
+        "claim": {"token": claim.token, "digest": claim.key.digest},
         "claimed_at": "$$NOW",
     }
     for file_id in sorted(ids):
@@ -137,7 +144,7 @@ async def claim_files(db: Database, actor: Actor, ids: Sequence[str], claim: Cla
 
 async def release_files(db: Database, ids: Sequence[str], claim: Claim) -> None:
     """Gives back what this attempt claimed, unless the same request has claimed it again meanwhile."""
-    wanted = {"_id": {"$in": list(ids)}, "entry_id": claim.intent.id, "claim.token": claim.token}
+    wanted = {"_id": {"$in": list(ids)}, "entry_id": claim.key.id, "claim.token": claim.token}
     free = {"$set": {"entry_id": None, "case_id": None}, "$unset": {"claim": "", "claimed_at": ""}}
     await db[FILES].update_many(wanted, free)
 

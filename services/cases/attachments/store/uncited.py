@@ -13,8 +13,8 @@ from uuid import UUID
 from services.cases.attachments.domain.refusals import TooManyUncited
 from services.cases.attachments.store.files import FILES
 from shared.actor import Actor
-from shared.documents import Intent
 from shared.errors import seconds_until
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document
 from shared.quotas import MoreThanAllowed
 
@@ -43,7 +43,7 @@ class Uncited:
     company_bytes: int
 
 
-async def hold(db: Database, actor: Actor, bounds: Uncited, intent: Intent, *, sizes: Sequence[int]) -> None:
+async def hold(db: Database, actor: Actor, bounds: Uncited, key: IdempotencyKey, *, sizes: Sequence[int]) -> None:
     """Takes room for files that are about to be written, whole or not at all; TooManyUncited where there is none.
 
     MoreThanAllowed where there never will be.
@@ -52,8 +52,14 @@ async def hold(db: Database, actor: Actor, bounds: Uncited, intent: Intent, *, s
     if not rooms:
         return
     fits = _all_of(rooms, actor)
-    wanted = {"_id": actor.company_id, "held.intent": {"$ne": intent.id}, "$expr": fits}
-    held = {"intent": intent.id, "user": actor.user_id, "files": len(sizes), "bytes": sum(sizes), "at": "$$NOW"}
+    wanted = {"_id": actor.company_id, "held.intent": {"$ne": key.id}, "$expr": fits}
+    held = {
+        "intent": key.id,
+        "user": actor.user_id,
+        "files": len(sizes),
+        "bytes": sum(sizes),
+        "at": "$$NOW",
+    }
     for _ in range(_TRIES):
         result = await db[HOLDS].update_one(wanted, [{"$set": {"held": {"$concatArrays": [_STILL_HELD, [held]]}}}])
         if result.matched_count:
@@ -61,7 +67,7 @@ async def hold(db: Database, actor: Actor, bounds: Uncited, intent: Intent, *, s
         document = await db[HOLDS].find_one({"_id": actor.company_id}, {"held": 1, "now": "$$NOW", "fits": fits})
         if document is None:
             await db[HOLDS].update_one({"_id": actor.company_id}, {"$setOnInsert": {"held": []}}, upsert=True)
-        elif any(each["intent"] == intent.id for each in document["held"]):
+        elif any(each["intent"] == key.id for each in document["held"]):
             return
         elif document["fits"]:
             continue  # somebody made the company's document, or gave room back, a moment ago
@@ -72,21 +78,21 @@ async def hold(db: Database, actor: Actor, bounds: Uncited, intent: Intent, *, s
     raise TooManyUncited(retry_after_s=1)
 
 
-async def refuse_if_full(db: Database, actor: Actor, bounds: Uncited, intent: Intent) -> None:
+async def refuse_if_full(db: Database, actor: Actor, bounds: Uncited, key: IdempotencyKey) -> None:
     """TooManyUncited where not a byte more would fit."""
     rooms = _rooms(bounds, actor, files=1, size=1)
     if not rooms:
         return
     full = {"_id": actor.company_id, "$expr": {"$not": [_all_of(rooms, actor)]}}
     document = await db[HOLDS].find_one(full, {"held": 1, "now": "$$NOW"})
-    if document is None or any(each["intent"] == intent.id for each in document["held"]):
+    if document is None or any(each["intent"] == key.id for each in document["held"]):
         return
     if not await _done_with(db, document["held"], document["now"]):
         raise TooManyUncited(retry_after_s=_wait_s(document, actor.user_id))
 
 
-async def _let_go(db: Database, company_id: UUID, intents: Sequence[UUID]) -> None:
-    await db[HOLDS].update_one({"_id": company_id}, {"$pull": {"held": {"intent": {"$in": list(intents)}}}})
+async def _let_go(db: Database, company_id: UUID, idempotency_keys: Sequence[UUID]) -> None:
+    await db[HOLDS].update_one({"_id": company_id}, {"$pull": {"held": {"intent": {"$in": list(idempotency_keys)}}}})
 
 
 def _rooms(bounds: Uncited, actor: Actor, *, files: int, size: int) -> list[Document]:

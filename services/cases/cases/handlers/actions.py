@@ -16,8 +16,8 @@ from services.cases.cases.domain.refusals import AlreadyTaken, CaseIsClosed, Cas
 from services.cases.cases.domain.values import Entry, Person, Status, person_of
 from services.cases.copies import store as copies
 from shared.actor import VENDOR_ROLES, Actor
-from shared.documents import Intent
 from shared.errors import Forbidden, NotYetKnown, StaleVersion
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document
 from shared.quotas import Quota
 from shared.schemas.cases import (
@@ -48,7 +48,7 @@ async def act(
     *,
     limits: Limits,
     quota: Quota,
-    intent: Intent,
+    key: IdempotencyKey,
     now: datetime,
 ) -> None:
     """What the customer's side does with a case; a repeat with the same intent changes nothing.
@@ -56,22 +56,35 @@ async def act(
     Forbidden for what is seen but not one's to change, CaseIsClosed, StaleVersion with the current state,
     TooManyEntries, Invalid for files that cannot be cited.
     """
-    if await store.find_entry(db, actor, number, intent):
+    if await store.find_entry(db, actor, number, key):
         return
     async with quota.taken(db, actor, now=now):
         match action:
             case CommentAction():
                 entry = Entry(
-                    intent.id, "comment", now, person_of(actor), actor.is_vendor, text=action.text, digest=intent.digest
+                    key.id,
+                    "comment",
+                    now,
+                    person_of(actor),
+                    actor.is_vendor,
+                    text=action.text,
+                    digest=key.digest,
                 )
                 await _comment(db, actor, number, entry, file_ids=action.attachment_ids, limits=limits)
             case AttachAction():
-                entry = Entry(intent.id, "attached", now, person_of(actor), actor.is_vendor, digest=intent.digest)
+                entry = Entry(
+                    key.id,
+                    "attached",
+                    now,
+                    person_of(actor),
+                    actor.is_vendor,
+                    digest=key.digest,
+                )
                 await _comment(db, actor, number, entry, file_ids=action.attachment_ids, limits=limits)
             case _:
-                async with _made_once(db, actor, number, intent):
+                async with _made_once(db, actor, number, key):
                     case = await _get_at_version(db, actor, number, action.version)
-                    await _save(db, actor, _changed(case, actor, action, intent=intent, now=now))
+                    await _save(db, actor, _changed(case, actor, action, key=key, now=now))
 
 
 def _changed(
@@ -79,10 +92,10 @@ def _changed(
     actor: Actor,
     action: CloseAction | CancelAction | ReopenAction | ChangeSeverityAction,
     *,
-    intent: Intent,
+    key: IdempotencyKey,
     now: datetime,
 ) -> Case:
-    entry_id, digest = intent.id, intent.digest
+    entry_id, digest = key.id, key.digest
     match action:
         case CloseAction(reason=reason, resolved=resolved):
             return case.close(
@@ -118,7 +131,7 @@ async def act_as_agent(
     *,
     limits: Limits,
     quota: Quota,
-    intent: Intent,
+    key: IdempotencyKey,
     now: datetime,
 ) -> None:
     """What the vendor's side does with a case; a repeat with the same intent changes nothing.
@@ -129,20 +142,24 @@ async def act_as_agent(
     if not actor.is_vendor:
         # Seen or not: nothing about a case shows through this door.
         raise Forbidden
-    if await store.find_entry(db, actor, number, intent):
+    if await store.find_entry(db, actor, number, key):
         return
     async with quota.taken(db, actor, now=now):
         match action:
             case TakeAction():
-                await _take(db, actor, number, intent=intent, now=now)
+                await _take(db, actor, number, key=key, now=now)
             case ReplyAction():
-                await _reply(db, actor, number, action, limits, intent=intent, now=now)
+                await _reply(db, actor, number, action, limits, key=key, now=now)
             case NoteAction():
-                await _note(db, actor, number, action, limits, intent=intent, now=now)
+                await _note(db, actor, number, action, limits, key=key, now=now)
             case _:
-                async with _made_once(db, actor, number, intent):
+                async with _made_once(db, actor, number, key):
                     case = await _get_at_version(db, actor, number, action.version)
-                    await _save(db, actor, await _changed_by_agent(db, case, actor, action, intent=intent, now=now))
+                    await _save(
+                        db,
+                        actor,
+                        await _changed_by_agent(db, case, actor, action, key=key, now=now),
+                    )
 
 
 async def _changed_by_agent(
@@ -151,10 +168,10 @@ async def _changed_by_agent(
     actor: Actor,
     action: AssignAction | SetStatusAction | AgentCloseAction,
     *,
-    intent: Intent,
+    key: IdempotencyKey,
     now: datetime,
 ) -> Case:
-    entry_id, digest = intent.id, intent.digest
+    entry_id, digest = key.id, key.digest
     match action:
         case AssignAction(agent_id=agent_id):
             agent = await _find_agent(db, agent_id)
@@ -192,8 +209,8 @@ async def _comment(
     await _append_citing(db, actor, case, entry, file_ids=file_ids, limits=limits, changes=changes)
 
 
-async def _take(db: Database, actor: Actor, number: str, *, intent: Intent, now: datetime) -> None:
-    entry = Entry(intent.id, "taken", now, person_of(actor), by_vendor=True, digest=intent.digest)
+async def _take(db: Database, actor: Actor, number: str, *, key: IdempotencyKey, now: datetime) -> None:
+    entry = Entry(key.id, "taken", now, person_of(actor), by_vendor=True, digest=key.digest)
     changes = {
         "assignee": {"$literal": _as_document(person_of(actor))},
         "updated_at": now,
@@ -201,26 +218,55 @@ async def _take(db: Database, actor: Actor, number: str, *, intent: Intent, now:
     }
     if await store.append_entry(db, actor, number, entry, only={"assignee": None}, changes=changes):
         return
-    case = await _why_not(db, actor, number, intent)
+    case = await _why_not(db, actor, number, key)
     if case is not None and (case.assignee is None or case.assignee.user_id != actor.user_id):
         raise AlreadyTaken(state={"assignee": case.assignee.name if case.assignee else None, "version": case.version})
 
 
 async def _reply(
-    db: Database, actor: Actor, number: str, reply: ReplyAction, limits: Limits, *, intent: Intent, now: datetime
+    db: Database,
+    actor: Actor,
+    number: str,
+    reply: ReplyAction,
+    limits: Limits,
+    *,
+    key: IdempotencyKey,
+    now: datetime,
 ) -> None:
     case = await store.get_case(db, actor, number)
-    entry = Entry(intent.id, "reply", now, person_of(actor), by_vendor=True, text=reply.text, digest=intent.digest)
+    entry = Entry(
+        key.id,
+        "reply",
+        now,
+        person_of(actor),
+        by_vendor=True,
+        text=reply.text,
+        digest=key.digest,
+    )
     changes = {"updated_at": now, **store.status_becomes({Status.NEW: Status.IN_PROGRESS}, now=now)}
     await _append_citing(db, actor, case, entry, file_ids=reply.attachment_ids, limits=limits, changes=changes)
 
 
 async def _note(
-    db: Database, actor: Actor, number: str, note: NoteAction, limits: Limits, *, intent: Intent, now: datetime
+    db: Database,
+    actor: Actor,
+    number: str,
+    note: NoteAction,
+    limits: Limits,
+    *,
+    key: IdempotencyKey,
+    now: datetime,
 ) -> None:
     case = await store.get_case(db, actor, number)
     entry = Entry(
-        intent.id, "note", now, person_of(actor), by_vendor=True, text=note.text, internal=True, digest=intent.digest
+        key.id,
+        "note",
+        now,
+        person_of(actor),
+        by_vendor=True,
+        text=note.text,
+        internal=True,
+        digest=key.digest,
     )
     # Nothing that the customer can see has changed: neither the time of the last change, nor the version, by which a
     # change that is being written would be refused as stale.
@@ -241,22 +287,22 @@ async def _append_citing(
     """The files are claimed last, when nothing but a race can refuse the entry any more."""
     if not case.is_open:
         raise CaseIsClosed(state=_state(case))
-    intent = Intent(entry.id, entry.digest or "")
-    async with attaching.claimed(db, actor, file_ids, limits, case_id=case.id, intent=intent) as files:
+    key = IdempotencyKey(entry.id, entry.digest or "")
+    async with attaching.claimed(db, actor, file_ids, limits, case_id=case.id, key=key) as files:
         await _append(db, actor, case.number, replace(entry, attachments=files), changes=changes)
 
 
 async def _append(db: Database, actor: Actor, number: str, entry: Entry, *, changes: Document) -> None:
     if not await store.append_entry(db, actor, number, entry, only=store.HAS_ROOM, changes=changes):
-        intent = Intent(entry.id, entry.digest or "")
-        if await _why_not(db, actor, number, intent) is not None:
+        key = IdempotencyKey(entry.id, entry.digest or "")
+        if await _why_not(db, actor, number, key) is not None:
             raise CaseIsFull
 
 
-async def _why_not(db: Database, actor: Actor, number: str, intent: Intent) -> Case | None:
+async def _why_not(db: Database, actor: Actor, number: str, key: IdempotencyKey) -> Case | None:
     """Why an entry was not added: None when it stands there already, the case when it is open."""
     case = await store.get_case(db, actor, number)
-    if await store.find_entry(db, actor, number, intent):
+    if await store.find_entry(db, actor, number, key):
         return None
     if not case.is_open:
         raise CaseIsClosed(state=_state(case))
@@ -264,12 +310,12 @@ async def _why_not(db: Database, actor: Actor, number: str, intent: Intent) -> C
 
 
 @asynccontextmanager
-async def _made_once(db: Database, actor: Actor, number: str, intent: Intent) -> AsyncIterator[None]:
+async def _made_once(db: Database, actor: Actor, number: str, key: IdempotencyKey) -> AsyncIterator[None]:
     """A change that the same request has made a moment ago is no reason to refuse it."""
     try:
         yield
     except StaleVersion:
-        if not await store.find_entry(db, actor, number, intent):
+        if not await store.find_entry(db, actor, number, key):
             raise
 
 

@@ -15,8 +15,8 @@ from services.cases.cases.handlers.pins import find_pin
 from services.cases.cases.handlers.verdicts import give_verdict
 from services.cases.copies import store as copies
 from shared.actor import Actor, Role
-from shared.documents import Intent
 from shared.errors import Forbidden, Invalid, NotYetKnown
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document
 from shared.quotas import Quota
 from shared.schemas.base import Address
@@ -33,7 +33,7 @@ async def submit_case(
     *,
     limits: Limits,
     quota: Quota,
-    intent: Intent,
+    key: IdempotencyKey,
     now: datetime,
 ) -> Case:
     """Writes a new case; a repeat with the same intent gets the one that stands there.
@@ -43,7 +43,7 @@ async def submit_case(
     files that cannot be cited.
     """
     # Whatever was closed or taken away since: what was answered once is answered again.
-    if (made := await store.CASES.find_intended(db, intent)) is not None:
+    if (made := await store.CASES.find_made_with(db, key)) is not None:
         return made
     submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
     site_name, address = await _equipment_place(db, company_id, body)
@@ -58,10 +58,10 @@ async def submit_case(
     # Last, so that next to nothing that is refused takes from the share, or uses up a number.
     async with (
         quota.taken(db, actor, now=now),
-        attaching.claimed(db, actor, body.attachment_ids, limits, case_id=intent.id, intent=intent) as files,
+        attaching.claimed(db, actor, body.attachment_ids, limits, case_id=key.id, key=key) as files,
     ):
         case = Case.submit(
-            case_id=intent.id,
+            case_id=key.id,
             number=await numbers.take(),
             by=actor,
             submitter=submitter,
@@ -77,10 +77,10 @@ async def submit_case(
             parts_address=_address(body.parts_address) if body.parts_address else None,
             confidential=body.confidential,
             pin=pin,
-            digest=intent.digest,
+            digest=key.digest,
             now=now,
         )
-        written = await store.CASES.insert_once(db, case.with_files(files), intent)
+        written = await store.CASES.insert_once(db, case.with_files(files), key)
     # What the copies were told since they were asked has looked for waiting cases before this one stood there.
     await give_verdict(db, written, now=now)
     return written

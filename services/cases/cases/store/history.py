@@ -13,8 +13,8 @@ from services.cases.cases.domain.case import MAX_BYTES, MAX_ENTRIES, Case
 from services.cases.cases.domain.values import Entry, Status
 from services.cases.cases.store.cases import CASES, IS_OPEN, visible_to
 from shared.actor import Actor
-from shared.documents import Intent
 from shared.errors import Invalid, NotFound, Unavailable
+from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document
 
 PAGE_ENTRIES = 50
@@ -121,14 +121,14 @@ async def get_submitted_case(db: Database, actor: Actor, number: str) -> tuple[C
     return CASES.load(document), History(_ENTRIES.validate_python(document["history"]), None, 1)
 
 
-async def find_entry(db: Database, actor: Actor, number: str, intent: Intent) -> bool:
+async def find_entry(db: Database, actor: Actor, number: str, key: IdempotencyKey) -> bool:
     """Whether an earlier request with this key is in the history already; IdempotencyKeyReused for another body."""
     document = await db[CASES.collection].find_one(
-        {"number": number, "history.id": intent.id, **visible_to(actor)}, {"history.$": 1}
+        {"number": number, "history.id": key.id, **visible_to(actor)}, {"history.$": 1}
     )
     if document is None:
         return False
-    intent.refuse_unless_same(document["history"][0].get("digest"))
+    key.refuse_unless_same(document["history"][0].get("digest"))
     return True
 
 
