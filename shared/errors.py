@@ -1,4 +1,4 @@
-"""Refusals: one class per kind of answer, raised where the rule is and answered once, in `shared.web`.
+"""Refusals: one class per kind of answer, raised where the rule is and answered once, in `shared.web.problems`.
 
 Refusal
 ├── Malformed             400

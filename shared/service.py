@@ -20,7 +20,9 @@ from shared.settings import ServiceSettings
 from shared.signing import verifier
 from shared.tasks import cancel_requested
 from shared.topology import TOPOLOGY, WorkQueue
-from shared.web import DATABASE, HEALTH_PATHS, VERIFY, Handler, add_health, create_app
+from shared.web.app import DATABASE, Handler, create_app
+from shared.web.health import HEALTH_PATHS, add_health
+from shared.web.requests import VERIFY
 
 Subscriptions = Mapping[type[Event], Callable[..., Awaitable[None]]]
 Background = Callable[[Database], Awaitable[None]]

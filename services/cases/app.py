@@ -21,7 +21,7 @@ from services.cases.settings import CasesSettings
 from shared import quotas, topology
 from shared.mongo import Database
 from shared.service import Background, ServiceSpec, create_service
-from shared.web import DATABASE
+from shared.web.app import DATABASE
 
 _SCANS_AT_ONCE = 4
 

@@ -25,7 +25,9 @@ from shared.schemas.contracts import (
     ProductQuery,
     Serial,
 )
-from shared.web import CLOCK, DATABASE, actor_of, answer, idempotency_key_of, read_body, read_path, read_query
+from shared.web.app import CLOCK, DATABASE
+from shared.web.requests import actor_of, idempotency_key_of, read_body, read_path, read_query
+from shared.web.responses import answer
 
 _A = TypeVar("_A", bound=Answer)
 

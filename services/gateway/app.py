@@ -22,8 +22,8 @@ from services.gateway.shares import SHARES, Shares, share_fairly
 from shared import logging
 from shared.connections import Bounds
 from shared.serving import STOP_WITHIN_S, Runner
-from shared.web import add_health
-from shared.web import create_app as create_plain_app
+from shared.web.app import create_app as create_plain_app
+from shared.web.health import add_health
 
 
 def create_app(settings: GatewaySettings, services: Services | None = None) -> web.Application:

@@ -6,7 +6,7 @@ import secrets
 from aiohttp import web
 
 from services.gateway.session import SESSIONS
-from shared.web import BROWSER_HEADER, DEVICE_HEADER, SESSION_HEADER
+from shared.web.headers import BROWSER_HEADER, DEVICE_HEADER, SESSION_HEADER
 
 _DAY_S = 24 * 3600
 _DEVICE, _NEWCOMER = "portico-device", "portico-newcomer"

@@ -24,7 +24,7 @@ from shared import errors
 from shared.connections import has_left, whole_or_cut
 from shared.logging import origin
 from shared.signing import ACTOR_HEADER
-from shared.web import CLIENT_HEADER, IDEMPOTENCY_HEADER, REQUEST_ID_HEADER
+from shared.web.headers import CLIENT_HEADER, IDEMPOTENCY_HEADER, REQUEST_ID_HEADER
 
 Service = Literal["identity", "cases", "contracts", "notifications"]
 Query = Mapping[str, object] | str | None

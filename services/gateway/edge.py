@@ -7,7 +7,7 @@ from aiohttp import web
 
 from services.gateway.client_address import Networks, ProxyWarnings, client_address, hops_of
 from shared.logging import origin
-from shared.web import Handler
+from shared.web.app import Handler
 
 API = "/api/v1"
 

@@ -16,7 +16,8 @@ from services.gateway.visitor import Visitor
 from shared import errors
 from shared.logging import Origin, origin
 from shared.schemas.identity import ResolvedSession
-from shared.web import IDEMPOTENCY_HEADER, Handler
+from shared.web.app import Handler
+from shared.web.headers import IDEMPOTENCY_HEADER
 
 __all__ = [
     "SAFE_METHODS",

@@ -23,7 +23,7 @@ from shared.actor import VENDOR_ROLES
 from shared.addresses import network_of
 from shared.errors import TooManyRequests
 from shared.logging import origin
-from shared.web import Handler
+from shared.web.app import Handler
 
 # Who was quiet for so long may send as much as that at once.
 BURST_S = 4.0

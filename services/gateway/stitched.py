@@ -12,7 +12,8 @@ from shared import errors
 from shared.bodies import read_bytes
 from shared.schemas.contracts import CoverageAnswer
 from shared.schemas.identity import NewSession, SessionAnswer
-from shared.web import BROWSER_HEADER, SESSION_HEADER, answer
+from shared.web.headers import BROWSER_HEADER, SESSION_HEADER
+from shared.web.responses import answer
 
 _MOST_OPEN_CASES = 200
 

@@ -38,22 +38,10 @@ from shared.schemas.identity import (
     VerifyRegistration,
 )
 from shared.signing import ACTOR_HEADER
-from shared.web import (
-    BROWSER_HEADER,
-    CLOCK,
-    DATABASE,
-    DEVICE_HEADER,
-    IDEMPOTENCY_HEADER,
-    SESSION_HEADER,
-    actor_of,
-    answer,
-    etag,
-    expected_version,
-    idempotency_key_of,
-    read_body,
-    read_path,
-    read_query,
-)
+from shared.web.app import CLOCK, DATABASE
+from shared.web.headers import BROWSER_HEADER, DEVICE_HEADER, IDEMPOTENCY_HEADER, SESSION_HEADER
+from shared.web.requests import actor_of, etag, expected_version, idempotency_key_of, read_body, read_path, read_query
+from shared.web.responses import answer
 
 SECRET = web.AppKey("secret", str)
 PASSWORDS = web.AppKey("passwords", Passwords)

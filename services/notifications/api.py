@@ -22,7 +22,9 @@ from shared.schemas.notifications import (
     UnsubscribeAnswer,
     UnsubscribeBody,
 )
-from shared.web import DATABASE, actor_of, answer, read_body, read_path, read_query
+from shared.web.app import DATABASE
+from shared.web.requests import actor_of, read_body, read_path, read_query
+from shared.web.responses import answer
 
 SECRET = web.AppKey("secret", str)
 

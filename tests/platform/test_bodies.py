@@ -13,9 +13,12 @@ from pydantic import Field
 
 from deploy.local.child import until
 from shared import bodies, errors
-from shared import web as platform
 from shared.bodies import IN_HAND, MOST_BYTES_IN_HAND, Held, InHand
 from shared.schemas.base import Request, Short
+from shared.web.app import create_app
+from shared.web.headers import CLIENT_HEADER
+from shared.web.requests import read_body
+from shared.web.responses import answer
 from tests.worst import JSON_BOMBS
 
 Client = TestClient[web.Request, web.Application]
@@ -44,13 +47,13 @@ class Notes(Request):
 
 
 async def take_note(request: web.Request) -> web.Response:
-    await platform.read_body(request, Note)
-    return platform.answer({"held": request.app[IN_HAND].held})
+    await read_body(request, Note)
+    return answer({"held": request.app[IN_HAND].held})
 
 
 async def take_notes(request: web.Request) -> web.Response:
-    notes = await platform.read_body(request, Notes)
-    return platform.answer({"count": len(notes.names), "held": request.app[IN_HAND].held})
+    notes = await read_body(request, Notes)
+    return answer({"count": len(notes.names), "held": request.app[IN_HAND].held})
 
 
 async def read_again(request: web.Request) -> web.Response:
@@ -59,12 +62,12 @@ async def read_again(request: web.Request) -> web.Response:
             body = await bodies.read_bytes(request, at_most=10)
         except errors.Refusal:
             body = b"refused"
-    return platform.answer({"second": body.decode()})
+    return answer({"second": body.decode()})
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    app = platform.create_app()
+    app = create_app()
     app.router.add_post("/note", take_note)
     app.router.add_post("/notes", take_notes)
     app.router.add_post("/again", read_again)
@@ -183,7 +186,7 @@ async def send(client: Client) -> AsyncIterator[Send]:
         half = Half(*await asyncio.open_connection(client.host, client.port))
         halves.append(half)
         head = f"POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {size + 2}\r\n"
-        half.writer.write(f"{head}{platform.CLIENT_HEADER}: {address}\r\n\r\n".encode() + b" " * size)
+        half.writer.write(f"{head}{CLIENT_HEADER}: {address}\r\n\r\n".encode() + b" " * size)
         return half
 
     yield begin

@@ -23,7 +23,8 @@ from shared.clock import DatabaseClock, utc_now
 from shared.mongo import connect
 from shared.settings import ServiceSettings
 from shared.signing import verifier
-from shared.web import CLOCK, DATABASE, VERIFY
+from shared.web.app import CLOCK, DATABASE
+from shared.web.requests import VERIFY
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_email, until_ready
 from tests.service.gateway.stand_ins import a_portal, unused_url
 

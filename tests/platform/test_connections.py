@@ -19,10 +19,11 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 
 from deploy.local.child import Child, free_port, until
-from shared import web as platform
 from shared.bodies import read_bytes
 from shared.connections import Bounds
 from shared.serving import Runner
+from shared.web.app import create_app
+from shared.web.responses import answer, send_file
 
 LARGE = 24 * 1024 * 1024
 WHOLE = b"GET /small HTTP/1.1\r\nHost: portico\r\n\r\n"
@@ -50,7 +51,7 @@ async def streamed(request: web.Request) -> web.StreamResponse:
     async def made() -> BinaryIO:
         return cast("BinaryIO", _Broken(b"x" * 1024))
 
-    return await platform.send_file(request, made, name="half.xlsx", content_type="application/octet-stream")
+    return await send_file(request, made, name="half.xlsx", content_type="application/octet-stream")
 
 
 class _Broken(tempfile.SpooledTemporaryFile[bytes]):
@@ -67,11 +68,11 @@ class _Broken(tempfile.SpooledTemporaryFile[bytes]):
 
 
 async def echo(request: web.Request) -> web.Response:
-    return platform.answer({"bytes": len(await read_bytes(request))})
+    return answer({"bytes": len(await read_bytes(request))})
 
 
 def application() -> web.Application:
-    app = platform.create_app()
+    app = create_app()
     for path, handler in (("/small", small), ("/large", large), ("/lasting", lasting), ("/streamed", streamed)):
         app.router.add_get(path, handler)
     app.router.add_post("/echo", echo)
@@ -263,7 +264,8 @@ import asyncio, resource, sys
 from aiohttp import web
 from shared.connections import Bounds
 from shared.serving import Runner, serve
-from shared.web import add_health, create_app
+from shared.web.health import add_health
+from shared.web.app import create_app
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (32, 100))
 
@@ -387,7 +389,8 @@ def test_half_a_file_ends_with_a_reset_even_where_only_the_end_tells_the_length(
 _ENDLESS = """
 import sys
 from shared.serving import serve
-from shared.web import create_app, send_file
+from shared.web.app import create_app
+from shared.web.responses import send_file
 
 class Endless:
     def __enter__(self): return self

@@ -17,7 +17,7 @@ _STALLS = """
 import gc, sys, time, unicodedata
 from aiohttp import web
 from shared.serving import serve
-from shared.web import create_app
+from shared.web.app import create_app
 
 began = time.monotonic()
 # A tenth of a second in one call that lets no other thread run, and minutes in one.

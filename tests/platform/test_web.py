@@ -22,9 +22,11 @@ from deploy.local.parts import Mongod
 from services.cases.app import create_app as create_cases
 from services.cases.settings import CasesSettings
 from shared import bodies, errors
-from shared import web as platform
 from shared.schemas.attachments import AttachmentIds
 from shared.schemas.base import Cleaned, Request
+from shared.web.app import create_app
+from shared.web.requests import read_body
+from shared.web.responses import answer
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_actor, signed, until_ready
 
 Client = TestClient[Any, Any]
@@ -48,13 +50,13 @@ class Lengths(Request):
 
 
 async def measure(request: web.Request) -> web.Response:
-    await platform.read_body(request, Lengths)
-    return platform.answer({})
+    await read_body(request, Lengths)
+    return answer({})
 
 
 async def take(request: web.Request) -> web.Response:
-    order = await platform.read_body(request, Order)
-    return platform.answer({"name": order.name})
+    order = await read_body(request, Order)
+    return answer({"name": order.name})
 
 
 async def break_down(_request: web.Request) -> web.Response:
@@ -67,7 +69,7 @@ async def refuse(_request: web.Request) -> web.Response:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    app = platform.create_app()
+    app = create_app()
     app.router.add_post("/orders", take)
     app.router.add_post("/lengths", measure)
     app.router.add_get("/broken/{code}", break_down)
@@ -249,7 +251,7 @@ _WAITS = """
 import asyncio, sys
 from aiohttp import web
 from shared.serving import serve
-from shared.web import create_app
+from shared.web.app import create_app
 
 async def wait(request):
     print("began", flush=True)

@@ -10,7 +10,9 @@ from services.cases.attachments.multipart import read_uploads
 from services.cases.attachments.store.disk import Disk
 from services.cases.shares import Shares
 from shared.schemas.attachments import AttachmentLimits
-from shared.web import CLOCK, DATABASE, actor_of, answer, idempotency_key_of
+from shared.web.app import CLOCK, DATABASE
+from shared.web.requests import actor_of, idempotency_key_of
+from shared.web.responses import answer
 
 POLICY = web.AppKey("attachment_policy", Policy)
 SHARES = web.AppKey("shares", Shares)

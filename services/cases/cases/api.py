@@ -28,7 +28,9 @@ from shared.schemas.cases import (
     HistoryQuery,
     SubmitCase,
 )
-from shared.web import CLOCK, DATABASE, actor_of, answer, idempotency_key_of, read_body, read_query, send_file
+from shared.web.app import CLOCK, DATABASE
+from shared.web.requests import actor_of, idempotency_key_of, read_body, read_query
+from shared.web.responses import answer, send_file
 
 PLACES = web.AppKey("places_of_exports", export.Places)
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)

@@ -24,7 +24,7 @@ from services.gateway.session import (
     visitor_of,
 )
 from shared.i18n import language
-from shared.web import BROWSER_HEADER, SESSION_HEADER
+from shared.web.headers import BROWSER_HEADER, SESSION_HEADER
 
 pages = web.RouteTableDef()
 

@@ -18,7 +18,7 @@ from shared.bodies import MOST_FIELDS, read_aside, read_bytes
 from shared.errors import Refusal, problem
 from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
 from shared.schemas.cases import SubmitCase
-from shared.web import IDEMPOTENCY_HEADER
+from shared.web.headers import IDEMPOTENCY_HEADER
 
 _T = TypeVar("_T")
 

@@ -18,7 +18,8 @@ from services.gateway.waits import when_again
 from shared import errors
 from shared.connections import has_left
 from shared.errors import Refusal
-from shared.web import Handler, refusal_of
+from shared.web.app import Handler
+from shared.web.problems import refusal_of
 
 _log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from services.gateway.pages.rendering import SURROUNDINGS, Surroundings
 from services.gateway.session import SESSIONS, refuse_cross_site, visitor_of
 from shared.errors import Refusal
 from shared.i18n import LANGUAGES, preferred_language, reading_in
-from shared.web import Handler
+from shared.web.app import Handler
 
 pages = web.RouteTableDef()
 

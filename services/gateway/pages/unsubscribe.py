@@ -11,7 +11,7 @@ from services.gateway.pages.rendering import render
 from shared import errors
 from shared.bodies import read_bytes
 from shared.schemas.notifications import UnsubscribeAnswer
-from shared.web import IDEMPOTENCY_HEADER
+from shared.web.headers import IDEMPOTENCY_HEADER
 
 pages = web.RouteTableDef()
 

@@ -30,7 +30,7 @@ from services.gateway.texts import _
 from shared import errors
 from shared.bodies import Pace, TooManyBodies, coming, hold, room_for_file
 from shared.multipart import UNREADABLE, read_disposition, read_parts, write_disposition
-from shared.web import IDEMPOTENCY_HEADER
+from shared.web.headers import IDEMPOTENCY_HEADER
 
 _FORM_WITH_FILES = "multipart/form-data"
 _DEADLINE_S = 60.0

@@ -19,7 +19,7 @@ from shared.events.base import Event
 from shared.events.contracts import AgreementChanged, DeviceChanged
 from shared.events.identity import CompanyChanged, SiteChanged, UserChanged
 from shared.mongo import Database
-from shared.web import CLOCK, DATABASE
+from shared.web.app import CLOCK, DATABASE
 from tests.builders import (
     MONGO_DRIVER,
     TEST_SECRET,

@@ -21,7 +21,7 @@ from shared.events.base import Event
 from shared.events.identity import CompanyChanged, SiteChanged
 from shared.mongo import Database
 from shared.settings import read
-from shared.web import DATABASE
+from shared.web.app import DATABASE
 from tests.builders import (
     MONGO_DRIVER,
     TEST_SECRET,

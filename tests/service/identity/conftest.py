@@ -18,7 +18,7 @@ from services.identity.settings import IdentitySettings
 from shared.actor import Actor, Role, Visibility
 from shared.codes import Purpose, digit_code, link_code
 from shared.mongo import Database, Document
-from shared.web import CLOCK, DATABASE
+from shared.web.app import CLOCK, DATABASE
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, Json, an_actor, an_email, signed, until_ready
 
 PASSWORD = "seven green kites over Lyon"

@@ -22,7 +22,7 @@ from shared.events.cases import CaseClosed, CaseCreated
 from shared.events.identity import CompanyChanged, InvitationIssued, UserChanged, VerificationRequested
 from shared.mongo import Database
 from shared.settings import read
-from shared.web import DATABASE
+from shared.web.app import DATABASE
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, Json, an_email, json_of, signed, until_ready
 from tests.scripted_smtp import ScriptedSmtp
 

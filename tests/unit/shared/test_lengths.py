@@ -15,7 +15,7 @@ from shared.multipart import read_disposition
 from shared.schemas.base import Body, Cleaned, Request
 from shared.schemas.cases import CaseAction, SubmitCase
 from shared.schemas.identity import AcceptInvitation, SignIn, SiteBody
-from shared.web import parsed
+from shared.web.requests import parsed
 from tests.worst import JSON_BOMBS, LINES, TEXTS, as_json, body_with, models, text_fields, text_nodes, text_of
 
 _MARKS = "\u0301\u0323"

@@ -1,0 +1,1 @@
+"""HTTP of every process: the application, reading requests, answering, problems, health."""

@@ -1,0 +1,129 @@
+"""Reading requests: bodies, queries, paths, who acts, idempotency keys, versions."""
+
+import re
+import secrets
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from aiohttp import web
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from shared import errors
+from shared.actor import Actor
+from shared.bodies import MOST_ENTRIES, MOST_FIELDS, TooManyFields, parse, read_aside, read_bytes
+from shared.idempotency import IdempotencyKey
+from shared.logging import Origin, origin
+from shared.schemas.base import Body
+from shared.signing import ACTOR_HEADER, Verify
+from shared.web.headers import IDEMPOTENCY_HEADER
+from shared.web.problems import invalid
+
+VERIFY: web.AppKey[Verify] = web.AppKey("verify", cast("type[Verify]", object))
+
+_B = TypeVar("_B", bound=Body)
+_M = TypeVar("_M", bound=BaseModel)
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+async def read_body(request: web.Request, model: type[_B]) -> _B:
+    """The JSON body as `model`; Malformed, WrongMediaType, TooLarge, or Invalid with every wrong field."""
+    if request.content_type != "application/json":
+        raise errors.WrongMediaType("Send application/json.")
+    body = await read_bytes(request, at_most=model.max_body_bytes)
+    return await read_aside(partial(parsed, model=model), body)
+
+
+def parsed(body: bytes, *, model: type[_B]) -> _B:
+    """The JSON as `model`; Malformed, or Invalid with every wrong field."""
+    # What is wrong holds what was sent, which takes long to tell and to let go of: that stays where the body is read.
+    try:
+        return parse(body, model)
+    except TooManyFields:
+        raise errors.Invalid.at(
+            "body", "too_many_errors", f"More than {MOST_FIELDS} fields, or more than {MOST_ENTRIES} entries of lists."
+        ) from None
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def read_query(request: web.Request, model: type[_M]) -> _M:
+    """The query string as `model`; Invalid with every wrong or unknown parameter."""
+    query: dict[str, object] = {}
+    for name in request.query:
+        values = request.query.getall(name)
+        query[name] = values if len(values) > 1 else values[0]
+    try:
+        return model.model_validate(query)
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def read_path(request: web.Request, name: str, kind: type[Any]) -> Any:  # the caller names the type
+    """A path variable as `kind`; NotFound when it is none, as for an id that is not there."""
+    try:
+        return TypeAdapter(kind).validate_python(request.match_info[name])
+    except ValidationError as error:
+        raise errors.NotFound from error
+
+
+def actor_of(request: web.Request) -> Actor:
+    """Who acts; NotSignedIn without a valid signature, Forbidden for a suspended company or a read-only token."""
+    token = request.headers.get(ACTOR_HEADER)
+    if not token:
+        raise errors.NotSignedIn
+    actor = request.app[VERIFY](token)
+    origin.set(Origin(origin.get().request_id, str(actor.user_id), actor.address))
+    if actor.suspended:
+        raise CompanySuspended
+    if not actor.may_write and request.method not in ("GET", "HEAD"):
+        raise errors.Forbidden("This API token may only read.")
+    return actor
+
+
+class CompanySuspended(errors.Forbidden):
+    """The vendor has suspended the company."""
+
+    code = "company_suspended"
+    title = "Your company's access is suspended. Please call your vendor."
+
+
+async def idempotency_key_of(request: web.Request, actor: Actor, *, body: bytes | None = None) -> IdempotencyKey:
+    """What this POST wants once; without an Idempotency-Key, the request stands for itself.
+
+    `body` stands for a body that was read as a stream: whatever is the same when the request is sent again.
+    """
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is None:
+        key = secrets.token_urlsafe(16)
+    elif not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise errors.Invalid.at("Idempotency-Key", "idempotency_key", "Use 1 to 255 visible ASCII characters.")
+    return IdempotencyKey.of(
+        user_id=actor.user_id,
+        route=route_of(request),
+        key=key,
+        body=await read_bytes(request) if body is None else body,
+    )
+
+
+def etag(version: int) -> str:
+    """The ETag of a document's version."""
+    return f'"{version}"'
+
+
+def expected_version(request: web.Request, *, any_allowed: bool = False) -> int | None:
+    """The version in `If-Match`, None for an allowed `*`; PreconditionRequired or PreconditionFailed without one."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        raise errors.PreconditionRequired
+    if any_allowed and header.strip() == "*":
+        return None
+    match = re.fullmatch(r'\s*"(\d{1,15})"\s*', header)
+    if match is None:
+        raise errors.PreconditionFailed
+    return int(match[1])
+
+
+def route_of(request: web.Request) -> str:
+    """The route's template: codes and ids that stand in the path stay out of logs and metrics."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"
