@@ -28,7 +28,10 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A signed-in user, as identity vouched for it. `site_ids` is None where the user is not limited to sites."""
+    """A signed-in user, as identity vouched for it.
+
+    `site_ids` is None where the user is not limited to sites. `main_site_id` is the site in the user's profile.
+    """
 
     user_id: UUID
     login_id: UUID
@@ -42,6 +45,7 @@ class Actor:
     time_zone: str = "UTC"
     visibility: Visibility = Visibility.COMPANY
     site_ids: frozenset[UUID] | None = None
+    main_site_id: UUID | None = None
     suspended: bool = False
     may_write: bool = True  # False for an API token of read scope
     address: str = ""  # the network address the request came from

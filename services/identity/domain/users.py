@@ -151,6 +151,7 @@ class User:
             time_zone=self.profile.time_zone,
             visibility=visibility,
             site_ids=None if self.site_ids is None else frozenset(self.site_ids),
+            main_site_id=self.profile.site_id,
             suspended=suspended,
             address=address,
         )

@@ -2,11 +2,14 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from shared.actor import Actor, Role
-from tests.builders import Json, an_actor, an_address, an_email
+from shared.clock import utc_now
+from shared.signing import verifier
+from tests.builders import TEST_SECRET, Json, an_actor, an_address, an_email
 from tests.service.identity.conftest import IdentityApi, Reply
 
 REQUIRED = {
@@ -140,6 +143,20 @@ async def test_the_main_site_is_one_of_the_companys(identity: IdentityApi) -> No
     assert (await put(identity, a_profile(site_id=own.body["id"]), user)).status == 200
     answer = await put(identity, a_profile(site_id=foreign.body["id"]), user)
     assert (answer.status, answer.wrong_fields) == (422, {"site_id": "unknown_site"})
+
+
+async def test_who_acts_is_signed_with_the_main_site_of_the_profile(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    site = (await identity.post("/sites", an_address(name="Lyon"), by=user)).body["id"]
+    token = (await identity.sign_in(user.login_email)).body["session_token"]
+
+    async def main_site() -> UUID | None:
+        resolved = await identity.post("/session/resolve", {"token": token})
+        return verifier(TEST_SECRET, utc_now)(resolved.body["actor"]).main_site_id
+
+    assert await main_site() is None
+    assert (await put(identity, a_profile(site_id=site), user)).status == 200
+    assert await main_site() == UUID(site)
 
 
 async def test_nobody_has_a_profile_without_signing_in(identity: IdentityApi) -> None:

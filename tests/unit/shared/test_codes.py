@@ -64,9 +64,16 @@ def test_each_purpose_has_a_key_of_its_own() -> None:
 
 
 def test_a_signed_actor_is_read_back_whole() -> None:
-    actor = an_actor(site_ids=frozenset({uuid4()}), language="fr")
+    actor = an_actor(site_ids=frozenset({uuid4()}), main_site_id=uuid4(), language="fr")
     token = sign(actor, key=actor_key(TEST_SECRET), now=NOW)
     assert verify(token, key=actor_key(TEST_SECRET), now=NOW) == actor
+
+
+def test_an_actor_signed_by_an_older_version_has_no_main_site() -> None:
+    actor, key = an_actor(), actor_key(TEST_SECRET)
+    claims = jwt.decode(sign(actor, key=key, now=NOW), options={"verify_signature": False})
+    del claims["act"]["main_site_id"]
+    assert verify(jwt.encode(claims, key), key=key, now=NOW) == actor
 
 
 @pytest.mark.parametrize("ahead_s", [-600, -60, 0, 60])
