@@ -67,7 +67,7 @@ pin:
 texts:
 	@deploy/local/bootstrap.sh check
 	cd services/gateway && pot=$$(mktemp) && trap 'rm -f $$pot' EXIT && \
-		../../.venv/bin/pybabel -q extract -F babel.cfg -k N_ --no-location --sort-output --omit-header -o $$pot . && \
+		../../.venv/bin/pybabel -q extract -F babel.cfg -k N_ -k lazy --no-location --sort-output --omit-header -o $$pot . && \
 		../../.venv/bin/pybabel -q update -i $$pot -o locale/fr.po -l fr -w 120 --no-fuzzy-matching --ignore-obsolete --omit-header
 
 # The page of events, from the events themselves; a test finds one that is out of date.

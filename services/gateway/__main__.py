@@ -16,7 +16,7 @@ def main() -> None:
         most_of_one=settings.max_connections_per_address,
         carriers=settings.trusted_proxies,
     )
-    # Who sends a form and closes the page wants it sent.
+    # Access sends a form and closes the page wants it sent.
     serve(
         app,
         host=settings.public_host,

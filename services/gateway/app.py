@@ -11,8 +11,8 @@ from aiohttp import web
 from services.gateway import docs, openapi
 from services.gateway.brand import BRAND, Brand
 from services.gateway.clients import SERVICES, Services
-from services.gateway.edge import API, add_edge
 from services.gateway.forwarding import add_routes
+from services.gateway.middleware import API, add_outer_middleware
 from services.gateway.pages import add_pages
 from services.gateway.pages.static import STATIC_ROUTES
 from services.gateway.routes import ROUTES
@@ -33,7 +33,7 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     app[SERVICES] = services or Services.of(settings)
     app[SESSIONS] = Sessions(base_url=settings.base_url)
     app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)
-    add_edge(app, settings.trusted_proxies)
+    add_outer_middleware(app, settings.trusted_proxies)
     app[SHARES] = Shares(settings)
     app.middlewares.extend((share_fairly, ask_again_after_changes))
     add_routes(app, ROUTES)

@@ -18,7 +18,7 @@ from yarl import URL
 
 from services.gateway.deadlines import USUAL, Deadlines
 from services.gateway.settings import UPLOAD_MAX_BYTES, GatewaySettings
-from services.gateway.uploading import PassedThrough
+from services.gateway.streaming import PassedThrough
 from services.gateway.visitor import Visitor
 from shared import errors
 from shared.connections import has_left, whole_or_cut

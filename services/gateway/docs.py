@@ -8,7 +8,7 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from services.gateway.edge import API
+from services.gateway.middleware import API
 from services.gateway.openapi import Json
 
 _STYLE = (

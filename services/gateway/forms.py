@@ -13,7 +13,7 @@ from services.gateway.texts import N_, _
 from services.gateway.waits import when_again
 from shared.i18n import number
 
-Typed = Mapping[str, str]
+FormData = Mapping[str, str]
 
 _NUMBER = re.compile(r"-?\d{1,18}")
 _YES = frozenset({"yes", "1", "true", "on"})
@@ -60,7 +60,7 @@ class Shape:
 class Form:
     """What a form shows: what was typed, as far as it is shown again, and what is wrong with it."""
 
-    typed: Typed = field(default_factory=dict)
+    typed: FormData = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     general: tuple[str, ...] = ()  # faults of the whole, and of fields that the page does not show
     is_cut: bool = False  # not all that was typed is shown again
@@ -80,12 +80,12 @@ class Form:
         """Whether there is anything to mend."""
         return bool(self.errors or self.general)
 
-    def having(self, **typed: str) -> "Form":
+    def with_values(self, **typed: str) -> "Form":
         """The same form with other values in some fields."""
         return replace(self, typed={**self.typed, **typed})
 
 
-def to_json(typed: Typed, shape: Shape, *, without: Iterable[str] = ()) -> dict[str, Any]:
+def to_json(typed: FormData, shape: Shape, *, without: Iterable[str] = ()) -> dict[str, Any]:
     """The body of the route. Empty fields are left out; `without` names fields and objects that do not count."""
     dropped = tuple(without)
     body: dict[str, Any] = {name: {} for name in shape.always if name not in dropped}
@@ -129,7 +129,7 @@ def from_json(answer: Mapping[str, Any], *, prefix: str = "") -> dict[str, str]:
     return typed
 
 
-def refused(typed: Typed, problem: Mapping[str, Any], shown: Iterable[str], *, tag: str = "") -> Form:
+def refused(typed: FormData, problem: Mapping[str, Any], shown: Iterable[str], *, tag: str = "") -> Form:
     """The form as it was typed, with a problem's errors at the fields that the page shows.
 
     `tag` is the leading part that a body of several kinds puts before its field names, such as an action's name.

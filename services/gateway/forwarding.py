@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from services.gateway.clients import SERVICES, Reply, Service, fill
-from services.gateway.edge import API
+from services.gateway.middleware import API
 from services.gateway.session import (
     SAFE_METHODS,
     Visitor,
@@ -26,11 +26,11 @@ CSRF_HEADER = "X-CSRF-Token"
 _PASSED_ON = ("Content-Type", "If-Match", "Idempotency-Key", "Accept-Language")
 
 
-class Who(Enum):
-    """Whom a row serves."""
+class Access(Enum):
+    """Who may use a row."""
 
     ANYBODY = auto()  # a session makes no difference
-    WITH_OR_WITHOUT_SESSION = auto()
+    SESSION_OPTIONAL = auto()
     SIGNED_IN = auto()
 
 
@@ -52,9 +52,9 @@ class Route:
     answer: type[BaseModel] | None = None
     files: str | None = None  # the name of the multipart parts that hold files, where these are the body
     media_type: str = "application/json"  # of a success
-    who: Who = Who.SIGNED_IN
+    access: Access = Access.SIGNED_IN
     if_match: bool = False
-    handler: Handler | None = None  # code of its own, for rows that stitch
+    handler: Handler | None = None  # code of its own, where passing on is not enough
 
     @property
     def name(self) -> str:
@@ -128,20 +128,20 @@ async def upload(request: web.Request, route: Route) -> web.Response:
 
 
 async def allowed_visitor(request: web.Request, route: Route) -> Visitor | None:
-    """Who asks, None for nobody; NotSignedIn where the row needs somebody, CrossSiteRequest for a change not meant."""
-    match route.who:
-        case Who.SIGNED_IN:
+    """Who asks, None for nobody; NotSignedIn where the row needs a user, CrossSiteRequest without its token."""
+    match route.access:
+        case Access.SIGNED_IN:
             return await allowed_user(request)
-        case Who.WITH_OR_WITHOUT_SESSION:
+        case Access.SESSION_OPTIONAL:
             visitor = await visitor_of(request)
-        case Who.ANYBODY:
+        case Access.ANYBODY:
             visitor = None
     _refuse_what_was_not_meant(request, visitor)
     return visitor
 
 
 async def allowed_user(request: web.Request) -> Visitor:
-    """Who is signed in; NotSignedIn, or CrossSiteRequest for a change that the visitor did not mean."""
+    """Access is signed in; NotSignedIn, or CrossSiteRequest for a change that the visitor did not mean."""
     if "Authorization" in request.headers:
         raise errors.NotSignedIn("This token is not valid.")
     visitor = await signed_in(request)

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from services.gateway.edge import API
-from services.gateway.forwarding import CSRF_HEADER, Route, Who
+from services.gateway.forwarding import CSRF_HEADER, Access, Route
+from services.gateway.middleware import API
 from services.gateway.session import SAFE_METHODS
 from shared.schemas.base import Answer
 
@@ -133,12 +133,12 @@ def _files(name: str) -> Json:
 
 def _security(route: Route) -> list[Json]:
     session: Json = {"session": []} if route.method in SAFE_METHODS else {"session": [], "csrf": []}
-    match route.who:
-        case Who.ANYBODY:
+    match route.access:
+        case Access.ANYBODY:
             return []
-        case Who.WITH_OR_WITHOUT_SESSION:
+        case Access.SESSION_OPTIONAL:
             return [{}, session]
-        case Who.SIGNED_IN:
+        case Access.SIGNED_IN:
             return [session]
 
 
@@ -162,7 +162,7 @@ def _query_parameters(route: Route, schemas: _Schemas, components: Json) -> list
 
 def _headers(route: Route) -> list[Json]:
     headers = [_IF_MATCH] if route.if_match else []
-    if route.method == "POST" and route.who is Who.SIGNED_IN:
+    if route.method == "POST" and route.access is Access.SIGNED_IN:
         headers.append(_IDEMPOTENCY_KEY)
     return headers
 
@@ -180,7 +180,7 @@ def _responses(route: Route, schemas: _Schemas) -> Json:
 
 
 def _refusals(route: Route) -> Iterator[int]:
-    if route.who is Who.SIGNED_IN:
+    if route.access is Access.SIGNED_IN:
         yield from (401, 403)
     if _VARIABLE.search(route.path):
         yield 404

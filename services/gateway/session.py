@@ -95,7 +95,7 @@ class Sessions:
         return None if known is None else known.visitor
 
     async def visitor(self, services: Services, token: str, *, anew: bool = False) -> Visitor | None:
-        """Who the token stands for; None for nobody. `anew` asks identity whatever is remembered.
+        """Access the token stands for; None for nobody. `anew` asks identity whatever is remembered.
 
         Unavailable when identity is away and did not vouch lately.
         """
@@ -182,7 +182,7 @@ async def _resolve(services: Services, token: str) -> Visitor | None:
 
 
 async def visitor_of(request: web.Request) -> Visitor | None:
-    """Who is signed in, or None; from now on logs name that user. Identity is asked once for a request."""
+    """Access is signed in, or None; from now on logs name that user. Identity is asked once for a request."""
     token = request.app[SESSIONS].token_of(request)
     if not token:
         return None
@@ -226,7 +226,7 @@ async def ask_again_after_changes(request: web.Request, handler: Handler) -> web
 
 
 async def signed_in(request: web.Request) -> Visitor:
-    """Who is signed in, or NotSignedIn."""
+    """Access is signed in, or NotSignedIn."""
     visitor = await visitor_of(request)
     if visitor is None:
         raise errors.NotSignedIn

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import Counter
 
-from services.gateway.edge import is_api, is_for_anybody
+from services.gateway.middleware import is_api, is_for_anybody
 from services.gateway.session import SAFE_METHODS, SESSIONS, know_visitor
 from services.gateway.settings import GatewaySettings
 from services.gateway.visitor import Visitor
@@ -25,7 +25,7 @@ from shared.errors import TooManyRequests
 from shared.logging import origin
 from shared.web.app import Handler
 
-# Who was quiet for so long may send as much as that at once.
+# Access was quiet for so long may send as much as that at once.
 BURST_S = 4.0
 # Nobody notices more: whoever would wait longer is told so.
 LONGEST_WAIT_S = 2.0

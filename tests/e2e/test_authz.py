@@ -62,7 +62,7 @@ def test_every_row_has_a_request() -> None:
 
 def test_what_nobody_may_do_unless_signed_in_is_what_the_table_says() -> None:
     closed = {name for name, row in MATRIX.items() if row["anonymous"] == 401}
-    assert closed == {route.name for route in ROUTES if route.who.name == "SIGNED_IN"}
+    assert closed == {route.name for route in ROUTES if route.access.name == "SIGNED_IN"}
 
 
 @pytest.mark.parametrize(("name", "column"), CELLS)

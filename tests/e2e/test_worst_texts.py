@@ -23,9 +23,9 @@ from services.cases.settings import CasesSettings
 from services.contracts.app import create_app as create_contracts
 from services.contracts.settings import ContractsSettings
 from services.gateway.app import create_app as create_gateway
-from services.gateway.edge import API
 from services.gateway.forwarding import Route
-from services.gateway.pages.asking import LONG_FORM_BYTES
+from services.gateway.middleware import API
+from services.gateway.pages.requests import LONG_FORM_BYTES
 from services.gateway.routes import ROUTES
 from services.gateway.settings import GatewaySettings
 from services.identity import store

@@ -7,6 +7,7 @@ from services.gateway.pages.cases import pages as cases
 from services.gateway.pages.company import pages as company
 from services.gateway.pages.components import pages as components
 from services.gateway.pages.failures import error_pages
+from services.gateway.pages.file_forms import KNOWN_LIMITS, KnownLimits
 from services.gateway.pages.help import pages as help_page
 from services.gateway.pages.language import in_the_readers_language
 from services.gateway.pages.language import pages as language
@@ -15,7 +16,6 @@ from services.gateway.pages.profile import pages as profile
 from services.gateway.pages.start import pages as start
 from services.gateway.pages.static import add_static
 from services.gateway.pages.unsubscribe import pages as unsubscribe
-from services.gateway.pages.uploads import KNOWN_LIMITS, KnownLimits
 from services.gateway.shares import refuse_without_turn
 
 

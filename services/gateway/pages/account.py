@@ -8,10 +8,11 @@ from aiohttp import web
 
 from services.gateway.browsers import name_of, newcomer_headers, remember_device, remember_newcomer, sign_in_headers
 from services.gateway.clients import ServiceUnavailable, fill
-from services.gateway.forms import Form, Shape, Typed, refused, to_json
-from services.gateway.pages.asking import LONG_FORM_BYTES, Sent, ServiceRefusal, go, local_path, read_form, send
-from services.gateway.pages.kept import kept_over_sign_in
+from services.gateway.forms import Form, FormData, Shape, refused, to_json
+from services.gateway.pages.backend import Sent, ServiceRefusal, send
 from services.gateway.pages.rendering import render
+from services.gateway.pages.requests import LONG_FORM_BYTES, local_path, read_form, redirect
+from services.gateway.pages.unsent_forms import unsent_form_after_sign_in
 from services.gateway.session import (
     SESSIONS,
     Visitor,
@@ -42,7 +43,7 @@ async def sign_in_form(request: web.Request) -> web.Response:
     """E-mail and password; whoever is signed in already goes on."""
     target = local_path(request.query.get("next"))
     if await visitor_of(request) is not None:
-        return go(target)
+        return redirect(target)
     typed = {"email": request.query.get("email", ""), "next": target}
     return render("sign_in.html", visitor=None, form=Form(typed), verified="verified" in request.query)
 
@@ -55,10 +56,10 @@ async def sign_in(request: web.Request) -> web.Response:
     body, headers = to_json(typed, _SIGN_IN), sign_in_headers(request)
     sent = await send(request, None, "identity", "POST", "/session", body=body, headers=headers)
     if sent.problem is not None:
-        form = refused(typed, sent.problem, _SIGN_IN.names).having(next=local_path(typed.get("next")))
+        form = refused(typed, sent.problem, _SIGN_IN.names).with_values(next=local_path(typed.get("next")))
         return render("sign_in.html", visitor=None, status=sent.status, form=form, verified=False)
     token = str(sent.content["session_token"])
-    response = await kept_over_sign_in(request, typed, token) or go(local_path(typed.get("next")))
+    response = await unsent_form_after_sign_in(request, typed, token) or redirect(local_path(typed.get("next")))
     set_session_cookie(request, response, token)
     remember_device(request, response, str(sent.content.get("device_proofs", "")))
     return response
@@ -71,7 +72,7 @@ async def sign_out(request: web.Request) -> web.Response:
     if (visitor := await visitor_of(request)) is not None:
         refuse_without_csrf(request, visitor, typed.get("csrf_token"))
         await end_session(request, visitor)
-    response = go("/")
+    response = redirect("/")
     clear_session_cookie(request, response)
     return response
 
@@ -79,7 +80,7 @@ async def sign_out(request: web.Request) -> web.Response:
 @pages.get("/switch-company")
 async def switched(_request: web.Request) -> web.Response:
     """The address of a form that every page has."""
-    return go("/")
+    return redirect("/")
 
 
 @pages.post("/switch-company")
@@ -91,7 +92,7 @@ async def switch_company(request: web.Request) -> web.Response:
     sent = await _move_session(request, visitor, "/session/switch", {"user_id": typed.get("user_id", "")})
     if sent.problem is not None:
         raise ServiceRefusal(sent.status, sent.problem, retry_after=str(sent.problem.get("retry_after", "")))
-    return go("/?done=switched")
+    return redirect("/?done=switched")
 
 
 async def _move_session(request: web.Request, visitor: Visitor, path: str, body: object) -> Sent:
@@ -130,7 +131,7 @@ async def _invitation(request: web.Request, visitor: Visitor | None, form: Form,
 
 @pages.get("/invitations/{code}")
 async def invitation(request: web.Request) -> web.Response:
-    """Who invites whom to what."""
+    """Access invites whom to what."""
     return await _invitation(request, await visitor_of(request), Form())
 
 
@@ -153,7 +154,7 @@ async def accept_invitation(request: web.Request) -> web.Response:
     return response
 
 
-def _acceptance(typed: Typed) -> dict[str, Any]:
+def _acceptance(typed: FormData) -> dict[str, Any]:
     """In the language of the page, which the newcomer reads: the invitation's own is the inviter's."""
     return to_json({**typed, "locale": language()}, _ACCEPT)
 
@@ -169,8 +170,8 @@ async def _who_joins(request: web.Request, by_login: bool, csrf_token: str | Non
 
 def _after_accepting(sent: Sent) -> web.Response:
     if sent.content["state"] == "verify":
-        return go(f"/verify?{urlencode({'email': sent.content['email']})}")
-    return go("/?done=joined")
+        return redirect(f"/verify?{urlencode({'email': sent.content['email']})}")
+    return redirect("/?done=joined")
 
 
 # Verification
@@ -194,7 +195,7 @@ async def verify(request: web.Request) -> web.Response:
         return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False)
     if sent.content["state"] == "pending_approval":
         return render("waiting_for_approval.html", visitor=None)
-    return go(f"/sign-in?{urlencode({'verified': 1, 'email': typed.get('email', '')})}")
+    return redirect(f"/sign-in?{urlencode({'verified': 1, 'email': typed.get('email', '')})}")
 
 
 @pages.post("/verify/resend")
@@ -206,7 +207,7 @@ async def resend_code(request: web.Request) -> web.Response:
     if sent.problem is not None:
         form = refused(typed, sent.problem, _VERIFY.names)
         return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False)
-    return go(f"/verify?{urlencode({'email': typed.get('email', ''), 'again': 1})}")
+    return redirect(f"/verify?{urlencode({'email': typed.get('email', ''), 'again': 1})}")
 
 
 async def _ask_as_newcomer(request: web.Request, path: str, body: object) -> Sent:

@@ -8,14 +8,15 @@ from typing import Any
 from aiohttp import web
 from yarl import URL
 
-from services.gateway import words
+from services.gateway import labels
 from services.gateway.clients import fill
-from services.gateway.forms import Form, Shape, Typed, to_json
-from services.gateway.pages.asking import Sent, download, fetch, fresh_key, go, once, panel, send
+from services.gateway.forms import Form, FormData, Shape, to_json
+from services.gateway.pages.backend import Sent, download, fetch, optional, send
+from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files, refused_with_files
 from services.gateway.pages.rendering import render
-from services.gateway.pages.uploads import limits_of, names_of_files, read_form_with_files, refused_with_files
+from services.gateway.pages.requests import idempotency_header, new_idempotency_key, redirect
 from services.gateway.session import Visitor, signed_in
-from services.gateway.texts import N_, _
+from services.gateway.texts import _, lazy
 from shared import errors
 
 pages = web.RouteTableDef()
@@ -66,7 +67,7 @@ async def list_cases(request: web.Request) -> web.Response:
         fetch(request, visitor, "cases", "/cases", wanted | paging),
         # Where no state is chosen, both counts are the same.
         *(
-            panel(fetch(request, visitor, "cases", "/cases/facets", filters))
+            optional(fetch(request, visitor, "cases", "/cases/facets", filters))
             for filters in ([wanted] if wanted == of_any_status else [wanted, of_any_status])
         ),
     )
@@ -87,7 +88,7 @@ async def list_cases(request: web.Request) -> web.Response:
 
 def _in_order(facets: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The states as a case goes through them, not by their counts: a button must not move."""
-    order = list(words.statuses)
+    order = list(labels.statuses)
     return sorted(facets, key=lambda facet: order.index(facet["value"]))
 
 
@@ -108,16 +109,14 @@ _ACTIONS = {
     "reopen": Shape(texts=("action", "reason"), numbers=("version",)),
     "change_severity": Shape(texts=("action",), numbers=("version", "severity")),
 }
-_DONE = words.Words(
-    {
-        "comment": N_("Your comment is added."),
-        "attach": N_("Your files are added."),
-        "close": N_("The case is closed."),
-        "cancel": N_("The case is cancelled."),
-        "reopen": N_("The case is open again."),
-        "change_severity": N_("The severity is changed."),
-    }
-)
+_DONE = {
+    "comment": lazy("Your comment is added."),
+    "attach": lazy("Your files are added."),
+    "close": lazy("The case is closed."),
+    "cancel": lazy("The case is cancelled."),
+    "reopen": lazy("The case is open again."),
+    "change_severity": lazy("The severity is changed."),
+}
 
 
 async def _case_page(
@@ -163,7 +162,7 @@ def _history(case: Mapping[str, Any], older: Mapping[str, Any] | None) -> dict[s
 
 
 def _empty(action: str) -> Form:
-    return Form({"action": action, "idempotency_key": fresh_key(), "upload_key": fresh_key()})
+    return Form({"action": action, "idempotency_key": new_idempotency_key(), "upload_key": new_idempotency_key()})
 
 
 def _path(request: web.Request, action: str = "") -> str:
@@ -188,20 +187,22 @@ async def act_on_case(request: web.Request) -> web.Response:
     if posted.refused:
         return await _case_page(request, visitor, refused_form=posted.form, status=_REFUSED)
     body = to_json({**typed, "action": action}, _ACTIONS[action])
-    sent = await send(request, visitor, "cases", "POST", _path(request, "/actions"), body=body, headers=once(typed))
+    sent = await send(
+        request, visitor, "cases", "POST", _path(request, "/actions"), body=body, headers=idempotency_header(typed)
+    )
     if sent.problem is None:
-        return go(f"/cases/{sent.content['number']}?done={action}")
+        return redirect(f"/cases/{sent.content['number']}?done={action}")
     return await _case_page(request, visitor, refused_form=_refused_action(action, typed, sent), status=sent.status)
 
 
-def _action(typed: Typed) -> str:
+def _action(typed: FormData) -> str:
     """Files go without a word too."""
     action = typed.get("action", "")
     is_wordless = action == "comment" and typed.get("attachment_ids") and not typed.get("text", "").strip()
     return "attach" if is_wordless else action
 
 
-def _refused_action(action: str, typed: Typed, sent: Sent) -> Form:
+def _refused_action(action: str, typed: FormData, sent: Sent) -> Form:
     form = refused_with_files(typed, sent.problem or {}, _ACTIONS[action].names, tag=action)
     match sent.code:
         case errors.StaleVersion.code:
@@ -212,4 +213,4 @@ def _refused_action(action: str, typed: Typed, sent: Sent) -> Form:
             sentence = _("This was sent before and has arrived: see the history. Sending it now does it once more.")
         case _:
             return form
-    return replace(form.having(idempotency_key=fresh_key()), errors={}, general=(sentence,))
+    return replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))

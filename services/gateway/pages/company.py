@@ -6,14 +6,14 @@ import re
 from aiohttp import web
 
 from services.gateway.clients import fill
-from services.gateway.forms import Form, Shape, Typed, refused, sentence_of, to_json
-from services.gateway.pages.asking import Sent, fetch, fetch_all, fresh_key, go, once, read_form, send
+from services.gateway.forms import Form, FormData, Shape, refused, sentence_of, to_json
+from services.gateway.pages.backend import Sent, fetch, fetch_all, send
 from services.gateway.pages.invited import find_bouncing, find_news, invited_addresses
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
+from services.gateway.pages.requests import idempotency_header, new_idempotency_key, read_form, redirect
 from services.gateway.session import Visitor, refuse_without_csrf, signed_in
-from services.gateway.texts import N_, _
-from services.gateway.words import Words
+from services.gateway.texts import _, lazy
 from shared.i18n import number
 from shared.schemas.base import BODY_BYTES
 
@@ -31,17 +31,15 @@ _SITE = Shape(
         "country",
     )
 )
-_DONE = Words(
-    {
-        "added": N_("The site is added."),
-        "invited": N_("The invitations are on their way by e-mail. They are valid for 7 days."),
-        "resent": N_("The invitation is sent again; the link in the older e-mail no longer works."),
-        "undeliverable": N_(
-            "Not every e-mail can be delivered: a mail server has refused an address for good. See the list below."
-        ),
-        "revoked": N_("The invitation is withdrawn; its link no longer works."),
-    }
-)
+_DONE = {
+    "added": lazy("The site is added."),
+    "invited": lazy("The invitations are on their way by e-mail. They are valid for 7 days."),
+    "resent": lazy("The invitation is sent again; the link in the older e-mail no longer works."),
+    "undeliverable": lazy(
+        "Not every e-mail can be delivered: a mail server has refused an address for good. See the list below."
+    ),
+    "revoked": lazy("The invitation is withdrawn; its link no longer works."),
+}
 _UNDELIVERABLE = "undeliverable"
 _PAGE_SIZE = 50
 _MOST_ADDRESSES = 100
@@ -51,7 +49,7 @@ _INVITED_FIELD = re.compile(r"invitations\.(\d+)\.(\w+)")
 
 
 def _new(**typed: str) -> Form:
-    return Form({"idempotency_key": fresh_key()} | typed)
+    return Form({"idempotency_key": new_idempotency_key()} | typed)
 
 
 def _paging(cursor: str) -> dict[str, object]:
@@ -81,10 +79,12 @@ async def add_site(request: web.Request) -> web.Response:
     visitor = await signed_in(request)
     typed = await read_form(request, at_most=BODY_BYTES)
     refuse_without_csrf(request, visitor, typed.get("csrf_token"))
-    sent = await send(request, visitor, "identity", "POST", "/sites", body=to_json(typed, _SITE), headers=once(typed))
+    sent = await send(
+        request, visitor, "identity", "POST", "/sites", body=to_json(typed, _SITE), headers=idempotency_header(typed)
+    )
     if sent.problem is not None:
         return await _sites_page(request, visitor, refused(typed, sent.problem, _SITE.names), status=sent.status)
-    return go("/sites?done=added")
+    return redirect("/sites?done=added")
 
 
 # Users and invitations
@@ -116,7 +116,7 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
 
 @pages.get("/users")
 async def users(request: web.Request) -> web.Response:
-    """Who is in the company, who is invited, and the form to invite."""
+    """Access is in the company, who is invited, and the form to invite."""
     return await _users_page(request, await signed_in(request), _new(role="member"))
 
 
@@ -129,7 +129,10 @@ async def change_users(request: web.Request) -> web.Response:
     match typed.get("do"):
         case "resend":
             path = fill("/invitations/{id}/resend", id=typed.get("id", ""))
-            sent, done = await send(request, visitor, "identity", "POST", path, body={}, headers=once(typed)), "resent"
+            sent, done = (
+                await send(request, visitor, "identity", "POST", path, body={}, headers=idempotency_header(typed)),
+                "resent",
+            )
         case "revoke":
             path = fill("/invitations/{id}", id=typed.get("id", ""))
             sent, done = await send(request, visitor, "identity", "DELETE", path), "revoked"
@@ -139,22 +142,24 @@ async def change_users(request: web.Request) -> web.Response:
         return await _users_page(request, visitor, _refused_invitations(typed, sent), status=sent.status)
     if done != "revoked" and await find_bouncing(request, visitor, invited_addresses(sent)):
         done = _UNDELIVERABLE
-    return go(f"/users?done={done}")
+    return redirect(f"/users?done={done}")
 
 
-def _addresses(typed: Typed) -> list[str]:
+def _addresses(typed: FormData) -> list[str]:
     """As many as identity needs to see that there are too many."""
     found = _BETWEEN_ADDRESSES.split(typed.get("emails", ""), maxsplit=_MOST_ADDRESSES + 2)
     return [address for address in found if address][: _MOST_ADDRESSES + 1]
 
 
-async def _invite(request: web.Request, visitor: Visitor, typed: Typed) -> Sent:
+async def _invite(request: web.Request, visitor: Visitor, typed: FormData) -> Sent:
     chosen = to_json(typed, Shape(texts=("role", "site_id")))
     body = {"invitations": [{"email": address} | chosen for address in _addresses(typed)]}
-    return await send(request, visitor, "identity", "POST", "/invitations", body=body, headers=once(typed))
+    return await send(
+        request, visitor, "identity", "POST", "/invitations", body=body, headers=idempotency_header(typed)
+    )
 
 
-def _refused_invitations(typed: Typed, sent: Sent) -> Form:
+def _refused_invitations(typed: FormData, sent: Sent) -> Form:
     """The API names the place in the list of addresses; the form says which address that is."""
     addresses = _addresses(typed)
     if not addresses and "emails" in typed:
@@ -162,7 +167,9 @@ def _refused_invitations(typed: Typed, sent: Sent) -> Form:
     problem = dict(sent.problem or {})
     problem["errors"] = [_named(error, addresses) for error in problem.get("errors", ())]
     return refused(
-        {"role": "member", "idempotency_key": fresh_key()} | dict(typed), problem, ("emails", "role", "site_id")
+        {"role": "member", "idempotency_key": new_idempotency_key()} | dict(typed),
+        problem,
+        ("emails", "role", "site_id"),
     )
 
 

@@ -6,11 +6,12 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
-from services.gateway.edge import is_api, is_for_anybody
-from services.gateway.pages.asking import RETRY_AFTER, TYPED, go
-from services.gateway.pages.kept import fields_to_keep, form_to_sign_in, kept_page
+from services.gateway.middleware import is_api, is_for_anybody
+from services.gateway.pages.backend import RETRY_AFTER
 from services.gateway.pages.new_case import address_of_form
 from services.gateway.pages.rendering import render
+from services.gateway.pages.requests import TYPED, redirect
+from services.gateway.pages.unsent_forms import form_to_sign_in, unsent_fields, unsent_form_page
 from services.gateway.said import said
 from services.gateway.session import OldForm, Visitor, visitor_of
 from services.gateway.texts import N_, _
@@ -64,24 +65,24 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
 
 async def _ask_to_sign_in(request: web.Request, refusal: errors.NotSignedIn) -> web.Response:
     try:
-        typed = await fields_to_keep(request)
+        typed = await unsent_fields(request)
     except errors.Unavailable as busy:
         # Whoever went on to the sign-in page would have lost it; the browser sends this one again.
         return await _page(request, busy)
     if typed is None:
-        return go(f"/sign-in?{urlencode({'next': _path_to_return_to(request)})}")
+        return redirect(f"/sign-in?{urlencode({'next': _path_to_return_to(request)})}")
     form = form_to_sign_in(request, typed)
     return render("sign_in.html", visitor=None, status=refusal.status, form=form, verified=False)
 
 
 async def _keep(request: web.Request, refusal: Refusal) -> web.StreamResponse:
     try:
-        typed = await fields_to_keep(request)
+        typed = await unsent_fields(request)
     except errors.Unavailable:
         typed = None
     if typed is None:
         return await _page(request, refusal)
-    return _with_wait(kept_page(await _visitor_if_known(request), request.path, typed, refusal), refusal)
+    return _with_wait(unsent_form_page(await _visitor_if_known(request), request.path, typed, refusal), refusal)
 
 
 def _path_to_return_to(request: web.Request) -> str:

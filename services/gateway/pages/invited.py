@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from services.gateway.clients import Query
-from services.gateway.pages.asking import Sent, ServiceRefusal, fetch, panel
+from services.gateway.pages.backend import Sent, ServiceRefusal, fetch, optional
 from services.gateway.session import Visitor
 from services.gateway.texts import _
 
@@ -41,7 +41,7 @@ async def find_bouncing(request: web.Request, visitor: Visitor, emails: Sequence
 async def _ask(request: web.Request, visitor: Visitor, path: str, query: Query) -> Any:
     """None while the ledger is away, or is of a version that does not know the question."""
     try:
-        return await panel(fetch(request, visitor, "notifications", path, query))
+        return await optional(fetch(request, visitor, "notifications", path, query))
     except ServiceRefusal:
         return None
 

@@ -3,9 +3,9 @@
 from aiohttp import web
 
 from services.gateway.brand import BRAND
-from services.gateway.edge import is_api
-from services.gateway.pages.asking import go, local_path, read_form
+from services.gateway.middleware import is_api
 from services.gateway.pages.rendering import SURROUNDINGS, Surroundings
+from services.gateway.pages.requests import local_path, read_form, redirect
 from services.gateway.session import SESSIONS, refuse_cross_site, visitor_of
 from shared.errors import Refusal
 from shared.i18n import LANGUAGES, preferred_language, reading_in
@@ -49,7 +49,7 @@ async def choose_language(request: web.Request) -> web.Response:
     # Nothing of value can be changed here, but another site shall not even change the language.
     refuse_cross_site(request)
     typed = await read_form(request)
-    response = go(local_path(typed.get("next")))
+    response = redirect(local_path(typed.get("next")))
     if typed.get("to") in LANGUAGES:
         response.set_cookie(
             COOKIE,

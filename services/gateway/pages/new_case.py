@@ -9,12 +9,13 @@ from aiohttp import web
 from yarl import URL
 
 from services.gateway.clients import fill
-from services.gateway.forms import Form, Shape, Typed, to_json
-from services.gateway.pages.asking import TYPED, ServiceRefusal, fetch, fresh_key, go, once, panel, send
-from services.gateway.pages.kept import here_now
+from services.gateway.forms import Form, FormData, Shape, to_json
+from services.gateway.pages.backend import ServiceRefusal, fetch, optional, send
+from services.gateway.pages.file_forms import limits_of, read_form_with_files, refused_with_files, with_fresh_upload_key
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
-from services.gateway.pages.uploads import limits_of, read_form_with_files, refused_with_files, with_fresh_upload_key
+from services.gateway.pages.requests import TYPED, idempotency_header, new_idempotency_key, redirect
+from services.gateway.pages.unsent_forms import here_now
 from services.gateway.session import OldForm, Visitor, signed_in
 from services.gateway.texts import _
 from shared import errors
@@ -80,14 +81,14 @@ class _Start:
         return str(URL("/cases/new").with_query({self.way: self.value}))
 
 
-def _start_of(typed: Typed) -> _Start | None:
+def _start_of(typed: FormData) -> _Start | None:
     for way in _WAYS:
         if value := typed.get(way, "").strip():
             return _Start(way, value[:_LONGEST_START])
     return None
 
 
-def address_of_form(typed: Typed) -> str:
+def address_of_form(typed: FormData) -> str:
     """Where the form stands that this came from."""
     start = _start_of(typed)
     return start.url if start else "/cases/new"
@@ -115,7 +116,7 @@ async def new_case(request: web.Request) -> web.Response:
     wanted = request.query.get("q", "").strip()
     found = await _look_up(request, visitor, wanted) if wanted else _Found()
     if found.certain is not None:
-        return go(found.certain.url)
+        return redirect(found.certain.url)
     # No coverage is no dead end: whoever is sure of the number goes on with it.
     anyway = [_Start("serial", wanted), _Start("said", wanted)] if wanted else []
     return render("case_start.html", visitor=visitor, wanted=wanted, found=found, anyway=anyway)
@@ -143,7 +144,7 @@ async def _look_up(request: web.Request, visitor: Visitor, wanted: str) -> _Foun
 async def _search(request: web.Request, visitor: Visitor, path: str, **query: str) -> dict[str, Any] | None:
     """Nothing, when the text cannot be what is searched for; None while contracts is away."""
     try:
-        return await panel(fetch(request, visitor, "contracts", path, query))
+        return await optional(fetch(request, visitor, "contracts", path, query))
     except ServiceRefusal as refusal:
         if refusal.status != errors.Invalid.status:
             raise
@@ -155,8 +156,8 @@ async def _search(request: web.Request, visitor: Visitor, path: str, **query: st
 
 async def _prefilled(request: web.Request, visitor: Visitor) -> Form:
     """The contact, the address and the PIN as the profile has them; what is missing is asked for."""
-    known = await panel(fetch(request, visitor, "identity", "/profile")) or {}
-    typed = {"preferred_channel": "phone", "parts": "same", "where": "site", "idempotency_key": fresh_key()}
+    known = await optional(fetch(request, visitor, "identity", "/profile")) or {}
+    typed = {"preferred_channel": "phone", "parts": "same", "where": "site", "idempotency_key": new_idempotency_key()}
     typed |= {f"contact.{name}": str(known.get(name) or "") for name in _CONTACT}
     typed |= {f"equipment_address.{name}": str(known.get(name) or "") for name in _ADDRESS}
     typed["pin"] = str(known.get("pin") or "")
@@ -188,7 +189,7 @@ async def _form_page(  # what the page shows beside the form
         "case_form.html",
         visitor=visitor,
         status=status,
-        form=form if sites else form.having(where="address"),
+        form=form if sites else form.with_values(where="address"),
         start=start,
         sites=sites or [],
         pins=_pin_choices(pins, dict(sites or [])),
@@ -201,7 +202,7 @@ async def _form_page(  # what the page shows beside the form
 
 async def _pins(request: web.Request, visitor: Visitor) -> list[dict[str, Any]]:
     try:
-        answer = await panel(fetch(request, visitor, "identity", "/pins"))
+        answer = await optional(fetch(request, visitor, "identity", "/pins"))
     except ServiceRefusal:
         # A company without PINs, or a visitor of the vendor's: nobody has to choose one.
         return []
@@ -225,7 +226,7 @@ async def _open_cases(request: web.Request, visitor: Visitor, start: _Start) -> 
     if start.way != "serial":
         return None
     query = {"serial": start.value, "status": "open", "limit": 5}
-    return await panel(fetch(request, visitor, "cases", "/cases", query))
+    return await optional(fetch(request, visitor, "cases", "/cases", query))
 
 
 @pages.post("/cases")
@@ -240,13 +241,13 @@ async def submit_case(request: web.Request) -> web.Response:
         return await _show_again(request, visitor, posted.typed, OldForm())
     start = _start_of(posted.typed)
     if start is None:
-        return go("/cases/new")
+        return redirect("/cases/new")
     if posted.refused:
         return await _form_page(request, visitor, start, posted.form, status=errors.Invalid.status)
     return await _submit(request, visitor, start, posted.typed)
 
 
-async def _show_again(request: web.Request, visitor: Visitor, typed: Typed, refusal: OldForm) -> web.Response:
+async def _show_again(request: web.Request, visitor: Visitor, typed: FormData, refusal: OldForm) -> web.Response:
     """The form of an earlier session: nothing was done, and with a current token it can be sent.
 
     What another company alone has is not shown in this one.
@@ -263,21 +264,23 @@ async def _show_again(request: web.Request, visitor: Visitor, typed: Typed, refu
     return await _form_page(request, visitor, start, form, status=refusal.status)
 
 
-async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: Typed) -> web.Response:
-    sent = await send(request, visitor, "cases", "POST", "/cases", body=case_json(typed), headers=once(typed))
+async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: FormData) -> web.Response:
+    sent = await send(
+        request, visitor, "cases", "POST", "/cases", body=case_json(typed), headers=idempotency_header(typed)
+    )
     if sent.problem is None:
-        return go(f"/cases/{sent.content['number']}/created")
+        return redirect(f"/cases/{sent.content['number']}/created")
     form = _refused(typed, sent.problem)
     if sent.code != errors.IdempotencyKeyReused.code:
         return await _form_page(request, visitor, start, form, status=sent.status)
     sent_before = await _probably_sent_before(request, visitor, start)
     # A new key lets the changed form be another case.
     sentence = _("This form was sent before, and made a case. Sending it now as it stands creates another one.")
-    form = replace(form.having(idempotency_key=fresh_key()), errors={}, general=(sentence,))
+    form = replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))
     return await _form_page(request, visitor, start, form, status=sent.status, sent_before=sent_before)
 
 
-def case_json(typed: Typed) -> dict[str, Any]:
+def case_json(typed: FormData) -> dict[str, Any]:
     """The case as the API takes it. What the radio buttons leave out does not count, whatever was typed there."""
     without = ["equipment_address" if typed.get("where") != "address" else "site_id"]
     if typed.get("parts") != "other":
@@ -289,7 +292,7 @@ def case_json(typed: Typed) -> dict[str, Any]:
     return body
 
 
-def _refused(typed: Typed, problem: Mapping[str, Any]) -> Form:
+def _refused(typed: FormData, problem: Mapping[str, Any]) -> Form:
     form = refused_with_files(typed, problem, _SHOWN)
     if problem.get("code") != "pin_not_valid":
         return form
@@ -308,7 +311,7 @@ async def _probably_sent_before(request: web.Request, visitor: Visitor, start: _
     query = {"view": "submitted", "sort": "-created_at", "limit": 3}
     if start.way == "serial":
         query["serial"] = start.value
-    answer = await panel(fetch(request, visitor, "cases", "/cases", query))
+    answer = await optional(fetch(request, visitor, "cases", "/cases", query))
     return list(answer["items"]) if answer else []
 
 

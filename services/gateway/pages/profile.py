@@ -5,11 +5,12 @@ import re
 
 from aiohttp import web
 
-from services.gateway.forms import Form, Shape, Typed, from_json, refused, to_json
-from services.gateway.pages.asking import Sent, fetch, fetch_all, go, panel, read_form, send
+from services.gateway.forms import Form, FormData, Shape, from_json, refused, to_json
+from services.gateway.pages.backend import Sent, fetch, fetch_all, optional, send
 from services.gateway.pages.rendering import render
+from services.gateway.pages.requests import read_form, redirect
 from services.gateway.session import Visitor, refuse_without_csrf, signed_in
-from services.gateway.texts import N_, _
+from services.gateway.texts import lazy
 from shared.schemas.base import BODY_BYTES
 from shared.schemas.notifications import CASE_MAIL_KINDS
 
@@ -36,20 +37,20 @@ _PROFILE = Shape(
         "pin",
     )
 )
-_DONE = {"saved": N_("Your profile is saved."), "notices": N_("Your choice is saved. It holds from now on.")}
+_DONE = {"saved": lazy("Your profile is saved."), "notices": lazy("Your choice is saved. It holds from now on.")}
 _PHONES = ("phone", "alternative_phone")
 _STALE = 412
 
 
 async def sites_of(request: web.Request, visitor: Visitor) -> list[tuple[str, str]] | None:
     """The company's open sites to choose from, as id and name; None while identity is away."""
-    sites = await panel(fetch_all(request, visitor, "identity", "/sites", {"sort": "name"}))
+    sites = await optional(fetch_all(request, visitor, "identity", "/sites", {"sort": "name"}))
     return None if sites is None else [(site["id"], f"{site['name']}, {site['city']}") for site in sites]
 
 
 async def _pins_of(request: web.Request, visitor: Visitor) -> list[tuple[str, str]] | None:
     """The company's PINs to choose from, as code and text; None while identity is away."""
-    answer = await panel(fetch(request, visitor, "identity", "/pins"))
+    answer = await optional(fetch(request, visitor, "identity", "/pins"))
     return None if answer is None else [(pin["pin"], f"{pin['pin']} · {pin['label']}") for pin in answer["items"]]
 
 
@@ -57,7 +58,7 @@ async def _page(request: web.Request, visitor: Visitor, form: Form, *, status: i
     sites, pins, preferences = await asyncio.gather(
         sites_of(request, visitor),
         _pins_of(request, visitor),
-        panel(fetch(request, visitor, "notifications", "/notification-preferences")),
+        optional(fetch(request, visitor, "notifications", "/notification-preferences")),
     )
     return render(
         "profile.html",
@@ -68,7 +69,7 @@ async def _page(request: web.Request, visitor: Visitor, form: Form, *, status: i
         pins=pins,
         preferences=preferences,
         kinds=CASE_MAIL_KINDS,
-        done=_(_DONE[done]) if (done := request.query.get("done", "")) in _DONE else "",
+        done=_DONE.get(request.query.get("done", "")),
     )
 
 
@@ -93,11 +94,11 @@ async def change_profile(request: web.Request) -> web.Response:
     if sent.problem is not None:
         return await _refused(request, visitor, typed, sent)
     if is_save:
-        return go("/profile?done=saved")
+        return redirect("/profile?done=saved")
     return await _review(request, visitor, typed, from_json(sent.content) | {"version": typed.get("version", "")})
 
 
-async def _review(request: web.Request, visitor: Visitor, typed: Typed, reviewed: Typed) -> web.Response:
+async def _review(request: web.Request, visitor: Visitor, typed: FormData, reviewed: FormData) -> web.Response:
     """Everything as it will be saved; a phone number that was written in another way stands beside it."""
     sites, pins = await asyncio.gather(sites_of(request, visitor), _pins_of(request, visitor))
     return render(
@@ -113,7 +114,7 @@ async def _review(request: web.Request, visitor: Visitor, typed: Typed, reviewed
     )
 
 
-async def _put(request: web.Request, visitor: Visitor, typed: Typed, query: dict[str, int]) -> Sent:
+async def _put(request: web.Request, visitor: Visitor, typed: FormData, query: dict[str, int]) -> Sent:
     version = typed.get("version", "")
     # An unreadable version is one that nobody ever had: the answer is that the profile has changed.
     tag = version if re.fullmatch(r"\d{1,15}", version, re.ASCII) else "0"
@@ -123,18 +124,18 @@ async def _put(request: web.Request, visitor: Visitor, typed: Typed, query: dict
     )
 
 
-async def _refused(request: web.Request, visitor: Visitor, typed: Typed, sent: Sent) -> web.Response:
+async def _refused(request: web.Request, visitor: Visitor, typed: FormData, sent: Sent) -> web.Response:
     form = refused(typed, sent.problem or {}, _PROFILE.names)
     if sent.status == _STALE:
         known = await fetch(request, visitor, "identity", "/profile")
-        form = form.having(version=str(known["version"]))
+        form = form.with_values(version=str(known["version"]))
     return await _page(request, visitor, form, status=sent.status)
 
 
 @pages.get("/profile/notices")
 async def notices(_request: web.Request) -> web.Response:
     """The address of the form; what is shown stands on the profile page."""
-    return go("/profile#notices")
+    return redirect("/profile#notices")
 
 
 @pages.post("/profile/notices")
@@ -149,7 +150,7 @@ async def change_notices(request: web.Request) -> web.Response:
     body = to_json({**ticked, "case_emails": typed.get("case_emails", "")}, shape)
     sent = await send(request, visitor, "notifications", "PUT", "/notification-preferences", body=body)
     if sent.problem is None:
-        return go("/profile?done=notices#notices")
+        return redirect("/profile?done=notices#notices")
     known = await fetch(request, visitor, "identity", "/profile")
     form = refused(from_json(known), sent.problem, ())
     return await _page(request, visitor, form, status=sent.status)

@@ -12,7 +12,7 @@ from aiohttp import web
 from babel import Locale
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.gateway import limits, sizes, words
+from services.gateway import labels, limits, sizes
 from services.gateway.brand import ACCENT, PORTICO, Brand
 from services.gateway.pages.static import brand_url, static_url
 from services.gateway.texts import TEXTS
@@ -81,7 +81,7 @@ def _environment() -> Environment:
         "brand_url": brand_url,
         "countries": countries,
         "time_zones": time_zones,
-        "lists": words,
+        "labels": labels,
         "version": VERSION,
     }
     return environment

@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from services.gateway import words
-from services.gateway.pages.asking import ServiceRefusal, fetch, go, panel
+from services.gateway import labels
+from services.gateway.pages.backend import ServiceRefusal, fetch, optional
 from services.gateway.pages.rendering import render
+from services.gateway.pages.requests import redirect
 from services.gateway.session import Visitor, signed_in, visitor_of
 from services.gateway.texts import _
 
@@ -29,9 +30,9 @@ async def start(request: web.Request) -> web.Response:
     if visitor is None:
         return render("welcome.html", visitor=None)
     waiting, recent, facets = await asyncio.gather(
-        panel(fetch(request, visitor, "cases", "/cases", {"view": "waiting", "limit": 5})),
-        panel(fetch(request, visitor, "cases", "/cases", {"view": "recent", "limit": 5})),
-        panel(fetch(request, visitor, "cases", "/cases/facets", {"status": "open"})),
+        optional(fetch(request, visitor, "cases", "/cases", {"view": "waiting", "limit": 5})),
+        optional(fetch(request, visitor, "cases", "/cases", {"view": "recent", "limit": 5})),
+        optional(fetch(request, visitor, "cases", "/cases/facets", {"status": "open"})),
     )
     return render(
         "start.html",
@@ -50,8 +51,8 @@ def _by_state(facets: Mapping[str, Any], visitor: Visitor) -> Iterator[Bar]:
     for status in ("waiting_customer", "in_progress", "waiting_parts", "new"):
         if status in counts:
             is_theirs = by_vendor and status == "waiting_customer"
-            label = _("Waiting for the customer") if is_theirs else words.statuses[status]
-            yield _bar(label, counts[status], look=words.status_looks[status], status=status)
+            label = _("Waiting for the customer") if is_theirs else labels.statuses[status]
+            yield _bar(label, counts[status], look=labels.status_styles[status], status=status)
 
 
 def _by_site(facets: Mapping[str, Any]) -> Iterator[Bar]:
@@ -72,16 +73,16 @@ async def find(request: web.Request) -> web.Response:
     digits = "".join(wanted.split()).replace("-", "")
     is_number = len(digits) == _NUMBER_LENGTH and digits.isascii() and digits.isdigit()
     if is_number and not await _is_known_otherwise(request, visitor, wanted, digits=digits):
-        return go(f"/cases/{digits}")
-    return go(str(request.rel_url.with_path("/cases").with_query({"q": wanted} if wanted else {})))
+        return redirect(f"/cases/{digits}")
+    return redirect(str(request.rel_url.with_path("/cases").with_query({"q": wanted} if wanted else {})))
 
 
 async def _is_known_otherwise(request: web.Request, visitor: Visitor, typed: str, *, digits: str) -> bool:
     """Whether ten digits, whose check digit is no case number's, are to be found as something else."""
     try:
-        await panel(fetch(request, visitor, "cases", f"/cases/{digits}"))
+        await optional(fetch(request, visitor, "cases", f"/cases/{digits}"))
     except ServiceRefusal as refusal:
         if refusal.code == _MISTYPED:
-            found = await panel(fetch(request, visitor, "cases", "/cases", {"q": typed, "limit": 1}))
+            found = await optional(fetch(request, visitor, "cases", "/cases", {"q": typed, "limit": 1}))
             return bool(found and found["items"])
     return False

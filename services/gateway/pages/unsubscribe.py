@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from services.gateway.clients import SERVICES, ServiceUnavailable, fill
-from services.gateway.pages.asking import FORM_TYPE
 from services.gateway.pages.rendering import render
+from services.gateway.pages.requests import FORM_TYPE
 from shared import errors
 from shared.bodies import read_bytes
 from shared.schemas.notifications import UnsubscribeAnswer

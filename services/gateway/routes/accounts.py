@@ -1,7 +1,7 @@
 """Sessions, invitations in the hand of the invited person, and what is one's own."""
 
-from services.gateway import stitched
-from services.gateway.forwarding import Route, Who
+from services.gateway import sessions_api
+from services.gateway.forwarding import Access, Route
 from shared.schemas import identity, notifications
 
 SESSIONS = (
@@ -13,16 +13,16 @@ SESSIONS = (
         status=201,
         body=identity.SignIn,
         answer=identity.SessionAnswer,
-        who=Who.ANYBODY,
-        handler=stitched.sign_in,
+        access=Access.ANYBODY,
+        handler=sessions_api.sign_in,
     ),
     Route(
         method="GET",
         path="/session",
         service="identity",
-        summary="Who is signed in, and the token that changes need",
+        summary="Access is signed in, and the token that changes need",
         answer=identity.SessionAnswer,
-        handler=stitched.read_session,
+        handler=sessions_api.read_session,
     ),
     Route(
         method="DELETE",
@@ -30,7 +30,7 @@ SESSIONS = (
         service="identity",
         summary="Sign out",
         status=204,
-        handler=stitched.sign_out,
+        handler=sessions_api.sign_out,
     ),
     Route(
         method="POST",
@@ -39,7 +39,7 @@ SESSIONS = (
         summary="Go on in another company of the same login, as its user_id in the session's memberships",
         body=identity.SwitchSession,
         answer=identity.SessionAnswer,
-        handler=stitched.move_session,
+        handler=sessions_api.move_session,
     ),
     Route(
         method="GET",
@@ -47,7 +47,7 @@ SESSIONS = (
         service="identity",
         summary="What an invitation's code invites to",
         answer=identity.InvitationView,
-        who=Who.WITH_OR_WITHOUT_SESSION,
+        access=Access.SESSION_OPTIONAL,
     ),
     Route(
         method="POST",
@@ -59,8 +59,8 @@ SESSIONS = (
         other_statuses=(200,),
         body=identity.AcceptInvitation,
         answer=identity.AcceptedInvitation,
-        who=Who.WITH_OR_WITHOUT_SESSION,
-        handler=stitched.accept_invitation,
+        access=Access.SESSION_OPTIONAL,
+        handler=sessions_api.accept_invitation,
     ),
     Route(
         method="POST",
@@ -69,8 +69,8 @@ SESSIONS = (
         summary="Prove an e-mail address with the code that was sent there",
         body=identity.VerifyRegistration,
         answer=identity.VerifiedRegistration,
-        who=Who.ANYBODY,
-        handler=stitched.ask_as_newcomer,
+        access=Access.ANYBODY,
+        handler=sessions_api.ask_as_newcomer,
     ),
     Route(
         method="POST",
@@ -80,8 +80,8 @@ SESSIONS = (
         status=202,
         body=identity.ResendVerification,
         answer=identity.Accepted,
-        who=Who.ANYBODY,
-        handler=stitched.ask_as_newcomer,
+        access=Access.ANYBODY,
+        handler=sessions_api.ask_as_newcomer,
     ),
 )
 

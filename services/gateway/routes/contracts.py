@@ -1,6 +1,6 @@
 """Products, devices and what covers them."""
 
-from services.gateway import stitched
+from services.gateway import coverage_api
 from services.gateway.forwarding import Route
 from shared.schemas import contracts
 from shared.schemas.base import ListAnswer
@@ -36,6 +36,6 @@ CONTRACTS = (
         summary="What covers a device or product today, until when, at which level",
         query=contracts.CoverageQuery,
         answer=contracts.CoverageAnswer,
-        handler=stitched.read_coverage,
+        handler=coverage_api.read_coverage,
     ),
 )

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from services.cases.attachments.multipart import max_body_bytes
 from services.cases.settings import CasesSettings
-from services.gateway.pages import uploads
-from services.gateway.pages.asking import LONG_FORM_BYTES
+from services.gateway.pages import file_forms
+from services.gateway.pages.requests import LONG_FORM_BYTES
 from shared import bodies
 from tests.builders import TEST_SECRET
 
@@ -21,7 +21,7 @@ def with_total(size: int) -> CasesSettings:
 
 def test_the_most_files_that_a_setting_allows_get_through_the_gateway_and_into_a_process() -> None:
     whole = max_body_bytes(with_total(MOST).limits)
-    assert whole + LONG_FORM_BYTES <= uploads._MOST_BYTES
+    assert whole + LONG_FORM_BYTES <= file_forms._MOST_BYTES
     assert whole <= bodies._MOST_FILE_BYTES_IN_HAND
 
 

@@ -9,7 +9,7 @@ from babel.messages.pofile import read_po
 import services.cases
 import services.gateway
 from services.cases.cases import export
-from services.gateway import words
+from services.gateway import labels
 from tests.builders import an_actor
 
 # What no page says by itself.
@@ -32,8 +32,8 @@ def test_a_sheet_says_it_in_the_french_of_the_pages() -> None:
 
 def test_a_sheet_calls_codes_as_the_pages_do() -> None:
     plan = export._plan(an_actor(), datetime.now(UTC))
-    assert plan["statuses"] == dict(words.statuses)
-    assert plan["severities"] == dict(words.severities)
+    assert plan["statuses"] == dict(labels.statuses)
+    assert plan["severities"] == dict(labels.severities)
 
 
 def _french(service: str) -> dict[str, str]:

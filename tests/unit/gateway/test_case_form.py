@@ -8,8 +8,8 @@ import services.gateway
 from services.gateway.deadlines import Deadlines
 from services.gateway.forms import Form
 from services.gateway.limits import Limits
+from services.gateway.pages.file_forms import Posted
 from services.gateway.pages.new_case import case_json, told_by_mail
-from services.gateway.pages.uploads import Posted
 from services.gateway.sizes import size
 from shared.i18n import reading_in
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from services.gateway.forms import Form, Shape, from_json, pairs_of, read_problem, refused, sentence_of, to_json
-from services.gateway.pages.asking import LONG_FORM_BYTES
+from services.gateway.pages.requests import LONG_FORM_BYTES
 from shared.i18n import reading_in
 from tests.worst import FORM_BOMBS, TEXTS, as_form
 
@@ -150,7 +150,7 @@ def test_a_form_without_errors_is_not_refused() -> None:
     form = Form({"title": "Paper jam"})
     assert not form.is_refused
     assert form["own_reference"] == ""
-    assert form.having(title="Battery")["title"] == "Battery"
+    assert form.with_values(title="Battery")["title"] == "Battery"
 
 
 def test_a_body_that_is_no_problem_reads_as_an_empty_one() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.gateway import docs, openapi
-from services.gateway.forwarding import Route, Who
+from services.gateway.forwarding import Access, Route
 from services.gateway.routes import ROUTES
 
 DOCUMENT = openapi.describe(ROUTES, cookie="portico")
@@ -55,7 +55,7 @@ def test_every_route_of_the_table_is_described(route: Route) -> None:
     assert ("requestBody" in operation) == (route.body is not None or route.files is not None)
     in_path = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"}
     assert in_path == set(re.findall(r"{(\w+)}", route.path))
-    assert (operation["security"] == []) == (route.who is Who.ANYBODY)
+    assert (operation["security"] == []) == (route.access is Access.ANYBODY)
 
 
 def test_nothing_is_described_that_is_not_in_the_table() -> None:

@@ -11,9 +11,9 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import services.gateway
+from services.gateway.labels import severities, severity_choices, statuses
 from services.gateway.pages.rendering import countries, country_name, time_zones
 from services.gateway.texts import _
-from services.gateway.words import severities, severity_choices, statuses
 from shared.i18n import preferred_language, reading_in
 
 _SERVICE = Path(services.gateway.__file__).parent
@@ -21,7 +21,7 @@ _SERVICE = Path(services.gateway.__file__).parent
 _TEMPLATES = sorted(path for path in (_SERVICE / "templates").glob("*.html") if path.name != "api_docs.html")
 _METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 _JINJA = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "extensions": "jinja2.ext.i18n"}
-_KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+_KEYWORDS = {"_": None, "N_": None, "lazy": None, "gettext": None, "ngettext": (1, 2)}
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%\(\w+\)d|\{\w+\}")
 _TAG = re.compile(r"<[^>]+>")
 

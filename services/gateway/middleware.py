@@ -15,7 +15,7 @@ TRUSTED_PROXIES: web.AppKey[Networks] = web.AppKey("trusted_proxies", Sequence)
 PROXY_WARNINGS = web.AppKey("proxy_warnings", ProxyWarnings)
 
 
-def add_edge(app: web.Application, trusted_proxies: Networks) -> None:
+def add_outer_middleware(app: web.Application, trusted_proxies: Networks) -> None:
     """Guards every route of the public application."""
     app[TRUSTED_PROXIES] = trusted_proxies
     app[PROXY_WARNINGS] = ProxyWarnings()

@@ -1,40 +1,24 @@
-"""What pages ask of the services: reads that raise, panels that may be missing, and forms that come back."""
+"""What pages fetch from the services and send to them: reads that raise, parts that may be missing, forms' JSON."""
 
-import re
-import secrets
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from aiohttp import web
 
 from services.gateway.clients import SERVICES, Query, Reply, Service
-from services.gateway.forms import Typed, pairs_of, read_problem
+from services.gateway.forms import read_problem
 from services.gateway.session import Visitor
-from services.gateway.sizes import texts_too_long
 from shared import errors
-from shared.bodies import MOST_FIELDS, read_aside, read_bytes
 from shared.errors import Refusal, problem
-from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
-from shared.schemas.cases import SubmitCase
-from shared.web.headers import IDEMPOTENCY_HEADER
 
 _T = TypeVar("_T")
-
-# What the form at hand has in its fields, once it was read.
-TYPED: web.RequestKey[Typed] = web.RequestKey("typed", dict)
 
 # How long the service wants whoever sent the form to wait.
 RETRY_AFTER: web.RequestKey[str] = web.RequestKey("retry_after", str)
 
-FORM_TYPE = "application/x-www-form-urlencoded"
-# A form with long texts, and one that carries such a form along; what a browser adds to it has room, too.
-LONG_FORM_BYTES = SubmitCase.max_body_bytes + BODY_BYTES
 _PAGE_SIZE = 200
 _MOST_ITEMS = 5_000
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
 
 class ServiceRefusal(Refusal):
@@ -101,7 +85,7 @@ async def download(
     return got
 
 
-async def panel(content: Awaitable[_T]) -> _T | None:
+async def optional(content: Awaitable[_T]) -> _T | None:
     """A part that the page can do without: None while its service is away."""
     try:
         return await content
@@ -143,47 +127,3 @@ async def send(
     if wait := reply.headers.get("Retry-After"):
         request[RETRY_AFTER] = told["retry_after"] = wait
     return Sent(reply.status, {}, told)
-
-
-async def read_form(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> Typed:
-    """The fields of a posted form; of a repeated field the first counts."""
-    typed: dict[str, str] = {}
-    for name, text in await read_pairs(request, at_most=at_most):
-        typed.setdefault(name, text)
-    request[TYPED] = typed
-    return typed
-
-
-async def read_pairs(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> list[tuple[str, str]]:
-    """Names and texts of a posted form, as they came; what is no UTF-8 is replaced, as in an address."""
-    if request.content_type != FORM_TYPE:
-        raise errors.WrongMediaType(f"Send {FORM_TYPE}.")
-    try:
-        body = await read_bytes(request, at_most=at_most)
-    except errors.TooLarge as error:
-        raise errors.TooLarge(texts_too_long(at_most)) from error
-    try:
-        return await read_aside(partial(pairs_of, most=MOST_FIELDS), body)
-    except ValueError as error:
-        raise errors.TooLarge(f"A form may have at most {MOST_FIELDS} fields.") from error
-
-
-def fresh_key() -> str:
-    """An Idempotency-Key, made when a form is shown: however often it is sent, it acts once."""
-    return secrets.token_urlsafe(16)
-
-
-def once(typed: Typed) -> dict[str, str]:
-    """The header that makes a form act once."""
-    key = typed.get("idempotency_key", "")
-    return {IDEMPOTENCY_HEADER: key if _KEY.fullmatch(key) else fresh_key()}
-
-
-def local_path(text: str | None) -> str:
-    """A path of this site to go back to; the start page for anything else."""
-    return text if text and _LOCAL_PATH.fullmatch(text) else "/"
-
-
-def go(path: str) -> web.Response:
-    """Shows another page after a form, so that reloading does not send it again."""
-    return web.Response(status=303, headers={"Location": path, "Cache-Control": "no-store"})

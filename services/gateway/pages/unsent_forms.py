@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from services.gateway import labels
 from services.gateway.clients import SERVICES
 from services.gateway.echo import CUT, shortened
-from services.gateway.forms import Form, Typed
-from services.gateway.pages.asking import TYPED, local_path
+from services.gateway.forms import Form, FormData
+from services.gateway.pages.file_forms import IDS, LOST_FILES, names_of_files, read_fields
 from services.gateway.pages.rendering import render
-from services.gateway.pages.uploads import IDS, LOST_FILES, names_of_files, read_fields
+from services.gateway.pages.requests import TYPED, local_path
 from services.gateway.said import said
 from services.gateway.session import SESSIONS, OldForm, Visitor, refuse_cross_site
 from services.gateway.texts import _
 from services.gateway.waits import when_again
-from services.gateway.words import labels
 from shared import errors
 from shared.errors import Refusal
 from shared.i18n import language, reading_in
@@ -31,7 +31,7 @@ _CODES = frozenset(
 )
 
 
-async def fields_to_keep(request: web.Request) -> Typed | None:
+async def unsent_fields(request: web.Request) -> FormData | None:
     """What a form of this site has in its fields; None for anything else, Unavailable where there is no room for it."""
     if request.method != "POST":
         return None
@@ -47,7 +47,7 @@ async def fields_to_keep(request: web.Request) -> Typed | None:
     return kept or None
 
 
-def kept_page(visitor: Visitor | None, path: str, typed: Typed, refusal: Refusal) -> web.Response:
+def unsent_form_page(visitor: Visitor | None, path: str, typed: FormData, refusal: Refusal) -> web.Response:
     """What was typed into the form at `path`, with a button that sends it again."""
     sentence = f"{said(str(refusal))} {when_again(refusal.status, getattr(refusal, 'retry_after_s', ''))}".strip()
     if isinstance(refusal, OldForm):
@@ -57,12 +57,12 @@ def kept_page(visitor: Visitor | None, path: str, typed: Typed, refusal: Refusal
     return _page(visitor, path, typed, sentence, status=refusal.status)
 
 
-def form_to_sign_in(request: web.Request, typed: Typed) -> Form:
+def form_to_sign_in(request: web.Request, typed: FormData) -> Form:
     """The form of the sign-in page, which carries another one along."""
     return Form({"next": request.path, _PATH: request.path} | {_PREFIX + name: text for name, text in typed.items()})
 
 
-async def kept_over_sign_in(request: web.Request, typed: Typed, token: str) -> web.Response | None:
+async def unsent_form_after_sign_in(request: web.Request, typed: FormData, token: str) -> web.Response | None:
     """The form that the sign-in page carried along, to be sent by whoever has just signed in; None without one."""
     kept = {name.removeprefix(_PREFIX): text for name, text in typed.items() if name.startswith(_PREFIX)}
     if not kept:
@@ -85,23 +85,23 @@ def here_now(visitor: Visitor) -> str:
     return _("You are now in the portal of %(company)s.") % {"company": visitor.user.company_name}
 
 
-def _page(visitor: Visitor | None, path: str, typed: Typed, sentence: str, *, status: int) -> web.Response:
+def _page(visitor: Visitor | None, path: str, typed: FormData, sentence: str, *, status: int) -> web.Response:
     typed, is_cut = shortened(typed)
     return render(
-        "kept.html",
+        "unsent_form.html",
         visitor=visitor,
         status=status,
         sentence=sentence,
         path=path,
         fields=list(_fields(typed)),
-        shown={name: text for name, text in typed.items() if text.strip() and name in labels.keys() - _CODES},
+        shown={name: text for name, text in typed.items() if text.strip() and name in labels.fields.keys() - _CODES},
         is_cut=is_cut,
         files=names_of_files(typed),
         lost_files=LOST_FILES in typed,
     )
 
 
-def _fields(typed: Typed) -> Iterator[tuple[str, str]]:
+def _fields(typed: FormData) -> Iterator[tuple[str, str]]:
     for name, text in typed.items():
         if name == IDS:
             yield from ((IDS, file) for file in text.split())

@@ -12,18 +12,10 @@ from typing import Any
 from aiohttp import BodyPartReader, MultipartReader, hdrs, web
 
 from services.gateway.clients import SERVICES, Reply
-from services.gateway.forms import Form, Typed, read_problem, refused, sentence_of
+from services.gateway.forms import Form, FormData, read_problem, refused, sentence_of
 from services.gateway.limits import Limits, not_now
-from services.gateway.pages.asking import (
-    FORM_TYPE,
-    LONG_FORM_BYTES,
-    TYPED,
-    ServiceRefusal,
-    fetch,
-    fresh_key,
-    panel,
-    read_pairs,
-)
+from services.gateway.pages.backend import ServiceRefusal, fetch, optional
+from services.gateway.pages.requests import FORM_TYPE, LONG_FORM_BYTES, TYPED, new_idempotency_key, read_pairs
 from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse_without_csrf
 from services.gateway.sizes import texts_too_long
 from services.gateway.texts import _
@@ -50,7 +42,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 class Posted:
     """What came with a form. `attachment_ids` in `typed` names every file that cases has, with blanks between them."""
 
-    typed: Typed
+    typed: FormData
     refused: tuple[str, ...] = ()  # a sentence for each file that was not accepted
 
     @property
@@ -72,7 +64,7 @@ async def limits_of(request: web.Request, visitor: Visitor) -> Limits | None:
     """What may be attached; None while that was never told, and files cannot be sent either."""
     known = request.app[KNOWN_LIMITS]
     try:
-        told = await panel(fetch(request, visitor, "cases", "/attachment-limits"))
+        told = await optional(fetch(request, visitor, "cases", "/attachment-limits"))
     except ServiceRefusal:
         return None
     if told:
@@ -80,7 +72,7 @@ async def limits_of(request: web.Request, visitor: Visitor) -> Limits | None:
     return known.latest
 
 
-def refused_with_files(typed: Typed, problem: Mapping[str, Any], shown: Iterable[str], *, tag: str = "") -> Form:
+def refused_with_files(typed: FormData, problem: Mapping[str, Any], shown: Iterable[str], *, tag: str = "") -> Form:
     """The form as `refused` gives it; each file that can no longer be attached is named, and all else stays."""
     form = with_fresh_upload_key(refused(typed, problem, shown, tag=tag))
     ids = typed.get(IDS, "").split()
@@ -93,14 +85,14 @@ def refused_with_files(typed: Typed, problem: Mapping[str, Any], shown: Iterable
     return replace(form, errors={**form.errors, IDS: "\n".join(named)}) if named else form
 
 
-def names_of_files(typed: Typed) -> list[str]:
+def names_of_files(typed: FormData) -> list[str]:
     """What the files that a form cites are called."""
     return [typed.get(_NAME + file) or _("File") for file in typed.get(IDS, "").split()]
 
 
 def with_fresh_upload_key(form: Form) -> Form:
     """A form sent twice has its files once; one that is shown again may bring others."""
-    return form.having(upload_key=fresh_key())
+    return form.with_values(upload_key=new_idempotency_key())
 
 
 async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted:
@@ -128,7 +120,7 @@ async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted
     return _meant(request, visitor, Posted(incoming.typed, tuple(refused)))
 
 
-async def read_fields(request: web.Request) -> Typed:
+async def read_fields(request: web.Request) -> FormData:
     """The fields of a form of whoever it is; its files are read past, which `LOST_FILES` tells."""
     if request.content_type == FORM_TYPE:
         return await _plain_fields(request)
@@ -139,7 +131,7 @@ async def read_fields(request: web.Request) -> Typed:
     return incoming.typed
 
 
-async def _plain_fields(request: web.Request) -> Typed:
+async def _plain_fields(request: web.Request) -> FormData:
     typed: dict[str, str] = {}
     for name, text in await read_pairs(request, at_most=LONG_FORM_BYTES):
         _note(typed, name, text)
@@ -155,7 +147,7 @@ def _note(typed: dict[str, str], name: str, text: str) -> None:
         typed[IDS] = f"{typed.get(IDS, '')} {text}".strip()
 
 
-def _is_meant(request: web.Request, visitor: Visitor, typed: Typed) -> bool:
+def _is_meant(request: web.Request, visitor: Visitor, typed: FormData) -> bool:
     try:
         refuse_without_csrf(request, visitor, typed.get("csrf_token"))
     except OldForm:
@@ -273,7 +265,7 @@ class _Uploading:
         self._visitor = visitor
         self._incoming = incoming
         key = incoming.typed.get("upload_key", "")
-        self._key = key if _KEY.fullmatch(key) else fresh_key()
+        self._key = key if _KEY.fullmatch(key) else new_idempotency_key()
 
     async def all_from(self, file: _File | None) -> list[str]:
         """Uploads this file and those behind it; answers a sentence for each that was refused."""

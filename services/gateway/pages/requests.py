@@ -1,0 +1,68 @@
+"""What a browser sends to a page, and where the page sends it next: posted forms, local paths, redirects."""
+
+import re
+import secrets
+from functools import partial
+
+from aiohttp import web
+
+from services.gateway.forms import FormData, pairs_of
+from services.gateway.sizes import texts_too_long
+from shared import errors
+from shared.bodies import MOST_FIELDS, read_aside, read_bytes
+from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
+from shared.schemas.cases import SubmitCase
+from shared.web.headers import IDEMPOTENCY_HEADER
+
+# The fields of the form at hand, once they were read.
+TYPED: web.RequestKey[FormData] = web.RequestKey("typed", dict)
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+# A form with long texts, and one that carries such a form along; what a browser adds to it has room, too.
+LONG_FORM_BYTES = SubmitCase.max_body_bytes + BODY_BYTES
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+
+
+async def read_form(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> FormData:
+    """The fields of a posted form; of a repeated field the first counts."""
+    typed: dict[str, str] = {}
+    for name, text in await read_pairs(request, at_most=at_most):
+        typed.setdefault(name, text)
+    request[TYPED] = typed
+    return typed
+
+
+async def read_pairs(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> list[tuple[str, str]]:
+    """Names and texts of a posted form, as they came; what is no UTF-8 is replaced, as in an address."""
+    if request.content_type != FORM_TYPE:
+        raise errors.WrongMediaType(f"Send {FORM_TYPE}.")
+    try:
+        body = await read_bytes(request, at_most=at_most)
+    except errors.TooLarge as error:
+        raise errors.TooLarge(texts_too_long(at_most)) from error
+    try:
+        return await read_aside(partial(pairs_of, most=MOST_FIELDS), body)
+    except ValueError as error:
+        raise errors.TooLarge(f"A form may have at most {MOST_FIELDS} fields.") from error
+
+
+def new_idempotency_key() -> str:
+    """An Idempotency-Key, made when a form is shown: however often it is sent, it acts once."""
+    return secrets.token_urlsafe(16)
+
+
+def idempotency_header(typed: FormData) -> dict[str, str]:
+    """The header that makes a form act once."""
+    key = typed.get("idempotency_key", "")
+    return {IDEMPOTENCY_HEADER: key if _KEY.fullmatch(key) else new_idempotency_key()}
+
+
+def local_path(text: str | None) -> str:
+    """A path of this site to go back to; the start page for anything else."""
+    return text if text and _LOCAL_PATH.fullmatch(text) else "/"
+
+
+def redirect(path: str) -> web.Response:
+    """Shows another page after a form, so that reloading does not send it again."""
+    return web.Response(status=303, headers={"Location": path, "Cache-Control": "no-store"})
