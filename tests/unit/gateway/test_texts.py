@@ -78,7 +78,7 @@ def test_the_french_of_pages_and_mails_has_one_word_for_one_thing(service: str, 
 
 def test_pages_and_mails_call_a_severity_the_same() -> None:
     mails = {key.partition(" – ")[2]: forms[0] for key, forms in _french("notifications").items() if " – " in key}
-    english = dict(severities)
+    english = {number: str(text) for number, text in severities.items()}
     with reading_in("fr"):
         french = {english[number].lower(): f"{number} – {text.lower()}" for number, text in severities.items()}
     assert mails == french
