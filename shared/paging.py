@@ -1,10 +1,10 @@
 """Lists by page: stable order, a cursor instead of page numbers, a total that is exact up to 10,000."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from bson import encode, json_util
@@ -13,8 +13,11 @@ from pymongo import ASCENDING, DESCENDING
 
 from shared.errors import FieldError, Invalid
 from shared.mongo import Collection, Document
+from shared.schemas.base import Answer, ListAnswer
 
 TOTAL_LIMIT = 10_000
+
+_A = TypeVar("_A", bound=Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,15 @@ class Page:
     next_cursor: str | None
     total: int
     total_is_lower_bound: bool
+
+    def answer(self, row: Callable[[Document], _A]) -> ListAnswer[_A]:
+        """The page as the API shows it; `row` makes an item of a document."""
+        return ListAnswer(
+            items=[row(document) for document in self.documents],
+            next_cursor=self.next_cursor,
+            total=self.total,
+            total_is_lower_bound=self.total_is_lower_bound,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """Entities as the HTTP bodies show them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TypeVar
 
 from services.identity.domain.companies import Company, Pin
 from services.identity.domain.invitations import Invitation
@@ -12,9 +11,7 @@ from services.identity.domain.sites import Site
 from services.identity.domain.users import User
 from services.identity.handlers.sessions import SignedIn
 from shared.codes import subkey
-from shared.mongo import Document
-from shared.paging import Page
-from shared.schemas.base import Answer, ListAnswer
+from shared.schemas.base import ListAnswer
 from shared.schemas.identity import (
     AssignedPin,
     AssignedPins,
@@ -32,18 +29,6 @@ from shared.schemas.identity import (
     UserAnswer,
 )
 from shared.signing import actor_key, sign
-
-_A = TypeVar("_A", bound=Answer)
-
-
-def page_answer(page: Page, row: Callable[[Document], _A]) -> ListAnswer[_A]:
-    """One page of a list."""
-    return ListAnswer(
-        items=[row(document) for document in page.documents],
-        next_cursor=page.next_cursor,
-        total=page.total,
-        total_is_lower_bound=page.total_is_lower_bound,
-    )
 
 
 def company_answer(company: Company) -> CompanyAnswer:

@@ -199,7 +199,7 @@ async def list_invitations(request: web.Request) -> web.Response:
     """The pending invitations of the own company."""
     actor, now = actor_of(request), request.app[CLOCK]()
     page = await invitations.list_invitations(request.app[DATABASE], actor, read_query(request, ListQuery))
-    return answer(answers.page_answer(page, lambda row: answers.invitation_answer(store.INVITATIONS.load(row), now)))
+    return answer(page.answer(lambda row: answers.invitation_answer(store.INVITATIONS.load(row), now)))
 
 
 @routes.post("/invitations")
@@ -284,7 +284,7 @@ async def list_users(request: web.Request) -> web.Response:
     """The users of the own company."""
     actor = actor_of(request)
     page = await profiles.list_users(request.app[DATABASE], actor, read_query(request, ListQuery))
-    return answer(answers.page_answer(page, lambda row: answers.user_answer(store.USERS.load(row))))
+    return answer(page.answer(lambda row: answers.user_answer(store.USERS.load(row))))
 
 
 # Sites
@@ -295,7 +295,7 @@ async def list_sites(request: web.Request) -> web.Response:
     """The sites of the own company, open ones unless `?closed=1`."""
     actor = actor_of(request)
     page = await store.find_sites(request.app[DATABASE], actor.company_id, read_query(request, SiteQuery))
-    return answer(answers.page_answer(page, lambda row: answers.site_answer(store.SITES.load(row))))
+    return answer(page.answer(lambda row: answers.site_answer(store.SITES.load(row))))
 
 
 @routes.get("/vendor/companies/{id}/sites")
@@ -303,7 +303,7 @@ async def list_sites_of(request: web.Request) -> web.Response:
     """The sites of one of the vendor's customers, open ones unless `?closed=1`."""
     actor, company_id = actor_of(request), read_path(request, "id", UUID)
     page = await sites.list_sites_of(request.app[DATABASE], actor, company_id, read_query(request, SiteQuery))
-    return answer(answers.page_answer(page, lambda row: answers.site_answer(store.SITES.load(row))))
+    return answer(page.answer(lambda row: answers.site_answer(store.SITES.load(row))))
 
 
 @routes.post("/sites")
@@ -367,7 +367,7 @@ async def list_companies(request: web.Request) -> web.Response:
     """The vendor's customers."""
     actor = actor_of(request)
     page = await companies.list_companies(request.app[DATABASE], actor, read_query(request, ListQuery))
-    return answer(answers.page_answer(page, lambda row: answers.company_answer(store.COMPANIES.load(row))))
+    return answer(page.answer(lambda row: answers.company_answer(store.COMPANIES.load(row))))
 
 
 @routes.post("/vendor/companies")

@@ -9,7 +9,7 @@ from services.notifications import handlers, store
 from services.notifications.domain import Person, Preferences, masked
 from shared.errors import NotFound
 from shared.mongo import Document
-from shared.schemas.base import Email, ListAnswer
+from shared.schemas.base import Email
 from shared.schemas.notifications import (
     CASE_MAIL_KINDS,
     BouncingAddressesAnswer,
@@ -52,13 +52,7 @@ async def list_deliveries(request: web.Request) -> web.Response:
     """One page of the ledger, newest first."""
     actor = actor_of(request)
     page, bouncing = await handlers.list_deliveries(request.app[DATABASE], actor, read_query(request, DeliveryQuery))
-    deliveries = ListAnswer[DeliveryAnswer](
-        items=[_delivery(document, bouncing) for document in page.documents],
-        next_cursor=page.next_cursor,
-        total=page.total,
-        total_is_lower_bound=page.total_is_lower_bound,
-    )
-    return answer(deliveries)
+    return answer(page.answer(lambda document: _delivery(document, bouncing)))
 
 
 @routes.get("/bouncing-addresses")

@@ -1,6 +1,6 @@
 """HTTP of cases: parse, call, answer."""
 
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from uuid import uuid5
 from zoneinfo import ZoneInfo
 
@@ -16,13 +16,11 @@ from shared.actor import Actor
 from shared.errors import Forbidden
 from shared.idempotency import IdempotencyKey
 from shared.paging import Page
-from shared.schemas.base import ListAnswer
 from shared.schemas.cases import (
     AgentAction,
     AgentCaseQuery,
     CaseAction,
     CaseQuery,
-    CaseRow,
     Facet,
     FacetsAnswer,
     HistoryQuery,
@@ -191,10 +189,4 @@ async def _answer_with(
 
 
 def _page(page: Page) -> web.Response:
-    listed: ListAnswer[Any] = ListAnswer[CaseRow](
-        items=[views.row(store.load_row(document)) for document in page.documents],
-        next_cursor=page.next_cursor,
-        total=page.total,
-        total_is_lower_bound=page.total_is_lower_bound,
-    )
-    return answer(listed)
+    return answer(page.answer(lambda document: views.row(store.load_row(document))))
