@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
-from services.contracts import handlers, store, views
-from services.contracts.domain import refuse_unless_vendor_admin
+from services.contracts import store, views
+from services.contracts.domain.access import refuse_unless_vendor_admin
+from services.contracts.handlers import agreements, coverage, devices, products
 from shared.actor import Actor
 from shared.schemas.contracts import (
     CoverageQuery,
@@ -27,7 +28,7 @@ async def add_product(request: web.Request) -> web.Response:
     actor = _vendor_admin_of(request)
     body, key = await read_body(request, NewProduct), await idempotency_key_of(request, actor)
     now = request.app[CLOCK]()
-    product = await handlers.add_product(request.app[DATABASE], actor, body, key=key, now=now)
+    product = await products.add_product(request.app[DATABASE], actor, body, key=key, now=now)
     return answer(views.product_answer(product), status=201)
 
 
@@ -35,8 +36,8 @@ async def add_product(request: web.Request) -> web.Response:
 async def list_products(request: web.Request) -> web.Response:
     """One page of the catalogue, for everybody who is signed in."""
     actor_of(request)
-    page = await store.find_products(request.app[DATABASE], read_query(request, ProductQuery))
-    return answer(page.answer(lambda document: views.product_answer(store.PRODUCTS.load(document))))
+    page = await store.products.find_products(request.app[DATABASE], read_query(request, ProductQuery))
+    return answer(page.answer(lambda document: views.product_answer(store.products.PRODUCTS.load(document))))
 
 
 @routes.post("/vendor/devices")
@@ -45,7 +46,7 @@ async def add_device(request: web.Request) -> web.Response:
     actor = _vendor_admin_of(request)
     body, key = await read_body(request, NewDevice), await idempotency_key_of(request, actor)
     now = request.app[CLOCK]()
-    device = await handlers.add_device(request.app[DATABASE], actor, body, key=key, now=now)
+    device = await devices.add_device(request.app[DATABASE], actor, body, key=key, now=now)
     return answer(views.device_answer(device), status=201)
 
 
@@ -53,8 +54,8 @@ async def add_device(request: web.Request) -> web.Response:
 async def list_devices(request: web.Request) -> web.Response:
     """One page of the devices that the actor may see."""
     actor = actor_of(request)
-    page = await store.find_devices(request.app[DATABASE], actor, read_query(request, DeviceQuery))
-    return answer(page.answer(lambda document: views.device_answer(store.DEVICES.load(document))))
+    page = await store.devices.find_devices(request.app[DATABASE], actor, read_query(request, DeviceQuery))
+    return answer(page.answer(lambda document: views.device_answer(store.devices.DEVICES.load(document))))
 
 
 @routes.get("/devices/{serial}")
@@ -62,7 +63,7 @@ async def get_device(request: web.Request) -> web.Response:
     """The device, or 404."""
     actor = actor_of(request)
     serial = read_path(request, "serial", Serial)
-    return answer(views.device_answer(await store.get_device(request.app[DATABASE], actor, serial)))
+    return answer(views.device_answer(await store.devices.get_device(request.app[DATABASE], actor, serial)))
 
 
 @routes.post("/vendor/agreements")
@@ -71,8 +72,8 @@ async def add_agreement(request: web.Request) -> web.Response:
     actor = _vendor_admin_of(request)
     body, key = await read_body(request, NewAgreement), await idempotency_key_of(request, actor)
     db, now = request.app[DATABASE], request.app[CLOCK]()
-    agreement = await handlers.add_agreement(db, actor, body, key=key, now=now)
-    to_link = await store.count_to_link(db, agreement.id)
+    agreement = await agreements.add_agreement(db, actor, body, key=key, now=now)
+    to_link = await store.agreements.count_to_link(db, agreement.id)
     return answer(views.agreement_answer(agreement, to_link=to_link), status=201)
 
 
@@ -81,7 +82,7 @@ async def find_coverage(request: web.Request) -> web.Response:
     """The verdict for a serial, a SAID or a product number."""
     actor = actor_of(request)
     query = read_query(request, CoverageQuery)
-    finding = await handlers.find_coverage(request.app[DATABASE], actor, query, now=request.app[CLOCK]())
+    finding = await coverage.find_coverage(request.app[DATABASE], actor, query, now=request.app[CLOCK]())
     return answer(views.coverage_answer(finding))
 
 

@@ -16,7 +16,11 @@ def create_app(settings: ContractsSettings) -> web.Application:
     parts = ServiceSpec(
         name="contracts",
         routes=routes,
-        emits=[store.PRODUCTS.collection, store.DEVICES.collection, store.AGREEMENTS.collection],
+        emits=[
+            store.products.PRODUCTS.collection,
+            store.devices.DEVICES.collection,
+            store.agreements.AGREEMENTS.collection,
+        ],
         create_indexes=store.create_indexes,
         queue=topology.CONTRACTS,
         subscriptions=SUBSCRIPTIONS,

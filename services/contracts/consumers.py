@@ -1,12 +1,12 @@
 """What contracts hears, and what it does then."""
 
-from services.contracts import handlers
+from services.contracts.handlers import copies
 from shared.events.cases import CaseChanged
 from shared.events.identity import CompanyChanged, SiteChanged
 from shared.service import Subscriptions
 
 SUBSCRIPTIONS: Subscriptions = {
-    CompanyChanged: handlers.copy_company,
-    SiteChanged: handlers.copy_site,
-    CaseChanged: handlers.copy_case,
+    CompanyChanged: copies.copy_company,
+    SiteChanged: copies.copy_site,
+    CaseChanged: copies.copy_case,
 }

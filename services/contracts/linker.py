@@ -12,8 +12,9 @@ from uuid import UUID
 
 import structlog
 
-from services.contracts import store
-from services.contracts.domain import Device
+from services.contracts.domain.devices import Device
+from services.contracts.store import linking
+from services.contracts.store.devices import DEVICES
 from shared.errors import StaleVersion
 from shared.mongo import Database
 from shared.tasks import cancel_requested
@@ -35,16 +36,16 @@ async def link_for_ever(db: Database) -> None:
 
 async def link_next_agreement(db: Database) -> bool:
     """Links what is due of one agreement; False when none is due."""
-    agreement = await store.claim_agreement_to_link(db)
+    agreement = await linking.claim_agreement_to_link(db)
     if agreement is None:
         return False
     linked, now = 0, await db.now()
     for serials in _chunks(agreement["to_link"]):
-        devices = await store.find_linkable_devices(db, serials, company_id=agreement["company_id"])
+        devices = await linking.find_linkable_devices(db, serials, company_id=agreement["company_id"])
         await _link(db, devices, agreement["_id"], now=now)
-        await store.remove_linked(db, agreement["_id"], [device.serial for device in devices])
+        await linking.remove_linked(db, agreement["_id"], [device.serial for device in devices])
         linked += len(devices)
-    await store.finish_linking(db, agreement["_id"], lease=agreement["link_after"])
+    await linking.finish_linking(db, agreement["_id"], lease=agreement["link_after"])
     waiting = len(agreement["to_link"]) - linked
     _log.info("agreement_linked", agreement_id=str(agreement["_id"]), linked=linked, waiting=waiting)
     return True
@@ -75,9 +76,9 @@ async def _link_device(db: Database, device: Device, agreement_id: UUID, *, now:
         if covered is device:
             return
         try:
-            await store.DEVICES.save(db, covered)
+            await DEVICES.save(db, covered)
         except StaleVersion:
-            device = await store.DEVICES.get(db, {"_id": device.id})
+            device = await DEVICES.get(db, {"_id": device.id})
         else:
             return
     raise StaleVersion

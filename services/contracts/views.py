@@ -1,6 +1,9 @@
 """Entities as the HTTP bodies show them."""
 
-from services.contracts.domain import Agreement, Device, Finding, Product
+from services.contracts.domain.agreements import Agreement
+from services.contracts.domain.coverage import Finding
+from services.contracts.domain.devices import Device
+from services.contracts.domain.products import Product
 from shared.schemas.contracts import (
     AgreementAnswer,
     CoverageAnswer,

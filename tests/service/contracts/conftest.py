@@ -121,7 +121,7 @@ class Contracts:
         """Wait until every serial of an agreement has its device."""
 
         async def nothing_left() -> bool:
-            return await store.count_to_link(self.db, UUID(agreement["id"])) == 0
+            return await store.agreements.count_to_link(self.db, UUID(agreement["id"])) == 0
 
         assert await until(nothing_left, deadline_s=10, pause_s=0.05)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from uuid_utils.compat import uuid7
 
-from services.contracts import handlers
+from services.contracts.handlers.coverage import find_coverage
 from shared.actor import Role
 from shared.events.cases import CaseChanged
 from shared.events.identity import CompanyChanged
@@ -114,7 +114,7 @@ async def test_the_last_day_ends_on_the_companys_calendar(contracts: Contracts) 
         agreement = await contracts.an_agreement(start="2026-01-01", end="2026-06-30", serials=[device["serial"]])
         await contracts.linked(agreement)
         query = CoverageQuery(serial=device["serial"])
-        found = await handlers.find_coverage(contracts.db, an_actor(company_id=company_id), query, now=evening)
+        found = await find_coverage(contracts.db, an_actor(company_id=company_id), query, now=evening)
         assert found.coverage.verdict == verdict
 
 

@@ -165,7 +165,7 @@ async def test_an_agreement_never_covers_another_companys_device(contracts: Cont
     agreement = await contracts.an_agreement(company_id=str(acme), serials=[own["serial"], foreign["serial"]])
 
     async def only_one_waits() -> bool:
-        return await store.count_to_link(contracts.db, UUID(agreement["id"])) == 1
+        return await store.agreements.count_to_link(contracts.db, UUID(agreement["id"])) == 1
 
     assert await until(only_one_waits, deadline_s=10, pause_s=0.05)
     found = await contracts.coverage(by=contracts.vendor, serial=foreign["serial"])
@@ -224,9 +224,9 @@ async def test_a_company_sees_its_own_devices_only(contracts: Contracts) -> None
 
 async def test_a_device_that_cannot_be_linked_does_not_end_the_linking_of_others(contracts: Contracts) -> None:
     known = await contracts.a_device()
-    device = await store.DEVICES.get(contracts.db, {"_id": UUID(known["id"])})
+    device = await store.devices.DEVICES.get(contracts.db, {"_id": UUID(known["id"])})
     agreement_id, gone = uuid7(), replace(device, id=uuid7())
     with pytest.raises(NotFound):
         await linker._link(contracts.db, [gone, device], agreement_id, now=datetime.now(UTC))
-    assert agreement_id in (await store.DEVICES.get(contracts.db, {"_id": device.id})).agreement_ids
+    assert agreement_id in (await store.devices.DEVICES.get(contracts.db, {"_id": device.id})).agreement_ids
     assert not cancel_requested()

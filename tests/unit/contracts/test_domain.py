@@ -5,15 +5,11 @@ from datetime import UTC, date, datetime
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.contracts.domain import (
-    Agreement,
-    Device,
-    Finding,
-    Product,
-    look_alike_key,
-    refuse_unless_vendor_admin,
-    today_in,
-)
+from services.contracts.domain.access import refuse_unless_vendor_admin
+from services.contracts.domain.agreements import Agreement
+from services.contracts.domain.coverage import Finding, today_in
+from services.contracts.domain.devices import Device, look_alike_key
+from services.contracts.domain.products import Product
 from shared.actor import Role
 from shared.coverage import AgreementKind, Verdict
 from shared.errors import Forbidden

@@ -1,0 +1,91 @@
+"""Units with a serial number."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from services.contracts.domain.products import Product
+from shared.errors import Conflict
+from shared.events.base import Event
+from shared.events.contracts import DeviceChanged
+
+_LOOK_ALIKES = str.maketrans("OQILSZB", "0011528")
+
+
+class DeviceExists(Conflict):
+    """Serial numbers are unique."""
+
+    code = "device_exists"
+    title = "There is a device with this serial number already."
+
+
+def look_alike_key(serial: str) -> str:
+    """Equal for serials that are easily taken for one another, such as O and 0, or I and 1."""
+    return serial.translate(_LOOK_ALIKES)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One unit of a product; `serial` in its one spelling, `company_id` None while nobody owns it."""
+
+    id: UUID
+    version: int
+    serial: str
+    look_alike: str
+    product_id: UUID
+    product_number: str
+    product_name: str
+    company_id: UUID | None = None
+    site_id: UUID | None = None
+    agreement_ids: tuple[UUID, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    @classmethod
+    def new(
+        cls,
+        device_id: UUID,
+        *,
+        serial: str,
+        product: Product,
+        company_id: UUID | None,
+        site_id: UUID | None,
+        agreement_ids: tuple[UUID, ...],
+        now: datetime,
+    ) -> Self:
+        """A device under the agreements that waited for it: listeners take its first state for all there is to say."""
+        device = cls(
+            id=device_id,
+            version=1,
+            serial=serial,
+            look_alike=look_alike_key(serial),
+            product_id=product.id,
+            product_number=product.product_number,
+            product_name=product.name,
+            company_id=company_id,
+            site_id=site_id,
+            agreement_ids=agreement_ids,
+        )
+        return replace(device, events=(device.changed_event(version=1, now=now),))
+
+    def covered_by(self, agreement_id: UUID, *, now: datetime) -> Self:
+        """The device with one more agreement; unchanged when it names it already."""
+        if agreement_id in self.agreement_ids:
+            return self
+        device = replace(self, agreement_ids=(*self.agreement_ids, agreement_id))
+        return replace(device, events=(*self.events, device.changed_event(version=self.version + 1, now=now)))
+
+    def changed_event(self, *, version: int, now: datetime) -> DeviceChanged:
+        """What others copy of it."""
+        return DeviceChanged(
+            at=now,
+            version=version,
+            device_id=self.id,
+            serial=self.serial,
+            product_id=self.product_id,
+            product_number=self.product_number,
+            product_name=self.product_name,
+            company_id=self.company_id,
+            site_id=self.site_id,
+            agreement_ids=self.agreement_ids,
+        )
