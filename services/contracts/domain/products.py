@@ -1,6 +1,6 @@
 """The catalogue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 from uuid import UUID
@@ -36,16 +36,7 @@ class Product:
         cls, product_id: UUID, *, product_number: str, name: str, line: str, has_serials: bool, now: datetime
     ) -> Self:
         """A product that is offered from now on."""
-        said = ProductChanged(
-            at=now,
-            version=1,
-            product_id=product_id,
-            product_number=product_number,
-            name=name,
-            line=line,
-            has_serials=has_serials,
-        )
-        return cls(
+        product = cls(
             id=product_id,
             version=1,
             product_number=product_number,
@@ -53,7 +44,20 @@ class Product:
             line=line,
             has_serials=has_serials,
             search_text=searchable(f"{product_number} {name} {line}"),
-            events=(said,),
+        )
+        return replace(product, events=(product.changed_event(version=1, now=now),))
+
+    def changed_event(self, *, version: int, now: datetime) -> ProductChanged:
+        """What others copy of it."""
+        return ProductChanged(
+            at=now,
+            version=version,
+            product_id=self.id,
+            product_number=self.product_number,
+            name=self.name,
+            line=self.line,
+            has_serials=self.has_serials,
+            retired=self.retired,
         )
 
 

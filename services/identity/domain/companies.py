@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from shared.actor import Visibility
 from shared.errors import FieldError, Invalid
-from shared.events.identity import CompanyChanged
+from shared.events.identity import CompanyChanged, CompanyPin
 
 # Fixed, so that two commands at the same moment cannot make two vendors.
 VENDOR_ID = UUID("00000000-0000-4000-8000-000000000001")
@@ -69,7 +68,7 @@ class Company:
     ) -> "Company":
         """A new company, which others hear of."""
         company = cls(id=company_id, kind=kind, name=name, time_zone=time_zone, visibility=visibility, created_at=now)
-        return replace(company, events=(CompanyChanged(at=now, version=1, **company._payload()),))
+        return replace(company, events=(company.changed_event(version=1, now=now),))
 
     def with_pins(self, pins: Iterable[Pin], now: datetime) -> "Company":
         """With another list of PINs; the same company where nothing differs. DuplicatePin."""
@@ -77,8 +76,7 @@ class Company:
         if changed == self:
             return self
         changed._refuse_duplicate_pins()
-        said = CompanyChanged(at=now, version=self.version + 1, **changed._payload())
-        return replace(changed, events=(*self.events, said))
+        return replace(changed, events=(*self.events, changed.changed_event(version=self.version + 1, now=now)))
 
     def refuse_unknown_pin(self, wanted: str) -> None:
         """PinNotValid, with the PINs that are the company's."""
@@ -98,13 +96,16 @@ class Company:
                 )
             )
 
-    def _payload(self) -> dict[str, Any]:
-        return {
-            "company_id": self.id,
-            "name": self.name,
-            "is_vendor": self.kind is Kind.VENDOR,
-            "time_zone": self.time_zone,
-            "visibility": self.visibility,
-            "suspended": self.suspended,
-            "pins": tuple(asdict(pin) for pin in self.pins),
-        }
+    def changed_event(self, *, version: int, now: datetime) -> CompanyChanged:
+        """What others copy of it."""
+        return CompanyChanged(
+            at=now,
+            version=version,
+            company_id=self.id,
+            name=self.name,
+            is_vendor=self.kind is Kind.VENDOR,
+            time_zone=self.time_zone,
+            visibility=self.visibility,
+            suspended=self.suspended,
+            pins=tuple(CompanyPin(**asdict(pin)) for pin in self.pins),
+        )

@@ -39,16 +39,17 @@ class Site:
 
     def opened(self) -> "Site":
         """As a new one, which others hear of."""
-        return replace(self, events=(SiteChanged(at=self.created_at, version=1, **self._payload()),))
+        return replace(self, events=(self.changed_event(version=1, now=self.created_at),))
 
     def with_changes(self, changes: dict[str, Any], now: datetime) -> "Site":
         """With other values for some fields; the same site where nothing differs."""
         changed = replace(self, **changes)
         if changed == self:
             return self
-        said = SiteChanged(at=now, version=self.version + 1, **changed._payload())
-        return replace(changed, events=(*self.events, said))
+        return replace(changed, events=(*self.events, changed.changed_event(version=self.version + 1, now=now)))
 
-    def _payload(self) -> dict[str, Any]:
+    def changed_event(self, *, version: int, now: datetime) -> SiteChanged:
+        """What others copy of it."""
         values = asdict(replace(self, events=()))
-        return {"site_id": self.id} | {name: value for name, value in values.items() if name not in _OUR_OWN}
+        copied = {name: value for name, value in values.items() if name not in _OUR_OWN}
+        return SiteChanged(at=now, version=version, site_id=self.id, **copied)

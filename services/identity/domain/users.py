@@ -124,7 +124,7 @@ class User:
             profile=profile,
             created_at=now,
         )
-        return replace(user, events=(UserChanged(at=now, version=1, **user._payload()),))
+        return replace(user, events=(user.changed_event(version=1, now=now),))
 
     def joined_again(self, *, role: Role, site_id: UUID | None, now: datetime) -> "User":
         """A removed member who accepted a new invitation; AlreadyMember for one who was never removed."""
@@ -160,8 +160,11 @@ class User:
         changed = replace(self, **changes)
         if changed._payload() == self._payload():
             return changed
-        said = UserChanged(at=now, version=self.version + 1, **changed._payload())
-        return replace(changed, events=(*self.events, said))
+        return replace(changed, events=(*self.events, changed.changed_event(version=self.version + 1, now=now)))
+
+    def changed_event(self, *, version: int, now: datetime) -> UserChanged:
+        """What others copy of it."""
+        return UserChanged(at=now, version=version, **self._payload())
 
     def _payload(self) -> dict[str, Any]:
         return {

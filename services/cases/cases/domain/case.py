@@ -134,7 +134,7 @@ class Case:
             new_entries=(Entry(case_id, "created", now, person_of(by), by.is_vendor, digest=digest),),
         )
         created = CaseCreated(**case._fact(now, case.version), severity=problem.severity, created_by=by.user_id)
-        return replace(case, events=(created, case._state(now, case.version)))
+        return replace(case, events=(created, case.changed_event(version=case.version, now=now)))
 
     @property
     def is_open(self) -> bool:
@@ -254,7 +254,9 @@ class Case:
         if self.equipment.coverage.verdict is not Verdict.UNVERIFIED:
             return self
         verified = replace(self, equipment=equipment)
-        return replace(verified, events=(*self.events, verified._state(self.updated_at, self.version + 1)))
+        return replace(
+            verified, events=(*self.events, verified.changed_event(version=self.version + 1, now=self.updated_at))
+        )
 
     # How changes are put together
 
@@ -269,7 +271,9 @@ class Case:
         if changed.turn != turn_before:
             changed = replace(changed, turn_since=entry.at if changed.turn else None)
         if changed.is_open != self.is_open:
-            changed = replace(changed, events=(*changed.events, changed._state(entry.at, self.version + 1)))
+            changed = replace(
+                changed, events=(*changed.events, changed.changed_event(version=self.version + 1, now=entry.at))
+            )
         return changed
 
     def _refuse_unless_open(self) -> None:
@@ -289,9 +293,10 @@ class Case:
     def _reopenable(self, now: datetime) -> bool:
         return self.status is Status.CLOSED and self.closed_at is not None and now - self.closed_at <= REOPEN_WITHIN
 
-    def _state(self, at: datetime, version: int) -> CaseChanged:
+    def changed_event(self, *, version: int, now: datetime) -> CaseChanged:
+        """What others copy of it."""
         return CaseChanged(
-            at=at,
+            at=now,
             version=version,
             case_id=self.id,
             number=self.number,
