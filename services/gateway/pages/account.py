@@ -11,14 +11,13 @@ from services.gateway.clients import ServiceUnavailable, fill
 from services.gateway.forms import Form, FormData, Shape, refused, to_json
 from services.gateway.pages.backend import Sent, ServiceRefusal, send
 from services.gateway.pages.rendering import render
-from services.gateway.pages.requests import LONG_FORM_BYTES, local_path, read_form, redirect
+from services.gateway.pages.requests import LONG_FORM_BYTES, local_path, read_form, read_public_form, redirect
 from services.gateway.pages.unsent_forms import unsent_form_after_sign_in
 from services.gateway.session import (
     SESSIONS,
     Visitor,
     clear_session_cookie,
     end_session,
-    refuse_cross_site,
     refuse_without_csrf,
     set_session_cookie,
     signed_in,
@@ -51,8 +50,7 @@ async def sign_in_form(request: web.Request) -> web.Response:
 @pages.post("/sign-in")
 async def sign_in(request: web.Request) -> web.Response:
     """Starts a session and goes back to the wanted page, or shows the form that the last session left unsent."""
-    refuse_cross_site(request)
-    typed = await read_form(request, at_most=LONG_FORM_BYTES)
+    typed = await read_public_form(request, at_most=LONG_FORM_BYTES)
     body, headers = to_json(typed, _SIGN_IN), sign_in_headers(request)
     sent = await send(request, None, "identity", "POST", "/session", body=body, headers=headers)
     if sent.problem is not None:
@@ -68,9 +66,8 @@ async def sign_in(request: web.Request) -> web.Response:
 @pages.post("/sign-out")
 async def sign_out(request: web.Request) -> web.Response:
     """Ends the session, here and everywhere."""
-    typed = await read_form(request)
     if (visitor := await visitor_of(request)) is not None:
-        refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+        await read_form(request, visitor)
         await end_session(request, visitor)
     response = redirect("/")
     clear_session_cookie(request, response)
@@ -87,8 +84,7 @@ async def switched(_request: web.Request) -> web.Response:
 async def switch_company(request: web.Request) -> web.Response:
     """Goes on in another company of the same login."""
     visitor = await signed_in(request)
-    typed = await read_form(request)
-    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    typed = await read_form(request, visitor)
     sent = await _move_session(request, visitor, "/session/switch", {"user_id": typed.get("user_id", "")})
     if sent.problem is not None:
         raise ServiceRefusal(sent.status, sent.problem, retry_after=str(sent.problem.get("retry_after", "")))
@@ -138,8 +134,8 @@ async def invitation(request: web.Request) -> web.Response:
 @pages.post("/invitations/{code}")
 async def accept_invitation(request: web.Request) -> web.Response:
     """A new login goes on to its verification; a signed-in one is a member at once."""
-    typed = await read_form(request)
-    visitor = await _who_joins(request, typed.get("join") == "yes", typed.get("csrf_token"))
+    typed = await read_public_form(request)
+    visitor = await _joining_visitor(request, typed)
     path, name = _path(request, "/accept"), name_of(request)
     if visitor is not None:
         sent = await _move_session(request, visitor, path, {})
@@ -159,12 +155,12 @@ def _acceptance(typed: FormData) -> dict[str, Any]:
     return to_json({**typed, "locale": language()}, _ACCEPT)
 
 
-async def _who_joins(request: web.Request, by_login: bool, csrf_token: str | None) -> Visitor | None:  # noqa: FBT001  # the form's own question
-    if not by_login:
-        refuse_cross_site(request)
+async def _joining_visitor(request: web.Request, typed: FormData) -> Visitor | None:
+    """Who joins with the login of the session, which takes its token; None for somebody who makes a new login."""
+    if typed.get("join") != "yes":
         return None
     visitor = await signed_in(request)
-    refuse_without_csrf(request, visitor, csrf_token)
+    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
     return visitor
 
 
@@ -187,8 +183,7 @@ async def verify_form(request: web.Request) -> web.Response:
 @pages.post("/verify")
 async def verify(request: web.Request) -> web.Response:
     """The account is active, or waits for approval; signing in comes next."""
-    refuse_cross_site(request)
-    typed = await read_form(request)
+    typed = await read_public_form(request)
     sent = await _ask_as_newcomer(request, "/registrations/verify", to_json(typed, _VERIFY))
     if sent.problem is not None:
         form = refused(typed, sent.problem, _VERIFY.names)
@@ -201,8 +196,7 @@ async def verify(request: web.Request) -> web.Response:
 @pages.post("/verify/resend")
 async def resend_code(request: web.Request) -> web.Response:
     """Asks for another code; the answer is the same for every address."""
-    refuse_cross_site(request)
-    typed = await read_form(request)
+    typed = await read_public_form(request)
     sent = await _ask_as_newcomer(request, "/registrations/resend", to_json(typed, _RESEND))
     if sent.problem is not None:
         form = refused(typed, sent.problem, _VERIFY.names)

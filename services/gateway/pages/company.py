@@ -12,7 +12,7 @@ from services.gateway.pages.invited import find_bouncing, find_news, invited_add
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, read_form, redirect
-from services.gateway.session import Visitor, refuse_without_csrf, signed_in
+from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import _, lazy
 from shared.i18n import number
 from shared.schemas.base import BODY_BYTES
@@ -77,8 +77,7 @@ async def sites(request: web.Request) -> web.Response:
 async def add_site(request: web.Request) -> web.Response:
     """Adds a location."""
     visitor = await signed_in(request)
-    typed = await read_form(request, at_most=BODY_BYTES)
-    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    typed = await read_form(request, visitor, at_most=BODY_BYTES)
     sent = await send(
         request, visitor, "identity", "POST", "/sites", body=to_json(typed, _SITE), headers=idempotency_header(typed)
     )
@@ -124,8 +123,7 @@ async def users(request: web.Request) -> web.Response:
 async def change_users(request: web.Request) -> web.Response:
     """Invites, sends an invitation again, or withdraws it."""
     visitor = await signed_in(request)
-    typed = await read_form(request, at_most=BODY_BYTES)
-    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    typed = await read_form(request, visitor, at_most=BODY_BYTES)
     match typed.get("do"):
         case "resend":
             path = fill("/invitations/{id}/resend", id=typed.get("id", ""))

@@ -120,8 +120,8 @@ async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted
     return _meant(request, visitor, Posted(incoming.typed, tuple(refused)))
 
 
-async def read_fields(request: web.Request) -> FormData:
-    """The fields of a form of whoever it is; its files are read past, which `LOST_FILES` tells."""
+async def read_unproven_fields(request: web.Request) -> FormData:
+    """The fields of a form that is not proven to be meant, to be shown again; its files are skipped (`LOST_FILES`)."""
     if request.content_type == FORM_TYPE:
         return await _plain_fields(request)
     incoming = _Incoming.of(request)

@@ -5,8 +5,8 @@ from aiohttp import web
 from services.gateway.brand import BRAND
 from services.gateway.middleware import is_api
 from services.gateway.pages.rendering import SURROUNDINGS, Surroundings
-from services.gateway.pages.requests import local_path, read_form, redirect
-from services.gateway.session import SESSIONS, refuse_cross_site, visitor_of
+from services.gateway.pages.requests import local_path, read_public_form, redirect
+from services.gateway.session import SESSIONS, visitor_of
 from shared.errors import Refusal
 from shared.i18n import LANGUAGES, preferred_language, reading_in
 from shared.web.app import Handler
@@ -46,9 +46,7 @@ async def _language(request: web.Request) -> str:
 @pages.post("/language")
 async def choose_language(request: web.Request) -> web.Response:
     """Remembers the language that somebody who is not signed in has chosen, and goes back to the page."""
-    # Nothing of value can be changed here, but another site shall not even change the language.
-    refuse_cross_site(request)
-    typed = await read_form(request)
+    typed = await read_public_form(request)
     response = redirect(local_path(typed.get("next")))
     if typed.get("to") in LANGUAGES:
         response.set_cookie(

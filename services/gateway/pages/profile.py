@@ -9,7 +9,7 @@ from services.gateway.forms import Form, FormData, Shape, from_json, refused, to
 from services.gateway.pages.backend import Sent, fetch, fetch_all, optional, send
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import read_form, redirect
-from services.gateway.session import Visitor, refuse_without_csrf, signed_in
+from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import lazy
 from shared.schemas.base import BODY_BYTES
 from shared.schemas.notifications import CASE_MAIL_KINDS
@@ -85,8 +85,7 @@ async def profile(request: web.Request) -> web.Response:
 async def change_profile(request: web.Request) -> web.Response:
     """Review shows the values as they would be saved; save writes them; edit goes back to the form."""
     visitor = await signed_in(request)
-    typed = await read_form(request, at_most=BODY_BYTES)
-    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    typed = await read_form(request, visitor, at_most=BODY_BYTES)
     if typed.get("step") == "edit":
         return await _page(request, visitor, Form(typed))
     is_save = typed.get("step") == "save"
@@ -142,8 +141,7 @@ async def notices(_request: web.Request) -> web.Response:
 async def change_notices(request: web.Request) -> web.Response:
     """Opts in or out."""
     visitor = await signed_in(request)
-    typed = await read_form(request)
-    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    typed = await read_form(request, visitor)
     shape = Shape(flags=("case_emails", *(f"kinds.{kind}" for kind in CASE_MAIL_KINDS)))
     # A box that is not ticked is not sent, and means no.
     ticked = {f"kinds.{kind}": typed.get(f"kinds.{kind}", "no") for kind in CASE_MAIL_KINDS}

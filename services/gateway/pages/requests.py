@@ -7,6 +7,7 @@ from functools import partial
 from aiohttp import web
 
 from services.gateway.forms import FormData, pairs_of
+from services.gateway.session import Visitor, refuse_cross_site, refuse_without_csrf
 from services.gateway.sizes import texts_too_long
 from shared import errors
 from shared.bodies import MOST_FIELDS, read_aside, read_bytes
@@ -24,8 +25,19 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
 
-async def read_form(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> FormData:
-    """The fields of a posted form; of a repeated field the first counts."""
+async def read_form(request: web.Request, visitor: Visitor, *, at_most: int = SMALL_BODY_BYTES) -> FormData:
+    """The fields of a form that this visitor sent from a page of their session; CrossSiteRequest, or OldForm."""
+    typed = await read_public_form(request, at_most=at_most)
+    refuse_without_csrf(request, visitor, typed.get("csrf_token"))
+    return typed
+
+
+async def read_public_form(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> FormData:
+    """The fields of a form that anybody may send from this site: no token is asked for, so no session may be used.
+
+    Of a repeated field the first counts. CrossSiteRequest for a form of another site.
+    """
+    refuse_cross_site(request)
     typed: dict[str, str] = {}
     for name, text in await read_pairs(request, at_most=at_most):
         typed.setdefault(name, text)

@@ -8,7 +8,7 @@ from services.gateway import labels
 from services.gateway.clients import SERVICES
 from services.gateway.echo import CUT, shortened
 from services.gateway.forms import Form, FormData
-from services.gateway.pages.file_forms import IDS, LOST_FILES, names_of_files, read_fields
+from services.gateway.pages.file_forms import IDS, LOST_FILES, names_of_files, read_unproven_fields
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, local_path
 from services.gateway.said import said
@@ -38,7 +38,7 @@ async def unsent_fields(request: web.Request) -> FormData | None:
     try:
         # Else another site could have its own text sent with one press, by whoever it leads here.
         refuse_cross_site(request)
-        typed = request[TYPED] if TYPED in request else await read_fields(request)
+        typed = request[TYPED] if TYPED in request else await read_unproven_fields(request)
     except errors.Unavailable:
         raise
     except (Refusal, web.HTTPException):
