@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from services.identity import api, store
-from services.identity.api import INVITATIONS, PASSWORDS, SECRET
+from services.identity import store
+from services.identity.api import ROUTES
+from services.identity.api.app_keys import INVITATIONS, PASSWORDS, SECRET
 from services.identity.consumers import SUBSCRIPTIONS
 from services.identity.passwords import Passwords
 from services.identity.settings import IdentitySettings
@@ -16,7 +17,7 @@ def create_app(settings: IdentitySettings) -> web.Application:
     """The application, ready to be served."""
     parts = ServiceSpec(
         name="identity",
-        routes=api.routes,
+        routes=ROUTES,
         emits=store.EMITTING,
         create_indexes=store.create_indexes,
         subscriptions=SUBSCRIPTIONS,

@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from services.identity import store
-from services.identity.api import PASSWORDS
+from services.identity.api.app_keys import PASSWORDS
 from services.identity.app import create_app
 from services.identity.passwords import Passwords
 from services.identity.settings import IdentitySettings

@@ -1,0 +1,12 @@
+"""HTTP of identity: parse, call, answer."""
+
+from services.identity.api import acceptances, companies, invitations, sessions, sites, users
+
+ROUTES = (
+    *sessions.routes,
+    *acceptances.routes,
+    *invitations.routes,
+    *users.routes,
+    *sites.routes,
+    *companies.routes,
+)

@@ -1,0 +1,66 @@
+"""HTTP of companies and their PINs."""
+
+from uuid import UUID
+
+from aiohttp import web
+
+from services.identity import answers, store
+from services.identity.api.app_keys import vendor_admin_of
+from services.identity.handlers import companies
+from shared.schemas.base import ListQuery
+from shared.schemas.identity import NewCompany, PinsBody
+from shared.web.app import CLOCK, DATABASE
+from shared.web.requests import actor_of, etag, expected_version, idempotency_key_of, read_body, read_path, read_query
+from shared.web.responses import answer
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/pins")
+async def list_own_pins(request: web.Request) -> web.Response:
+    """The PINs of the own company, without the instructions for agents."""
+    return answer(answers.pins_answer(await companies.list_own_pins(request.app[DATABASE], actor_of(request))))
+
+
+@routes.get("/vendor/companies/{id}/pins")
+async def list_pins(request: web.Request) -> web.Response:
+    """The PINs of one of the vendor's customers."""
+    actor = actor_of(request)
+    company = await companies.show_company(request.app[DATABASE], actor, read_path(request, "id", UUID))
+    return answer(answers.assigned_pins(company), headers={"ETag": etag(company.version)})
+
+
+@routes.put("/vendor/companies/{id}/pins")
+async def assign_pins(request: web.Request) -> web.Response:
+    """The whole list of them."""
+    actor, company_id = vendor_admin_of(request), read_path(request, "id", UUID)
+    body, expected = await read_body(request, PinsBody), expected_version(request)
+    company = await companies.assign_pins(
+        request.app[DATABASE], actor, company_id, body, expected_version=expected, now=request.app[CLOCK]()
+    )
+    return answer(answers.assigned_pins(company), headers={"ETag": etag(company.version)})
+
+
+@routes.get("/vendor/companies")
+async def list_companies(request: web.Request) -> web.Response:
+    """The vendor's customers."""
+    actor = actor_of(request)
+    page = await companies.list_companies(request.app[DATABASE], actor, read_query(request, ListQuery))
+    return answer(page.answer(lambda row: answers.company_answer(store.COMPANIES.load(row))))
+
+
+@routes.post("/vendor/companies")
+async def create_company(request: web.Request) -> web.Response:
+    """201 with the new company, or with what the same key made before."""
+    actor = vendor_admin_of(request)
+    body, key = await read_body(request, NewCompany), await idempotency_key_of(request, actor)
+    company = await companies.create_company(request.app[DATABASE], actor, body, key=key, now=request.app[CLOCK]())
+    return answer(answers.company_answer(company), status=201)
+
+
+@routes.get("/vendor/companies/{id}")
+async def show_company(request: web.Request) -> web.Response:
+    """One of the vendor's customers."""
+    actor = actor_of(request)
+    company = await companies.show_company(request.app[DATABASE], actor, read_path(request, "id", UUID))
+    return answer(answers.company_answer(company))
