@@ -44,10 +44,10 @@ async def test_only_vendor_admins_keep_companies(identity: IdentityApi, role: Ro
 async def test_creating_a_company_twice_with_one_key_makes_one(identity: IdentityApi) -> None:
     vendor = an_actor(Role.VENDOR_ADMIN)
     answers = await asyncio.gather(
-        *(identity.post("/vendor/companies", {"name": "Once"}, by=vendor, key="k") for _ in range(5))
+        *(identity.post("/vendor/companies", {"name": "Once"}, by=vendor, idempotency_key="k") for _ in range(5))
     )
     assert {(answer.status, answer.body["id"]) for answer in answers} == {(201, answers[0].body["id"])}
-    other = await identity.post("/vendor/companies", {"name": "Twice"}, by=vendor, key="k")
+    other = await identity.post("/vendor/companies", {"name": "Twice"}, by=vendor, idempotency_key="k")
     assert (other.status, other.code) == (422, "idempotency_key_reused")
 
 
@@ -169,7 +169,7 @@ async def test_a_stale_site_is_not_overwritten(identity: IdentityApi) -> None:
 
 async def test_a_site_sent_twice_is_one_site(identity: IdentityApi) -> None:
     admin, body = an_actor(), an_address(name="Lyon")
-    answers = [await identity.post("/sites", body, by=admin, key="s") for _ in range(2)]
+    answers = [await identity.post("/sites", body, by=admin, idempotency_key="s") for _ in range(2)]
     assert answers[0].body == answers[1].body
     assert (await identity.get("/sites", by=admin)).body["total"] == 1
 

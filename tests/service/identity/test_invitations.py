@@ -76,7 +76,9 @@ async def test_another_companys_invitation_does_not_exist(identity: IdentityApi)
 async def test_the_same_request_invites_once(identity: IdentityApi) -> None:
     admin = await identity.a_user()
     wanted = {"invitations": [{"email": an_email()}, {"email": an_email()}]}
-    answers = await asyncio.gather(*(identity.post("/invitations", wanted, by=admin, key="once") for _ in range(5)))
+    answers = await asyncio.gather(
+        *(identity.post("/invitations", wanted, by=admin, idempotency_key="once") for _ in range(5))
+    )
     assert {answer.status for answer in answers} == {201}
     assert len({tuple(item["id"] for item in answer.body["items"]) for answer in answers}) == 1
     for item in answers[0].body["items"]:
@@ -87,7 +89,7 @@ async def test_a_key_stands_for_one_body(identity: IdentityApi) -> None:
     admin = await identity.a_user()
     for email, status in ((an_email(), 201), (an_email(), 422)):
         wanted = {"invitations": [{"email": email}]}
-        answer = await identity.post("/invitations", wanted, by=admin, key="one-body")
+        answer = await identity.post("/invitations", wanted, by=admin, idempotency_key="one-body")
         assert answer.status == status
 
 
@@ -95,7 +97,7 @@ async def test_a_refused_request_may_be_corrected_under_its_key(identity: Identi
     admin, email = await identity.a_user(), an_email()
     for emails, status in (([email, admin.login_email], 422), ([email], 201), ([email], 201), ([an_email()], 422)):
         wanted = {"invitations": [{"email": each} for each in emails]}
-        answer = await identity.post("/invitations", wanted, by=admin, key="corrected")
+        answer = await identity.post("/invitations", wanted, by=admin, idempotency_key="corrected")
         assert answer.status == status
     assert answer.code == "idempotency_key_reused"
     listed = await identity.get("/invitations", by=admin)
@@ -105,7 +107,9 @@ async def test_a_refused_request_may_be_corrected_under_its_key(identity: Identi
 async def test_of_two_bodies_at_once_under_one_key_one_is_taken(identity: IdentityApi) -> None:
     admin = await identity.a_user()
     bodies = [{"invitations": [{"email": an_email()}]} for _ in range(4)]
-    answers = await asyncio.gather(*(identity.post("/invitations", body, by=admin, key="which") for body in bodies))
+    answers = await asyncio.gather(
+        *(identity.post("/invitations", body, by=admin, idempotency_key="which") for body in bodies)
+    )
     assert sorted(answer.status for answer in answers) == [201, 422, 422, 422]
 
 
@@ -115,7 +119,7 @@ async def test_the_same_key_means_something_else_at_another_company(identity: Id
     for _ in range(2):
         company = await identity.a_company()
         path = f"/vendor/companies/{company['id']}/invitations"
-        answer = await identity.post(path, wanted, by=vendor, key="two-companies")
+        answer = await identity.post(path, wanted, by=vendor, idempotency_key="two-companies")
         ids.add(answer.body["items"][0]["id"])
     assert len(ids) == 2
 
@@ -193,7 +197,7 @@ async def test_one_click_on_send_again_sends_one_mail(identity: IdentityApi) -> 
     admin = await identity.a_user()
     invitation = await identity.invited({"id": str(admin.company_id)}, an_email())
     for _ in range(2):
-        await identity.post(f"/invitations/{invitation['_id']}/resend", by=admin, key="again")
+        await identity.post(f"/invitations/{invitation['_id']}/resend", by=admin, idempotency_key="again")
     assert len(await identity.said("invitations", invitation["_id"])) == 2
 
 

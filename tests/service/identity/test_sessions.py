@@ -226,7 +226,7 @@ async def test_whoever_stands_in_a_suspended_company_can_go_on_in_another(identi
 
 async def test_a_repeated_sign_in_request_is_not_told_the_secret_again(identity: IdentityApi) -> None:
     user = await identity.a_user()
-    answers = [await identity.sign_in(user.login_email, key="a-key") for _ in range(2)]
+    answers = [await identity.sign_in(user.login_email, idempotency_key="a-key") for _ in range(2)]
     assert [answer.status for answer in answers] == [201, 409]
     assert "session_token" not in answers[1].body
 

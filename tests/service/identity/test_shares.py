@@ -62,7 +62,7 @@ async def test_a_batch_goes_out_whole_or_not_and_what_is_refused_or_repeated_doe
         admin, two = await an_admin(identity), wanted(2)
         assert (await identity.post("/invitations", {"invitations": [{"email": "nobody"}]}, by=admin)).status == 422
         for _ in range(3):
-            assert (await identity.post("/invitations", two, by=admin, key="two")).status == 201
+            assert (await identity.post("/invitations", two, by=admin, idempotency_key="two")).status == 201
         assert (await identity.post("/invitations", wanted(2), by=admin)).status == 429
         assert (await identity.get("/invitations", by=admin)).body["total"] == 2
         assert (await identity.post("/invitations", wanted(1), by=admin)).status == 201
@@ -89,12 +89,12 @@ async def test_an_invitation_is_sent_again_at_most_once_a_minute(identity: Ident
     company = await identity.a_company()
     admin, invitation = await an_admin(identity, company), await identity.invited(company, an_email())
     path = f"/invitations/{invitation['_id']}/resend"
-    assert (await identity.post(path, by=admin, key="first")).status == 200
+    assert (await identity.post(path, by=admin, idempotency_key="first")).status == 200
     refused = await identity.post(path, by=admin)
     assert refused.body["detail"].startswith("An invitation can be sent again once a minute.")
     assert wait_of(refused) == 60
     # A repeat of what was answered is answered again.
-    assert (await identity.post(path, by=admin, key="first")).status == 200
+    assert (await identity.post(path, by=admin, idempotency_key="first")).status == 200
     identity.clock.pass_by(seconds=59)
     assert wait_of(await identity.post(path, by=admin)) == 1
     identity.clock.pass_by(seconds=1)
