@@ -6,7 +6,8 @@ from contextlib import suppress
 from aiohttp import web
 
 from services.notifications import handlers, store
-from services.notifications.domain import Person, Preferences, masked
+from services.notifications.domain.people import Person, masked
+from services.notifications.domain.preferences import Preferences
 from shared.errors import NotFound
 from shared.mongo import Document
 from shared.schemas.base import Email

@@ -5,7 +5,10 @@ from typing import Any, Literal
 from uuid import UUID
 
 from services.notifications import store
-from services.notifications.domain import Mail, MailKind, Person, Preferences
+from services.notifications.domain.kinds import MailKind
+from services.notifications.domain.mails import Mail
+from services.notifications.domain.people import Person
+from services.notifications.domain.preferences import Preferences
 from shared.actor import Actor
 from shared.codes import Purpose, read_link_code
 from shared.documents import put_copy

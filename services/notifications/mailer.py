@@ -14,7 +14,9 @@ import idna
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.notifications.brand import Brand
-from services.notifications.domain import Mail, MailKind, Person, UnusableAddress
+from services.notifications.domain.kinds import MailKind
+from services.notifications.domain.mails import Mail
+from services.notifications.domain.people import Person, UnusableAddress
 from services.notifications.headers import mailbox, one_line, policy_for
 from shared.codes import Purpose, digit_code, link_code
 from shared.i18n import Texts, install, reading_in

@@ -14,20 +14,9 @@ from aiosmtplib import SMTP
 from prometheus_client import Counter
 
 from services.notifications import smtp, store
-from services.notifications.domain import (
-    USER_UNKNOWN_WAIT_S,
-    Mail,
-    MailState,
-    NotToBeSent,
-    NotToBeSentYet,
-    Outcome,
-    Person,
-    Reason,
-    Stage,
-    UnusableAddress,
-    outcome_of_stumble,
-    wait_s,
-)
+from services.notifications.domain.delivery import USER_UNKNOWN_WAIT_S, Outcome, Stage, outcome_of_stumble, wait_s
+from services.notifications.domain.mails import Mail, MailState, NotToBeSent, NotToBeSentYet, Reason
+from services.notifications.domain.people import Person, UnusableAddress
 from services.notifications.mailer import Mailer, wire_address
 from services.notifications.smtp import MailServer, MailServerUnavailable
 from services.notifications.store import StrangerLimits, UnreadableRow

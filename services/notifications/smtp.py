@@ -10,7 +10,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException
 from aiosmtplib.protocol import normalize_message_line_endings
 from aiosmtplib.response import SMTPResponse
 
-from services.notifications.domain import (
+from services.notifications.domain.delivery import (
     Outcome,
     Stage,
     is_accepted,

@@ -186,7 +186,7 @@ CONTROLS = (
         shows="mails lost",
         patches=(
             Patch(
-                "services/notifications/domain.py",
+                "services/notifications/domain/delivery.py",
                 "return Outcome(MailState.QUEUED, _short(text), is_unknown",
                 "return Outcome(MailState.SENT, _short(text), is_unknown",
             ),

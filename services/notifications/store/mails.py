@@ -9,21 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from services.notifications.domain import (
-    KEPT_FOR,
-    MOST_STUMBLES,
-    Mail,
-    MailState,
-    NotToBeSent,
-    Outcome,
-    Person,
-    Preferences,
-    Reason,
-    Stage,
-    outcome_of_stumble,
-    storable,
-    wait_s,
-)
+from services.notifications.domain.delivery import MOST_STUMBLES, Outcome, Stage, outcome_of_stumble, wait_s
+from services.notifications.domain.mails import KEPT_FOR, Mail, MailState, NotToBeSent, Reason, storable
+from services.notifications.domain.people import Person
+from services.notifications.domain.preferences import Preferences
 from services.notifications.store.turns import take_turns
 from shared.actor import Actor
 from shared.mongo import DUPLICATE, Database, Document, drop_index

@@ -6,7 +6,8 @@ from uuid import UUID
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
-from services.notifications.domain import Mail, NotToBeSentYet, Person, storable
+from services.notifications.domain.mails import Mail, NotToBeSentYet, storable
+from services.notifications.domain.people import Person
 from shared.mongo import Database, Document
 
 USERS = "users"

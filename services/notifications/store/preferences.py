@@ -7,7 +7,9 @@ from uuid import UUID
 
 from pymongo.errors import DuplicateKeyError
 
-from services.notifications.domain import MailKind, Person, Preferences
+from services.notifications.domain.kinds import MailKind
+from services.notifications.domain.people import Person
+from services.notifications.domain.preferences import Preferences
 from shared.mongo import Database, Document
 
 PREFERENCES = "preferences"

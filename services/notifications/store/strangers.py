@@ -6,7 +6,7 @@ from typing import cast
 
 from pymongo import ReturnDocument, WriteConcern
 
-from services.notifications.domain import KEPT_FOR, Mail
+from services.notifications.domain.mails import KEPT_FOR, Mail
 from services.notifications.store.people import USERS
 from shared.mongo import Database, Document
 

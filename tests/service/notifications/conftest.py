@@ -12,9 +12,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
-from services.notifications import domain, sender, store
+from services.notifications import sender, store
 from services.notifications.app import create_app
 from services.notifications.consumers import SUBSCRIPTIONS
+from services.notifications.domain import delivery
 from services.notifications.settings import NotificationsSettings
 from shared.actor import Actor, Role
 from shared.events.base import Addressee, Event, Relation
@@ -165,7 +166,7 @@ async def notifications(
     monkeypatch.setattr(sender, "_LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(sender, "_LONGEST_HOLD_S", 0.2)
     monkeypatch.setattr(sender, "USER_UNKNOWN_WAIT_S", 0.1)
-    monkeypatch.setattr(domain, "_FIRST_WAIT_S", 0.1)
+    monkeypatch.setattr(delivery, "_FIRST_WAIT_S", 0.1)
     settings = read(
         NotificationsSettings,
         {

@@ -12,7 +12,9 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
 from services.notifications import handlers, sender, smtp, store
-from services.notifications.domain import MOST_STUMBLES, Mail, MailKind, MailState, Outcome
+from services.notifications.domain.delivery import MOST_STUMBLES, Outcome
+from services.notifications.domain.kinds import MailKind
+from services.notifications.domain.mails import Mail, MailState
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
 from services.notifications.smtp import MailServer, MailServerUnavailable

@@ -9,7 +9,8 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
 from services.notifications import commands, handlers, sender, store
-from services.notifications.domain import KEPT_FOR, MailState, Outcome
+from services.notifications.domain.delivery import Outcome
+from services.notifications.domain.mails import KEPT_FOR, MailState
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
 from services.notifications.smtp import MailServer

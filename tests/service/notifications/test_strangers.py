@@ -11,7 +11,8 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
 from services.notifications import handlers, sender, store
-from services.notifications.domain import Mail, MailKind
+from services.notifications.domain.kinds import MailKind
+from services.notifications.domain.mails import Mail
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
 from services.notifications.smtp import MailServer

@@ -7,7 +7,9 @@ from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
 
-from services.notifications.domain import Mail, MailKind, Person
+from services.notifications.domain.kinds import MailKind
+from services.notifications.domain.mails import Mail
+from services.notifications.domain.people import Person
 from services.notifications.mailer import Mailer
 from tests.builders import TEST_SECRET
 

@@ -3,19 +3,17 @@
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.notifications.domain import (
-    Mail,
-    MailKind,
-    MailState,
-    Person,
-    Preferences,
+from services.notifications.domain.delivery import (
     Stage,
-    mail_id,
     outcome_of_lost_connection,
     outcome_of_refusal,
     outcome_of_success,
     wait_s,
 )
+from services.notifications.domain.kinds import MailKind
+from services.notifications.domain.mails import Mail, MailState, mail_id
+from services.notifications.domain.people import Person
+from services.notifications.domain.preferences import Preferences
 from services.notifications.settings import NotificationsSettings
 from shared.settings import read
 from tests.builders import TEST_SECRET

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from services.notifications.domain import CASE_KINDS, MailKind
+from services.notifications.domain.kinds import CASE_KINDS, MailKind
 from tests.unit.notifications.mails import MAILER, a_mail, a_reader, a_stranger
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.notifications.domain import MailKind
+from services.notifications.domain.kinds import MailKind
 from tests.unit.notifications.mails import FACTS, MAILER, a_mail, a_reader, a_stranger, html_of, received, text_of
 
 MARKUP = [

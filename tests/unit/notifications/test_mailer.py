@@ -9,7 +9,8 @@ import pytest
 from jinja2 import UndefinedError
 
 from services.notifications.brand import Brand
-from services.notifications.domain import MailKind, Person, UnusableAddress
+from services.notifications.domain.kinds import MailKind
+from services.notifications.domain.people import Person, UnusableAddress
 from services.notifications.mailer import Mailer
 from shared.codes import Purpose, digit_code, read_link_code
 from tests.builders import TEST_SECRET

@@ -1,0 +1,175 @@
+"""Mails as the ledger keeps them; pure."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from services.notifications.domain.kinds import CASE_KINDS, PRIORITIES, MailKind, Priority
+from services.notifications.domain.people import USER, Person
+from shared.errors import Refusal
+
+KEPT_FOR = timedelta(hours=48)
+
+# Half letters, which come of bytes that are no UTF-8 and cannot be stored, and control characters.
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class MailState(StrEnum):
+    """Where a row of the ledger stands; the last three are final."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+
+
+class Reason(StrEnum):
+    """Why a mail did not go out."""
+
+    OPTED_OUT = "opted_out"
+    DEACTIVATED = "deactivated"
+    COMPANY_SUSPENDED = "company_suspended"
+    BOUNCING = "bouncing"
+    SAME_PERSON = "same_person"
+    EXPIRED = "expired"
+    TOO_MANY = "too_many"
+    UNEXPECTED = "unexpected"
+
+
+class NotToBeSent(Refusal):
+    """A rule keeps this mail from going out."""
+
+    code = "not_to_be_sent"
+
+    def __init__(self, reason: Reason) -> None:
+        """The reason goes into the ledger."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotToBeSentYet(Refusal):
+    """The user's copy has not come: who they are, and whether they are active, is not known."""
+
+    code = "not_to_be_sent_yet"
+
+
+def mail_id(*, event_id: UUID, addressee: str, kind: MailKind) -> str:
+    """The same event, addressee and kind give the same row, however often the event comes."""
+    return hashlib.sha256(f"{event_id}|{addressee}|{kind}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A row of the ledger: somebody who should be told something, and what came of it. Nothing in it is secret."""
+
+    id: str
+    event_id: UUID
+    kind: MailKind
+    email: str
+    name: str
+    language: str
+    company_id: UUID | None
+    user_id: UUID | None
+    facts: dict[str, Any]
+    request_id: str
+    expires_at: datetime | None = None
+    case_id: UUID | None = None
+    case_number: str | None = None
+    caused_by: UUID | None = None
+    state: MailState = MailState.QUEUED
+    tries: int = 0
+    unknown_outcomes: int = 0
+    interruptions: int = 0  # how often a sender died with it
+    stumbles: int = 0  # tries that ended in what nobody had foreseen
+    reason: Reason | None = None
+    smtp_reply: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    person: str | None = None  # whom it was for, by the key of a Person; written down before it is sent
+    lease: UUID | None = None
+    turn: int | None = None  # its company's, among those of its priority
+    is_counted: bool = False  # among the mails to strangers
+    is_expired: bool = False
+    was_claimed: bool = False  # by a sender that did not say what became of it
+    was_interrupted: bool = False  # while it was sending
+
+    @classmethod
+    def to(
+        cls,
+        email: str,
+        *,
+        event_id: UUID,
+        kind: MailKind,
+        name: str,
+        language: str,
+        company_id: UUID | None,
+        facts: dict[str, Any],
+        request_id: str,
+        user_id: UUID | None = None,
+        expires_at: datetime | None = None,
+        case_id: UUID | None = None,
+        case_number: str | None = None,
+        caused_by: UUID | None = None,
+    ) -> Self:
+        """A new row. A user counts once, however many addresses the event names for them."""
+        address = email.strip().lower()
+        return cls(
+            id=mail_id(event_id=event_id, addressee=str(user_id or address), kind=kind),
+            event_id=event_id,
+            kind=kind,
+            email=address,
+            name=name,
+            language=language,
+            company_id=company_id,
+            user_id=user_id,
+            facts=facts,
+            request_id=request_id,
+            expires_at=expires_at,
+            case_id=case_id,
+            case_number=case_number,
+            caused_by=caused_by,
+        )
+
+    @property
+    def may_be_opted_out(self) -> bool:
+        """Case mails may; what somebody needs to get in may not."""
+        return self.kind in CASE_KINDS
+
+    @property
+    def priority(self) -> Priority:
+        """How urgent it is."""
+        return PRIORITIES.get(self.kind, Priority.CASE)
+
+    @property
+    def link_id(self) -> UUID:
+        """Names the row in its unsubscribe link: half of a hash is enough for that, and says nothing of the address."""
+        return UUID(hex=self.id[:32])
+
+    @property
+    def told(self) -> Person:
+        """Whom the mail was for when it was sent."""
+        if self.user_id is not None:
+            return Person.of_user(self.user_id, active=True)
+        if self.person is not None and self.person.startswith(USER):
+            return Person.of_user(UUID(self.person.removeprefix(USER)), active=True)
+        return Person.of_address(self.email, self.company_id)
+
+
+def storable(value: Any) -> Any:
+    """The same without what the database could not keep, or no page could show: each such letter becomes one `\ufffd`.
+
+    Everything that is written into the ledger goes through here.
+    """
+    if isinstance(value, str):
+        return _UNREADABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {storable(name): storable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(each) for each in value]
+    return value
