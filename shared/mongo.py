@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
 from bson.binary import UuidRepresentation
@@ -42,6 +43,8 @@ if sys.version_info < (3, 12):
 
 # Called after a write that left pending events: collection name, document id, the events as they stand in the document.
 OnPending = Callable[[str, Any, list[Document]], None]
+# Called after a write that others may want to look at: an event's type without its version, and the id of what changed.
+OnHint = Callable[[str, object], None]
 
 
 def _encode(value: object) -> object:
@@ -59,7 +62,7 @@ _CODEC: CodecOptions[Document] = CodecOptions(
 
 
 class Database:
-    """One service's own database. Whoever carries its pending events to the bus listens at `on_pending`."""
+    """One service's own database. The relay listens at `on_pending`, whoever sends hints at `on_hint`."""
 
     def __init__(self, client: AsyncMongoClient[Document], name: str) -> None:
         """Majority on both sides: what was answered is on disk, what is read stays."""
@@ -72,7 +75,8 @@ class Database:
         )
         self.name = name
         self.on_pending: OnPending | None = None
-        self._uncommitted: dict[Session, list[tuple[str, Any, list[Document]]]] = {}
+        self.on_hint: OnHint | None = None
+        self._after_commit: dict[Session, list[Callable[[], None]]] = {}
 
     def __getitem__(self, collection: str) -> Collection:
         """A collection of this database."""
@@ -81,13 +85,24 @@ class Database:
     def announce(
         self, collection: str, document_id: object, pending: list[Document], session: Session | None = None
     ) -> None:
-        """Tells whoever listens at `on_pending`; what a transaction wrote, once it is committed."""
+        """Tells the relay about pending events, and gives a hint for each state event; after the commit, if any."""
         if not pending:
             return
         if session is not None:
-            self._uncommitted[session].append((collection, document_id, pending))
-        elif self.on_pending is not None:
+            self._after_commit[session].append(partial(self.announce, collection, document_id, pending))
+            return
+        if self.on_pending is not None:
             self.on_pending(collection, document_id, pending)
+        for kind in {item["type"].rpartition(".v")[0] for item in pending}:
+            if kind.endswith(".changed"):
+                self.hint(kind, document_id)
+
+    def hint(self, kind: str, changed_id: object, session: Session | None = None) -> None:
+        """Gives a hint that something has changed, for what makes no event; after the commit, if any."""
+        if session is not None:
+            self._after_commit[session].append(partial(self.hint, kind, changed_id))
+        elif self.on_hint is not None:
+            self.on_hint(kind, changed_id)
 
     async def atomically(self, work: Callable[[Session], Awaitable[_T]]) -> _T:
         """Runs `work` in a transaction; it may run again, so it must not touch anything but the database.
@@ -96,7 +111,7 @@ class Database:
         """
 
         async def attempt(session: Session) -> _T:
-            self._uncommitted[session] = []
+            self._after_commit[session] = []
             return await work(session)
 
         async with self._client.start_session() as session:
@@ -109,9 +124,9 @@ class Database:
                         write_concern=WriteConcern("majority", j=True, wtimeout=5000),
                     )
             finally:
-                written = self._uncommitted.pop(session, [])
-        for collection, document_id, pending in written:
-            self.announce(collection, document_id, pending)
+                told = self._after_commit.pop(session, [])
+        for tell in told:
+            tell()
         return result
 
     @asynccontextmanager

@@ -42,6 +42,7 @@ class Settings(BaseModel):
     base_url: Annotated[str, AfterValidator(_without_default_port)] = Field(
         "http://localhost:8080", alias="PORTICO_BASE_URL", pattern=r"^https?://[^/\s]+$"
     )
+    rabbitmq_url: str = Field("amqp://127.0.0.1/", alias="RABBITMQ_URL", pattern="^amqps?://")
     host: str = Field("127.0.0.1", alias="SERVICE_HOST")
     # A process that was frozen for longer ends when it goes on, and starts again.
     loop_stall_s: float = Field(LOOP_STALL_S, alias="PORTICO_LOOP_STALL_S", ge=0, le=3600, allow_inf_nan=False)
@@ -52,7 +53,6 @@ class ServiceSettings(Settings):
 
     mongo_url: str = Field("mongodb://127.0.0.1:27017/?replicaSet=rs0", alias="MONGO_URL", pattern="^mongodb")
     mongo_driver: Annotated[Driver, AfterValidator(_refuse_unless_installed)] = Field("pymongo", alias="MONGO_DRIVER")
-    rabbitmq_url: str = Field("amqp://127.0.0.1/", alias="RABBITMQ_URL", pattern="^amqps?://")
     retry_delays_s: Annotated[tuple[Seconds, ...], BeforeValidator(_split)] = Field(
         (5, 30, 120, 600, 3600), alias="PORTICO_RETRY_DELAYS_S", min_length=1, max_length=10
     )

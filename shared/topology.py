@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 EVENTS = "events"
 DEAD = "dead"
+# Hints, for queues that each replica has for itself: none of them is durable, so none is in this table.
+LIVE = "live"
 
 _DELIVERY_LIMIT = 10
 _LONGEST_WORK = 500_000

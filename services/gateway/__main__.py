@@ -1,6 +1,6 @@
 """python -m services.gateway."""
 
-from services.gateway.app import create_app, with_private_port
+from services.gateway.app import create_app, with_hints, with_private_port
 from services.gateway.settings import GatewaySettings
 from shared.connections import Bounds
 from shared.serving import serve
@@ -10,7 +10,8 @@ from shared.settings import read
 def main() -> None:
     """Serves until it is told to stop."""
     settings = read(GatewaySettings)
-    app = with_private_port(create_app(settings), settings)
+    app = create_app(settings)
+    with_private_port(app, settings, with_hints(app, settings))
     bounds = Bounds(
         most=settings.max_connections,
         most_of_one=settings.max_connections_per_address,

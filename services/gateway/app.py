@@ -20,10 +20,14 @@ from services.gateway.session import SESSIONS, Sessions, ask_again_after_changes
 from services.gateway.settings import GatewaySettings
 from services.gateway.shares import SHARES, Shares, share_fairly
 from shared import logging
+from shared.bus import Bus
 from shared.connections import Bounds
 from shared.serving import STOP_WITHIN_S, Runner
 from shared.web.app import create_app as create_plain_app
 from shared.web.health import add_health
+
+# Whoever is one of these users, or of these companies, may be somebody else now.
+_VISITOR_CHANGES = ("identity.user.changed", "identity.company.changed", "identity.session.changed")
 
 
 def create_app(settings: GatewaySettings, services: Services | None = None) -> web.Application:
@@ -43,11 +47,25 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     return app
 
 
-def with_private_port(app: web.Application, settings: GatewaySettings) -> web.Application:
+def with_hints(app: web.Application, settings: GatewaySettings) -> Bus:
+    """The application hears from identity who has changed; what it hears it over."""
+    bus = Bus(settings.rabbitmq_url, app_id="gateway")
+    bus.listen(_VISITOR_CHANGES, app[SESSIONS].hinted)
+
+    async def run(_app: web.Application) -> AsyncIterator[None]:
+        await bus.start()
+        yield
+        await bus.stop()
+
+    app.cleanup_ctx.append(run)
+    return bus
+
+
+def with_private_port(app: web.Application, settings: GatewaySettings, bus: Bus) -> web.Application:
     """The same application, with health and metrics on a port that is never the portal's."""
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
-        ops = create_ops(app[SERVICES], partial(_listens, settings))
+        ops = create_ops(app[SERVICES], partial(_listens, settings), bus)
         runner = Runner(ops, Bounds(), shutdown_timeout=STOP_WITHIN_S)
         await runner.setup()
         await web.TCPSite(runner, settings.host, settings.ops_port).start()
@@ -69,12 +87,13 @@ async def _listens(settings: GatewaySettings) -> bool:
     return True
 
 
-def create_ops(services: Services, is_open: Callable[[], Awaitable[bool]]) -> web.Application:
+def create_ops(services: Services, is_open: Callable[[], Awaitable[bool]], bus: Bus) -> web.Application:
     """Health and metrics."""
 
     async def status() -> tuple[bool, dict[str, Any]]:
         # Without its services the gateway still answers, so it is ready; what is missing is told.
-        return await is_open(), await services.silent()
+        broker = {} if bus.hears_hints else {"broker": "unavailable"}
+        return await is_open(), await services.silent() | broker
 
     ops = create_plain_app()
     add_health(ops, status)

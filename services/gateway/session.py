@@ -1,4 +1,4 @@
-"""Sessions at the door: the cookie, who stands behind it, and the proof that a change was meant."""
+"""Sessions: the cookie, the visitor behind it, and the proof that a change was meant."""
 
 import hmac
 import re
@@ -14,6 +14,7 @@ from aiohttp import web
 from services.gateway.clients import SERVICES, Services, ServiceUnavailable
 from services.gateway.visitor import Visitor
 from shared import errors
+from shared.bus import Hint
 from shared.logging import Origin, origin
 from shared.schemas.identity import ResolvedSession
 from shared.web.app import Handler
@@ -63,22 +64,39 @@ class OldForm(CrossSiteRequest):
 @dataclass(slots=True)
 class _Known:
     visitor: Visitor
+    asked_at: float
     vouched_at: float
     ask_again_at: float
     changed_at: float = 0.0  # what identity was asked before that may be old
+    changed_by: str | None = None  # the request id of that change
+
+
+@dataclass(frozen=True, slots=True)
+class _Hinted:
+    at: float
+    request_id: str
 
 
 class Sessions:
-    """Tokens turned into visitors by identity, remembered for a second, and not over a change; bounded."""
+    """Visitors by session token, as identity tells them: remembered for a second, but not over a change; bounded."""
 
-    def __init__(self, *, base_url: str, size: int = 10_000, clock: Callable[[], float] = time.monotonic) -> None:
-        """`base_url` decides whether the cookie is for TLS only."""
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        size: int = 10_000,
+        fresh_s: float = FRESH_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`base_url` decides whether the cookie is for TLS only; for `fresh_s` identity is not asked again."""
         self.secure = base_url.startswith("https://")
         self.cookie = self.named("portico")
         self.own_origins = _own_origins(base_url)
         self._size = size
+        self._fresh_s = fresh_s
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._hinted: OrderedDict[str, _Hinted] = OrderedDict()  # by the id of a user or company
 
     def named(self, cookie: str) -> str:
         """A cookie's whole name: with TLS no neighbouring host can set it."""
@@ -101,7 +119,7 @@ class Sessions:
         """
         known = self._known.get(token)
         asked_at = self._clock()
-        if known is not None and not anew and asked_at < known.ask_again_at:
+        if known is not None and not anew and asked_at < known.ask_again_at and not self._is_outdated(known):
             return known.visitor
         try:
             visitor = await _resolve(services, token)
@@ -117,26 +135,43 @@ class Sessions:
         """The session has ended, or goes on as somebody else."""
         self._known.pop(token, None)
 
-    def changed(self, token: str) -> None:
-        """Something may have been changed by this visitor, so identity is asked before its word is used again.
+    def changed(self, token: str, *, request_id: str) -> None:
+        """The visitor may have changed something: identity is asked before its word is used again.
 
-        Not forgotten: while identity is away, its word still holds.
+        Not forgotten: while identity is unavailable, its word still holds.
         """
         if (known := self._known.get(token)) is not None:
             known.changed_at = known.ask_again_at = self._clock()
+            known.changed_by = request_id
+
+    def hinted(self, hint: Hint) -> None:
+        """A user or a company has changed, on whatever replica: what identity said of them before is not used again."""
+        now = self._clock()
+        self._hinted[hint.id] = _Hinted(now, hint.request_id)
+        self._hinted.move_to_end(hint.id)
+        # What is remembered was asked for at most this long before.
+        while now - next(iter(self._hinted.values())).at > RESOLVED_WITHIN_S + self._fresh_s + 1:
+            self._hinted.popitem(last=False)
+
+    def _is_outdated(self, known: _Known) -> bool:
+        user = known.visitor.user
+        hints = [self._hinted.get(str(changed)) for changed in (user.id, user.company_id)]
+        # The visitor's own change, made through this replica, was asked about after it was done.
+        return any(hint and hint.at >= known.asked_at and hint.request_id != known.changed_by for hint in hints)
 
     def _vouched_lately(self, known: _Known | None) -> Visitor:
         if known is None or self._clock() - known.vouched_at > STALE_S:
             raise ServiceUnavailable("identity")
-        known.ask_again_at = self._clock() + FRESH_S
+        known.asked_at = self._clock()
+        known.ask_again_at = known.asked_at + self._fresh_s
         return known.visitor
 
     def _remember(self, token: str, visitor: Visitor, asked_at: float) -> None:
         now = self._clock()
         before = self._known.get(token)
-        changed_at = before.changed_at if before is not None else 0.0
-        fresh_s = FRESH_S if asked_at >= changed_at else 0.0
-        self._known[token] = _Known(visitor, now, now + fresh_s, changed_at)
+        changed_at, changed_by = (before.changed_at, before.changed_by) if before is not None else (0.0, None)
+        fresh_s = self._fresh_s if asked_at >= changed_at else 0.0
+        self._known[token] = _Known(visitor, asked_at, now, now + fresh_s, changed_at, changed_by)
         self._known.move_to_end(token)
         while len(self._known) > self._size:
             self._known.popitem(last=False)
@@ -222,7 +257,7 @@ async def ask_again_after_changes(request: web.Request, handler: Handler) -> web
     finally:
         if request.method not in SAFE_METHODS:
             sessions = request.app[SESSIONS]
-            sessions.changed(request.cookies.get(sessions.cookie, ""))
+            sessions.changed(request.cookies.get(sessions.cookie, ""), request_id=origin.get().request_id)
 
 
 async def signed_in(request: web.Request) -> Visitor:

@@ -3,6 +3,7 @@
 from shared.bus.bus import Bus
 from shared.bus.consumer import Handler, Subscriptions
 from shared.bus.errors import BrokerUnavailable, Unroutable
+from shared.bus.live import Hint
 from shared.bus.messages import Envelope
 
-__all__ = ["BrokerUnavailable", "Bus", "Envelope", "Handler", "Subscriptions", "Unroutable"]
+__all__ = ["BrokerUnavailable", "Bus", "Envelope", "Handler", "Hint", "Subscriptions", "Unroutable"]

@@ -12,9 +12,11 @@ from prometheus_client import Counter
 from shared.bus.consumer import Consumer, Handler
 from shared.bus.errors import first_of, reason_of
 from shared.bus.link import connection_to, declare, no_foreign_cancellation, while_up
+from shared.bus.live import Hint, HintListener, HintSender, Listening
 from shared.bus.messages import Envelope, message_of
 from shared.bus.publisher import Publisher
 from shared.events.base import Event
+from shared.logging import origin
 from shared.topology import EVENTS, TOPOLOGY, Topology, WorkQueue
 
 _FIRST_PAUSE_S = 0.2
@@ -39,6 +41,8 @@ class Bus:
         self._damaged = asyncio.Event()
         self._publisher = Publisher(on_damage=self._damaged.set)
         self._consumers: list[Consumer] = []
+        self._hints = HintSender()
+        self._listeners: list[HintListener] = []
         self._links: list[asyncio.Task[None]] = []
         self._stopping = False
 
@@ -50,11 +54,15 @@ class Bus:
             Consumer(queue, retry_queues, by_type, args, self._publisher, deadline_s=self._handler_deadline_s)
         )
 
+    def listen(self, kinds: tuple[str, ...], handler: Listening) -> None:
+        """Calls `handler(hint)` for hints of these kinds, while there is a connection. To be called before `start`."""
+        self._listeners.append(HintListener(kinds, handler))
+
     async def start(self) -> None:
         """Returns at once, with the broker there or not; it is looked for in the background, for ever."""
         self._stopping = False
         self._links.append(asyncio.create_task(self._keep_connected("publish", self._serve_publisher)))
-        if self._consumers:
+        if self._consumers or self._listeners:
             self._links.append(asyncio.create_task(self._keep_connected("consume", self._serve_consumers)))
 
     async def stop(self) -> None:
@@ -79,6 +87,15 @@ class Bus:
             "consumers": {consumer.queue.name: consumer.attached for consumer in self._consumers},
         }
 
+    @property
+    def hears_hints(self) -> bool:
+        """Whether hints come in now."""
+        return all(listener.attached for listener in self._listeners)
+
+    def hint(self, kind: str, changed_id: object) -> None:
+        """Tells every replica that listens that something has changed. Never waits, and never fails."""
+        self._hints.send(Hint(kind, str(changed_id), origin.get().request_id))
+
     async def publish(self, envelope: Envelope) -> None:
         """Returns when the broker has the event on disk. BrokerUnavailable or Unroutable after 5 s at the latest."""
         await self._publisher.send(EVENTS, envelope.type, message_of(envelope, self._app_id))
@@ -86,11 +103,18 @@ class Bus:
 
     async def _serve_publisher(self, connection: AbstractConnection) -> None:
         await declare(connection, self._topology)
-        await while_up(connection, self._mend(connection), self._publisher.keep_channel(connection))
+        await while_up(
+            connection,
+            self._mend(connection),
+            self._publisher.keep_channel(connection),
+            self._hints.serve(connection),
+        )
 
     async def _serve_consumers(self, connection: AbstractConnection) -> None:
         await declare(connection, self._topology)
-        await while_up(connection, *(self._keep_consuming(connection, each) for each in self._consumers))
+        consuming = [self._keep_consuming(connection, each) for each in self._consumers]
+        listening = [self._keep_listening(connection, each) for each in self._listeners]
+        await while_up(connection, *consuming, *listening)
 
     async def _keep_consuming(self, connection: AbstractConnection, consumer: Consumer) -> None:
         while True:
@@ -100,6 +124,12 @@ class Bus:
             _log.warning("consumer_lost", queue=consumer.queue.name)
             await asyncio.sleep(_FIRST_PAUSE_S)
             # The queue itself may be gone: somebody deleted it.
+            await declare(connection, self._topology)
+
+    async def _keep_listening(self, connection: AbstractConnection, listener: HintListener) -> None:
+        while True:
+            await listener.serve(connection)
+            await asyncio.sleep(_FIRST_PAUSE_S)
             await declare(connection, self._topology)
 
     async def _mend(self, connection: AbstractConnection) -> None:

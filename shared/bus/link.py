@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.connection import make_url
 
 from shared.bus.errors import BrokerUnavailable
-from shared.topology import DEAD, EVENTS, Topology
+from shared.topology import DEAD, EVENTS, LIVE, Topology
 
 _HEARTBEAT_S = 20
 _CONNECT_DEADLINE_S = 10.0
@@ -82,7 +82,7 @@ async def _with_no_foreign_cancellation(work: Coroutine[None, None, None]) -> No
 
 async def declare(connection: AbstractConnection, topology: Topology) -> None:
     async with asyncio.timeout(_DECLARE_DEADLINE_S), channel_of(connection, confirms=False) as channel:
-        for exchange in (EVENTS, DEAD):
+        for exchange in (EVENTS, DEAD, LIVE):
             await channel.declare_exchange(exchange, aio_pika.ExchangeType.TOPIC, durable=True)
         queues = {
             queue.name: await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))

@@ -1,17 +1,23 @@
 """What people change about themselves holds at once, through any gateway; and newcomers are spoken to as they read."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import TestServer
 
 from deploy.local.stack import Stack
-from tests.builders import Json, an_email
-from tests.e2e.conftest import Customer, NewCustomer
+from services.gateway.app import create_app, with_hints
+from services.gateway.session import SESSIONS, Sessions
+from services.gateway.settings import GatewaySettings
+from tests.builders import TEST_SECRET, Json, an_email
+from tests.e2e.conftest import NewCustomer
 from tests.e2e.portal import PASSWORD, Deployed, Visitor, a_company, link_in, mail_for, until_true, visiting
 from tests.service.gateway.stand_ins import NAMES, a_portal
+from tests.unbounded import UNBOUNDED
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,24 @@ async def test_mails_of_a_case_go_to_the_contact_address_that_was_saved_a_moment
     assert not [mail for mail in await stack.mails(ana.email) if case["number"] in mail["subject"]]
 
 
-async def test_another_gateway_shows_an_own_change_soon(other_gateway: Beside, customer: Customer) -> None:
-    ana = customer.admin
-    next_door = through(other_gateway, ana)
+@pytest.fixture
+async def hinted_gateway(stack: Stack) -> AsyncIterator[Beside]:
+    """A second gateway that believes identity for a minute, unless it is told of a change."""
+    environment = {**stack.environment, **UNBOUNDED}
+    settings = GatewaySettings.model_validate(environment | {"PORTICO_SECRET_KEY": TEST_SECRET})
+    app = create_app(settings)
+    app[SESSIONS] = Sessions(base_url=settings.base_url, fresh_s=60)
+    bus = with_hints(app, settings)
+    async with TestServer(app) as server:
+        await until_true(lambda: asyncio.sleep(0, bus.hears_hints), within_s=30)
+        yield Beside(stack, str(server.make_url("/")).rstrip("/"))
+
+
+async def test_another_gateway_shows_an_own_change_as_soon_as_it_is_told(
+    hinted_gateway: Beside, new_customer: NewCustomer
+) -> None:
+    ana = (await new_customer()).admin
+    next_door = through(hinted_gateway, ana)
     await next_door.get("/session")
     await ana.complete_profile(first_name="Anabela")
 
@@ -69,6 +90,24 @@ async def test_another_gateway_shows_an_own_change_soon(other_gateway: Beside, c
         return bool((await next_door.get("/session"))["user"]["name"] == "Anabela Duarte")
 
     await until_true(is_shown, within_s=5)
+
+
+async def test_another_gateway_ends_with_a_session_as_soon_as_it_is_told(
+    hinted_gateway: Beside, new_customer: NewCustomer
+) -> None:
+    ana = (await new_customer()).admin
+    next_door = through(hinted_gateway, ana)
+    await next_door.get("/session")
+    # The other browser window keeps the cookie of the session that is over.
+    cookies = {cookie.key: cookie.value for cookie in ana._http.cookie_jar}
+    assert (await ana.call("DELETE", "/session")).status == 204
+    async with aiohttp.ClientSession(cookies=cookies, cookie_jar=aiohttp.CookieJar(unsafe=True)) as window:
+
+        async def is_over() -> bool:
+            async with window.get(f"{hinted_gateway.local_url}/api/v1/session") as answer:
+                return answer.status == 401
+
+        await until_true(is_over, within_s=5)
 
 
 @pytest.mark.parametrize("chosen", ["by the browser", "on the page"])

@@ -13,11 +13,12 @@ from aio_pika.abc import AbstractConnection
 from pymongo.errors import AutoReconnect
 
 from deploy.local.parts import RabbitMQ
-from shared.bus import BrokerUnavailable, Bus, Unroutable
+from shared.bus import BrokerUnavailable, Bus, Hint, Unroutable
 from shared.events.identity import InvitationIssued, SiteChanged
 from shared.topology import CASES, EVENTS, NOTIFICATIONS, Topology, WorkQueue
 from tests.platform.things import (
     ATTEMPTS,
+    HINTED,
     NEWER,
     QUEUE,
     TOPOLOGY,
@@ -246,10 +247,11 @@ async def test_a_killed_broker_loses_nothing_and_everybody_is_back_in_time(
     own_rabbitmq: RabbitMQ, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ear = Ear()
+    hints: list[Hint] = []
     attempted = confirmed = 0
     over = asyncio.Event()
 
-    async with running(own_rabbitmq.url, ear.hear) as bus:
+    async with running(own_rabbitmq.url, ear.hear, hints_to=hints.append) as bus:
 
         async def publish_on_and_on() -> None:
             nonlocal attempted, confirmed
@@ -270,6 +272,9 @@ async def test_a_killed_broker_loses_nothing_and_everybody_is_back_in_time(
         await eventually(lambda: confirmed > before + 200)
         over.set()
         await asyncio.gather(*publishers)
+        await eventually(lambda: bus.hears_hints)
+        bus.hint(HINTED, 1)
+        await eventually(lambda: [hint.id for hint in hints] == ["1"])
         await eventually(lambda: len({event.id for event in ear.heard}) == confirmed, deadline_s=30.0)
 
     doubled = len(ear.heard) - confirmed

@@ -10,7 +10,8 @@ from pymongo.errors import PyMongoError
 from shared.mongo import Database, Document, Driver, Session
 from tests.platform.things import a_database
 
-EVENT: Document = {"id": uuid4()}
+EVENT: Document = {"id": uuid4(), "type": "tests.thing.happened.v1"}
+CHANGE: Document = {"id": uuid4(), "type": "tests.thing.changed.v1"}
 
 
 @pytest.fixture
@@ -64,3 +65,23 @@ async def test_an_aborted_transaction_announces_nothing(db: Database) -> None:
         await db.atomically(write)
     assert heard == []
     assert await db["things"].count_documents({}) == 0
+
+
+async def test_hints_of_a_transaction_are_given_after_the_commit_and_none_when_it_is_aborted(db: Database) -> None:
+    hints: list[tuple[str, object]] = []
+    db.on_hint = lambda kind, changed_id: hints.append((kind, changed_id))
+
+    async def write(session: Session) -> None:
+        db.announce("things", 1, [EVENT, CHANGE], session)
+        db.hint("tests.other.changed", 2, session)
+        assert hints == []
+
+    async def fail(session: Session) -> None:
+        await write(session)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await db.atomically(fail)
+    assert hints == []
+    await db.atomically(write)
+    assert hints == [("tests.thing.changed", 1), ("tests.other.changed", 2)]

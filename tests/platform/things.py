@@ -13,7 +13,7 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
 from deploy.local.child import until
-from shared.bus import BrokerUnavailable, Bus, Envelope, Handler, Subscriptions
+from shared.bus import BrokerUnavailable, Bus, Envelope, Handler, Hint, Subscriptions
 from shared.events.base import Event
 from shared.logging import Origin, origin
 from shared.mongo import Database, Driver, connect
@@ -27,6 +27,7 @@ class ThingHappened(Event):
     number: int
 
 
+HINTED = "tests.thing.changed"
 NEWER = "tests.thing.happened.v2"
 QUEUE = WorkQueue("tests.things.v1", listens=(ThingHappened.type, NEWER))
 TOPOLOGY = Topology(queues=(QUEUE,), retry_delays_s=(0.1, 0.2))
@@ -59,13 +60,20 @@ async def a_database(mongo_url: str, driver: Driver) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def running(
-    url: str, handler: Handler | None = None, *, topology: Topology = TOPOLOGY, deadline_s: float = 30.0
+    url: str,
+    handler: Handler | None = None,
+    *,
+    topology: Topology = TOPOLOGY,
+    deadline_s: float = 30.0,
+    hints_to: Callable[[Hint], None] | None = None,
 ) -> AsyncIterator[Bus]:
-    """A process's bus, connected; with a handler it consumes."""
+    """A process's bus, connected; with a handler it consumes, with `hints_to` it listens to hints too."""
     bus = Bus(url, app_id="tests", topology=topology, handler_deadline_s=deadline_s)
     if handler:
         subscriptions: Subscriptions = {ThingHappened: handler}
         bus.consume(topology.queues[0], subscriptions)
+    if hints_to:
+        bus.listen((HINTED,), hints_to)
     await bus.start()
     try:
         await until_up(bus)
@@ -80,7 +88,7 @@ async def until_up(bus: Bus, *, deadline_s: float = 30.0) -> None:
     def is_up() -> bool:
         consumers = bus.status()["consumers"]
         assert isinstance(consumers, dict)
-        return bus.connected and all(consumers.values())
+        return bus.connected and all(consumers.values()) and bus.hears_hints
 
     await eventually(is_up, deadline_s=deadline_s)
 

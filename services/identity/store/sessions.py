@@ -19,6 +19,8 @@ from shared import mongo
 from shared.mongo import Database, Document, DuplicateKey
 
 SESSIONS = "sessions"
+# Told with the id of the user whose session goes on otherwise, or no more.
+_CHANGED = "identity.session.changed"
 
 
 async def create_indexes(db: Database) -> None:
@@ -57,7 +59,11 @@ async def move_session(
 ) -> None:
     """The session goes on as another user of the same login."""
     wanted = {"_id": key, "login_id": user.login_id, "ended_at": None}
-    await db[SESSIONS].update_one(wanted, {"$set": {"user_id": user.id, "last_seen_at": now}}, session=session)
+    before = await db[SESSIONS].find_one_and_update(
+        wanted, {"$set": {"user_id": user.id, "last_seen_at": now}}, projection={"user_id": 1}, session=session
+    )
+    if before is not None:
+        db.hint(_CHANGED, before["user_id"], session)
 
 
 async def note_seen(db: Database, session: Session, now: datetime) -> None:
@@ -69,7 +75,11 @@ async def note_seen(db: Database, session: Session, now: datetime) -> None:
 
 async def end_session(db: Database, key: str, now: datetime) -> None:
     """Ends a session; again changes nothing."""
-    await db[SESSIONS].update_one({"_id": key, "ended_at": None}, {"$set": {"ended_at": now}})
+    ended = await db[SESSIONS].find_one_and_update(
+        {"_id": key, "ended_at": None}, {"$set": {"ended_at": now}}, projection={"user_id": 1}
+    )
+    if ended is not None:
+        db.hint(_CHANGED, ended["user_id"])
 
 
 async def end_sessions_beside(db: Database, session: Session, *, replaced: str) -> None:

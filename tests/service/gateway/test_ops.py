@@ -4,13 +4,16 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from services.gateway.app import create_ops
 from services.gateway.clients import Services
+from shared.bus import Bus
 from tests.service.gateway.stand_ins import DEADLINES, House, unused_url
+
+NO_BUS = Bus("amqp://127.0.0.1:1/", app_id="tests")
 
 
 async def test_ready_tells_which_services_are_silent(house: House) -> None:
     urls = {name: service.url for name, service in house.services.items()} | {"cases": unused_url()}
     services = Services(urls, DEADLINES)
-    async with TestClient(TestServer(create_ops(services, is_open))) as ops:
+    async with TestClient(TestServer(create_ops(services, is_open, NO_BUS))) as ops:
         answer = await ops.get("/readyz")
         told = await answer.json()
         assert (answer.status, told["ready"], list(told["degraded"])) == (200, True, ["cases"])
@@ -22,9 +25,19 @@ async def test_ready_tells_which_services_are_silent(house: House) -> None:
     await services.stop()
 
 
+async def test_ready_tells_that_no_hints_come_in(house: House) -> None:
+    services = Services({name: service.url for name, service in house.services.items()}, DEADLINES)
+    unheard = Bus("amqp://127.0.0.1:1/", app_id="tests")
+    unheard.listen(("tests.thing.changed",), lambda _hint: None)
+    async with TestClient(TestServer(create_ops(services, is_open, unheard))) as ops:
+        told = await (await ops.get("/readyz")).json()
+        assert (told["ready"], told["degraded"]) == (True, {"broker": "unavailable"})
+    await services.stop()
+
+
 async def test_it_is_not_ready_before_the_portals_port_is_open(house: House) -> None:
     services = Services({name: service.url for name, service in house.services.items()}, DEADLINES)
-    async with TestClient(TestServer(create_ops(services, is_closed))) as ops:
+    async with TestClient(TestServer(create_ops(services, is_closed, NO_BUS))) as ops:
         assert (await ops.get("/readyz")).status == 503
     await services.stop()
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
 
 from services.gateway.clients import Services
 from services.gateway.session import Sessions
+from shared.bus import Hint
 from shared.errors import Unavailable
 from tests.service.gateway.stand_ins import (
     CSRF,
@@ -108,7 +110,7 @@ async def test_an_answer_of_identity_that_is_older_than_a_change_is_used_once_an
     looking = asyncio.ensure_future(sessions.visitor(services, TOKEN))
     await asked.wait()
     now[0] += 0.1
-    sessions.changed(TOKEN)
+    sessions.changed(TOKEN, request_id="r-1")
     now[0] += 0.1
     answer_it.set()
     await looking
@@ -131,16 +133,68 @@ async def test_while_identity_is_away_changes_go_on_for_thirty_seconds_too(house
     services = Services({"identity": house["identity"].url}, DEADLINES)
     sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
     await sessions.visitor(services, TOKEN)
-    sessions.changed(TOKEN)
+    sessions.changed(TOKEN, request_id="r-1")
     house["identity"].answers(RESOLVE, hangs_up)
     now[0] += 29
     assert await sessions.visitor(services, TOKEN, anew=True) is not None
-    sessions.changed(TOKEN)
+    sessions.changed(TOKEN, request_id="r-1")
     assert await sessions.visitor(services, TOKEN, anew=True) is not None
     now[0] += 2
     with pytest.raises(Unavailable):
         await sessions.visitor(services, TOKEN, anew=True)
     await services.stop()
+
+
+@pytest.mark.parametrize("changed_id", ["user", "company"])
+async def test_a_hint_has_identity_asked_again_at_once(house: House, changed_id: str) -> None:
+    now = [1000.0]
+    services = Services({"identity": house["identity"].url}, DEADLINES)
+    sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
+    visitor = await sessions.visitor(services, TOKEN)
+    assert visitor is not None
+    ids = {"user": visitor.user.id, "company": visitor.user.company_id}
+    house["identity"].answers(RESOLVE, says(changed(a_session(), name="Ana Maria Duarte")))
+    sessions.hinted(Hint("identity.user.changed", str(uuid4())))
+    now[0] += 0.1
+    unchanged = await sessions.visitor(services, TOKEN)
+    assert (unchanged, len(house["identity"].asked(RESOLVE))) == (visitor, 1)
+    sessions.hinted(Hint("identity.user.changed", str(ids[changed_id])))
+    for _ in range(2):
+        now[0] += 0.1
+        visitor = await sessions.visitor(services, TOKEN)
+        assert visitor is not None
+        assert visitor.user.name == "Ana Maria Duarte"
+    assert len(house["identity"].asked(RESOLVE)) == 2
+    await services.stop()
+
+
+async def test_a_hint_about_ones_own_change_asks_nothing_more_of_identity(house: House) -> None:
+    now = [1000.0]
+    services = Services({"identity": house["identity"].url}, DEADLINES)
+    sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
+    visitor = await sessions.visitor(services, TOKEN)
+    assert visitor is not None
+    user_id = str(visitor.user.id)
+    sessions.changed(TOKEN, request_id="r-1")
+    await sessions.visitor(services, TOKEN)
+    now[0] += 0.1
+    sessions.hinted(Hint("identity.user.changed", user_id, "r-1"))
+    await sessions.visitor(services, TOKEN)
+    assert len(house["identity"].asked(RESOLVE)) == 2
+    sessions.hinted(Hint("identity.user.changed", user_id, "r-2"))
+    await sessions.visitor(services, TOKEN)
+    assert len(house["identity"].asked(RESOLVE)) == 3
+    await services.stop()
+
+
+async def test_hints_are_remembered_only_as_long_as_what_they_are_about(house: House) -> None:
+    now = [1000.0]
+    sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
+    for number in range(1000):
+        sessions.hinted(Hint("identity.user.changed", str(number)))
+    now[0] += 6
+    sessions.hinted(Hint("identity.user.changed", "last"))
+    assert list(sessions._hinted) == ["last"]
 
 
 async def test_a_comment_is_taken_while_identity_is_away_for_a_moment(house: House) -> None:
