@@ -3,7 +3,8 @@
 from aiohttp import web
 
 from services.gateway.pages.account import pages as account
-from services.gateway.pages.cases import pages as cases
+from services.gateway.pages.case import pages as case
+from services.gateway.pages.case_list import pages as case_list
 from services.gateway.pages.company import pages as company
 from services.gateway.pages.components import pages as components
 from services.gateway.pages.failures import error_pages
@@ -25,5 +26,17 @@ def add_pages(app: web.Application) -> None:
     app[KNOWN_LIMITS] = KnownLimits()
     app.middlewares.extend((in_the_readers_language, error_pages, refuse_without_turn))
     add_static(app)
-    for part in (start, language, account, profile, company, new_case, cases, unsubscribe, help_page, components):
+    for part in (
+        start,
+        language,
+        account,
+        profile,
+        company,
+        new_case,
+        case_list,
+        case,
+        unsubscribe,
+        help_page,
+        components,
+    ):
         app.add_routes(part)
