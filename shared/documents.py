@@ -47,6 +47,7 @@ def pending_events(events: Sequence[Event]) -> list[Document]:
             "at": event.at,
             "request_id": come_from.request_id,
             "actor": come_from.actor,
+            "actor_name": come_from.actor_name,
             "address": come_from.address,
             "body": event.model_dump(mode="json"),
         }

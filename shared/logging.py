@@ -17,6 +17,7 @@ class Origin:
     request_id: str = ""
     actor: str = ""  # user id
     address: str = ""  # network address of the client
+    actor_name: str = ""  # for the audit log; never in a line of the log
 
 
 origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039  # frozen, so a shared default is safe

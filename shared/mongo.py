@@ -28,7 +28,7 @@ DUPLICATE = 11000  # the code of DuplicateKey in an answer about many writes
 _T = TypeVar("_T")
 
 _DEADLINE_S = 8
-_INDEX_NOT_FOUND, _SNAPSHOT_TOO_OLD = 27, 239
+_INDEX_NOT_FOUND, _INDEX_DIFFERS, _SNAPSHOT_TOO_OLD = 27, 85, 239
 
 
 async def _wait_for(wanted: Awaitable[_T], within_s: float | None) -> _T:
@@ -193,6 +193,17 @@ async def drop_index(collection: Collection, name: str) -> None:
             raise
 
 
+async def put_expiry(collection: Collection, field: str, *, after_s: int) -> None:
+    """An index by which the database forgets documents so long after the time in `field`; another number counts too."""
+    try:
+        await collection.create_index(field, name="forget", expireAfterSeconds=after_s)
+    except OperationFailure as error:
+        if error.code != _INDEX_DIFFERS:
+            raise
+        changed = {"name": "forget", "expireAfterSeconds": after_s}
+        await collection.database.command("collMod", collection.name, index=changed)
+
+
 def is_unavailable(error: DatabaseError) -> bool:
     """Whether the database could not be asked, or not in time; anything else it says is a mistake of ours."""
     return error.timeout or isinstance(error, ConnectionFailure) or error.has_error_label("TransientTransactionError")
@@ -223,4 +234,5 @@ __all__ = [
     "is_duplicate",
     "is_too_old",
     "is_unavailable",
+    "put_expiry",
 ]

@@ -10,14 +10,12 @@ import orjson
 import structlog
 from prometheus_client import Gauge
 from pymongo import ASCENDING, ReturnDocument
-from pymongo.errors import BulkWriteError
 
+from shared import audit
 from shared.bus import Bus, Envelope
 from shared.documents import RELAY_GRACE
-from shared.mongo import DUPLICATE, Database, DatabaseError, Document
+from shared.mongo import Database, DatabaseError, Document
 from shared.tasks import cancel_requested
-
-AUDIT = "audit"
 
 _QUEUE_SIZE = 2000
 _WORKERS = 16
@@ -105,20 +103,11 @@ class Relay:
         ids = {item["id"] for item in fresh}
         self._in_flight |= ids
         try:
-            await self._write_audit(fresh)
+            await audit.record_events(self._db, fresh)
             await asyncio.gather(*(self._bus.publish(_envelope(item)) for item in fresh))
             await self._settle(collection, document_id, ids)
         finally:
             self._in_flight -= ids
-
-    async def _write_audit(self, pending: list[Document]) -> None:
-        entries = [_audit_entry(item) for item in pending]
-        try:
-            await self._db[AUDIT].insert_many(entries, ordered=False)
-        except BulkWriteError as error:
-            failed = [problem for problem in error.details["writeErrors"] if problem["code"] != DUPLICATE]
-            if failed or error.details["writeConcernErrors"]:
-                raise
 
     async def _settle(self, collection: str, document_id: object, ids: set[object]) -> None:
         left = {"$filter": {"input": "$pending", "cond": {"$not": {"$in": ["$$this.id", list(ids)]}}}}
@@ -175,15 +164,9 @@ def _envelope(item: Document) -> Envelope:
     )
 
 
-def _audit_entry(item: Document) -> Document:
-    entry = {key: value for key, value in item.items() if key != "id"}
-    return {"_id": item["id"], "company_id": item["body"].get("company_id"), **entry}
-
-
 async def create_indexes(db: Database, collections: Sequence[str]) -> None:
-    """What the sweeper and the audit log search by."""
+    """What the sweeper searches by."""
     for collection in collections:
         await db[collection].create_index(
             "relay_after", name="relay_after", partialFilterExpression={"relay_after": {"$type": "date"}}
         )
-    await db[AUDIT].create_index([("company_id", ASCENDING), ("at", ASCENDING)], name="company")

@@ -9,7 +9,7 @@ from typing import Any, cast
 import structlog
 from aiohttp import web
 
-from shared import logging, relay
+from shared import audit, logging, relay
 from shared.bus import Bus
 from shared.clock import DatabaseClock
 from shared.errors import Unavailable
@@ -70,7 +70,7 @@ def create_service(parts: ServiceSpec, settings: ServiceSettings) -> web.Applica
 
     async def work() -> None:
         # What an index promises (one login for an address, one mail for a person) must hold from the first event on.
-        await _create_indexes(db, parts)
+        await _create_indexes(db, parts, audit_kept_days=settings.audit_kept_days)
         with contextlib.suppress(DatabaseError):
             await clock.compare(db)
         prepared.set()
@@ -103,12 +103,13 @@ def _refuse_until(prepared: asyncio.Event) -> Any:
     return refuse
 
 
-async def _create_indexes(db: Database, parts: ServiceSpec) -> None:
+async def _create_indexes(db: Database, parts: ServiceSpec, *, audit_kept_days: int) -> None:
     """However long the database takes to come up."""
     while not cancel_requested():
         try:
             await parts.create_indexes(db)
             await relay.create_indexes(db, parts.emits)
+            await audit.create_indexes(db, kept_days=audit_kept_days)
         except DatabaseError as error:
             _log.warning("database_unavailable", reason=type(error).__name__)
             await asyncio.sleep(1)

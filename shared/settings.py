@@ -56,6 +56,7 @@ class ServiceSettings(Settings):
     retry_delays_s: Annotated[tuple[Seconds, ...], BeforeValidator(_split)] = Field(
         (5, 30, 120, 600, 3600), alias="PORTICO_RETRY_DELAYS_S", min_length=1, max_length=10
     )
+    audit_kept_days: int = Field(400, alias="PORTICO_AUDIT_KEPT_DAYS", ge=1, le=10_000)
 
 
 class ToolSettings(ServiceSettings):

@@ -72,7 +72,7 @@ def actor_of(request: web.Request) -> Actor:
     if not token:
         raise errors.NotSignedIn
     actor = request.app[VERIFY](token)
-    origin.set(Origin(origin.get().request_id, str(actor.user_id), actor.address))
+    origin.set(Origin(origin.get().request_id, str(actor.user_id), actor.address, actor.name))
     if actor.suspended:
         raise CompanySuspended
     if not actor.may_write and request.method not in ("GET", "HEAD"):

@@ -79,7 +79,7 @@ async def test_what_is_not_there_is_not_found(db: Database) -> None:
 
 async def test_a_change_and_its_events_are_one_write(db: Database, noticed: list[Any]) -> None:
     box = await BOXES.insert(db, Box(id=uuid7(), label="a"))
-    token = origin.set(Origin("req-12345", "user-1", "10.0.0.1"))
+    token = origin.set(Origin("req-12345", "user-1", "10.0.0.1", "Ana Duarte"))
     saved = await BOXES.save(db, replace(box.relabelled("b"), new_notes=("first",)))
     origin.reset(token)
     document = await raw(db, box)
@@ -88,6 +88,7 @@ async def test_a_change_and_its_events_are_one_write(db: Database, noticed: list
     assert (document["label"], document["version"], document["notes"]) == ("b", 2, ["first"])
     assert (pending["type"], pending["body"]["version"], pending["body"]["label"]) == (BoxChanged.type, 2, "b")
     assert (pending["request_id"], pending["actor"], pending["address"]) == ("req-12345", "user-1", "10.0.0.1")
+    assert pending["actor_name"] == "Ana Duarte"
     assert document["relay_after"] > datetime.now(UTC)
     ((collection, document_id, carried),) = noticed
     assert (collection, document_id, carried[0]["id"]) == ("boxes", box.id, pending["id"])

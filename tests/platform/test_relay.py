@@ -73,6 +73,7 @@ async def test_an_event_is_published_at_once_and_written_into_the_audit_log(db: 
         await soon(lambda: _heard(ear, 1))
     assert entry["type"] == ThingHappened.type
     assert entry["body"]["number"] == 1
+    assert (entry["company_id"], entry["actor_name"]) == (None, "")
     document = await db["things"].find_one({"_id": thing.id})
     assert document is not None
     assert document["version"] == 1
