@@ -70,20 +70,31 @@ class Documents(Generic[E]):
     """How one kind of entity is kept in its collection.
 
     `appended` maps fields of the entity that hold only what a change adds to the document's growing arrays.
+    `computed` maps fields of the entity that are never written to the expressions that give them, over the whole
+    document, when it is read here.
     """
 
-    def __init__(self, collection: str, entity: type[E], *, appended: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        collection: str,
+        entity: type[E],
+        *,
+        appended: Mapping[str, str] | None = None,
+        computed: Mapping[str, Document] | None = None,
+    ) -> None:
         """One per collection, as a constant of the service's store."""
         self.collection = collection
         self._adapter = TypeAdapter(entity)
         self._appended = dict(appended or {})
+        self._computed = dict(computed or {})
+        self._not_written = {"id", "version", "events", *self._appended, *self._computed}
 
     def load(self, document: Document) -> E:
         """The entity in a document."""
         return self._adapter.validate_python({"id": document["_id"], **document})
 
     def _fields(self, entity: E) -> Document:
-        return cast("Document", self._adapter.dump_python(entity, exclude={"id", "version", "events", *self._appended}))
+        return cast("Document", self._adapter.dump_python(entity, exclude=self._not_written))
 
     def _additions(self, entity: E) -> dict[str, list[Document]]:
         dumped = self._adapter.dump_python(entity, include=set(self._appended))
@@ -162,8 +173,12 @@ class Documents(Generic[E]):
         return bool((await db[self.collection].update_one(wanted, [{"$set": update}])).matched_count)
 
     async def _find(self, db: Database, wanted: Document, session: Session | None = None) -> Document | None:
-        hidden = dict.fromkeys((*self._appended.values(), "pending"), 0)
-        return await db[self.collection].find_one(wanted, hidden, session=session)
+        hidden = [*self._appended.values(), "pending"]
+        if not self._computed:
+            return await db[self.collection].find_one(wanted, dict.fromkeys(hidden, 0), session=session)
+        stages: list[Document] = [{"$match": wanted}, {"$limit": 1}, {"$set": self._computed}, {"$unset": hidden}]
+        found = await db[self.collection].aggregate(stages, session=session)
+        return next(iter(await found.to_list(None)), None)
 
     async def find(self, db: Database, wanted: Document, *, session: Session | None = None) -> E | None:
         """The entity that a filter finds, without its growing arrays; None when there is none."""

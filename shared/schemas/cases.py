@@ -198,6 +198,7 @@ class CaseDetail(CaseRow):
     turn_since: Utc | None
     pin_instructions: str | None = None  # only sent to the vendor's side
     allowed_actions: list[str]
+    allowed_agent_actions: list[str] = Field(default_factory=list)
     history: list[HistoryEntry]  # the newest, oldest first
     history_cursor: str | None = None  # to older ones, at `GET /cases/{number}/history`
     history_total: int = 0
@@ -206,7 +207,13 @@ class CaseDetail(CaseRow):
     attachments: list[CaseAttachment] = Field(default_factory=list)  # of the entries in `history`
 
 
-class CommentAction(Request):
+class _FitsAnyVersion(Request):
+    """An action that fits whatever else happens to the case meanwhile: its `version` is accepted, and not tested."""
+
+    version: Version | None = None
+
+
+class CommentAction(_FitsAnyVersion):
     """Adds a comment."""
 
     action: Literal["comment"]
@@ -214,7 +221,7 @@ class CommentAction(Request):
     attachment_ids: AttachmentIds = ()
 
 
-class AttachAction(Request):
+class AttachAction(_FitsAnyVersion):
     """Adds files without a text."""
 
     action: Literal["attach"]
@@ -255,7 +262,7 @@ class ChangeSeverityAction(Request):
 
 
 CaseActionUnion = Annotated[
-    CommentAction | AttachAction | CloseAction | CancelAction | ReopenAction | ChangeSeverityAction,
+    CommentAction | AttachAction | ChangeSeverityAction | CloseAction | CancelAction | ReopenAction,
     Field(discriminator="action"),
 ]
 
@@ -266,7 +273,7 @@ class CaseAction(RootModel[CaseActionUnion], Body):
     max_body_bytes: ClassVar[int] = _ACTION_BYTES
 
 
-class TakeAction(Request):
+class TakeAction(_FitsAnyVersion):
     """The agent becomes the assignee; 409 `already_taken` when somebody else is."""
 
     action: Literal["take"]
@@ -280,7 +287,7 @@ class AssignAction(Request):
     agent_id: UUID
 
 
-class ReplyAction(Request):
+class ReplyAction(_FitsAnyVersion):
     """An answer that the customer sees."""
 
     action: Literal["reply"]
@@ -288,7 +295,7 @@ class ReplyAction(Request):
     attachment_ids: AttachmentIds = ()
 
 
-class NoteAction(Request):
+class NoteAction(_FitsAnyVersion):
     """An internal note that never leaves the vendor's side."""
 
     action: Literal["note"]

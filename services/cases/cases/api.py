@@ -1,5 +1,6 @@
 """HTTP of cases: parse, call, answer."""
 
+from dataclasses import replace
 from typing import BinaryIO
 from uuid import uuid5
 from zoneinfo import ZoneInfo
@@ -11,10 +12,10 @@ from services.cases.attachments.store import files
 from services.cases.cases import export, store, views
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.numbers import read_case_number
+from services.cases.cases.domain.values import Change
 from services.cases.cases.handlers import actions, pins, submission
 from shared.actor import Actor
 from shared.errors import Forbidden
-from shared.idempotency import IdempotencyKey
 from shared.paging import Page
 from shared.schemas.cases import (
     AgentAction,
@@ -34,11 +35,6 @@ PLACES = web.AppKey("places_of_exports", export.Places)
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)
 
 routes = web.RouteTableDef()
-
-
-def _at(key: IdempotencyKey, number: str) -> IdempotencyKey:
-    """The same key means something else at another case."""
-    return IdempotencyKey(uuid5(key.id, number), key.digest)
 
 
 @routes.post("/cases")
@@ -121,20 +117,17 @@ async def show_history(request: web.Request) -> web.Response:
 @routes.post("/cases/{number}/actions")
 async def act(request: web.Request) -> web.Response:
     """What the customer's side does with a case."""
-    actor = actor_of(request)
     number = read_case_number(request.match_info["number"])
     body = await read_body(request, CaseAction)
     await actions.act(
         request.app[DATABASE],
-        actor,
         number,
         body.root,
+        await _change(request, number),
         limits=request.app[POLICY].limits,
         quota=request.app[SHARES].entries,
-        key=_at(await idempotency_key_of(request, actor), number),
-        now=request.app[CLOCK](),
     )
-    return await _detail(request, actor, number)
+    return await _detail(request, actor_of(request), number)
 
 
 @routes.get("/agent/cases")
@@ -150,20 +143,24 @@ async def list_queue(request: web.Request) -> web.Response:
 @routes.post("/agent/cases/{number}/actions")
 async def act_as_agent(request: web.Request) -> web.Response:
     """What the vendor's side does with a case."""
-    actor = actor_of(request)
     number = read_case_number(request.match_info["number"])
     body = await read_body(request, AgentAction)
     await actions.act_as_agent(
         request.app[DATABASE],
-        actor,
         number,
         body.root,
+        await _change(request, number),
         limits=request.app[POLICY].limits,
         quota=request.app[SHARES].entries,
-        key=_at(await idempotency_key_of(request, actor), number),
-        now=request.app[CLOCK](),
     )
-    return await _detail(request, actor, number)
+    return await _detail(request, actor_of(request), number)
+
+
+async def _change(request: web.Request, number: str) -> Change:
+    actor = actor_of(request)
+    key = await idempotency_key_of(request, actor)
+    # The same key means something else at another case.
+    return Change(actor, request.app[CLOCK](), replace(key, id=uuid5(key.id, number)))
 
 
 async def _detail(request: web.Request, actor: Actor, number: str) -> web.Response:

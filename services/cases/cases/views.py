@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from services.cases.attachments.domain.files import AttachedFile, FileState, content_type_of
+from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, allowed_actions
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.values import Entry
 from shared.actor import Actor
@@ -23,6 +24,7 @@ _INNER = {
     "own_ids",
     "owner",
     "pin_instructions",
+    "is_full",
 }
 
 
@@ -47,7 +49,8 @@ def detail(
         _flat(case)
         | {
             "pin_instructions": pin_instructions,
-            "allowed_actions": case.allowed_actions(actor, now=now),
+            "allowed_actions": allowed_actions(ACTIONS, case, actor, now),
+            "allowed_agent_actions": allowed_actions(AGENT_ACTIONS, case, actor, now),
             "history": [_entry(entry, file_states) for entry in history],
             "history_cursor": history_cursor,
             "history_total": history_total,

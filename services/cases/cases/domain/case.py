@@ -1,32 +1,31 @@
 """A case and what may be done to it."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import Literal, Self, TypedDict
 from uuid import UUID
 
 from services.cases.attachments.domain.files import AttachedFile
-from services.cases.cases.domain.pins import Pin
-from services.cases.cases.domain.refusals import CaseIsClosed, CaseIsNew, CaseIsOpen, ReopenTooLate
+from services.cases.cases.domain.moves import moves_of
 from services.cases.cases.domain.values import (
     OPEN,
+    Change,
     Contact,
     Entry,
+    EntryKind,
     Equipment,
     Person,
     PostalAddress,
     Problem,
     Status,
-    person_of,
     turn_of,
 )
 from shared.actor import Actor, Role
 from shared.coverage import Verdict
-from shared.errors import Forbidden, Invalid
+from shared.errors import Invalid
 from shared.events.base import Addressee, Event, Relation
 from shared.events.cases import CaseChanged, CaseClosed, CaseCreated
 
-REOPEN_WITHIN = timedelta(days=14)
 MAX_ENTRIES = 1_000
 # Every entry writes the whole document anew, at most this long; changes of the state fit into what MongoDB allows.
 MAX_BYTES = 2 * 1024 * 1024
@@ -46,17 +45,14 @@ class _Fact(TypedDict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One support request. `new_entries` holds only what a change adds to the history."""
+class Submission:
+    """What a case is submitted with."""
 
-    id: UUID
-    number: str
     company_id: UUID
     company_name: str
     problem: Problem
     equipment: Equipment
     submitter: Person
-    owner: Person
     contact: Contact
     secondary_contact: Contact | None
     site_id: UUID | None
@@ -66,6 +62,15 @@ class Case:
     confidential: bool
     pin: str | None = None
     pin_instructions: str = ""  # for agents only, as they were when the case was written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case(Submission):
+    """One support request. `new_entries` holds only what a change adds to the history."""
+
+    id: UUID
+    number: str
+    owner: Person
     status: Status
     assignee: Person | None = None
     created_by: UUID
@@ -79,62 +84,29 @@ class Case:
     version: int = 1
     events: tuple[Event, ...] = ()
     new_entries: tuple[Entry, ...] = ()
+    is_full: bool = False  # read with the case, never written
 
     @classmethod
-    def submit(  # a case has this many parts
-        cls,
-        *,
-        case_id: UUID,
-        number: str,
-        by: Actor,
-        submitter: Person,
-        company_id: UUID,
-        company_name: str,
-        problem: Problem,
-        equipment: Equipment,
-        contact: Contact,
-        secondary_contact: Contact | None,
-        site_id: UUID | None,
-        site_name: str,
-        equipment_address: PostalAddress,
-        parts_address: PostalAddress | None,
-        confidential: bool,
-        digest: str,
-        now: datetime,
-        pin: Pin | None = None,
-    ) -> Self:
+    def submit(cls, submission: Submission, change: Change, *, number: str) -> Self:
         """A new case; carries CaseCreated and CaseChanged."""
-        if by.user_id != submitter.user_id:
-            _refuse_for_colleague(by, site_id=site_id, confidential=confidential)
-        own = (submitter.user_id, contact.user_id, secondary_contact.user_id if secondary_contact else None)
+        if change.by.user_id != submission.submitter.user_id:
+            _refuse_for_colleague(submission, change.by)
         case = cls(
-            id=case_id,
+            **{field.name: getattr(submission, field.name) for field in fields(Submission)},
+            id=change.key.id,
             number=number,
-            company_id=company_id,
-            company_name=company_name,
-            problem=problem,
-            equipment=equipment,
-            submitter=submitter,
-            owner=submitter,
-            contact=contact,
-            secondary_contact=secondary_contact,
-            site_id=site_id,
-            site_name=site_name,
-            equipment_address=equipment_address,
-            parts_address=parts_address,
-            confidential=confidential,
-            pin=pin.pin if pin else None,
-            pin_instructions=pin.instructions if pin else "",
+            owner=submission.submitter,
             status=Status.NEW,
-            created_by=by.user_id,
-            created_at=now,
-            updated_at=now,
-            turn_since=now,
-            own_ids=tuple(dict.fromkeys(user_id for user_id in own if user_id is not None)),
-            new_entries=(Entry(case_id, "created", now, person_of(by), by.is_vendor, digest=digest),),
+            created_by=change.by.user_id,
+            created_at=change.at,
+            updated_at=change.at,
+            turn_since=change.at,
+            own_ids=_user_ids(submission.submitter, submission.contact, submission.secondary_contact),
+            new_entries=(change.entry(EntryKind.CREATED),),
         )
-        created = CaseCreated(**case._fact(now, case.version), severity=problem.severity, created_by=by.user_id)
-        return replace(case, events=(created, case.changed_event(version=case.version, now=now)))
+        fact = case._fact(change.at, case.version)
+        created = CaseCreated(**fact, severity=case.problem.severity, created_by=case.created_by)
+        return replace(case, events=(created, case.changed_event(version=case.version, now=change.at)))
 
     @property
     def is_open(self) -> bool:
@@ -147,9 +119,9 @@ class Case:
         return turn_of(self.status)
 
     def with_files(self, files: tuple[AttachedFile, ...]) -> "Case":
-        """The same new case; its first entry cites these files."""
-        first, *others = self.new_entries
-        return replace(self, new_entries=(replace(first, attachments=files), *others))
+        """The same case; its newest entry cites these files."""
+        *others, newest = self.new_entries
+        return replace(self, new_entries=(*others, replace(newest, attachments=files)))
 
     # Rights
 
@@ -163,135 +135,64 @@ class Case:
         """A member comments on the own cases, everybody else on all that they see."""
         return self.may_change(actor) or actor.user_id in self.own_ids
 
-    def allowed_actions(self, actor: Actor, *, now: datetime) -> list[str]:
-        """What this actor may do now, by the names of the API."""
-        if not self.is_open:
-            reopenable = self.may_change(actor) and self._reopenable(now)
-            return ["reopen"] if reopenable else []
-        actions = ["comment", "attach"] if self.may_comment(actor) else []
-        if self.may_change(actor):
-            actions += ["change_severity", "close", "cancel"]
-        if actor.is_vendor:
-            actions += ["take"] if self.assignee is None else []
-            actions += ["assign", "reply", "note", "set_status"]
-        return actions
-
-    def refuse_unless_commentable(self, by: Actor) -> None:
-        """Forbidden or CaseIsClosed."""
-        if not self.may_comment(by):
-            raise Forbidden
-        if not self.is_open:
-            raise CaseIsClosed
-
     # Changes
 
-    def close(
+    def after(self, entry: Entry, *, status: Status | None = None) -> "Case":
+        """With the entry, and in the status that it leads to, or in the given one."""
+        status = status or moves_of(entry).get(self.status, self.status)
+        changed = replace(
+            self,
+            status=status,
+            # An internal entry changes nothing that the customer can see.
+            updated_at=self.updated_at if entry.internal else entry.at,
+            new_entries=(*self.new_entries, entry),
+        )
+        if changed.turn != self.turn:
+            changed = replace(changed, turn_since=entry.at if changed.turn else None)
+        if changed.is_open != self.is_open:
+            event = changed.changed_event(version=self.version + 1, now=entry.at)
+            changed = replace(changed, events=(*changed.events, event))
+        return changed
+
+    def ended(
         self,
+        change: Change,
+        kind: Literal[EntryKind.CLOSED, EntryKind.CANCELLED],
         *,
-        by: Actor,
         reason: str,
         resolved: bool | None,
-        outcome: Status,
-        entry_id: UUID,
-        digest: str,
-        now: datetime,
     ) -> "Case":
-        """Ends the case as closed or cancelled; carries CaseClosed."""
-        self._refuse_unless_changeable(by)
+        """Closed or cancelled; carries CaseClosed."""
         closed = CaseClosed(
-            **self._fact(now, self.version + 1),
-            outcome="closed" if outcome is Status.CLOSED else "cancelled",
-            closed_by=by.user_id,
-            closed_by_name=by.name,
+            **self._fact(change.at, self.version + 1),
+            outcome="closed" if kind is EntryKind.CLOSED else "cancelled",
+            closed_by=change.by.user_id,
+            closed_by_name=change.by.name,
             reason=reason,
             resolved=resolved,
         )
-        entry = Entry(entry_id, outcome.value, now, person_of(by), by.is_vendor, text=reason, digest=digest)
-        ended = replace(self, closed_at=now, resolution=reason, resolved=resolved, events=(*self.events, closed))
-        return ended._after(entry, status=outcome)
-
-    def reopen(self, *, by: Actor, reason: str, entry_id: UUID, digest: str, now: datetime) -> "Case":
-        """Takes a closed case up again."""
-        if not self.may_change(by):
-            raise Forbidden
-        if self.is_open:
-            raise CaseIsOpen
-        if not self._reopenable(now):
-            raise ReopenTooLate
-        entry = Entry(entry_id, "reopened", now, person_of(by), by.is_vendor, text=reason, digest=digest)
-        opened = replace(self, closed_at=None, resolution=None, resolved=None)
-        return opened._after(entry, status=Status.IN_PROGRESS)
-
-    def change_severity(self, severity: int, *, by: Actor, entry_id: UUID, digest: str, now: datetime) -> "Case":
-        """Sets another severity."""
-        self._refuse_unless_changeable(by)
-        changes = {"from": self.problem.severity, "to": severity}
-        entry = Entry(entry_id, "severity_changed", now, person_of(by), by.is_vendor, changes=changes, digest=digest)
-        return replace(self, problem=replace(self.problem, severity=severity))._after(entry, status=self.status)
-
-    def set_status(self, status: Status, *, by: Actor, entry_id: UUID, digest: str, now: datetime) -> "Case":
-        """Moves an open case; the vendor's move."""
-        self._refuse_unless_vendor(by)
-        self._refuse_unless_open()
-        if self.status is Status.NEW and status is not Status.IN_PROGRESS:
-            raise CaseIsNew
-        changes = {"from": self.status.value, "to": status.value}
-        entry = Entry(entry_id, "status_changed", now, person_of(by), by_vendor=True, changes=changes, digest=digest)
-        return self._after(entry, status=status)
-
-    def assign(self, agent: Person, *, by: Actor, entry_id: UUID, digest: str, now: datetime) -> "Case":
-        """Gives the case to an agent."""
-        self._refuse_unless_vendor(by)
-        self._refuse_unless_open()
-        entry = Entry(
-            entry_id, "assigned", now, person_of(by), by_vendor=True, changes={"to": agent.name}, digest=digest
-        )
-        status = Status.IN_PROGRESS if self.status is Status.NEW else self.status
-        return replace(self, assignee=agent)._after(entry, status=status)
+        ended = replace(self, closed_at=change.at, resolution=reason, resolved=resolved, events=(*self.events, closed))
+        return ended.after(change.entry(kind, text=reason))
 
     def with_coverage(self, equipment: Equipment) -> "Case":
         """The verdict that came once the device was known; nothing else of the case changes."""
         if self.equipment.coverage.verdict is not Verdict.UNVERIFIED:
             return self
         verified = replace(self, equipment=equipment)
-        return replace(
-            verified, events=(*self.events, verified.changed_event(version=self.version + 1, now=self.updated_at))
-        )
+        event = verified.changed_event(version=self.version + 1, now=self.updated_at)
+        return replace(verified, events=(*self.events, event))
 
-    # How changes are put together
+    # What is told of it
 
-    def _after(self, entry: Entry, *, status: Status) -> "Case":
-        turn_before = self.turn
-        changed = replace(
-            self,
-            status=status,
-            updated_at=entry.at,
-            new_entries=(*self.new_entries, entry),
-        )
-        if changed.turn != turn_before:
-            changed = replace(changed, turn_since=entry.at if changed.turn else None)
-        if changed.is_open != self.is_open:
-            changed = replace(
-                changed, events=(*changed.events, changed.changed_event(version=self.version + 1, now=entry.at))
-            )
-        return changed
-
-    def _refuse_unless_open(self) -> None:
-        if not self.is_open:
-            raise CaseIsClosed
-
-    def _refuse_unless_changeable(self, by: Actor) -> None:
-        if not self.may_change(by):
-            raise Forbidden
-        self._refuse_unless_open()
-
-    @staticmethod
-    def _refuse_unless_vendor(by: Actor) -> None:
-        if not by.is_vendor:
-            raise Forbidden
-
-    def _reopenable(self, now: datetime) -> bool:
-        return self.status is Status.CLOSED and self.closed_at is not None and now - self.closed_at <= REOPEN_WITHIN
+    @property
+    def current(self) -> dict[str, object]:
+        """What a refused change is told about the case as it is now."""
+        return {
+            "version": self.version,
+            "status": self.status.value,
+            "severity": self.problem.severity,
+            "assignee": self.assignee.name if self.assignee else None,
+        }
 
     def changed_event(self, *, version: int, now: datetime) -> CaseChanged:
         """What others copy of it."""
@@ -341,10 +242,15 @@ class Case:
         )
 
 
-def _refuse_for_colleague(by: Actor, *, site_id: UUID | None, confidential: bool) -> None:
+def _user_ids(*people: Person | Contact | None) -> tuple[UUID, ...]:
+    """Those of the people who are users, each once."""
+    return tuple(dict.fromkeys(person.user_id for person in people if person and person.user_id))
+
+
+def _refuse_for_colleague(submission: Submission, by: Actor) -> None:
     """Nobody makes a case for a colleague that is not theirs to make, or that they could not see."""
-    if confidential and not by.is_company_admin:
+    if submission.confidential and not by.is_company_admin:
         message = "Only the owner or an administrator of the company marks a case confidential."
         raise Invalid.at("confidential", "not_the_owner", message)
-    if site_id is not None and by.site_ids is not None and site_id not in by.site_ids:
+    if submission.site_id is not None and by.site_ids is not None and submission.site_id not in by.site_ids:
         raise Invalid.at("site_id", "out_of_scope", "For a colleague, choose one of the sites that are yours.")

@@ -10,6 +10,7 @@ from uuid import UUID
 from services.cases.attachments.domain.files import AttachedFile
 from shared.actor import Actor
 from shared.coverage import Coverage
+from shared.idempotency import IdempotencyKey
 
 
 class Status(StrEnum):
@@ -73,20 +74,65 @@ class PostalAddress:
     region: str = ""
 
 
+Changes = Mapping[str, str | int | bool | None]
+
+
+class EntryKind(StrEnum):
+    """What an entry of a case's history says."""
+
+    CREATED = "created"
+    COMMENT = "comment"
+    ATTACHED = "attached"
+    REPLY = "reply"
+    NOTE = "note"
+    TAKEN = "taken"
+    ASSIGNED = "assigned"
+    STATUS_CHANGED = "status_changed"
+    SEVERITY_CHANGED = "severity_changed"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    REOPENED = "reopened"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of a case's history. `digest` tells a repeated request from another one with the same key."""
 
     id: UUID
-    kind: str
+    kind: EntryKind
     at: datetime
     by: Person
     by_vendor: bool
     text: str = ""
     internal: bool = False
-    changes: Mapping[str, str | int | bool | None] | None = None
+    changes: Changes | None = None
     digest: str | None = None
     attachments: tuple[AttachedFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who changes a case, when, and by which request."""
+
+    by: Actor
+    at: datetime
+    key: IdempotencyKey
+
+    def entry(
+        self, kind: EntryKind, *, text: str = "", changes: Changes | None = None, internal: bool = False
+    ) -> Entry:
+        """The entry of the history that tells of this change; its id is the request's."""
+        return Entry(
+            id=self.key.id,
+            kind=kind,
+            at=self.at,
+            by=person_of(self.by),
+            by_vendor=self.by.is_vendor,
+            text=text,
+            internal=internal,
+            changes=changes,
+            digest=self.key.digest,
+        )
 
 
 @dataclass(frozen=True, slots=True)

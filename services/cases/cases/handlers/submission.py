@@ -8,8 +8,8 @@ from pydantic import TypeAdapter
 from services.cases.attachments import handlers as attaching
 from services.cases.attachments.domain.files import Limits
 from services.cases.cases import store
-from services.cases.cases.domain.case import Case
-from services.cases.cases.domain.values import Contact, Person, PostalAddress, Problem, person_of
+from services.cases.cases.domain.case import Case, Submission
+from services.cases.cases.domain.values import Change, Contact, Person, PostalAddress, Problem, person_of
 from services.cases.cases.handlers.equipment import find_equipment
 from services.cases.cases.handlers.pins import find_pin
 from services.cases.cases.handlers.verdicts import give_verdict
@@ -45,45 +45,47 @@ async def submit_case(
     # Whatever was closed or taken away since: what was answered once is answered again.
     if (made := await store.CASES.find_made_with(db, key)) is not None:
         return made
-    submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
-    site_name, address = await _equipment_place(db, company_id, body)
-    equipment = await find_equipment(db, company_id, body, now=now)
-    contact = await _contact(db, company_id, body.contact, field="contact")
-    secondary = (
-        await _contact(db, company_id, body.secondary_contact, field="secondary_contact")
-        if body.secondary_contact
-        else None
-    )
-    pin = await find_pin(db, company_id, body.pin, equipment=equipment, site_id=body.site_id) if body.pin else None
+    submission = await _read(db, actor, body, now=now)
     # Last, so that next to nothing that is refused takes from the share, or uses up a number.
     async with (
         quota.taken(db, actor, now=now),
         attaching.claimed(db, actor, body.attachment_ids, limits, case_id=key.id, key=key) as files,
     ):
-        case = Case.submit(
-            case_id=key.id,
-            number=await numbers.take(),
-            by=actor,
-            submitter=submitter,
-            company_id=company_id,
-            company_name=company_name,
-            problem=_problem(body),
-            equipment=equipment,
-            contact=contact,
-            secondary_contact=secondary,
-            site_id=body.site_id,
-            site_name=site_name,
-            equipment_address=address,
-            parts_address=_address(body.parts_address) if body.parts_address else None,
-            confidential=body.confidential,
-            pin=pin,
-            digest=key.digest,
-            now=now,
-        )
+        case = Case.submit(submission, Change(actor, now, key), number=await numbers.take())
         written = await store.CASES.insert_once(db, case.with_files(files), key)
     # What the copies were told since they were asked has looked for waiting cases before this one stood there.
     await give_verdict(db, written, now=now)
     return written
+
+
+async def _read(db: Database, actor: Actor, body: SubmitCase, *, now: datetime) -> Submission:
+    """What the body says, with what it names looked up in the copies."""
+    submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
+    site_name, equipment_address = await _equipment_place(db, company_id, body)
+    equipment = await find_equipment(db, company_id, body, now=now)
+    contact = await _contact(db, company_id, body.contact, field="contact")
+    secondary_contact = (
+        await _contact(db, company_id, body.secondary_contact, field="secondary_contact")
+        if body.secondary_contact
+        else None
+    )
+    pin = await find_pin(db, company_id, body.pin, equipment=equipment, site_id=body.site_id) if body.pin else None
+    return Submission(
+        company_id=company_id,
+        company_name=company_name,
+        problem=_problem(body),
+        equipment=equipment,
+        submitter=submitter,
+        contact=contact,
+        secondary_contact=secondary_contact,
+        site_id=body.site_id,
+        site_name=site_name,
+        equipment_address=equipment_address,
+        parts_address=_address(body.parts_address) if body.parts_address else None,
+        confidential=body.confidential,
+        pin=pin.pin if pin else None,
+        pin_instructions=pin.instructions if pin else "",
+    )
 
 
 async def _submitter(db: Database, actor: Actor, submitter_id: UUID | None) -> tuple[Person, UUID, str]:

@@ -9,21 +9,18 @@ from services.cases.cases.store.cases import (
     visible_to,
 )
 from services.cases.cases.store.history import (
-    HAS_ROOM,
     History,
     append_entry,
     find_entry,
     get_case_with_history,
     get_history,
     get_submitted_case,
-    status_becomes,
 )
 from services.cases.cases.store.lists import count_cases, find_cases, find_queue, load_row, read_order
 from services.cases.cases.store.numbers import CaseNumbers
 
 __all__ = [
     "CASES",
-    "HAS_ROOM",
     "CaseNumbers",
     "History",
     "append_entry",
@@ -40,6 +37,5 @@ __all__ = [
     "get_submitted_case",
     "load_row",
     "read_order",
-    "status_becomes",
     "visible_to",
 ]

@@ -4,14 +4,20 @@ from uuid import UUID
 
 from pymongo import ASCENDING, DESCENDING, TEXT
 
-from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.case import MAX_BYTES, MAX_ENTRIES, Case
 from services.cases.cases.domain.values import OPEN
 from shared.actor import Actor, Role, Visibility
 from shared.coverage import Verdict
 from shared.documents import Documents
 from shared.mongo import Database, Document
 
-CASES = Documents("cases", Case, appended={"new_entries": "history"})
+IS_FULL: Document = {
+    "$or": [
+        {"$gte": [{"$size": "$history"}, MAX_ENTRIES]},
+        {"$gte": [{"$bsonSize": "$$ROOT"}, MAX_BYTES]},
+    ]
+}
+CASES = Documents("cases", Case, appended={"new_entries": "history"}, computed={"is_full": IS_FULL})
 IS_OPEN = {"$in": sorted(status.value for status in OPEN)}
 
 

@@ -1,7 +1,7 @@
 """The history of a case: read in pages, and never whole; every read says for whom."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +9,11 @@ from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter
 
-from services.cases.cases.domain.case import MAX_BYTES, MAX_ENTRIES, Case
-from services.cases.cases.domain.values import Entry, Status
-from services.cases.cases.store.cases import CASES, IS_OPEN, visible_to
+from services.cases.cases.domain import actions
+from services.cases.cases.domain.case import MAX_ENTRIES, Case
+from services.cases.cases.domain.moves import Moves, moves_of
+from services.cases.cases.domain.values import Entry, turn_of
+from services.cases.cases.store.cases import CASES, IS_FULL, IS_OPEN, visible_to
 from shared.actor import Actor
 from shared.errors import Invalid, NotFound, Unavailable
 from shared.idempotency import IdempotencyKey
@@ -24,12 +26,13 @@ PAGE_BYTES = 100_000
 _TURN_WITHIN_S = 4  # the gateway waits a little longer
 _turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-_ENTRY = TypeAdapter(Entry)
+_CASE = TypeAdapter(Case)
 _ENTRIES = TypeAdapter(list[Entry])
-# For what is written and attached; a change of the state goes into a full case too.
-HAS_ROOM: Document = {
-    f"history.{MAX_ENTRIES - 1}": {"$exists": False},
-    "$expr": {"$lt": [{"$bsonSize": "$$ROOT"}, MAX_BYTES]},
+# The rules that can change between reading a case and writing to it, as the database judges them.
+AS_FILTER: Mapping[actions.Rule, Document] = {
+    actions.is_open: {"status": IS_OPEN},
+    actions.has_room: {"$expr": {"$not": [IS_FULL]}},
+    actions.is_unassigned: {"assignee": None},
 }
 
 
@@ -75,6 +78,7 @@ async def _find_page(
     found = await db[CASES.collection].aggregate(
         [
             {"$match": {"number": number, **visible_to(actor)}},
+            {"$set": {"is_full": IS_FULL}},
             *([] if actor.is_vendor else [{"$set": {"history": open_to_all}}]),
             {"$set": {"seen": {"$size": "$history"}}},
             {"$set": {"end": last}},
@@ -113,11 +117,18 @@ def _that_fit(sizes: Sequence[int]) -> int:
 
 async def get_submitted_case(db: Database, actor: Actor, number: str) -> tuple[Case, History]:
     """A case that this actor wrote, and how it was written: what came later is only for whoever sees the case."""
-    document = await db[CASES.collection].find_one(
-        {"number": number, "created_by": actor.user_id}, {"pending": 0, "history": {"$slice": 1}}
+    found = await db[CASES.collection].aggregate(
+        [
+            {"$match": {"number": number, "created_by": actor.user_id}},
+            {"$set": {"is_full": IS_FULL}},
+            {"$set": {"history": {"$slice": ["$history", 1]}}},
+            {"$unset": ["pending"]},
+        ]
     )
-    if document is None:
+    documents = await found.to_list(None)
+    if not documents:
         raise NotFound
+    (document,) = documents
     return CASES.load(document), History(_ENTRIES.validate_python(document["history"]), None, 1)
 
 
@@ -135,22 +146,30 @@ async def find_entry(db: Database, actor: Actor, number: str, key: IdempotencyKe
 # Changing
 
 
-async def append_entry(
-    db: Database, actor: Actor, number: str, entry: Entry, *, only: Document, changes: Document
-) -> bool:
-    """Adds an entry, once, to an open, visible case that is as `only` says; False when it did not fit.
+async def append_entry(db: Database, actor: Actor, case: Case, addition: actions.Addition) -> bool:
+    """Writes what an addition changed, once; False where the case is not visible, or its rules refuse by now.
 
     Unavailable where too many others write to the same case.
     """
+    (entry,) = case.new_entries
     wanted = {
-        "number": number,
-        "status": IS_OPEN,
+        "number": case.number,
         "history.id": {"$ne": entry.id},
-        "$and": [visible_to(actor), only],
+        "$and": [visible_to(actor), *(AS_FILTER[rule] for rule in addition.rules)],
     }
-    pushed = _ENTRY.dump_python(entry)
-    async with _turn_at(number):
+    written = _CASE.dump_python(case, include={"new_entries", *addition.sets})
+    (pushed,) = written.pop("new_entries")
+    changes = {name: {"$literal": value} for name, value in written.items()} | _changes(entry)
+    async with _turn_at(case.number):
         return await CASES.append(db, wanted, push={"history": pushed}, changes=changes)
+
+
+def _changes(entry: Entry) -> Document:
+    if entry.internal:
+        # Nothing that the customer can see has changed: neither the time of the last change, nor the version, by which
+        # a change that is being written would be refused as stale.
+        return {"version": "$version"}
+    return {"updated_at": entry.at, **status_becomes(moves_of(entry), now=entry.at)}
 
 
 @asynccontextmanager
@@ -172,11 +191,12 @@ async def _turn_at(number: str) -> AsyncIterator[None]:
         turn.release()
 
 
-def status_becomes(becomes: dict[Status, Status], *, now: datetime) -> Document:
+def status_becomes(moves: Moves, *, now: datetime) -> Document:
     """Pipeline expressions that move the status, and the time of the turn with it."""
-    moves = {old.value: new.value for old, new in becomes.items()}
-    branches = [{"case": {"$eq": ["$status", old]}, "then": new} for old, new in moves.items()]
-    turn_changes = [old.value for old, new in becomes.items() if Status.WAITING_CUSTOMER in (old, new)]
+    if not moves:
+        return {}
+    branches = [{"case": {"$eq": ["$status", old.value]}, "then": new.value} for old, new in moves.items()]
+    turn_changes = [old.value for old, new in moves.items() if turn_of(old) != turn_of(new)]
     return {
         "status": {"$switch": {"branches": branches, "default": "$status"}},
         "turn_since": {"$cond": [{"$in": ["$status", turn_changes]}, now, "$turn_since"]},

@@ -1,0 +1,193 @@
+"""What may be done to a case: one row for each action, with its rules and what it changes.
+
+The same rows say what is refused and what is allowed now. A name is that of the API.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Concatenate
+
+from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.moves import NEXT
+from services.cases.cases.domain.refusals import (
+    AlreadyTaken,
+    CaseIsClosed,
+    CaseIsFull,
+    CaseIsNew,
+    CaseIsOpen,
+    ReopenTooLate,
+)
+from services.cases.cases.domain.values import Change, EntryKind, Person, Status, person_of
+from shared.actor import Actor
+from shared.errors import Forbidden, Refusal
+
+REOPEN_WITHIN = timedelta(days=14)
+
+Right = Callable[[Case, Actor], bool]
+Rule = Callable[[Case, Actor, datetime], Refusal | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Who has the right to do it, what else may refuse it, in this order, and the case afterwards.
+
+    It is saved where the case still has the version that its sender saw.
+    """
+
+    right: Right
+    rules: tuple[Rule, ...]
+    change: Callable[Concatenate[Case, Change, ...], Case]
+
+    def refuse_without_right(self, case: Case, by: Actor) -> None:
+        """Forbidden for whoever may never do this to the case, whatever its state is."""
+        if not self.right(case, by):
+            raise Forbidden
+
+    def refusal(self, case: Case, by: Actor, now: datetime) -> Refusal | None:
+        """Why this actor cannot do it now; None where it is allowed."""
+        if not self.right(case, by):
+            return Forbidden()
+        return next(filter(None, (rule(case, by, now) for rule in self.rules)), None)
+
+    def perform(self, case: Case, change: Change, **fields: object) -> Case:
+        """The case afterwards; raises the refusal where there is one."""
+        if (refusal := self.refusal(case, change.by, change.at)) is not None:
+            raise refusal
+        return self.change(case, change, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Addition(Action):
+    """An action that fits whatever else happens to the case meanwhile: its entry is appended, and no version tested.
+
+    `sets` names the fields of the case that go with the entry.
+    """
+
+    sets: tuple[str, ...] = ()
+
+
+def allowed_actions(actions: Mapping[str, Action], case: Case, by: Actor, now: datetime) -> list[str]:
+    """The names of those that this actor can do now."""
+    return [name for name, action in actions.items() if action.refusal(case, by, now) is None]
+
+
+# Rights
+
+
+def refuse_unless_vendor(by: Actor) -> None:
+    """Nothing shows a customer more than that: whether there is such a case, or what its state is."""
+    if not by.is_vendor:
+        raise Forbidden
+
+
+def is_vendor(_case: Case, by: Actor) -> bool:
+    """Agents and vendor admins."""
+    return by.is_vendor
+
+
+# Rules
+
+
+def is_open(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
+    """Not for a case that has ended."""
+    return None if case.is_open else CaseIsClosed(state=case.current)
+
+
+def has_ended(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
+    """Not for an open case."""
+    return CaseIsOpen(state=case.current) if case.is_open else None
+
+
+def is_reopenable(case: Case, _by: Actor, now: datetime) -> Refusal | None:
+    """Within 14 days of closing."""
+    is_recent = case.closed_at is not None and now - case.closed_at <= REOPEN_WITHIN
+    return None if case.status is Status.CLOSED and is_recent else ReopenTooLate(state=case.current)
+
+
+def has_room(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
+    """For what is written and attached; a change of the state goes into a full case too."""
+    return CaseIsFull(state=case.current) if case.is_full else None
+
+
+def is_unassigned(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
+    """Nobody has taken it."""
+    return AlreadyTaken(state=case.current) if case.assignee else None
+
+
+# What each action changes
+
+
+def _comment(case: Case, change: Change, *, text: str) -> Case:
+    return case.after(change.entry(EntryKind.COMMENT, text=text))
+
+
+def _attach(case: Case, change: Change) -> Case:
+    return case.after(change.entry(EntryKind.ATTACHED))
+
+
+def _change_severity(case: Case, change: Change, *, severity: int) -> Case:
+    changes = {"from": case.problem.severity, "to": severity}
+    changed = replace(case, problem=replace(case.problem, severity=severity))
+    return changed.after(change.entry(EntryKind.SEVERITY_CHANGED, changes=changes))
+
+
+def _close(case: Case, change: Change, *, reason: str, resolved: bool) -> Case:
+    return case.ended(change, EntryKind.CLOSED, reason=reason, resolved=resolved)
+
+
+def _cancel(case: Case, change: Change, *, reason: str) -> Case:
+    return case.ended(change, EntryKind.CANCELLED, reason=reason, resolved=None)
+
+
+def _reopen(case: Case, change: Change, *, reason: str) -> Case:
+    opened = replace(case, closed_at=None, resolution=None, resolved=None)
+    return opened.after(change.entry(EntryKind.REOPENED, text=reason))
+
+
+def _take(case: Case, change: Change) -> Case:
+    return replace(case, assignee=person_of(change.by)).after(change.entry(EntryKind.TAKEN))
+
+
+def _assign(case: Case, change: Change, *, agent: Person) -> Case:
+    return replace(case, assignee=agent).after(change.entry(EntryKind.ASSIGNED, changes={"to": agent.name}))
+
+
+def _reply(case: Case, change: Change, *, text: str) -> Case:
+    return case.after(change.entry(EntryKind.REPLY, text=text))
+
+
+def _note(case: Case, change: Change, *, text: str) -> Case:
+    return case.after(change.entry(EntryKind.NOTE, text=text, internal=True))
+
+
+def _set_status(case: Case, change: Change, *, status: str) -> Case:
+    wanted = Status(status)
+    if wanted not in NEXT[case.status]:
+        raise CaseIsNew(state=case.current)
+    changes = {"from": case.status.value, "to": wanted.value}
+    return case.after(change.entry(EntryKind.STATUS_CHANGED, changes=changes), status=wanted)
+
+
+def _resolve(case: Case, change: Change, *, resolution: str) -> Case:
+    return case.ended(change, EntryKind.CLOSED, reason=resolution, resolved=True)
+
+
+# `POST /cases/{number}/actions`, for both sides
+ACTIONS: Mapping[str, Action] = {
+    "comment": Addition(Case.may_comment, (is_open, has_room), _comment),
+    "attach": Addition(Case.may_comment, (is_open, has_room), _attach),
+    "change_severity": Action(Case.may_change, (is_open,), _change_severity),
+    "close": Action(Case.may_change, (is_open,), _close),
+    "cancel": Action(Case.may_change, (is_open,), _cancel),
+    "reopen": Action(Case.may_change, (has_ended, is_reopenable), _reopen),
+}
+# `POST /agent/cases/{number}/actions`
+AGENT_ACTIONS: Mapping[str, Action] = {
+    "take": Addition(is_vendor, (is_open, is_unassigned), _take, sets=("assignee",)),
+    "assign": Action(is_vendor, (is_open,), _assign),
+    "reply": Addition(is_vendor, (is_open, has_room), _reply),
+    "note": Addition(is_vendor, (is_open, has_room), _note),
+    "set_status": Action(is_vendor, (is_open,), _set_status),
+    "close": Action(is_vendor, (is_open,), _resolve),
+}

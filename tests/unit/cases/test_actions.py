@@ -1,0 +1,172 @@
+"""What is allowed and what is refused: the same rules, over all roles, relations, states and actions."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, get_args
+
+import pytest
+
+from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, REOPEN_WITHIN, Action, Addition, allowed_actions
+from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.values import OPEN, Person, Status, person_of
+from services.cases.cases.store.history import AS_FILTER
+from shared.actor import Actor, Role
+from shared.errors import Forbidden, Refusal
+from shared.schemas.cases import AgentActionUnion, CaseActionUnion
+from tests.builders import an_actor
+from tests.unit.cases.acting import ANA, NOW, a_case, a_change
+
+OTHER = an_actor(Role.AGENT, name="Other Agent")
+# Each action with fields that change something, whatever the state of the case is.
+FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "comment": {"text": "Here is the log."},
+    "attach": {},
+    "change_severity": {"severity": 1},
+    "close": {"reason": "It prints.", "resolved": True},
+    "cancel": {"reason": "Wrong device."},
+    "reopen": {"reason": "It jams again."},
+}
+AGENT_FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "take": {},
+    "assign": {"agent": person_of(an_actor(Role.AGENT))},
+    "reply": {"text": "Please send the log."},
+    "note": {"text": "Called them."},
+    "set_status": {"status": "in_progress"},
+    "close": {"resolution": "Replaced the roller."},
+}
+BOTH = [(ACTIONS, FIELDS), (AGENT_ACTIONS, AGENT_FIELDS)]
+RELATIONS = {
+    Role.MEMBER: ("owner", "contact", "none"),
+    Role.CASE_MANAGER: ("owner", "none"),
+    Role.COMPANY_ADMIN: ("owner", "none"),
+    Role.AGENT: ("none",),
+    Role.VENDOR_ADMIN: ("none",),
+}
+
+
+def related(case: Case, actor: Actor, relation: str) -> Case:
+    if relation == "owner":
+        return replace(case, owner=person_of(actor), own_ids=(actor.user_id,))
+    return replace(case, own_ids=(*case.own_ids, actor.user_id)) if relation == "contact" else case
+
+
+def assignees(actor: Actor) -> Iterator[Person | None]:
+    yield None
+    yield person_of(OTHER)
+    if actor.is_vendor:
+        yield person_of(actor)
+
+
+def every_case() -> Iterator[tuple[Actor, Case]]:
+    """Each role, related to the case in each way; the case in each state, full or not, with and without an agent."""
+    for role, relations in RELATIONS.items():
+        actor = an_actor(role, company_id=ANA.company_id)
+        for relation in relations:
+            for status in Status:
+                for age in (timedelta(0), REOPEN_WITHIN + timedelta(seconds=1)) if status is Status.CLOSED else (None,):
+                    for assignee in assignees(actor):
+                        for is_full in (False, True):
+                            case = a_case(
+                                status=status,
+                                assignee=assignee,
+                                is_full=is_full,
+                                closed_at=None if age is None else NOW - age,
+                            )
+                            yield actor, related(case, actor, relation)
+
+
+def refusal_of(action: Action, case: Case, by: Actor, fields: Mapping[str, object]) -> Refusal | None:
+    try:
+        action.perform(case, a_change(by), **fields)
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def test_an_action_is_allowed_exactly_when_it_is_not_refused() -> None:
+    ever_allowed = set()
+    for actor, case in every_case():
+        for actions, fields in BOTH:
+            allowed = allowed_actions(actions, case, actor, NOW)
+            done = [name for name in actions if refusal_of(actions[name], case, actor, fields[name]) is None]
+            assert allowed == done, (actor.role, case.status, case.assignee, case.is_full)
+            ever_allowed.update(allowed)
+    assert ever_allowed == {*ACTIONS, *AGENT_ACTIONS}
+
+
+def test_without_the_right_nothing_but_that_is_told() -> None:
+    for actor, case in every_case():
+        for actions, fields in BOTH:
+            for name, action in actions.items():
+                refusal = refusal_of(action, case, actor, fields[name])
+                assert isinstance(refusal, Forbidden) is not action.right(case, actor), (actor.role, name)
+
+
+ON_OPEN = ["comment", "attach", "change_severity", "close", "cancel"]
+BY_AGENT = ["take", "assign", "reply", "note", "set_status", "close"]
+
+
+@pytest.mark.parametrize(
+    ("role", "relation", "allowed", "allowed_to_agents"),
+    [
+        (Role.MEMBER, "owner", ON_OPEN, []),
+        (Role.MEMBER, "contact", ["comment", "attach"], []),
+        (Role.MEMBER, "none", [], []),
+        (Role.CASE_MANAGER, "none", ON_OPEN, []),
+        (Role.COMPANY_ADMIN, "none", ON_OPEN, []),
+        (Role.AGENT, "none", ON_OPEN, BY_AGENT),
+        (Role.VENDOR_ADMIN, "none", ON_OPEN, BY_AGENT),
+    ],
+)
+@pytest.mark.parametrize("status", sorted(OPEN))
+def test_what_each_role_may_do_with_an_open_case(
+    role: Role, relation: str, status: Status, allowed: list[str], allowed_to_agents: list[str]
+) -> None:
+    actor = an_actor(role, company_id=ANA.company_id)
+    case = related(a_case(status=status), actor, relation)
+    assert allowed_actions(ACTIONS, case, actor, NOW) == allowed
+    assert allowed_actions(AGENT_ACTIONS, case, actor, NOW) == allowed_to_agents
+
+
+@pytest.mark.parametrize(
+    ("changes", "allowed", "allowed_to_agents"),
+    [
+        ({"status": Status.CLOSED, "closed_at": NOW}, ["reopen"], []),
+        ({"status": Status.CLOSED, "closed_at": NOW - REOPEN_WITHIN - timedelta(seconds=1)}, [], []),
+        ({"status": Status.CANCELLED, "closed_at": NOW}, [], []),
+        ({"is_full": True}, ["change_severity", "close", "cancel"], ["take", "assign", "set_status", "close"]),
+        ({"is_full": True, "status": Status.CLOSED, "closed_at": NOW}, ["reopen"], []),
+        ({"assignee": person_of(OTHER)}, ON_OPEN, ["assign", "reply", "note", "set_status", "close"]),
+    ],
+    ids=["closed", "closed long ago", "cancelled", "full", "full and closed", "taken"],
+)
+def test_what_an_agent_may_do_in_each_state(
+    changes: dict[str, Any], allowed: list[str], allowed_to_agents: list[str]
+) -> None:
+    agent = an_actor(Role.AGENT)
+    assert allowed_actions(ACTIONS, a_case(**changes), agent, NOW) == allowed
+    assert allowed_actions(AGENT_ACTIONS, a_case(**changes), agent, NOW) == allowed_to_agents
+
+
+@pytest.mark.parametrize(
+    ("union", "actions"), [(CaseActionUnion, ACTIONS), (AgentActionUnion, AGENT_ACTIONS)], ids=["both sides", "agents"]
+)
+def test_each_action_takes_the_fields_of_its_body(union: Any, actions: Mapping[str, Action]) -> None:
+    bodies = {get_args(body.model_fields["action"].annotation)[0]: body for body in get_args(get_args(union)[0])}
+    assert list(bodies) == list(actions)
+    looked_up, by_handler = {"agent_id": "agent"}, {"action", "version", "attachment_ids"}
+    for name, body in bodies.items():
+        given = {looked_up.get(field, field) for field in body.model_fields if field not in by_handler}
+        taken = {
+            p.name for p in inspect.signature(actions[name].change).parameters.values() if p.kind is p.KEYWORD_ONLY
+        }
+        assert given == taken, name
+        # Only what fits whatever else happens meanwhile may come without the version that its sender saw.
+        assert isinstance(actions[name], Addition) is not body.model_fields["version"].is_required(), name
+
+
+def test_the_database_judges_every_rule_of_an_addition() -> None:
+    additions = [action for action in (*ACTIONS.values(), *AGENT_ACTIONS.values()) if isinstance(action, Addition)]
+    assert {rule for addition in additions for rule in addition.rules} == set(AS_FILTER)
