@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from argon2 import PasswordHasher
 
 from services.identity import store
 from services.identity.api.app_keys import PASSWORDS
@@ -24,11 +25,18 @@ from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, Json, 
 PASSWORD = "seven green kites over Lyon"
 
 
+def _this_second() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
 @dataclass
 class Clock:
     """Time that a test may move."""
 
-    now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    now: datetime = field(default_factory=_this_second)
+
+    def reset(self) -> None:
+        self.now = _this_second()
 
     def tell(self) -> datetime:
         return self.now
@@ -149,11 +157,20 @@ def another_code(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
-@pytest.fixture
-async def identity(mongo_url: str) -> AsyncIterator[IdentityApi]:
-    """The service, with its indexes and a clock of its own."""
+@pytest.fixture(scope="session")
+async def shared_identity(mongo_url: str) -> AsyncIterator[IdentityApi]:
+    """One service for all tests, with cheap hashes. Take `identity`, which sets its clock."""
     async with an_identity(mongo_url) as service:
+        service.passwords._hasher = hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        service.passwords._nobodys = hasher.hash("the password of nobody")
         yield service
+
+
+@pytest.fixture
+def identity(shared_identity: IdentityApi) -> IdentityApi:
+    """The service at the present time."""
+    shared_identity.clock.reset()
+    return shared_identity
 
 
 @asynccontextmanager

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from itertools import count
 
 import pytest
-from argon2 import PasswordHasher
 
 from deploy.local.child import until
 from services.identity import turns
@@ -27,8 +26,7 @@ def a_network() -> str:
 
 @pytest.fixture(autouse=True)
 async def _anew(identity: IdentityApi) -> None:
-    """Networks of an earlier test are counted no longer; hashes are cheap, because what is counted is the point."""
-    identity.passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    """Networks of an earlier test are counted no longer."""
     for collection in ("counters", "known_clients"):
         await identity.db[collection].delete_many({})
 

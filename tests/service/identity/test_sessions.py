@@ -10,7 +10,7 @@ from shared.actor import Actor, Role
 from shared.clock import utc_now
 from shared.signing import verifier
 from tests.builders import TEST_SECRET, Json, an_email
-from tests.service.identity.conftest import IdentityApi, Reply, invitation_code
+from tests.service.identity.conftest import PASSWORD, IdentityApi, Reply, invitation_code
 
 
 async def resolved(identity: IdentityApi, session: Reply, **headers: str) -> Reply:
@@ -85,6 +85,13 @@ async def test_an_unknown_address_and_a_wrong_password_get_the_same_answer(ident
     endless = await identity.sign_in(an_email(), "é" * 1000)
     assert (wrong.status, wrong.code) == (401, "wrong_credentials")
     assert without_request_id(wrong) == without_request_id(unknown) == without_request_id(endless)
+
+
+async def test_passwords_are_hashed_with_owasps_parameters() -> None:
+    passwords = Passwords()
+    assert (await passwords.hashed(PASSWORD)).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert passwords._nobodys.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    passwords.close()
 
 
 async def test_an_unknown_address_costs_a_hash_too() -> None:

@@ -16,9 +16,16 @@ from services.identity.passwords import Passwords
 from services.identity.turns import Caller
 from shared.actor import Role
 from tests.builders import an_email
-from tests.service.identity.conftest import IdentityApi
+from tests.service.identity.conftest import IdentityApi, an_identity
 
 _FLOOD, _NETWORKS = 600, 400
+
+
+@pytest.fixture
+async def identity(mongo_url: str) -> AsyncIterator[IdentityApi]:
+    """A service for each test, which hashes as in production."""
+    async with an_identity(mongo_url) as service:
+        yield service
 
 
 async def test_honest_people_get_through_a_flood_of_sign_ins(identity: IdentityApi) -> None:
