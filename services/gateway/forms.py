@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from services.gateway.echo import shortened
+from services.gateway.fields import Field, FormSpec, Json
 from services.gateway.said import said
 from services.gateway.texts import N_, _
 from services.gateway.waits import when_again
@@ -40,26 +41,10 @@ def _unquoted(text: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """How the text of a form's fields becomes the JSON of a route. Names may be dotted: `contact.email`."""
-
-    texts: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-    lists: tuple[str, ...] = ()  # of words with blanks between them, such as the ids of files
-    # Objects sent even when nothing of them was typed, so that each of their missing fields is named.
-    always: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every field that the form may fill."""
-        return (*self.texts, *self.numbers, *self.flags, *self.lists)
-
-
-@dataclass(frozen=True, slots=True)
 class Form:
-    """What a form shows: what was typed, as far as it is shown again, and what is wrong with it."""
+    """A form with its values: what was typed, as far as it is shown again, and what is wrong with it."""
 
+    spec: FormSpec
     typed: FormData = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     general: tuple[str, ...] = ()  # faults of the whole, and of fields that the page does not show
@@ -80,19 +65,23 @@ class Form:
         """Whether there is anything to mend."""
         return bool(self.errors or self.general)
 
+    def field(self, name: str) -> Field:
+        """How a field is called and shown."""
+        return self.spec.by_name[name]
+
     def with_values(self, **typed: str) -> "Form":
         """The same form with other values in some fields."""
         return replace(self, typed={**self.typed, **typed})
 
 
-def to_json(typed: FormData, shape: Shape, *, without: Iterable[str] = ()) -> dict[str, Any]:
+def to_json(typed: FormData, spec: FormSpec, *, without: Iterable[str] = ()) -> dict[str, Any]:
     """The body of the route. Empty fields are left out; `without` names fields and objects that do not count."""
     dropped = tuple(without)
-    body: dict[str, Any] = {name: {} for name in shape.always if name not in dropped}
-    for name in shape.names:
-        text = typed.get(name, "")
-        if text.strip() and not _belongs_to(name, dropped):
-            _put(body, name, _value(name, text, shape))
+    body: dict[str, Any] = {name: {} for name in spec.always if name not in dropped}
+    for each in spec.fields:
+        text = typed.get(each.name, "")
+        if text.strip() and not _belongs_to(each.name, dropped):
+            _put(body, each.name, _value(text, each.json))
     return body
 
 
@@ -100,13 +89,13 @@ def _belongs_to(name: str, groups: Iterable[str]) -> bool:
     return any(name == group or name.startswith(f"{group}.") for group in groups)
 
 
-def _value(name: str, text: str, shape: Shape) -> object:
+def _value(text: str, json: Json) -> object:
     """What cannot be read stays text: the route that owns the field says what is wrong with it."""
-    if name in shape.numbers and _NUMBER.fullmatch(text.strip()):
+    if json == "number" and _NUMBER.fullmatch(text.strip()):
         return int(text)
-    if name in shape.flags and text in _YES | _NO:
+    if json == "flag" and text in _YES | _NO:
         return text in _YES
-    return text.split() if name in shape.lists else text
+    return text.split() if json == "list" else text
 
 
 def _put(body: dict[str, Any], name: str, value: object) -> None:
@@ -129,12 +118,12 @@ def from_json(answer: Mapping[str, Any], *, prefix: str = "") -> dict[str, str]:
     return typed
 
 
-def refused(typed: FormData, problem: Mapping[str, Any], shown: Iterable[str], *, tag: str = "") -> Form:
+def refused(spec: FormSpec, typed: FormData, problem: Mapping[str, Any], *, tag: str = "") -> Form:
     """The form as it was typed, with a problem's errors at the fields that the page shows.
 
     `tag` is the leading part that a body of several kinds puts before its field names, such as an action's name.
     """
-    names = tuple(shown)
+    names = tuple(each.name for each in spec.shown)
     at_fields: dict[str, str] = {}
     general: list[str] = []
     for error in problem.get("errors", ()):
@@ -150,7 +139,7 @@ def refused(typed: FormData, problem: Mapping[str, Any], shown: Iterable[str], *
         general.append(wait)
     # The summary follows the order of the page, not of the body.
     ordered = {name: at_fields[name] for name in names if name in at_fields}
-    return Form(typed, ordered, tuple(dict.fromkeys(general)))
+    return Form(spec, typed, ordered, tuple(dict.fromkeys(general)))
 
 
 # Without `string_`: a list.

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from services.gateway.browsers import name_of, newcomer_headers, remember_device, remember_newcomer, sign_in_headers
 from services.gateway.clients import ServiceUnavailable, fill
-from services.gateway.forms import Form, FormData, Shape, refused, to_json
+from services.gateway.fields import FIRST_NAME, LAST_NAME, Field, FormSpec, hidden
+from services.gateway.forms import Form, FormData, refused, to_json
 from services.gateway.pages.backend import Sent, ServiceRefusal, send
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import LONG_FORM_BYTES, local_path, read_form, read_public_form, redirect
@@ -23,15 +24,42 @@ from services.gateway.session import (
     signed_in,
     visitor_of,
 )
+from services.gateway.texts import lazy
 from shared.i18n import language
 from shared.web.headers import BROWSER_HEADER, SESSION_HEADER
 
 pages = web.RouteTableDef()
 
-_SIGN_IN = Shape(texts=("email", "password"))
-_ACCEPT = Shape(texts=("first_name", "last_name", "password", "locale"))
-_VERIFY = Shape(texts=("email", "code"))
-_RESEND = Shape(texts=("email",))
+_EMAIL = Field("email", lazy("E-mail address"), "email", autocomplete="username")
+SIGN_IN = FormSpec((_EMAIL, Field("password", lazy("Password"), "password", autocomplete="current-password")))
+ACCEPT = FormSpec(
+    (
+        FIRST_NAME,
+        LAST_NAME,
+        Field(
+            "password",
+            lazy("Password"),
+            "password",
+            autocomplete="new-password",
+            hint=lazy("At least 10 characters. A few words that do not belong together are good."),
+        ),
+        hidden("locale"),
+    )
+)
+VERIFY = FormSpec(
+    (
+        _EMAIL,
+        Field(
+            "code",
+            lazy("Code from the e-mail"),
+            autocomplete="one-time-code",
+            digits=True,
+            hint=lazy(
+                "6 digits, valid for 10 minutes. Nothing there? Look into the spam folder, or ask your administrator."
+            ),
+        ),
+    )
+)
 
 
 # Signing in and out
@@ -44,17 +72,17 @@ async def sign_in_form(request: web.Request) -> web.Response:
     if await visitor_of(request) is not None:
         return redirect(target)
     typed = {"email": request.query.get("email", ""), "next": target}
-    return render("sign_in.html", visitor=None, form=Form(typed), verified="verified" in request.query)
+    return render("sign_in.html", visitor=None, form=Form(SIGN_IN, typed), verified="verified" in request.query)
 
 
 @pages.post("/sign-in")
 async def sign_in(request: web.Request) -> web.Response:
     """Starts a session and goes back to the wanted page, or shows the form that the last session left unsent."""
     typed = await read_public_form(request, at_most=LONG_FORM_BYTES)
-    body, headers = to_json(typed, _SIGN_IN), sign_in_headers(request)
+    body, headers = to_json(typed, SIGN_IN), sign_in_headers(request)
     sent = await send(request, None, "identity", "POST", "/session", body=body, headers=headers)
     if sent.problem is not None:
-        form = refused(typed, sent.problem, _SIGN_IN.names).with_values(next=local_path(typed.get("next")))
+        form = refused(SIGN_IN, typed, sent.problem).with_values(next=local_path(typed.get("next")))
         return render("sign_in.html", visitor=None, status=sent.status, form=form, verified=False)
     token = str(sent.content["session_token"])
     response = await unsent_form_after_sign_in(request, typed, token) or redirect(local_path(typed.get("next")))
@@ -128,7 +156,7 @@ async def _invitation(request: web.Request, visitor: Visitor | None, form: Form,
 @pages.get("/invitations/{code}")
 async def invitation(request: web.Request) -> web.Response:
     """Access invites whom to what."""
-    return await _invitation(request, await visitor_of(request), Form())
+    return await _invitation(request, await visitor_of(request), Form(ACCEPT))
 
 
 @pages.post("/invitations/{code}")
@@ -143,7 +171,7 @@ async def accept_invitation(request: web.Request) -> web.Response:
         headers = {BROWSER_HEADER: name}
         sent = await send(request, None, "identity", "POST", path, body=_acceptance(typed), headers=headers)
     if sent.problem is not None:
-        return await _invitation(request, visitor, refused(typed, sent.problem, _ACCEPT.names), status=sent.status)
+        return await _invitation(request, visitor, refused(ACCEPT, typed, sent.problem), status=sent.status)
     response = _after_accepting(sent)
     if visitor is None:
         remember_newcomer(request, response, name)
@@ -152,7 +180,7 @@ async def accept_invitation(request: web.Request) -> web.Response:
 
 def _acceptance(typed: FormData) -> dict[str, Any]:
     """In the language of the page, which the newcomer reads: the invitation's own is the inviter's."""
-    return to_json({**typed, "locale": language()}, _ACCEPT)
+    return to_json({**typed, "locale": language()}, ACCEPT)
 
 
 async def _joining_visitor(request: web.Request, typed: FormData) -> Visitor | None:
@@ -176,7 +204,7 @@ def _after_accepting(sent: Sent) -> web.Response:
 @pages.get("/verify")
 async def verify_form(request: web.Request) -> web.Response:
     """The six digits that were e-mailed."""
-    form = Form({"email": request.query.get("email", "")})
+    form = Form(VERIFY, {"email": request.query.get("email", "")})
     return render("verify.html", visitor=None, form=form, sent_again="again" in request.query)
 
 
@@ -184,9 +212,9 @@ async def verify_form(request: web.Request) -> web.Response:
 async def verify(request: web.Request) -> web.Response:
     """The account is active, or waits for approval; signing in comes next."""
     typed = await read_public_form(request)
-    sent = await _ask_as_newcomer(request, "/registrations/verify", to_json(typed, _VERIFY))
+    sent = await _ask_as_newcomer(request, "/registrations/verify", to_json(typed, VERIFY))
     if sent.problem is not None:
-        form = refused(typed, sent.problem, _VERIFY.names)
+        form = refused(VERIFY, typed, sent.problem)
         return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False)
     if sent.content["state"] == "pending_approval":
         return render("waiting_for_approval.html", visitor=None)
@@ -197,9 +225,9 @@ async def verify(request: web.Request) -> web.Response:
 async def resend_code(request: web.Request) -> web.Response:
     """Asks for another code; the answer is the same for every address."""
     typed = await read_public_form(request)
-    sent = await _ask_as_newcomer(request, "/registrations/resend", to_json(typed, _RESEND))
+    sent = await _ask_as_newcomer(request, "/registrations/resend", to_json(typed, VERIFY, without=("code",)))
     if sent.problem is not None:
-        form = refused(typed, sent.problem, _VERIFY.names)
+        form = refused(VERIFY, typed, sent.problem)
         return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False)
     return redirect(f"/verify?{urlencode({'email': typed.get('email', ''), 'again': 1})}")
 

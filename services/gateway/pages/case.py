@@ -8,34 +8,20 @@ from typing import Any
 from aiohttp import web
 
 from services.gateway.clients import fill
-from services.gateway.forms import Form, FormData, Shape, to_json
+from services.gateway.fields import FormSpec
+from services.gateway.forms import Form, FormData, to_json
 from services.gateway.pages.backend import Sent, fetch, send
+from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, ActionRow
 from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files, refused_with_files
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, redirect
 from services.gateway.session import Visitor, signed_in
-from services.gateway.texts import _, lazy
+from services.gateway.texts import _
 from shared import errors
 
 pages = web.RouteTableDef()
 
 _REFUSED = 422
-_ACTIONS = {
-    "comment": Shape(texts=("action", "text"), lists=("attachment_ids",)),
-    "attach": Shape(texts=("action",), lists=("attachment_ids",)),
-    "close": Shape(texts=("action", "reason"), numbers=("version",), flags=("resolved",)),
-    "cancel": Shape(texts=("action", "reason"), numbers=("version",)),
-    "reopen": Shape(texts=("action", "reason"), numbers=("version",)),
-    "change_severity": Shape(texts=("action",), numbers=("version", "severity")),
-}
-_DONE = {
-    "comment": lazy("Your comment is added."),
-    "attach": lazy("Your files are added."),
-    "close": lazy("The case is closed."),
-    "cancel": lazy("The case is cancelled."),
-    "reopen": lazy("The case is open again."),
-    "change_severity": lazy("The severity is changed."),
-}
 
 
 async def _case_page(
@@ -47,7 +33,7 @@ async def _case_page(
         limits_of(request, visitor),
         fetch(request, visitor, "cases", _path(request, "/history"), {"cursor": before}) if before else _nothing(),
     )
-    forms = {action: _empty(action) for action in _ACTIONS}
+    forms = {action: _empty(action) for action in ACTIONS}
     if refused_form is not None:
         # With the version as it is now, so that sending it again is a decision about the current state.
         forms[refused_form["action"]] = refused_form
@@ -57,11 +43,13 @@ async def _case_page(
         status=status,
         case=case,
         history=_history(case, older),
+        actions=ACTIONS,
+        by_entry=BY_ENTRY,
         forms=forms,
         limits=limits,
         refused=refused_form,
         refused_files=names_of_files(refused_form.typed) if refused_form else [],
-        done=_DONE.get(request.query.get("done", "")),
+        done=done.done if (done := ACTIONS.get(request.query.get("done", ""))) else "",
     )
 
 
@@ -81,7 +69,8 @@ def _history(case: Mapping[str, Any], older: Mapping[str, Any] | None) -> dict[s
 
 
 def _empty(action: str) -> Form:
-    return Form({"action": action, "idempotency_key": new_idempotency_key(), "upload_key": new_idempotency_key()})
+    keys = {"idempotency_key": new_idempotency_key(), "upload_key": new_idempotency_key()}
+    return Form(ACTIONS[action].form, {"action": action} | keys)
 
 
 def _path(request: web.Request, action: str = "") -> str:
@@ -100,29 +89,28 @@ async def act_on_case(request: web.Request) -> web.Response:
     visitor = await signed_in(request)
     posted = await read_form_with_files(request, visitor)
     typed = posted.typed
-    action = _action(typed)
-    if action not in _ACTIONS:
+    shown = ACTIONS.get(typed.get("action", ""))
+    if shown is None:
         raise errors.Invalid(_("This cannot be done with a case."))
     if posted.refused:
-        return await _case_page(request, visitor, refused_form=posted.form, status=_REFUSED)
-    body = to_json({**typed, "action": action}, _ACTIONS[action])
-    sent = await send(
-        request, visitor, "cases", "POST", _path(request, "/actions"), body=body, headers=idempotency_header(typed)
-    )
+        return await _case_page(request, visitor, refused_form=posted.form(shown.form), status=_REFUSED)
+    action = _without_text(typed) or shown
+    body, key = to_json({**typed, "action": action.name}, action.form), idempotency_header(typed)
+    sent = await send(request, visitor, "cases", "POST", _path(request, "/actions"), body=body, headers=key)
     if sent.problem is None:
-        return redirect(f"/cases/{sent.content['number']}?done={action}")
-    return await _case_page(request, visitor, refused_form=_refused_action(action, typed, sent), status=sent.status)
+        return redirect(f"/cases/{sent.content['number']}?done={action.name}")
+    form = _refused_action(shown.form, typed, sent, tag=action.name)
+    return await _case_page(request, visitor, refused_form=form, status=sent.status)
 
 
-def _action(typed: FormData) -> str:
-    """Files go without a word too."""
-    action = typed.get("action", "")
-    is_wordless = action == "comment" and typed.get("attachment_ids") and not typed.get("text", "").strip()
-    return "attach" if is_wordless else action
+def _without_text(typed: FormData) -> ActionRow | None:
+    """What a comment of files alone is; None for anything else."""
+    is_files_alone = typed["action"] == "comment" and typed.get("attachment_ids") and not typed.get("text", "").strip()
+    return ACTIONS["attach"] if is_files_alone else None
 
 
-def _refused_action(action: str, typed: FormData, sent: Sent) -> Form:
-    form = refused_with_files(typed, sent.problem or {}, _ACTIONS[action].names, tag=action)
+def _refused_action(spec: FormSpec, typed: FormData, sent: Sent, *, tag: str) -> Form:
+    form = refused_with_files(spec, typed, sent.problem or {}, tag=tag)
     match sent.code:
         case errors.StaleVersion.code:
             sentence = _(

@@ -5,8 +5,10 @@ import re
 
 from aiohttp import web
 
+from services.gateway import labels
 from services.gateway.clients import fill
-from services.gateway.forms import Form, FormData, Shape, refused, sentence_of, to_json
+from services.gateway.fields import ADDRESS, Field, FormSpec
+from services.gateway.forms import Form, FormData, refused, sentence_of, to_json
 from services.gateway.pages.backend import Sent, fetch, fetch_all, send
 from services.gateway.pages.invited import find_bouncing, find_news, invited_addresses
 from services.gateway.pages.profile import sites_of
@@ -19,16 +21,23 @@ from shared.schemas.base import BODY_BYTES
 
 pages = web.RouteTableDef()
 
-_SITE = Shape(
-    texts=(
-        "name",
-        "company_name",
-        "address_line_1",
-        "address_line_2",
-        "postal_code",
-        "city",
-        "region",
-        "country",
+SITE = FormSpec(
+    (
+        Field("name", lazy("Name of the site"), hint=lazy("As people call it, such as “Lyon” or “Warehouse north”.")),
+        *ADDRESS,
+    )
+)
+INVITATIONS = FormSpec(
+    (
+        Field(
+            "emails",
+            lazy("E-mail addresses"),
+            "area",
+            rows=3,
+            hint=lazy("One or many, each on a line of its own."),
+        ),
+        Field("role", lazy("Role"), "select", choices=labels.customer_roles, empty=""),
+        Field("site_id", lazy("Limit to a site"), "select", optional=True, empty=lazy("All sites"), is_id=True),
     )
 )
 _DONE = {
@@ -48,8 +57,8 @@ _SHOWN_OF_ADDRESS = 100
 _INVITED_FIELD = re.compile(r"invitations\.(\d+)\.(\w+)")
 
 
-def _new(**typed: str) -> Form:
-    return Form({"idempotency_key": new_idempotency_key()} | typed)
+def _new(spec: FormSpec, **typed: str) -> Form:
+    return Form(spec, {"idempotency_key": new_idempotency_key()} | typed)
 
 
 def _paging(cursor: str) -> dict[str, object]:
@@ -70,7 +79,7 @@ async def _sites_page(request: web.Request, visitor: Visitor, form: Form, *, sta
 async def sites(request: web.Request) -> web.Response:
     """The company's locations, and the form to add one."""
     visitor = await signed_in(request)
-    return await _sites_page(request, visitor, _new(company_name=visitor.user.company_name))
+    return await _sites_page(request, visitor, _new(SITE, company_name=visitor.user.company_name))
 
 
 @pages.post("/sites")
@@ -79,10 +88,10 @@ async def add_site(request: web.Request) -> web.Response:
     visitor = await signed_in(request)
     typed = await read_form(request, visitor, at_most=BODY_BYTES)
     sent = await send(
-        request, visitor, "identity", "POST", "/sites", body=to_json(typed, _SITE), headers=idempotency_header(typed)
+        request, visitor, "identity", "POST", "/sites", body=to_json(typed, SITE), headers=idempotency_header(typed)
     )
     if sent.problem is not None:
-        return await _sites_page(request, visitor, refused(typed, sent.problem, _SITE.names), status=sent.status)
+        return await _sites_page(request, visitor, refused(SITE, typed, sent.problem), status=sent.status)
     return redirect("/sites?done=added")
 
 
@@ -116,7 +125,7 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
 @pages.get("/users")
 async def users(request: web.Request) -> web.Response:
     """Access is in the company, who is invited, and the form to invite."""
-    return await _users_page(request, await signed_in(request), _new(role="member"))
+    return await _users_page(request, await signed_in(request), _new(INVITATIONS, role="member"))
 
 
 @pages.post("/users")
@@ -150,7 +159,7 @@ def _addresses(typed: FormData) -> list[str]:
 
 
 async def _invite(request: web.Request, visitor: Visitor, typed: FormData) -> Sent:
-    chosen = to_json(typed, Shape(texts=("role", "site_id")))
+    chosen = to_json(typed, INVITATIONS, without=("emails",))
     body = {"invitations": [{"email": address} | chosen for address in _addresses(typed)]}
     return await send(
         request, visitor, "identity", "POST", "/invitations", body=body, headers=idempotency_header(typed)
@@ -161,14 +170,11 @@ def _refused_invitations(typed: FormData, sent: Sent) -> Form:
     """The API names the place in the list of addresses; the form says which address that is."""
     addresses = _addresses(typed)
     if not addresses and "emails" in typed:
-        return Form(typed, {"emails": _("Enter at least one e-mail address.")})
+        return Form(INVITATIONS, typed, {"emails": _("Enter at least one e-mail address.")})
     problem = dict(sent.problem or {})
     problem["errors"] = [_named(error, addresses) for error in problem.get("errors", ())]
-    return refused(
-        {"role": "member", "idempotency_key": new_idempotency_key()} | dict(typed),
-        problem,
-        ("emails", "role", "site_id"),
-    )
+    shown = {"role": "member", "idempotency_key": new_idempotency_key()} | dict(typed)
+    return refused(INVITATIONS, shown, problem)
 
 
 def _named(error: dict[str, str], addresses: list[str]) -> dict[str, str]:

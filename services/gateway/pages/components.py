@@ -2,10 +2,12 @@
 
 from aiohttp import web
 
+from services.gateway import labels
+from services.gateway.fields import YES_OR_NO, Field, FormSpec
 from services.gateway.forms import Form
 from services.gateway.pages.rendering import render
 from services.gateway.session import visitor_of
-from services.gateway.texts import N_, _
+from services.gateway.texts import lazy
 
 pages = web.RouteTableDef()
 
@@ -16,16 +18,31 @@ _TYPED = {
     "confidential": "yes",
     "description": "The printer jams on every second page since this morning.",
 }
+_SPEC = FormSpec(
+    (
+        Field(
+            "title",
+            lazy("Title"),
+            hint=lazy("In a few words, such as “Paper jam in tray 3”."),
+            help=lazy("Agents see it first in their lists."),
+        ),
+        Field("description", lazy("Description"), "area", rows=3),
+        Field("own_reference", lazy("Your reference"), optional=True),
+        Field("severity", lazy("Severity"), "select", choices=labels.severity_choices),
+        Field("resolved", lazy("Is the problem solved?"), "radios", choices=YES_OR_NO),
+        Field("confidential", lazy("Confidential"), "tick"),
+    )
+)
 _ERRORS = {
-    "title": N_("Fill this in."),
-    "description": N_("Fill this in."),
-    "severity": N_("Choose one from the list."),
-    "resolved": N_("Choose yes or no."),
+    "title": lazy("Fill this in."),
+    "description": lazy("Fill this in."),
+    "severity": lazy("Choose one from the list."),
+    "resolved": lazy("Choose yes or no."),
 }
 
 
 @pages.get("/components")
 async def components(request: web.Request) -> web.Response:
     """Nothing on it belongs to anybody, so nobody has to sign in, and nothing links to it."""
-    wrong = Form(_TYPED | {"title": "", "description": ""}, {name: _(text) for name, text in _ERRORS.items()})
-    return render("components.html", visitor=await visitor_of(request), good=Form(_TYPED), wrong=wrong)
+    wrong = Form(_SPEC, _TYPED | {"title": "", "description": ""}, _ERRORS)
+    return render("components.html", visitor=await visitor_of(request), good=Form(_SPEC, _TYPED), wrong=wrong)

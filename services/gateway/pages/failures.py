@@ -6,12 +6,14 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
+from services.gateway.forms import Form
 from services.gateway.middleware import is_api, is_for_anybody
+from services.gateway.pages.account import SIGN_IN
 from services.gateway.pages.backend import RETRY_AFTER
 from services.gateway.pages.new_case import address_of_form
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, redirect
-from services.gateway.pages.unsent_forms import form_to_sign_in, unsent_fields, unsent_form_page
+from services.gateway.pages.unsent_forms import fields_for_sign_in, unsent_fields, unsent_form_page
 from services.gateway.said import said
 from services.gateway.session import OldForm, Visitor, visitor_of
 from services.gateway.texts import N_, _
@@ -71,7 +73,7 @@ async def _ask_to_sign_in(request: web.Request, refusal: errors.NotSignedIn) -> 
         return await _page(request, busy)
     if typed is None:
         return redirect(f"/sign-in?{urlencode({'next': _path_to_return_to(request)})}")
-    form = form_to_sign_in(request, typed)
+    form = Form(SIGN_IN, fields_for_sign_in(request, typed))
     return render("sign_in.html", visitor=None, status=refusal.status, form=form, verified=False)
 
 
@@ -82,7 +84,7 @@ async def _keep(request: web.Request, refusal: Refusal) -> web.StreamResponse:
         typed = None
     if typed is None:
         return await _page(request, refusal)
-    return _with_wait(unsent_form_page(await _visitor_if_known(request), request.path, typed, refusal), refusal)
+    return _with_wait(unsent_form_page(request, await _visitor_if_known(request), typed, refusal), refusal)
 
 
 def _path_to_return_to(request: web.Request) -> str:

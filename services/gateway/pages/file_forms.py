@@ -5,13 +5,14 @@ With JavaScript the files are there before the form is sent; then, and without a
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import BodyPartReader, MultipartReader, hdrs, web
 
 from services.gateway.clients import SERVICES, Reply
+from services.gateway.fields import FormSpec
 from services.gateway.forms import Form, FormData, read_problem, refused, sentence_of
 from services.gateway.limits import Limits, not_now
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional
@@ -45,10 +46,9 @@ class Posted:
     typed: FormData
     refused: tuple[str, ...] = ()  # a sentence for each file that was not accepted
 
-    @property
-    def form(self) -> Form:
+    def form(self, spec: FormSpec) -> Form:
         """To be shown again when a file was refused: everything typed, and what is wrong with each file."""
-        return with_fresh_upload_key(Form(self.typed, {IDS: "\n".join(self.refused)} if self.refused else {}))
+        return with_fresh_upload_key(Form(spec, self.typed, {IDS: "\n".join(self.refused)} if self.refused else {}))
 
 
 class KnownLimits:
@@ -72,9 +72,9 @@ async def limits_of(request: web.Request, visitor: Visitor) -> Limits | None:
     return known.latest
 
 
-def refused_with_files(typed: FormData, problem: Mapping[str, Any], shown: Iterable[str], *, tag: str = "") -> Form:
+def refused_with_files(spec: FormSpec, typed: FormData, problem: Mapping[str, Any], *, tag: str = "") -> Form:
     """The form as `refused` gives it; each file that can no longer be attached is named, and all else stays."""
-    form = with_fresh_upload_key(refused(typed, problem, shown, tag=tag))
+    form = with_fresh_upload_key(refused(spec, typed, problem, tag=tag))
     ids = typed.get(IDS, "").split()
     named: list[str] = []
     for error in problem.get("errors", ()):

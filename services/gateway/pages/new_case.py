@@ -9,8 +9,10 @@ from aiohttp import web
 from yarl import URL
 
 from services.gateway.clients import fill
-from services.gateway.forms import Form, FormData, Shape, to_json
+from services.gateway.fields import ADDRESS
+from services.gateway.forms import Form, FormData
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional, send
+from services.gateway.pages.case_form import CASE, case_json
 from services.gateway.pages.file_forms import limits_of, read_form_with_files, refused_with_files, with_fresh_upload_key
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
@@ -24,48 +26,9 @@ pages = web.RouteTableDef()
 
 Way = Literal["serial", "said", "product_number"]
 
-_CONTACT = ("first_name", "last_name", "email", "phone")
-_ADDRESS = (
-    "company_name",
-    "address_line_1",
-    "address_line_2",
-    "postal_code",
-    "city",
-    "region",
-    "country",
-)
 _LONGEST_START = 200  # longer than any number may be: it is looked up and shown, and what is sent is what was typed
 _WAYS: tuple[Way, ...] = ("serial", "said", "product_number")
-# As they stand on the page; what is about another field stands above the form.
-_SHOWN = (
-    "title",
-    "description",
-    "troubleshooting",
-    "severity",
-    "own_reference",
-    "problem_type",
-    "error_code",
-    "operating_system",
-    "confidential",
-    "attachment_ids",
-    *(f"contact.{name}" for name in _CONTACT),
-    "preferred_channel",
-    "preferred_hours",
-    *(f"secondary_contact.{name}" for name in _CONTACT),
-    "site_id",
-    *(f"equipment_address.{name}" for name in _ADDRESS),
-    *(f"parts_address.{name}" for name in _ADDRESS),
-    "pin",
-)
 _OF_THE_COMPANY = ("site_id", "pin")
-_NO_TEXTS = {"severity", "confidential", "attachment_ids"}
-_CASE = Shape(
-    texts=(*_WAYS, *(name for name in _SHOWN if name not in _NO_TEXTS)),
-    numbers=("severity",),
-    flags=("confidential",),
-    lists=("attachment_ids",),
-    always=("contact", "equipment_address", "parts_address"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +121,14 @@ async def _prefilled(request: web.Request, visitor: Visitor) -> Form:
     """The contact, the address and the PIN as the profile has them; what is missing is asked for."""
     known = await optional(fetch(request, visitor, "identity", "/profile")) or {}
     typed = {"preferred_channel": "phone", "parts": "same", "where": "site", "idempotency_key": new_idempotency_key()}
-    typed |= {f"contact.{name}": str(known.get(name) or "") for name in _CONTACT}
-    typed |= {f"equipment_address.{name}": str(known.get(name) or "") for name in _ADDRESS}
+    typed |= {f"contact.{name}": str(known.get(name) or "") for name in ("first_name", "last_name", "email", "phone")}
+    typed |= {f"equipment_address.{field.name}": str(known.get(field.name) or "") for field in ADDRESS}
     typed["pin"] = str(known.get("pin") or "")
     if known.get("site_id"):
         typed["site_id"] = str(known["site_id"])
     elif known.get("address_line_1"):
         typed["where"] = "address"
-    return with_fresh_upload_key(Form(typed))
+    return with_fresh_upload_key(Form(CASE, typed))
 
 
 async def _form_page(  # what the page shows beside the form
@@ -243,7 +206,7 @@ async def submit_case(request: web.Request) -> web.Response:
     if start is None:
         return redirect("/cases/new")
     if posted.refused:
-        return await _form_page(request, visitor, start, posted.form, status=errors.Invalid.status)
+        return await _form_page(request, visitor, start, posted.form(CASE), status=errors.Invalid.status)
     return await _submit(request, visitor, start, posted.typed)
 
 
@@ -260,7 +223,7 @@ async def _show_again(request: web.Request, visitor: Visitor, typed: FormData, r
     )
     if typed.get("filled_in_by") != str(visitor.user.id):
         typed = {name: text for name, text in typed.items() if name not in _OF_THE_COMPANY}
-    form = with_fresh_upload_key(Form(typed, {}, (here_now(visitor), sentence)))
+    form = with_fresh_upload_key(Form(CASE, typed, {}, (here_now(visitor), sentence)))
     return await _form_page(request, visitor, start, form, status=refusal.status)
 
 
@@ -280,20 +243,8 @@ async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: 
     return await _form_page(request, visitor, start, form, status=sent.status, sent_before=sent_before)
 
 
-def case_json(typed: FormData) -> dict[str, Any]:
-    """The case as the API takes it. What the radio buttons leave out does not count, whatever was typed there."""
-    without = ["equipment_address" if typed.get("where") != "address" else "site_id"]
-    if typed.get("parts") != "other":
-        without.append("parts_address")
-    body = to_json(typed, _CASE, without=without)
-    if "equipment_address" in without:
-        # Sent even when nothing was chosen, so that the error stands at the list of sites.
-        body.setdefault("site_id", "")
-    return body
-
-
 def _refused(typed: FormData, problem: Mapping[str, Any]) -> Form:
-    form = refused_with_files(typed, problem, _SHOWN)
+    form = refused_with_files(CASE, typed, problem)
     if problem.get("code") != "pin_not_valid":
         return form
     return replace(form, errors={**form.errors, "pin": _valid_pins(problem.get("current") or {})})

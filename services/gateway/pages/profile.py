@@ -2,10 +2,13 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 from aiohttp import web
 
-from services.gateway.forms import Form, FormData, Shape, from_json, refused, to_json
+from services.gateway import labels
+from services.gateway.fields import ADDRESS, FIRST_NAME, LAST_NAME, Field, FormSpec, hidden, with_autocomplete
+from services.gateway.forms import Form, FormData, from_json, refused, to_json
 from services.gateway.pages.backend import Sent, fetch, fetch_all, optional, send
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import read_form, redirect
@@ -16,27 +19,85 @@ from shared.schemas.notifications import CASE_MAIL_KINDS
 
 pages = web.RouteTableDef()
 
-_PROFILE = Shape(
-    texts=(
-        "first_name",
-        "last_name",
-        "job_title",
-        "email",
-        "phone",
-        "alternative_phone",
-        "language",
-        "time_zone",
-        "company_name",
-        "address_line_1",
-        "address_line_2",
-        "postal_code",
-        "city",
-        "region",
-        "country",
-        "site_id",
-        "pin",
+PROFILE = FormSpec(
+    (
+        FIRST_NAME,
+        LAST_NAME,
+        Field("job_title", lazy("Job title"), optional=True, autocomplete="organization-title"),
+        Field(
+            "email",
+            lazy("Contact e-mail"),
+            "email",
+            autocomplete="email",
+            hint=lazy("E-mails about cases go here."),
+            help=lazy("It may differ from the address you sign in with, which never changes here."),
+        ),
+        Field(
+            "phone",
+            lazy("Phone"),
+            "tel",
+            autocomplete="tel",
+            hint=lazy("With the country code, such as +33 4 72 00 00 00."),
+            help=lazy("We call this number about your cases, unless a case names another contact."),
+        ),
+        Field(
+            "alternative_phone",
+            lazy("Alternative phone"),
+            "tel",
+            optional=True,
+            help=lazy("We try it when we cannot reach you under the first number."),
+        ),
+        Field(
+            "language",
+            lazy("Language"),
+            "select",
+            autocomplete="language",
+            choices=labels.languages,
+            help=lazy("The portal and its e-mails are written in it."),
+        ),
+        Field(
+            "time_zone",
+            lazy("Time zone"),
+            "time_zone",
+            help=lazy("Every time in the portal and in e-mails is written in it."),
+        ),
+        *with_autocomplete(
+            ADDRESS,
+            {
+                "company_name": "organization",
+                "address_line_1": "address-line1",
+                "address_line_2": "address-line2",
+                "postal_code": "postal-code",
+                "city": "address-level2",
+                "region": "address-level1",
+                "country": "country",
+            },
+        ),
+        Field(
+            "site_id",
+            lazy("Main site"),
+            "select",
+            optional=True,
+            empty=lazy("None"),
+            is_id=True,
+            help=lazy("Case forms offer it first as the place of the equipment."),
+        ),
+        Field(
+            "pin",
+            lazy("PIN"),
+            "select",
+            optional=True,
+            empty=lazy("None"),
+            hint=lazy("A wrong PIN delays the case."),
+            help=lazy(
+                "The vendor assigns a PIN to some customers for special handling of their cases. "
+                "Your case forms start with the one that you choose here."
+            ),
+        ),
     )
 )
+_NOTICES = ("case_emails", *(f"kinds.{kind}" for kind in CASE_MAIL_KINDS))
+NOTICES = FormSpec(tuple(hidden(name, json="flag") for name in _NOTICES))
 _DONE = {"saved": lazy("Your profile is saved."), "notices": lazy("Your choice is saved. It holds from now on.")}
 _PHONES = ("phone", "alternative_phone")
 _STALE = 412
@@ -78,7 +139,7 @@ async def profile(request: web.Request) -> web.Response:
     """The form, filled with what is known."""
     visitor = await signed_in(request)
     known = await fetch(request, visitor, "identity", "/profile")
-    return await _page(request, visitor, Form(from_json(known)))
+    return await _page(request, visitor, Form(PROFILE, from_json(known)))
 
 
 @pages.post("/profile")
@@ -87,7 +148,7 @@ async def change_profile(request: web.Request) -> web.Response:
     visitor = await signed_in(request)
     typed = await read_form(request, visitor, at_most=BODY_BYTES)
     if typed.get("step") == "edit":
-        return await _page(request, visitor, Form(typed))
+        return await _page(request, visitor, Form(PROFILE, typed))
     is_save = typed.get("step") == "save"
     sent = await _put(request, visitor, typed, {} if is_save else {"dry_run": 1})
     if sent.problem is not None:
@@ -103,8 +164,7 @@ async def _review(request: web.Request, visitor: Visitor, typed: FormData, revie
     return render(
         "profile_review.html",
         visitor=visitor,
-        form=Form(reviewed),
-        names=_PROFILE.names,
+        form=Form(PROFILE, reviewed),
         rewritten={
             name: typed[name] for name in _PHONES if typed.get(name, "").strip() not in ("", reviewed.get(name))
         },
@@ -117,14 +177,14 @@ async def _put(request: web.Request, visitor: Visitor, typed: FormData, query: d
     version = typed.get("version", "")
     # An unreadable version is one that nobody ever had: the answer is that the profile has changed.
     tag = version if re.fullmatch(r"\d{1,15}", version, re.ASCII) else "0"
-    body = to_json(typed, _PROFILE)
+    body = to_json(typed, PROFILE)
     return await send(
         request, visitor, "identity", "PUT", "/profile", body=body, query=query, headers={"If-Match": f'"{tag}"'}
     )
 
 
 async def _refused(request: web.Request, visitor: Visitor, typed: FormData, sent: Sent) -> web.Response:
-    form = refused(typed, sent.problem or {}, _PROFILE.names)
+    form = refused(PROFILE, typed, sent.problem or {})
     if sent.status == _STALE:
         known = await fetch(request, visitor, "identity", "/profile")
         form = form.with_values(version=str(known["version"]))
@@ -142,13 +202,11 @@ async def change_notices(request: web.Request) -> web.Response:
     """Opts in or out."""
     visitor = await signed_in(request)
     typed = await read_form(request, visitor)
-    shape = Shape(flags=("case_emails", *(f"kinds.{kind}" for kind in CASE_MAIL_KINDS)))
     # A box that is not ticked is not sent, and means no.
-    ticked = {f"kinds.{kind}": typed.get(f"kinds.{kind}", "no") for kind in CASE_MAIL_KINDS}
-    body = to_json({**ticked, "case_emails": typed.get("case_emails", "")}, shape)
+    body = to_json({f"kinds.{kind}": "no" for kind in CASE_MAIL_KINDS} | dict(typed), NOTICES)
     sent = await send(request, visitor, "notifications", "PUT", "/notification-preferences", body=body)
     if sent.problem is None:
         return redirect("/profile?done=notices#notices")
     known = await fetch(request, visitor, "identity", "/profile")
-    form = refused(from_json(known), sent.problem, ())
+    form = replace(refused(NOTICES, {}, sent.problem), spec=PROFILE, typed=from_json(known))
     return await _page(request, visitor, form, status=sent.status)

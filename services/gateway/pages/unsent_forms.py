@@ -1,13 +1,14 @@
 """A form that could not be carried out as it came: what was typed stays in the page, and goes again with one press."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from aiohttp import web
 
-from services.gateway import labels
 from services.gateway.clients import SERVICES
 from services.gateway.echo import CUT, shortened
-from services.gateway.forms import Form, FormData
+from services.gateway.fields import FormSpec
+from services.gateway.forms import FormData
 from services.gateway.pages.file_forms import IDS, LOST_FILES, names_of_files, read_unproven_fields
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, local_path
@@ -22,13 +23,7 @@ from shared.i18n import language, reading_in
 # The token is put in anew, and nobody's password belongs into a page.
 _LEFT_OUT = frozenset({"csrf_token", "password"})
 _PREFIX, _PATH = "kept.", "kept_path"
-# Codes, which the person chose by other words.
-_CODES = frozenset(
-    {
-        *("action", "version", "attachment_ids", "severity", "preferred_channel", "confidential", "where", "resolved"),
-        *("language", "site_id", "role"),
-    }
-)
+FORM_SPECS = web.AppKey("form_specs", Mapping[str, FormSpec])
 
 
 async def unsent_fields(request: web.Request) -> FormData | None:
@@ -47,19 +42,19 @@ async def unsent_fields(request: web.Request) -> FormData | None:
     return kept or None
 
 
-def unsent_form_page(visitor: Visitor | None, path: str, typed: FormData, refusal: Refusal) -> web.Response:
-    """What was typed into the form at `path`, with a button that sends it again."""
+def unsent_form_page(request: web.Request, visitor: Visitor | None, typed: FormData, refusal: Refusal) -> web.Response:
+    """What was typed into the form that was posted, with a button that sends it again."""
     sentence = f"{said(str(refusal))} {when_again(refusal.status, getattr(refusal, 'retry_after_s', ''))}".strip()
     if isinstance(refusal, OldForm):
         sentence = _("You have signed in again, or changed the company, since this page was opened.")
         if visitor is not None:
             sentence = f"{sentence} {here_now(visitor)}"
-    return _page(visitor, path, typed, sentence, status=refusal.status)
+    return _page(request, visitor, request.path, typed, sentence, status=refusal.status)
 
 
-def form_to_sign_in(request: web.Request, typed: FormData) -> Form:
-    """The form of the sign-in page, which carries another one along."""
-    return Form({"next": request.path, _PATH: request.path} | {_PREFIX + name: text for name, text in typed.items()})
+def fields_for_sign_in(request: web.Request, typed: FormData) -> FormData:
+    """The fields of the sign-in page, which carries another form along."""
+    return {"next": request.path, _PATH: request.path} | {_PREFIX + name: text for name, text in typed.items()}
 
 
 async def unsent_form_after_sign_in(request: web.Request, typed: FormData, token: str) -> web.Response | None:
@@ -77,7 +72,7 @@ async def unsent_form_after_sign_in(request: web.Request, typed: FormData, token
         sentence = _("You are signed in again.")
         if visitor is not None:
             sentence = f"{sentence} {here_now(visitor)}"
-        return _page(visitor, local_path(typed.get(_PATH)), kept, sentence, status=200)
+        return _page(request, visitor, local_path(typed.get(_PATH)), kept, sentence, status=200)
 
 
 def here_now(visitor: Visitor) -> str:
@@ -85,7 +80,9 @@ def here_now(visitor: Visitor) -> str:
     return _("You are now in the portal of %(company)s.") % {"company": visitor.user.company_name}
 
 
-def _page(visitor: Visitor | None, path: str, typed: FormData, sentence: str, *, status: int) -> web.Response:
+def _page(
+    request: web.Request, visitor: Visitor | None, path: str, typed: FormData, sentence: str, *, status: int
+) -> web.Response:
     typed, is_cut = shortened(typed)
     return render(
         "unsent_form.html",
@@ -94,7 +91,11 @@ def _page(visitor: Visitor | None, path: str, typed: FormData, sentence: str, *,
         sentence=sentence,
         path=path,
         fields=list(_fields(typed)),
-        shown={name: text for name, text in typed.items() if text.strip() and name in labels.fields.keys() - _CODES},
+        shown=[
+            (field, typed[field.name])
+            for field in spec_at(request.app[FORM_SPECS], path).fields
+            if field.is_readable and typed.get(field.name, "").strip()
+        ],
         is_cut=is_cut,
         files=names_of_files(typed),
         lost_files=LOST_FILES in typed,
@@ -107,3 +108,11 @@ def _fields(typed: FormData) -> Iterator[tuple[str, str]]:
             yield from ((IDS, file) for file in text.split())
         elif name not in {LOST_FILES, CUT}:
             yield name, text
+
+
+def spec_at(specs: Mapping[str, FormSpec], path: str) -> FormSpec:
+    """The form that is posted to this path; an empty one where the path has none with texts."""
+    for template, spec in specs.items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+            return spec
+    return FormSpec()

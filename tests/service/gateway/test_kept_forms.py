@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 import aiohttp
 import pytest
 
+from services.gateway.middleware import API
+from services.gateway.pages.unsent_forms import FORM_SPECS
 from shared.bodies import IN_HAND
 from tests.service.gateway.stand_ins import CSRF, TOKEN, House, a_session, hangs_up, refuses, says
 
@@ -99,6 +101,25 @@ async def test_what_is_kept_is_shown_by_the_names_of_its_fields_without_codes(ho
     _, page = await post(house, "/sites", typed, token=TOKEN)
     shown = re.findall(r"<dt>(.*?)</dt><dd class=\"prose\">(.*?)</dd>", page)
     assert shown == [("Name of the site", "Lyon &lt;Nord&gt;"), ("Country", "France")]
+
+
+async def test_choices_are_shown_as_they_were_offered(house: House) -> None:
+    typed = {"csrf_token": "old", "action": "close", "reason": "It works.", "resolved": "yes", "version": "7"}
+    _, page = await post(house, "/cases/1000000009", typed, token=TOKEN)
+    shown = re.findall(r"<dt>(.*?)</dt><dd class=\"prose\">(.*?)</dd>", page)
+    assert shown == [("Reason", "It works."), ("Is the problem solved?", "Yes")]
+
+
+async def test_every_form_with_texts_says_what_its_fields_are_called(house: House) -> None:
+    assert house.portal.app is not None
+    forms = {
+        route.resource.canonical
+        for route in house.portal.app.router.routes()
+        if route.method == "POST" and route.resource is not None and not route.resource.canonical.startswith(API)
+    }
+    without_texts = {"/language", "/sign-out", "/switch-company", "/unsubscribe/{token}"}
+    specs = house.portal.app[FORM_SPECS]
+    assert set(specs) == forms - without_texts
 
 
 async def test_a_newcomer_keeps_the_name_but_no_password(house: House) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import services.gateway
 from services.gateway.deadlines import Deadlines
-from services.gateway.forms import Form
 from services.gateway.limits import Limits
+from services.gateway.pages.case_form import CASE, case_json
 from services.gateway.pages.file_forms import Posted
-from services.gateway.pages.new_case import case_json, told_by_mail
+from services.gateway.pages.new_case import told_by_mail
 from services.gateway.sizes import size
 from shared.i18n import reading_in
 
@@ -72,11 +72,11 @@ def test_a_refused_file_hears_its_rule_and_its_limit() -> None:
 
 
 def test_a_form_with_a_refused_file_keeps_what_was_typed_and_gets_another_key_for_files() -> None:
-    form = Posted({"title": "Paper jam", "upload_key": "old"}, ("a.exe: No.", "b.exe: No.")).form
+    form = Posted({"title": "Paper jam", "upload_key": "old"}, ("a.exe: No.", "b.exe: No.")).form(CASE)
     assert form["title"] == "Paper jam"
     assert form["upload_key"] not in {"", "old"}
     assert form.errors == {"attachment_ids": "a.exe: No.\nb.exe: No."}
-    assert Posted(Form().typed).form.errors == {}
+    assert Posted({}).form(CASE).errors == {}
 
 
 def test_a_browser_waits_for_a_file_longer_than_the_gateway() -> None:

@@ -7,15 +7,23 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from services.gateway.forms import Form, Shape, from_json, pairs_of, read_problem, refused, sentence_of, to_json
+from services.gateway.fields import FILES, Field, FormSpec, hidden, in_group
+from services.gateway.forms import Form, from_json, pairs_of, read_problem, refused, sentence_of, to_json
 from services.gateway.pages.requests import LONG_FORM_BYTES
 from shared.i18n import reading_in
 from tests.worst import FORM_BOMBS, TEXTS, as_form
 
-SHAPE = Shape(
-    texts=("title", "own_reference", "contact.first_name", "contact.email", "secondary_contact.email", "site_id"),
-    numbers=("severity",),
-    flags=("confidential",),
+SPEC = FormSpec(
+    (
+        Field("title", "Title"),
+        Field("own_reference", "Your reference", optional=True),
+        *in_group("contact", "Contact", (Field("first_name", "First name"), Field("email", "E-mail address", "email"))),
+        *in_group("secondary_contact", "Other contact", (Field("email", "E-mail address", "email"),)),
+        Field("site_id", "Site", "select", is_id=True),
+        Field("severity", "Severity", "select", json="number", choices=(("1", "Critical"), ("2", "High"))),
+        Field("confidential", "Confidential", "tick", json="flag"),
+        hidden("version", json="number"),
+    ),
     always=("contact",),
 )
 
@@ -26,44 +34,44 @@ def a_problem(*errors: tuple[str, str, str], **other: str) -> dict[str, Any]:
 
 def test_dotted_names_become_objects() -> None:
     typed = {"title": "Paper jam", "contact.first_name": "Luc", "contact.email": "luc@example.com"}
-    assert to_json(typed, SHAPE) == {
+    assert to_json(typed, SPEC) == {
         "title": "Paper jam",
         "contact": {"first_name": "Luc", "email": "luc@example.com"},
     }
 
 
 def test_empty_fields_are_left_out() -> None:
-    assert to_json({"title": " ", "own_reference": "", "severity": "", "confidential": ""}, SHAPE) == {"contact": {}}
+    assert to_json({"title": " ", "own_reference": "", "severity": "", "confidential": ""}, SPEC) == {"contact": {}}
 
 
 def test_an_object_that_is_always_sent_lets_the_api_name_each_missing_field() -> None:
-    assert to_json({}, SHAPE)["contact"] == {}
-    assert "secondary_contact" not in to_json({}, SHAPE)
+    assert to_json({}, SPEC)["contact"] == {}
+    assert "secondary_contact" not in to_json({}, SPEC)
 
 
 def test_numbers_and_flags_are_typed_and_what_cannot_be_read_stays_text() -> None:
-    assert to_json({"severity": "2", "confidential": "yes"}, SHAPE) == {
+    assert to_json({"severity": "2", "confidential": "yes"}, SPEC) == {
         "contact": {},
         "severity": 2,
         "confidential": True,
     }
-    assert to_json({"confidential": "no"}, SHAPE)["confidential"] is False
-    assert to_json({"severity": "2.5"}, SHAPE)["severity"] == "2.5"
-    assert to_json({"severity": "\u0662x"}, SHAPE)["severity"] == "\u0662x"
-    assert to_json({"confidential": "perhaps"}, SHAPE)["confidential"] == "perhaps"
+    assert to_json({"confidential": "no"}, SPEC)["confidential"] is False
+    assert to_json({"severity": "2.5"}, SPEC)["severity"] == "2.5"
+    assert to_json({"severity": "\u0662x"}, SPEC)["severity"] == "\u0662x"
+    assert to_json({"confidential": "perhaps"}, SPEC)["confidential"] == "perhaps"
 
 
-def test_fields_that_the_shape_does_not_name_never_reach_the_api() -> None:
-    assert to_json({"csrf_token": "secret", "company_id": "another", "$ne": "x"}, SHAPE) == {"contact": {}}
+def test_fields_that_the_form_does_not_have_never_reach_the_api() -> None:
+    assert to_json({"csrf_token": "secret", "company_id": "another", "$ne": "x"}, SPEC) == {"contact": {}}
 
 
 def test_what_does_not_count_is_left_out_with_everything_below_it() -> None:
     typed = {"title": "Paper jam", "contact.first_name": "Luc", "site_id": "7"}
-    assert to_json(typed, SHAPE, without=("contact", "site_id")) == {"title": "Paper jam"}
+    assert to_json(typed, SPEC, without=("contact", "site_id")) == {"title": "Paper jam"}
 
 
 def test_text_keeps_its_blanks_and_line_breaks() -> None:
-    assert to_json({"title": " a\r\nb "}, SHAPE)["title"] == " a\r\nb "
+    assert to_json({"title": " a\r\nb "}, SPEC)["title"] == " a\r\nb "
 
 
 def test_an_answer_fills_a_form_and_comes_back_the_same() -> None:
@@ -76,7 +84,7 @@ def test_an_answer_fills_a_form_and_comes_back_the_same() -> None:
     }
     typed = from_json(answer)
     assert typed == {"title": "Paper jam", "severity": "3", "confidential": "yes", "contact.first_name": "Luc"}
-    assert to_json(typed, SHAPE) == {
+    assert to_json(typed, SPEC) == {
         "title": "Paper jam",
         "severity": 3,
         "confidential": True,
@@ -86,7 +94,7 @@ def test_an_answer_fills_a_form_and_comes_back_the_same() -> None:
 
 def test_errors_stand_at_the_fields_that_the_page_shows() -> None:
     problem = a_problem(("contact.email", "email", "Enter one e-mail address."), ("title", "missing", "Field required"))
-    form = refused({"title": "", "contact.email": "luc@"}, problem, SHAPE.names)
+    form = refused(SPEC, {"title": "", "contact.email": "luc@"}, problem)
     assert form.errors == {"contact.email": "Enter one e-mail address.", "title": "Fill this in."}
     assert form.general == ()
     assert form["contact.email"] == "luc@"
@@ -94,27 +102,27 @@ def test_errors_stand_at_the_fields_that_the_page_shows() -> None:
 
 def test_errors_of_fields_that_the_page_does_not_show_stand_above_the_form() -> None:
     problem = a_problem(("body", "exactly_one", "Give either site_id or equipment_address."))
-    form = refused({}, problem, SHAPE.names)
+    form = refused(SPEC, {}, problem)
     assert form.errors == {}
     assert form.general == ("Give either site_id or equipment_address.",)
 
 
 def test_a_problem_without_errors_gives_its_detail() -> None:
-    assert refused({}, {"detail": "The case is closed.", "errors": []}, SHAPE.names).general == ("The case is closed.",)
-    assert refused({}, {"title": "Please wait."}, SHAPE.names).general == ("Please wait.",)
-    assert refused({}, {}, SHAPE.names).is_refused
+    assert refused(SPEC, {}, {"detail": "The case is closed.", "errors": []}).general == ("The case is closed.",)
+    assert refused(SPEC, {}, {"title": "Please wait."}).general == ("Please wait.",)
+    assert refused(SPEC, {}, {}).is_refused
 
 
 def test_the_first_error_of_a_field_is_shown() -> None:
     problem = a_problem(("title", "one_line", "Use one line only."), ("title", "string_too_long", "at most 120"))
-    assert refused({}, problem, SHAPE.names).errors == {"title": "Use one line only."}
+    assert refused(SPEC, {}, problem).errors == {"title": "Use one line only."}
 
 
 def test_words_of_a_list_become_a_list_and_an_error_of_one_stands_at_its_field() -> None:
-    shape = Shape(lists=("attachment_ids",))
-    assert to_json({"attachment_ids": "one  two"}, shape) == {"attachment_ids": ["one", "two"]}
+    spec = FormSpec((FILES,))
+    assert to_json({"attachment_ids": "one  two"}, spec) == {"attachment_ids": ["one", "two"]}
     problem = a_problem(("attachment_ids.1", "not_yours", "These files are not yours."))
-    assert list(refused({}, problem, shape.names).errors) == ["attachment_ids"]
+    assert list(refused(spec, {}, problem).errors) == ["attachment_ids"]
 
 
 def test_sentences_are_said_in_the_language_of_the_reader() -> None:
@@ -126,7 +134,9 @@ def test_sentences_are_said_in_the_language_of_the_reader() -> None:
 
 def test_the_name_of_an_action_before_a_field_is_taken_off() -> None:
     problem = a_problem(("close.reason", "missing", "Field required"))
-    assert refused({}, problem, ("reason",), tag="close").errors == {"reason": "Fill this in."}
+    assert refused(FormSpec((Field("reason", "Reason"),)), {}, problem, tag="close").errors == {
+        "reason": "Fill this in."
+    }
 
 
 def test_lengths_are_said_with_their_figure() -> None:
@@ -147,10 +157,20 @@ def test_sentences_of_the_services_are_kept() -> None:
 
 
 def test_a_form_without_errors_is_not_refused() -> None:
-    form = Form({"title": "Paper jam"})
+    form = Form(SPEC, {"title": "Paper jam"})
     assert not form.is_refused
     assert form["own_reference"] == ""
     assert form.with_values(title="Battery")["title"] == "Battery"
+
+
+def test_a_field_of_a_group_is_called_by_both_where_the_group_is_not_seen() -> None:
+    assert SPEC.by_name["contact.email"].full_label == "Contact: E-mail address"
+    assert SPEC.by_name["title"].full_label == "Title"
+
+
+def test_an_error_of_a_hidden_field_stands_above_the_form() -> None:
+    form = refused(SPEC, {}, a_problem(("version", "missing", "")))
+    assert (form.errors, form.general) == ({}, ("Fill this in.",))
 
 
 def test_a_body_that_is_no_problem_reads_as_an_empty_one() -> None:
@@ -161,7 +181,7 @@ def test_a_body_that_is_no_problem_reads_as_an_empty_one() -> None:
 
 def test_errors_come_in_the_order_of_the_page() -> None:
     problem = a_problem(("site_id", "missing", ""), ("contact.email", "missing", ""), ("title", "missing", ""))
-    assert list(refused({}, problem, SHAPE.names).errors) == ["title", "contact.email", "site_id"]
+    assert list(refused(SPEC, {}, problem).errors) == ["title", "contact.email", "site_id"]
 
 
 @pytest.mark.parametrize(
