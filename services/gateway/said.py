@@ -38,6 +38,8 @@ SAID = (
     N_("The case is open."),
     N_("The case is new: it goes into progress first."),
     N_("The case was closed more than 14 days ago. Please create a follow-up."),
+    N_("A cancelled case cannot be reopened. Please create a follow-up."),
+    N_("The case is like that already."),
     N_("The case takes no further entries. Please create a follow-up."),
     N_("This product carries serial numbers: give the serial number."),
     N_("Only case managers and administrators create cases for colleagues."),

@@ -68,6 +68,8 @@ async def test_a_cancelled_case_counts_as_closed(cases: CasesApi) -> None:
     number = (await cases.submitted(ana))["number"]
     cancelled = (await cases.act(number, ana, action="cancel", version=1, reason="wrong device")).body
     assert (cancelled["status"], cancelled["allowed_actions"]) == ("cancelled", [])
+    again = await cases.act(number, ana, action="reopen", version=cancelled["version"], reason="again")
+    assert (again.status, again.code) == (409, "case_cancelled")
     assert (await cases.said(number))[-2]["outcome"] == "cancelled"
 
 
@@ -217,6 +219,33 @@ async def test_a_case_is_assigned_to_an_agent_and_to_nobody_else(cases: CasesApi
     assert (wrong.status, wrong.code) == (409, "not_yet_known")
 
 
+async def test_asking_for_what_is_so_already_changes_nothing(cases: CasesApi, agent: Actor) -> None:
+    await cases.hear(user_state(agent))
+    number = (await cases.submitted(an_actor()))["number"]
+    taken = (await cases.agent_act(number, agent, action="take")).body
+    same: list[Json] = [
+        {"action": "take"},
+        {"action": "assign", "agent_id": str(agent.user_id)},
+        {"action": "set_status", "status": "in_progress"},
+    ]
+    answers = [await cases.agent_act(number, agent, version=taken["version"], **action) for action in same]
+    severity: Json = {"action": "change_severity", "severity": taken["severity"]}
+    answers.append(await cases.act(number, agent, version=taken["version"], **severity))
+    for answer in answers:
+        assert (answer.status, answer.body["version"]) == (200, taken["version"])
+        assert answer.body["history"] == taken["history"]
+    # It is judged by the version all the same.
+    stale = await cases.act(number, agent, version=1, **severity)
+    assert (stale.status, stale.code) == (409, "stale")
+
+
+async def test_a_version_is_accepted_beside_every_action(cases: CasesApi, agent: Actor) -> None:
+    number = (await cases.submitted(an_actor()))["number"]
+    assert (await cases.act(number, agent, action="comment", text="Hello.", version=7)).status == 200
+    for action in ({"action": "take"}, {"action": "reply", "text": "Hello."}, {"action": "note", "text": "Hello."}):
+        assert (await cases.agent_act(number, agent, version=7, **action)).status == 200, action
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -298,6 +327,7 @@ async def test_a_full_case_takes_no_comment_but_can_be_taken_and_closed(cases: C
     await cases.db["cases"].update_one({"number": number}, {"$set": {"history": [entry] * 1000}})
     comment = await cases.act(number, ana, action="comment", text="one more")
     assert (comment.status, comment.code) == (409, "case_full")
+    assert (await cases.get(number, ana)).body["allowed_actions"] == ["change_severity", "close", "cancel"]
     taken = await cases.agent_act(number, agent, action="take")
     assert (taken.status, taken.body["assignee"]["name"], taken.body["status"]) == (200, agent.name, "in_progress")
     reply = await cases.agent_act(number, agent, action="reply", text="one more")

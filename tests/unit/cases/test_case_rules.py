@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import pytest
 
 from services.cases.cases.domain.actions import ACTIONS, REOPEN_WITHIN, allowed_actions
 from services.cases.cases.domain.numbers import CheckNumber, case_number, read_case_number
-from services.cases.cases.domain.refusals import CaseIsNew, ReopenTooLate
+from services.cases.cases.domain.refusals import CaseIsCancelled, CaseIsNew, ReopenTooLate, Unchanged
 from services.cases.cases.domain.values import OPEN, Equipment, Status, person_of
 from shared.actor import Role
 from shared.coverage import NOT_COVERED, UNVERIFIED
@@ -57,7 +58,7 @@ def test_a_closed_case_can_be_reopened_for_14_days(later: timedelta, *, allowed:
 
 
 def test_a_cancelled_case_cannot_be_reopened() -> None:
-    with pytest.raises(ReopenTooLate):
+    with pytest.raises(CaseIsCancelled):
         act(as_stored(act(a_case(), "cancel", reason="wrong device")), "reopen", reason="again")
 
 
@@ -86,10 +87,22 @@ def test_who_may_change_and_who_may_comment(role: Role, own: str, *, may_change:
 _BEGUN = [Status.IN_PROGRESS, Status.WAITING_CUSTOMER, Status.WAITING_PARTS]
 
 
-@pytest.mark.parametrize("status", _BEGUN)
-@pytest.mark.parametrize("before", _BEGUN)
-def test_a_case_in_progress_moves_to_every_open_status_but_new(before: Status, status: Status) -> None:
+@pytest.mark.parametrize(("before", "status"), list(permutations(_BEGUN, 2)))
+def test_a_case_in_progress_moves_to_every_other_open_status_but_new(before: Status, status: Status) -> None:
     assert act_as_agent(a_case(status=before), "set_status", status=status).status is status
+
+
+@pytest.mark.parametrize("status", _BEGUN)
+def test_what_a_case_has_already_is_no_change(status: Status) -> None:
+    case = a_case(status=status, assignee=person_of(AGENT))
+    with pytest.raises(Unchanged):
+        act_as_agent(case, "set_status", status=status)
+    with pytest.raises(Unchanged):
+        act_as_agent(case, "assign", agent=person_of(AGENT))
+    with pytest.raises(Unchanged):
+        act_as_agent(case, "take")
+    with pytest.raises(Unchanged):
+        act(case, "change_severity", severity=case.problem.severity)
 
 
 def test_a_new_case_moves_to_in_progress_only() -> None:

@@ -1,6 +1,7 @@
 """What may be done to a case: one row for each action, with its rules and what it changes.
 
-The same rows say what is refused and what is allowed now. A name is that of the API.
+The same rows say what is refused and what is allowed now. A name is that of the API. Three refusals depend on the value
+that was sent, and stand where it is set: the same severity, status or agent again, and a status that comes too early.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,11 +13,13 @@ from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.moves import NEXT
 from services.cases.cases.domain.refusals import (
     AlreadyTaken,
+    CaseIsCancelled,
     CaseIsClosed,
     CaseIsFull,
     CaseIsNew,
     CaseIsOpen,
     ReopenTooLate,
+    Unchanged,
 )
 from services.cases.cases.domain.values import Change, EntryKind, Person, Status, person_of
 from shared.actor import Actor
@@ -99,10 +102,15 @@ def has_ended(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
     return CaseIsOpen(state=case.current) if case.is_open else None
 
 
-def is_reopenable(case: Case, _by: Actor, now: datetime) -> Refusal | None:
+def is_not_cancelled(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
+    """Not for a case that was given up."""
+    return CaseIsCancelled(state=case.current) if case.status is Status.CANCELLED else None
+
+
+def is_recent(case: Case, _by: Actor, now: datetime) -> Refusal | None:
     """Within 14 days of closing."""
-    is_recent = case.closed_at is not None and now - case.closed_at <= REOPEN_WITHIN
-    return None if case.status is Status.CLOSED and is_recent else ReopenTooLate(state=case.current)
+    within = case.closed_at is not None and now - case.closed_at <= REOPEN_WITHIN
+    return None if within else ReopenTooLate(state=case.current)
 
 
 def has_room(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
@@ -110,9 +118,11 @@ def has_room(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
     return CaseIsFull(state=case.current) if case.is_full else None
 
 
-def is_unassigned(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
-    """Nobody has taken it."""
-    return AlreadyTaken(state=case.current) if case.assignee else None
+def is_unassigned(case: Case, by: Actor, _now: datetime) -> Refusal | None:
+    """No agent has it; for the agent who has it, nothing would change."""
+    if case.assignee is None:
+        return None
+    return Unchanged() if case.assignee.user_id == by.user_id else AlreadyTaken(state=case.current)
 
 
 # What each action changes
@@ -127,6 +137,8 @@ def _attach(case: Case, change: Change) -> Case:
 
 
 def _change_severity(case: Case, change: Change, *, severity: int) -> Case:
+    if severity == case.problem.severity:
+        raise Unchanged
     changes = {"from": case.problem.severity, "to": severity}
     changed = replace(case, problem=replace(case.problem, severity=severity))
     return changed.after(change.entry(EntryKind.SEVERITY_CHANGED, changes=changes))
@@ -150,6 +162,8 @@ def _take(case: Case, change: Change) -> Case:
 
 
 def _assign(case: Case, change: Change, *, agent: Person) -> Case:
+    if case.assignee is not None and case.assignee.user_id == agent.user_id:
+        raise Unchanged
     return replace(case, assignee=agent).after(change.entry(EntryKind.ASSIGNED, changes={"to": agent.name}))
 
 
@@ -163,6 +177,8 @@ def _note(case: Case, change: Change, *, text: str) -> Case:
 
 def _set_status(case: Case, change: Change, *, status: str) -> Case:
     wanted = Status(status)
+    if wanted is case.status:
+        raise Unchanged
     if wanted not in NEXT[case.status]:
         raise CaseIsNew(state=case.current)
     changes = {"from": case.status.value, "to": wanted.value}
@@ -180,7 +196,7 @@ ACTIONS: Mapping[str, Action] = {
     "change_severity": Action(Case.may_change, (is_open,), _change_severity),
     "close": Action(Case.may_change, (is_open,), _close),
     "cancel": Action(Case.may_change, (is_open,), _cancel),
-    "reopen": Action(Case.may_change, (has_ended, is_reopenable), _reopen),
+    "reopen": Action(Case.may_change, (has_ended, is_not_cancelled, is_recent), _reopen),
 }
 # `POST /agent/cases/{number}/actions`
 AGENT_ACTIONS: Mapping[str, Action] = {

@@ -10,6 +10,13 @@ class CaseIsClosed(Conflict):
     title = "The case is closed."
 
 
+class CaseIsCancelled(Conflict):
+    """Only a closed case can be reopened."""
+
+    code = "case_cancelled"
+    title = "A cancelled case cannot be reopened. Please create a follow-up."
+
+
 class CaseIsOpen(Conflict):
     """Only a closed case can be reopened."""
 
@@ -29,6 +36,13 @@ class ReopenTooLate(Conflict):
 
     code = "reopen_too_late"
     title = "The case was closed more than 14 days ago. Please create a follow-up."
+
+
+class Unchanged(Conflict):
+    """The case is already as the action would make it. Answered as a success, without an entry or a new version."""
+
+    code = "unchanged"
+    title = "The case is like that already."
 
 
 class AlreadyTaken(Conflict):

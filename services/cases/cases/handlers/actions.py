@@ -11,6 +11,7 @@ from services.cases.attachments.domain.files import Limits
 from services.cases.cases import store
 from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, Action, Addition, refuse_unless_vendor
 from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.refusals import Unchanged
 from services.cases.cases.domain.values import Change, Person
 from services.cases.copies import store as copies
 from shared.actor import VENDOR_ROLES
@@ -25,10 +26,10 @@ _Body = CaseActionUnion | AgentActionUnion
 async def act(
     db: Database, number: str, body: CaseActionUnion, change: Change, *, limits: Limits, quota: Quota
 ) -> None:
-    """What both sides do with a case; a repeat with the same key changes nothing.
+    """What both sides do with a case. A repeat changes nothing, nor does asking for what the case has already.
 
-    NotFound unless the case is seen, Forbidden for what is seen but not one's to change, the refusal of the action's
-    rules, StaleVersion with the current state, TooManyEntries, Invalid for files that cannot be cited.
+    NotFound, Forbidden for a case that the actor sees but may not change, a refusal of the action's rules, StaleVersion
+    with the current state, TooManyEntries, Invalid for files that cannot be cited.
     """
     await _act_once(db, number, ACTIONS[body.action], body, change, limits=limits, quota=quota)
 
@@ -54,6 +55,8 @@ async def _act_once(
                 await _append(db, case, action, body, change, limits=limits)
             else:
                 await _save(db, case, action, body, change)
+    except Unchanged:
+        return
     except Conflict:
         if not await store.find_entry(db, change.by, number, change.key):
             raise
