@@ -36,7 +36,6 @@ status_styles = {
     "cancelled": "closed cancelled",
 }
 views = {"recent": lazy("Recent cases"), "waiting": lazy("Waiting for me"), "submitted": lazy("Submitted by me")}
-mail_kinds = {"case_created": lazy("A case was created"), "case_closed": lazy("A case was closed or cancelled")}
 agreement_kinds = {
     "service_contract": lazy("Service contract"),
     "warranty_extension": lazy("Warranty extension"),

@@ -8,11 +8,12 @@ from aiohttp import web
 from services.notifications import handlers, store
 from services.notifications.domain.people import Person, masked
 from services.notifications.domain.preferences import Preferences
+from services.notifications.kinds import CASE_MAILS
+from services.notifications.texts import in_each_language
 from shared.errors import NotFound
 from shared.mongo import Document
 from shared.schemas.base import Email
 from shared.schemas.notifications import (
-    CASE_MAIL_KINDS,
     BouncingAddressesAnswer,
     BouncingAnswer,
     BouncingQuery,
@@ -82,6 +83,7 @@ async def get_unsubscribe(request: web.Request) -> web.Response:
     found = UnsubscribeAnswer.model_validate(
         {
             "kind": mail.kind,
+            "stop_label": in_each_language(CASE_MAILS[mail.kind].stop_label),
             "email": masked(mail.email),
             "is_wanted": preferences.allow(mail.kind),
         }
@@ -103,10 +105,12 @@ async def post_unsubscribe(request: web.Request) -> web.Response:
 
 
 def _preferences(preferences: Preferences) -> PreferencesAnswer:
-    return PreferencesAnswer(
-        case_emails=preferences.case_emails,
-        kinds={kind: preferences.kinds.get(kind, True) for kind in CASE_MAIL_KINDS},
-    )
+    answered = {
+        "case_emails": preferences.case_emails,
+        "kinds": {kind: preferences.kinds.get(kind, True) for kind in CASE_MAILS},
+        "labels": {kind: in_each_language(row.label) for kind, row in CASE_MAILS.items()},
+    }
+    return PreferencesAnswer.model_validate(answered)
 
 
 def _delivery(document: Document, bouncing: Mapping[str, str]) -> DeliveryAnswer:

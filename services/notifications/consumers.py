@@ -1,15 +1,13 @@
-"""What notifications hears, and what it does then."""
+"""Which events notifications listens to, and what it does with each."""
 
 from services.notifications import handlers
-from shared.events.cases import CaseClosed, CaseCreated
-from shared.events.identity import CompanyChanged, InvitationIssued, UserChanged, VerificationRequested
+from services.notifications.kinds import ACCOUNT_MAILS, CASE_MAILS
+from shared.events.identity import CompanyChanged, UserChanged
 from shared.service import Subscriptions
 
 SUBSCRIPTIONS: Subscriptions = {
     UserChanged: handlers.copy_user,
     CompanyChanged: handlers.copy_company,
-    InvitationIssued: handlers.queue_invitation_mail,
-    VerificationRequested: handlers.queue_verification_mail,
-    CaseCreated: handlers.queue_case_created_mails,
-    CaseClosed: handlers.queue_case_closed_mails,
+    **{row.event: handlers.queue_account_mail for row in ACCOUNT_MAILS.values()},
+    **{row.event: handlers.queue_case_mails for row in CASE_MAILS.values()},
 }

@@ -1,24 +1,27 @@
 """The use cases of notifications: whom to tell, what they want to be told, and copies of who they are."""
 
 from collections.abc import Collection
-from typing import Any, Literal
-from uuid import UUID
+from typing import Literal
 
 from services.notifications import store
-from services.notifications.domain.kinds import MailKind
 from services.notifications.domain.mails import Mail
 from services.notifications.domain.people import Person
 from services.notifications.domain.preferences import Preferences
+from services.notifications.kinds import ACCOUNT_MAILS, CASE_MAILS, KIND_OF
 from shared.actor import Actor
 from shared.codes import Purpose, read_link_code
 from shared.documents import put_copy
 from shared.errors import Forbidden, NotFound
-from shared.events.cases import CaseClosed, CaseCreated, CaseFact
-from shared.events.identity import CompanyChanged, InvitationIssued, UserChanged, VerificationRequested
+from shared.events.cases import CaseFact
+from shared.events.identity import AccountFact, CompanyChanged, UserChanged
 from shared.logging import origin
 from shared.mongo import Database
 from shared.paging import Page
-from shared.schemas.notifications import DeliveryQuery, PreferencesBody
+from shared.schemas.notifications import DeliveryQuery, MailKind, PreferencesBody
+
+# What a mail does not say, or says in fields of its own; everything else in its event is a fact for its template.
+_NO_ACCOUNT_FACTS = set(AccountFact.model_fields) - {"generation"}
+_NO_CASE_FACTS = {"id", "case_id", "company_id", "version", "people"}
 
 # Copies
 
@@ -54,87 +57,44 @@ async def copy_company(db: Database, company: CompanyChanged) -> None:
 # Mails
 
 
-async def queue_invitation_mail(db: Database, invitation: InvitationIssued) -> None:
-    """The code of this generation, for the invited address."""
+async def queue_account_mail(db: Database, event: AccountFact) -> None:
+    """One for the address that the event names. Its code is derived when the mail is rendered, and stored nowhere."""
+    kind = KIND_OF[type(event)]
+    code_for = getattr(event, ACCOUNT_MAILS[kind].code_for)
     mail = Mail.to(
-        invitation.email,
-        event_id=invitation.id,
-        kind=MailKind.INVITATION,
-        name="",
-        language=invitation.language,
-        company_id=invitation.company_id,
-        facts={
-            "code_for": invitation.invitation_id,
-            "generation": invitation.generation,
-            "company_name": invitation.company_name,
-            "inviter_name": invitation.inviter_name,
-        },
+        event.email,
+        event_id=event.id,
+        kind=kind,
+        name=event.name,
+        language=event.language,
+        company_id=event.company_id,
+        facts={**event.model_dump(exclude=_NO_ACCOUNT_FACTS), "code_for": code_for},
         request_id=origin.get().request_id,
-        expires_at=invitation.expires_at,
+        expires_at=event.expires_at,
     )
     await store.put_mails(db, mail)
 
 
-async def queue_verification_mail(db: Database, verification: VerificationRequested) -> None:
-    """The code of this generation, for the address that is to be verified."""
-    mail = Mail.to(
-        verification.email,
-        event_id=verification.id,
-        kind=MailKind.VERIFICATION_CODE,
-        name=verification.name,
-        language=verification.language,
-        company_id=verification.company_id,
-        facts={"code_for": verification.verification_id, "generation": verification.generation},
-        request_id=origin.get().request_id,
-        expires_at=verification.expires_at,
-    )
-    await store.put_mails(db, mail)
-
-
-async def queue_case_created_mails(db: Database, case: CaseCreated) -> None:
+async def queue_case_mails(db: Database, event: CaseFact) -> None:
     """One for everybody who is named on the case."""
-    facts = {"severity": case.severity, "at": case.at}
-    await _queue_case_mails(db, case, MailKind.CASE_CREATED, facts, caused_by=case.created_by)
-
-
-async def queue_case_closed_mails(db: Database, case: CaseClosed) -> None:
-    """One for everybody who is named on the case."""
-    facts = {
-        "at": case.at,
-        "outcome": case.outcome,
-        "closed_by_name": case.closed_by_name,
-        "reason": case.reason,
-        "resolved": case.resolved,
-    }
-    await _queue_case_mails(db, case, MailKind.CASE_CLOSED, facts, caused_by=case.closed_by)
-
-
-async def _queue_case_mails(
-    db: Database, case: CaseFact, kind: MailKind, facts: dict[str, Any], *, caused_by: UUID
-) -> None:
-    about = {
-        "number": case.number,
-        "title": case.title,
-        "product_name": case.product_name,
-        "serial": case.serial,
-        "site_name": case.site_name,
-    }
+    kind = KIND_OF[type(event)]
+    facts = event.model_dump(exclude=_NO_CASE_FACTS)
     mails = [
         Mail.to(
             person.email,
-            event_id=case.id,
+            event_id=event.id,
             kind=kind,
             name=person.name,
             language=person.language,
-            company_id=case.company_id,
+            company_id=event.company_id,
             user_id=person.user_id,
-            facts=about | facts,
+            facts=facts,
             request_id=origin.get().request_id,
-            case_id=case.case_id,
-            case_number=case.number,
-            caused_by=caused_by,
+            case_id=event.case_id,
+            case_number=event.number,
+            caused_by=getattr(event, CASE_MAILS[kind].caused_by),
         )
-        for person in case.people
+        for person in event.people
     ]
     await store.put_mails(db, *mails)
 

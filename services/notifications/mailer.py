@@ -5,25 +5,24 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import Any
+from typing import Literal
 from urllib.parse import urlsplit
-from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import idna
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.notifications.brand import Brand
-from services.notifications.domain.kinds import MailKind
 from services.notifications.domain.mails import Mail
 from services.notifications.domain.people import Person, UnusableAddress
 from services.notifications.headers import mailbox, one_line, policy_for
-from shared.codes import Purpose, digit_code, link_code
-from shared.i18n import Texts, install, reading_in
+from services.notifications.kinds import KINDS, AccountMail, CaseMail
+from services.notifications.texts import TEXTS
+from shared.codes import Purpose, link_code
+from shared.i18n import install, reading_in
 from shared.mongo import Document
 
 TEMPLATES = Path(__file__).parent / "templates"
-LOCALE = Path(__file__).parent / "locale"
 
 _ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058
 _ONLY_GENERATION = 1
@@ -41,7 +40,8 @@ class Mailer:
         self._base_url = base_url
         self._secret_key = secret_key
         self._brand = brand or Brand()
-        self._templates = environment()
+        self._text = environment("text")
+        self._html = environment("html")
 
     def render(self, mail: Mail, person: Person) -> EmailMessage:
         """The mail as this person reads it. The same row has the same Message-ID, however often it is sent."""
@@ -55,9 +55,11 @@ class Mailer:
             **self._links(mail),
         }
         with reading_in(person.language or mail.language):
-            message = self._headed(mail, one_line(self._text(mail.kind, "subject.txt", values)))
-            message.set_content(self._text(mail.kind, "body.txt", values), cte="quoted-printable")
-            message.add_alternative(self._text(mail.kind, "body.html", values), subtype="html", cte="quoted-printable")
+            text, html = (each.get_template(f"{mail.kind}.jinja") for each in (self._text, self._html))
+            subject = "".join(text.blocks["subject"](text.new_context(values)))
+            message = self._headed(mail, one_line(subject))
+            message.set_content(text.render(values), cte="quoted-printable")
+            message.add_alternative(html.render(values), subtype="html", cte="quoted-printable")
         # The same each time; and `=_` cannot stand in quoted-printable text, so no text can end its part.
         message.set_boundary(f"=_{mail.id[:32]}")
         return message
@@ -80,22 +82,18 @@ class Mailer:
         message["X-Request-Id"] = one_line(mail.request_id)
         return message
 
-    def _text(self, kind: MailKind, part: str, values: Document) -> str:
-        return self._templates.get_template(f"{kind}/{part}").render(values)
-
-    def _links(self, mail: Mail) -> dict[str, Any]:
-        match mail.kind:
-            case MailKind.INVITATION:
-                code = link_code(self._secret_key, Purpose.INVITATION, *_request_of(mail))
-                return {"link": f"{self._base_url}/invitations/{code}", "expires_at": mail.expires_at}
-            case MailKind.VERIFICATION_CODE:
-                code = digit_code(self._secret_key, Purpose.VERIFICATION, *_request_of(mail))
-                return {"link": f"{self._base_url}/verify", "code": code}
-            case MailKind.CASE_CREATED | MailKind.CASE_CLOSED:
+    def _links(self, mail: Mail) -> Document:
+        match KINDS[mail.kind]:
+            case AccountMail() as row:
+                code = row.derive(self._secret_key, row.purpose, mail.facts["code_for"], mail.facts["generation"])
+                link = f"{self._base_url}{row.path.format(code=code)}"
+                return {"link": link, "code": code, "expires_at": mail.expires_at}
+            case CaseMail() as row:
                 return {
                     "link": f"{self._base_url}/cases/{mail.case_number}",
                     "profile_link": f"{self._base_url}/profile#notices",
                     "unsubscribe_link": self._unsubscribe_link(mail),
+                    "stop_label": row.stop_label,
                 }
 
     def _unsubscribe_link(self, mail: Mail) -> str:
@@ -103,17 +101,18 @@ class Mailer:
         return f"{self._base_url}/unsubscribe/{code}"
 
 
-def environment() -> Environment:
-    """The templates, with both languages. What goes into HTML is escaped; in plain text escaping would show."""
+def environment(layout: Literal["text", "html"]) -> Environment:
+    """The templates of all kinds in one of the two layouts, with both languages. HTML is escaped; plain text is not."""
     templates = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        # A kind extends "case.jinja" or "layout.jinja": which one that is, is decided here.
+        loader=FileSystemLoader([TEMPLATES / layout, TEMPLATES]),
         undefined=StrictUndefined,
         auto_reload=False,  # else every use of a template asks the file system whether it has changed
-        autoescape=select_autoescape(enabled_extensions=("html",), default=False),
+        autoescape=layout == "html",  # noqa: S701  # in plain text escaping would show
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    install(templates, Texts(LOCALE))
+    install(templates, TEXTS)
     return templates
 
 
@@ -122,10 +121,6 @@ def _zone(person: Person) -> ZoneInfo:
         return ZoneInfo(person.time_zone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")  # a mail with the time of another zone, which it names, is better than none
-
-
-def _request_of(mail: Mail) -> tuple[UUID, int]:
-    return mail.facts["code_for"], mail.facts["generation"]
 
 
 def wire_address(email: str) -> str:

@@ -89,37 +89,38 @@ class SiteChanged(State):
     """No longer offered; cases that name it keep it."""
 
 
-class InvitationIssued(Event):
+class AccountFact(Event):
+    """What every event carries that makes an e-mail to one address, about how somebody gets in."""
+
+    company_id: UUID | None = None
+    """Of the company that the person belongs to or joins, where that is known."""
+    email: str
+    """Where the e-mail goes."""
+    name: str = ""
+    """Of the person, where that is known."""
+    language: str = "en"
+    """In which to write."""
+    expires_at: AwareDatetime
+    """When the code stops working."""
+    generation: int
+    """Counted up each time the e-mail is sent again: the code is derived from it, and older codes are worth nothing."""
+
+
+class InvitationIssued(AccountFact):
     """Somebody was invited, or invited again: the code of this generation goes out by e-mail."""
 
     type: ClassVar[str] = "identity.invitation.issued.v1"
     invitation_id: UUID
-    generation: int
-    """Counted up each time it is sent again; the code is derived from both, and older codes are worth nothing."""
     company_id: UUID
+    """Of the company that the person is invited to."""
     company_name: str
-    email: str
-    """The invited address."""
     inviter_name: str
-    language: str = "en"
-    """In which to write."""
-    expires_at: AwareDatetime
-    """When the code stops working."""
 
 
-class VerificationRequested(Event):
+class VerificationRequested(AccountFact):
     """An address waits for its 6-digit code; the code of this generation goes out by e-mail."""
 
     type: ClassVar[str] = "identity.verification.requested.v1"
     verification_id: UUID
-    generation: int
-    """Counted up each time it is sent again; the code is derived from both, and older codes are worth nothing."""
-    company_id: UUID | None = None
-    """Of the company that the person joins, where that is known."""
-    email: str
-    """The address to verify."""
     name: str
-    language: str = "en"
-    """In which to write."""
-    expires_at: AwareDatetime
-    """When the code stops working."""
+    """Of the person."""

@@ -1,6 +1,6 @@
 """The HTTP bodies of notifications: preferences and the delivery ledger."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -13,7 +13,9 @@ def _listed(value: object) -> object:
 
 
 CaseMailKind = Literal["case_created", "case_closed"]
-CASE_MAIL_KINDS: tuple[CaseMailKind, ...] = ("case_created", "case_closed")
+MailKind = Literal["invitation", "verification_code"] | CaseMailKind
+CASE_MAIL_KINDS: tuple[CaseMailKind, ...] = get_args(CaseMailKind)
+Texts = dict[Literal["en", "fr"], str]
 
 
 class PreferencesBody(Request):
@@ -26,10 +28,11 @@ class PreferencesBody(Request):
 
 
 class PreferencesAnswer(Answer):
-    """Opted in unless somebody said otherwise."""
+    """Opted in unless the person chose otherwise; `labels` say in each language what the switch of a kind is about."""
 
     case_emails: bool
     kinds: dict[CaseMailKind, bool]
+    labels: dict[CaseMailKind, Texts]
 
 
 class UnsubscribeBody(Request):
@@ -44,6 +47,7 @@ class UnsubscribeAnswer(Answer):
     """`GET /unsubscribe/{token}`: what the link would stop, and for whom."""
 
     kind: CaseMailKind
+    stop_label: Texts  # what the link stops, in each language
     email: str  # only its first letter and its host: whoever got the mail passed on learns no more
     is_wanted: bool  # whether mails of this kind still go out
 
@@ -52,7 +56,7 @@ class DeliveryQuery(ListQuery):
     """`GET /deliveries`: of one address, of one kind, in one state."""
 
     email: Email | None = None
-    kind: Literal["invitation", "verification_code", "case_created", "case_closed"] | None = None
+    kind: MailKind | None = None
     state: Literal["queued", "claimed", "sending", "sent", "failed", "suppressed"] | None = None
 
 

@@ -129,7 +129,6 @@ async def _page(request: web.Request, visitor: Visitor, form: Form, *, status: i
         sites=sites,
         pins=pins,
         preferences=preferences,
-        kinds=CASE_MAIL_KINDS,
         done=_DONE.get(request.query.get("done", "")),
     )
 

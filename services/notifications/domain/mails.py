@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from services.notifications.domain.kinds import CASE_KINDS, PRIORITIES, MailKind, Priority
 from services.notifications.domain.people import USER, Person
+from services.notifications.kinds import CASE_MAILS, KINDS, Priority
 from shared.errors import Refusal
+from shared.schemas.notifications import MailKind
 
 KEPT_FOR = timedelta(hours=48)
 
@@ -139,12 +140,12 @@ class Mail:
     @property
     def may_be_opted_out(self) -> bool:
         """Case mails may; what somebody needs to get in may not."""
-        return self.kind in CASE_KINDS
+        return self.kind in CASE_MAILS
 
     @property
     def priority(self) -> Priority:
         """How urgent it is."""
-        return PRIORITIES.get(self.kind, Priority.CASE)
+        return KINDS[self.kind].priority
 
     @property
     def link_id(self) -> UUID:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.notifications.domain.kinds import CASE_KINDS, MailKind
+from services.notifications.kinds import CASE_MAILS
+from shared.schemas.notifications import MailKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +16,14 @@ class Preferences:
 
     def allow(self, kind: MailKind) -> bool:
         """The main switch governs case mails; each kind has its own below it."""
-        if kind not in CASE_KINDS:
+        if kind not in CASE_MAILS:
             return True
         return self.case_emails and self.kinds.get(kind, True)
 
     @property
     def refused(self) -> tuple[MailKind, ...]:
         """The kinds that are switched off."""
-        return tuple(kind for kind in CASE_KINDS if not self.allow(kind))
+        return tuple(kind for kind in CASE_MAILS if not self.allow(kind))
 
     def joined(self, other: "Preferences") -> "Preferences":
         """What both allow."""

@@ -261,7 +261,7 @@ async def suppress_waiting(db: Database, person: Person, preferences: Preference
         {
             **_UNFINISHED,
             "$or": [{"person": person.key}, *_rows_naming_user(person)],
-            "kind": {"$in": [kind.value for kind in preferences.refused]},
+            "kind": {"$in": list(preferences.refused)},
             "state": {"$in": _WAITING},
         },
         [

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pymongo.errors import DuplicateKeyError
 
-from services.notifications.domain.kinds import MailKind
 from services.notifications.domain.people import Person
 from services.notifications.domain.preferences import Preferences
 from shared.mongo import Database, Document
+from shared.schemas.notifications import MailKind
 
 PREFERENCES = "preferences"
 
@@ -40,7 +40,7 @@ async def put_preferences(db: Database, person: Person, *, case_emails: bool, ki
 
 async def switch_off_kind(db: Database, person: Person, kind: MailKind) -> Preferences:
     """No more of this kind; everything else stays as it is."""
-    changes: Document = {"$set": {f"kinds.{kind.value}": False}, "$setOnInsert": {"case_emails": True}}
+    changes: Document = {"$set": {f"kinds.{kind}": False}, "$setOnInsert": {"case_emails": True}}
     return await _change_preferences(db, person, changes)
 
 

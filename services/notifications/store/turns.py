@@ -11,8 +11,8 @@ from uuid import UUID
 from pymongo import ReturnDocument, WriteConcern
 from pymongo.read_concern import ReadConcern
 
-from services.notifications.domain.kinds import Priority
 from services.notifications.domain.mails import Mail
+from services.notifications.kinds import Priority
 from shared.mongo import Collection, Database, Document
 
 TURNS = "turns"

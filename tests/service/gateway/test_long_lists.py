@@ -55,7 +55,9 @@ def portal(house: House) -> House:
     house["identity"].answers("GET /invitations", in_pages([an_invitation(number) for number in range(1, 202)]))
     house["identity"].answers("GET /profile", says({"site_id": "site-201", "version": 1}))
     house["identity"].answers("GET /pins", says({"items": []}))
-    house["notifications"].answers("GET /notification-preferences", says({"case_emails": True, "kinds": {}}))
+    house["notifications"].answers(
+        "GET /notification-preferences", says({"case_emails": True, "kinds": {}, "labels": {}})
+    )
     house["cases"].answers("GET /cases/facets", says({"status": [], "severity": [], "site": []}))
     return house
 

@@ -79,7 +79,9 @@ async def test_a_main_site_that_was_closed_stays_until_another_one_is_chosen(
     house["identity"].answers("GET /profile", says({"site_id": "site-1", "version": 1}))
     house["identity"].answers("GET /sites", says(a_list(*others)))
     house["identity"].answers("GET /pins", says(a_list()))
-    house["notifications"].answers("GET /notification-preferences", says({"case_emails": True, "kinds": {}}))
+    house["notifications"].answers(
+        "GET /notification-preferences", says({"case_emails": True, "kinds": {}, "labels": {}})
+    )
     page = await _page(house, "/profile")
     assert '<option value="site-1" selected>' in page
     assert "Your main site can no longer be chosen" in page

@@ -9,7 +9,12 @@ from tests.service.gateway.stand_ins import House, problem_response, says
 
 TOKEN = "AaIDJy1Ocs6JwXpTzm4rdwADNTQgLtGX8vo0Q7cI49P3DA"
 PATH = f"/unsubscribe/{TOKEN}"
-FOUND = {"kind": "case_created", "email": "a…@example.com", "is_wanted": True}
+FOUND = {
+    "kind": "case_created",
+    "stop_label": {"en": "Stop e-mails about new cases", "fr": "Ne plus recevoir d’e-mails"},
+    "email": "a…@example.com",
+    "is_wanted": True,
+}
 
 
 @pytest.fixture
@@ -30,6 +35,7 @@ async def test_the_page_shows_what_would_stop_and_changes_nothing(portal: House)
         assert response.headers["Referrer-Policy"] == "no-referrer"
         assert response.headers["Cache-Control"] == "no-store"
     assert "a…@example.com" in page
+    assert "Stop e-mails about new cases" in page
     assert f'<form method="post" action="{PATH}">' in page
     async with portal.portal.head(PATH) as response:
         assert response.status == 200

@@ -113,6 +113,10 @@ def a_company(company_id: UUID, *, version: int = 1, suspended: bool = False) ->
     )
 
 
+def _without_labels(preferences: Json) -> Json:
+    return {name: value for name, value in preferences.items() if name != "labels"}
+
+
 @dataclass(frozen=True)
 class Notifications:
     """The service as its callers know it, its database, and the server it sends to."""
@@ -145,8 +149,12 @@ class Notifications:
 
     async def opt_out(self, actor: Actor, **kinds: bool) -> Json:
         body = {"case_emails": bool(kinds), "kinds": kinds}
-        answered: Json = await json_of(self.client, "PUT", "/notification-preferences", actor, json=body)
-        return answered
+        answered = await json_of(self.client, "PUT", "/notification-preferences", actor, json=body)
+        return _without_labels(answered)
+
+    async def switches(self, actor: Actor) -> Json:
+        """What the actor has chosen."""
+        return _without_labels(await self.get("/notification-preferences", actor))
 
     async def get(self, path: str, actor: Actor, **query: str) -> Json:
         answered: Json = await json_of(self.client, "GET", path, actor, params=query)

@@ -13,7 +13,6 @@ from uuid_utils.compat import uuid7
 from deploy.local.child import until
 from services.notifications import handlers, sender, smtp, store
 from services.notifications.domain.delivery import MOST_STUMBLES, Outcome
-from services.notifications.domain.kinds import MailKind
 from services.notifications.domain.mails import Mail, MailState
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
@@ -77,7 +76,7 @@ class Post:
 
     async def queue(self) -> Event:
         event = a_created_case(uuid7(), stranger(an_email()))
-        await handlers.queue_case_created_mails(self.db, event)
+        await handlers.queue_case_mails(self.db, event)
         return event
 
     async def row(self, event: Event) -> Json:
@@ -278,7 +277,7 @@ async def test_an_address_with_letters_beyond_ascii_gets_its_mail_or_its_refusal
         post.server.utf8 = utf8
         post.server.says = {"noop": None}  # so that the server is greeted anew
         email = f"jörg-{uuid4().hex[:6]}@example.com"
-        await handlers.queue_invitation_mail(post.db, event := an_invitation(email))
+        await handlers.queue_account_mail(post.db, event := an_invitation(email))
         row = await post.after_try(event, 1)
         assert row["state"] == state, row
         if utf8:
@@ -306,7 +305,7 @@ async def test_a_row_that_cannot_be_rendered_waits_longer_each_time_and_fails_in
     mail = Mail.to(
         event.email,
         event_id=event.id,
-        kind=MailKind.VERIFICATION_CODE,
+        kind="verification_code",
         name="\x00\ud800",
         language="en",
         company_id=None,

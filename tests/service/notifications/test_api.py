@@ -27,8 +27,16 @@ _RACES = 40
 
 
 async def test_everybody_starts_opted_in(notifications: Notifications) -> None:
-    answered = await notifications.get("/notification-preferences", an_actor(Role.MEMBER))
+    answered = await notifications.switches(an_actor(Role.MEMBER))
     assert answered == {"case_emails": True, "kinds": {"case_created": True, "case_closed": True}}
+
+
+async def test_each_switch_has_its_label_in_both_languages(notifications: Notifications) -> None:
+    answered = await notifications.get("/notification-preferences", an_actor(Role.MEMBER))
+    assert answered["labels"] == {
+        "case_created": {"en": "A case was created", "fr": "Un dossier a été créé"},
+        "case_closed": {"en": "A case was closed or cancelled", "fr": "Un dossier a été clôturé ou annulé"},
+    }
 
 
 async def test_a_kind_that_is_left_out_stays_as_it_is(notifications: Notifications) -> None:
@@ -37,7 +45,7 @@ async def test_a_kind_that_is_left_out_stays_as_it_is(notifications: Notificatio
     assert answered == {"case_emails": True, "kinds": {"case_created": True, "case_closed": False}}
     answered = await notifications.opt_out(actor)
     assert answered == {"case_emails": False, "kinds": {"case_created": True, "case_closed": False}}
-    assert await notifications.get("/notification-preferences", actor) == answered
+    assert await notifications.switches(actor) == answered
 
 
 @pytest.mark.parametrize(

@@ -281,7 +281,7 @@ async def test_a_sender_that_read_the_old_preferences_finds_its_row_taken_away(m
     db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
     user = a_user()
     await handlers.copy_user(db, user)
-    await handlers.queue_case_created_mails(db, a_created_case(user.company_id, stranger(user.login_email)))
+    await handlers.queue_case_mails(db, a_created_case(user.company_id, stranger(user.login_email)))
     mail = await store.claim_mail(db, lease=uuid4(), in_hand=())
     assert mail is not None
     person = await store.find_person(db, mail)
@@ -334,7 +334,7 @@ async def test_what_a_handler_queues_is_sent_without_waiting_for_the_next_look(
     waker, task = _another_sender(db, smtp_server)
     for _ in range(3):  # it looks once when it starts, but not for the next ones
         invitation = an_invitation(an_email())
-        await waker.waking(handlers.queue_invitation_mail)(db, invitation)
+        await waker.waking(handlers.queue_account_mail)(db, invitation)
         await smtp_server.wait_for(invitation.email, deadline_s=10)
     await _stopped(task)
     await db.drop()
@@ -344,7 +344,7 @@ async def test_what_a_handler_queues_is_sent_without_waiting_for_the_next_look(
 async def test_a_graceful_stop_lets_the_mail_in_hand_get_its_answer(mongo_url: str, smtp_server: ScriptedSmtp) -> None:
     db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
     smtp_server.reply_delay_s = 0.5
-    await handlers.queue_invitation_mail(db, invitation := an_invitation(an_email()))
+    await handlers.queue_account_mail(db, invitation := an_invitation(an_email()))
     _, task = _another_sender(db, smtp_server)
     mails = db["mails"]
 

@@ -11,7 +11,6 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
 from services.notifications import handlers, sender, store
-from services.notifications.domain.kinds import MailKind
 from services.notifications.domain.mails import Mail
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
@@ -38,7 +37,7 @@ class Post:
     async def submit(self, *people: Addressee, by: UUID, company_id: UUID | None = None) -> CaseCreated:
         case = a_created_case(company_id or self.company_id, *people)
         case = case.model_copy(update={"created_by": by, "title": _TITLE})
-        await handlers.queue_case_created_mails(self.db, case)
+        await handlers.queue_case_mails(self.db, case)
         return case
 
     async def rows(self, *wanted: str) -> list[tuple[str, str | None]]:
@@ -101,7 +100,7 @@ async def test_a_mail_is_counted_once_however_often_its_event_comes_and_it_is_tr
     post.smtp.answer_recipient(puts_off, "451 4.7.1 Greylisted", times=2)
     case = await post.submit(stranger(puts_off), by=user)
     for _ in range(5):
-        await handlers.queue_case_created_mails(post.db, case)
+        await handlers.queue_case_mails(post.db, case)
 
     async def is_sent() -> bool:
         await post.db["mails"].update_many({"state": "queued"}, [{"$set": {"due_at": "$created_at"}}])
@@ -147,7 +146,7 @@ async def test_what_the_vendors_people_close_counts_for_the_company_only(post: P
     for _ in range(4):
         created = a_created_case(post.company_id, stranger(an_email()))
         closed = a_closed_case(created).model_copy(update={"closed_by": agent.user_id, "title": _TITLE})
-        await handlers.queue_case_closed_mails(post.db, closed)
+        await handlers.queue_case_mails(post.db, closed)
     assert await post.rows() == [("sent", None)] * 4
     assert {mail.subject for mail in post.smtp.mails} == {"[1000000009] Case closed"}
 
@@ -159,7 +158,7 @@ async def test_an_hour_is_the_hour_in_which_a_mail_was_caused(post: Post) -> Non
     mail = Mail.to(
         "ana@example.com",
         event_id=event.id,
-        kind=MailKind.CASE_CREATED,
+        kind="case_created",
         name="",
         language="en",
         company_id=post.company_id,

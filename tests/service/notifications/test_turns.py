@@ -11,7 +11,6 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
 from services.notifications import handlers, store
-from services.notifications.domain.kinds import MailKind
 from services.notifications.domain.mails import Mail
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
@@ -33,7 +32,7 @@ async def db(mongo_url: str) -> AsyncIterator[Database]:
 
 async def _case_mails(db: Database, company_id: UUID, count: int) -> None:
     people = (stranger(an_email()) for _ in range(count))
-    await handlers.queue_case_created_mails(db, a_created_case(company_id, *people))
+    await handlers.queue_case_mails(db, a_created_case(company_id, *people))
 
 
 async def _claimed(db: Database, count: int) -> list[Mail]:
@@ -58,14 +57,14 @@ async def test_codes_go_first_then_invitations_then_every_company_in_turn(db: Da
     await _case_mails(db, busy, 500)
     await _claimed(db, 20)
     await _case_mails(db, quiet, 1)
-    await handlers.queue_invitation_mail(db, an_invitation(an_email(), company_id=busy))
-    await handlers.queue_invitation_mail(db, an_invitation(an_email(), company_id=quiet))
-    await handlers.queue_verification_mail(db, a_verification(an_email()))
+    await handlers.queue_account_mail(db, an_invitation(an_email(), company_id=busy))
+    await handlers.queue_account_mail(db, an_invitation(an_email(), company_id=quiet))
+    await handlers.queue_account_mail(db, a_verification(an_email()))
     mails = await _claimed(db, 6)
     assert [mail.kind for mail in mails[:3]] == [
-        MailKind.VERIFICATION_CODE,
-        MailKind.INVITATION,
-        MailKind.INVITATION,
+        "verification_code",
+        "invitation",
+        "invitation",
     ]
     assert quiet in {mail.company_id for mail in mails[3:]}
 
@@ -73,9 +72,9 @@ async def test_codes_go_first_then_invitations_then_every_company_in_turn(db: Da
 async def test_who_sends_a_thousand_invitations_does_not_hold_up_another_companys_one(db: Database) -> None:
     busy, quiet = uuid7(), uuid7()
     for _ in range(60):
-        await handlers.queue_invitation_mail(db, an_invitation(an_email(), company_id=busy))
+        await handlers.queue_account_mail(db, an_invitation(an_email(), company_id=busy))
     await _claimed(db, 8)
-    await handlers.queue_invitation_mail(db, an_invitation(an_email(), company_id=quiet))
+    await handlers.queue_account_mail(db, an_invitation(an_email(), company_id=quiet))
     assert quiet in {mail.company_id for mail in await _claimed(db, 2)}
 
 
@@ -117,8 +116,8 @@ async def test_a_code_and_an_invitation_pass_hundreds_of_waiting_mails(db: Datab
     quiet = uuid7()
     code, invitation = a_verification(an_email()), an_invitation(an_email(), company_id=quiet)
     before = len(smtp_server.tried)
-    await handlers.queue_verification_mail(db, code)
-    await handlers.queue_invitation_mail(db, invitation)
+    await handlers.queue_account_mail(db, code)
+    await handlers.queue_account_mail(db, invitation)
     await _case_mails(db, quiet, 1)
     row = await db["mails"].find_one({"company_id": quiet, "kind": "case_created"})
     assert row is not None

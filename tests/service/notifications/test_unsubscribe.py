@@ -74,7 +74,7 @@ async def test_one_click_stops_that_kind_for_that_user_and_nothing_else(notifica
     assert await became_of(notifications, closed, user.contact_email) == "sent"
     assert await became_of(notifications, invitation, user.login_email) == "sent"
     assert await became_of(notifications, verification, user.login_email) == "sent"
-    preferences = await notifications.get("/notification-preferences", an_actor(user_id=user.user_id))
+    preferences = await notifications.switches(an_actor(user_id=user.user_id))
     assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": True}}
 
 
@@ -93,7 +93,15 @@ async def test_looking_at_the_link_changes_nothing_and_shows_little(notification
     path = await a_told_case(notifications, email, a_created_case(company_id, stranger(email)))
     for _ in range(2):
         async with notifications.client.get(path) as response:
-            assert await response.json() == {"kind": "case_created", "email": "a…@example.com", "is_wanted": True}
+            assert await response.json() == {
+                "kind": "case_created",
+                "stop_label": {
+                    "en": "Stop e-mails about new cases",
+                    "fr": "Ne plus recevoir d’e-mails à la création des dossiers",
+                },
+                "email": "a…@example.com",
+                "is_wanted": True,
+            }
         async with notifications.client.head(path) as response:
             assert response.status == 200
     assert await notifications.db["preferences"].find_one({"_id": f"address:{company_id}:{email}"}) is None
@@ -109,7 +117,7 @@ async def test_clicking_twice_is_clicking_once(notifications: Notifications) -> 
     answers = await asyncio.gather(*(click(notifications, path) for _ in range(6)))
     assert answers == [{}] * 6
     actor = an_actor(user_id=user.user_id)
-    preferences = await notifications.get("/notification-preferences", actor)
+    preferences = await notifications.switches(actor)
     assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": True}}
 
 
@@ -170,7 +178,7 @@ async def test_no_scope_in_json_is_the_mails_own_kind_and_an_unknown_one_is_refu
     for body in ({"scope": "everything"}, {"kind": "invitation"}):
         assert await notifications.refused("POST", path, None, json=body) == (422, "invalid")
     await click(notifications, path, json={})
-    preferences = await notifications.get("/notification-preferences", an_actor(user_id=user.user_id))
+    preferences = await notifications.switches(an_actor(user_id=user.user_id))
     assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": True}}
 
 
@@ -192,7 +200,7 @@ async def test_what_an_address_said_holds_when_it_becomes_a_users_until_they_say
     created = a_created_case(user.company_id, stranger(user.login_email))
     await click(notifications, await a_told_case(notifications, user.login_email, created))
     await notifications.hear(user)
-    preferences = await notifications.get("/notification-preferences", actor)
+    preferences = await notifications.switches(actor)
     assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": True}}
     await notifications.hear(again := a_created_case(user.company_id, named(user)))
     assert await became_of(notifications, again, user.contact_email) == "opted_out"
@@ -221,7 +229,7 @@ async def test_an_address_that_has_become_a_users_speaks_for_the_user(notificati
     await notifications.hear(user)
     await notifications.opt_out(actor, case_closed=False)
     await click(notifications, path)
-    preferences = await notifications.get("/notification-preferences", actor)
+    preferences = await notifications.switches(actor)
     assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": False}}
 
 

@@ -7,10 +7,11 @@ from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
 
-from services.notifications.domain.kinds import MailKind
 from services.notifications.domain.mails import Mail
 from services.notifications.domain.people import Person
+from services.notifications.kinds import CASE_MAILS
 from services.notifications.mailer import Mailer
+from shared.schemas.notifications import MailKind
 from tests.builders import TEST_SECRET
 
 Facts = dict[str, Any]
@@ -37,10 +38,10 @@ CLOSED_FACTS: Facts = CASE_FACTS | {
     "at": datetime(2026, 4, 24, 12, 29, tzinfo=UTC),
 }
 FACTS = {
-    MailKind.INVITATION: INVITATION_FACTS,
-    MailKind.VERIFICATION_CODE: CODE_FACTS,
-    MailKind.CASE_CREATED: CREATED_FACTS,
-    MailKind.CASE_CLOSED: CLOSED_FACTS,
+    "invitation": INVITATION_FACTS,
+    "verification_code": CODE_FACTS,
+    "case_created": CREATED_FACTS,
+    "case_closed": CLOSED_FACTS,
 }
 
 
@@ -60,7 +61,7 @@ def a_mail(kind: MailKind, facts: Facts | None = None, **other: Any) -> Mail:
         "expires_at": datetime(2026, 5, 1, 12, 30, tzinfo=UTC),
         "created_at": datetime(2026, 4, 24, 12, 30, tzinfo=UTC),
     }
-    if kind in {MailKind.CASE_CREATED, MailKind.CASE_CLOSED}:
+    if kind in CASE_MAILS:
         values |= {"case_id": UUID("01920000-0000-7000-8000-000000000004"), "case_number": "1000000009"}
     return Mail(**(values | other))
 

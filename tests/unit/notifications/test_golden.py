@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from services.notifications.domain.kinds import CASE_KINDS, MailKind
+from services.notifications.kinds import CASE_MAILS, KINDS
 from tests.unit.notifications.mails import MAILER, a_mail, a_reader, a_stranger
 
 GOLDEN = Path(__file__).parent / "golden"
 READERS = {
     f"{kind}{suffix}.{language}": (kind, reader(language=language))
     for language in ("en", "fr")
-    for suffix, reader, kinds in (("", a_reader, tuple(MailKind)), (".stranger", a_stranger, CASE_KINDS))
+    for suffix, reader, kinds in (("", a_reader, KINDS), (".stranger", a_stranger, CASE_MAILS))
     for kind in kinds
 }
 

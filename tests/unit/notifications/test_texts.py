@@ -8,7 +8,8 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
 from jinja2 import nodes
 
-from services.notifications.mailer import LOCALE, TEMPLATES, environment
+from services.notifications.kinds import CASE_MAILS
+from services.notifications.mailer import TEMPLATES, environment
 
 FILES = sorted(path for path in TEMPLATES.rglob("*") if path.is_file())
 NAMES = [str(path.relative_to(TEMPLATES)) for path in FILES]
@@ -39,13 +40,13 @@ class _Spoken(HTMLParser):
 
 
 def _translations() -> dict[str, str]:
-    with (LOCALE / "fr.po").open("rb") as file:
+    with (TEMPLATES.parent / "locale" / "fr.po").open("rb") as file:
         catalog = read_po(file, locale="fr")
     return {str(message.id): str(message.string) for message in catalog if message.id and not message.fuzzy}
 
 
 def _used() -> set[str]:
-    used: set[str] = set()
+    used = {label for row in CASE_MAILS.values() for label in (row.label, row.stop_label)}
     for path in FILES:
         found = extract_from_file("jinja2.ext:babel_extract", path, options={"newstyle_gettext": "true"})
         used |= {text for each in found for text in each if isinstance(text, str)}
@@ -54,10 +55,7 @@ def _used() -> set[str]:
 
 def _written_outright(name: str) -> list[str]:
     """The words of a template that no `_()` stands around."""
-    environment_ = environment()
-    loader = environment_.loader
-    assert loader is not None
-    tree = environment_.parse(loader.get_source(environment_, name)[0])
+    tree = environment("html").parse((TEMPLATES / name).read_text(encoding="utf-8"))
     # A value in place of each expression keeps the markup whole.
     pieces = [
         child.data if isinstance(child, nodes.TemplateData) else "0"
@@ -66,7 +64,7 @@ def _written_outright(name: str) -> list[str]:
     ]
     text = "".join(pieces)
     return (
-        _Spoken(text).words if name.endswith(".html") else [line for line in text.split("\n") if _LETTER.search(line)]
+        _Spoken(text).words if name.startswith("html/") else [line for line in text.split("\n") if _LETTER.search(line)]
     )
 
 
