@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from shared.errors import Forbidden, NotFound
+
 
 class Role(StrEnum):
     """What a user may do; the first three stand on the company's side, the last two on the vendor's."""
@@ -64,3 +66,18 @@ class Actor:
     def is_company_admin(self) -> bool:
         """May administer the own company."""
         return self.role is Role.COMPANY_ADMIN
+
+    def company_to_read(self, named: UUID | None) -> UUID:
+        """The company whose things are asked for: the own one, or any that the vendor's side names; else NotFound."""
+        if named in (None, self.company_id):
+            return self.company_id
+        if not self.is_vendor:
+            raise NotFound
+        return named
+
+    def company_to_change(self, named: UUID | None) -> UUID:
+        """As `company_to_read`, for changes: Forbidden for an agent who names another company."""
+        company_id = self.company_to_read(named)
+        if company_id != self.company_id and not self.is_vendor_admin:
+            raise Forbidden("Only a vendor admin may do this.")
+        return company_id

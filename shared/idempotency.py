@@ -21,6 +21,10 @@ class IdempotencyKey:
         """The same user, route and key give the same id, on every replica and after every restart."""
         return cls(uuid5(_KEYS, f"{user_id}\n{route}\n{key}"), hashlib.sha256(body).hexdigest())
 
+    def at(self, target: object) -> "IdempotencyKey":
+        """The same key means something else at another target: a case, a company, an invitation."""
+        return IdempotencyKey(uuid5(self.id, str(target)), self.digest)
+
     def refuse_unless_same(self, digest: str | None) -> None:
         """Raises IdempotencyKeyReused when the key was used with another body."""
         if digest != self.digest:

@@ -147,8 +147,9 @@ async def _switch_off(db: Database, person: Person, kind: MailKind, scope: Liter
 
 
 async def list_deliveries(db: Database, actor: Actor, query: DeliveryQuery) -> tuple[Page, dict[str, str]]:
-    """The ledger is for admins: of the own company, or the vendor's of all. With it those addresses that bounce now."""
-    _refuse_unless_admin(actor)
+    """The ledger, and those of its addresses that bounce now: for administrators, and for agents who name a company."""
+    if actor.company_to_read(query.company_id) == actor.company_id:
+        _refuse_unless_admin(actor)
     page = await store.find_deliveries(db, actor, query)
     return page, await store.find_bouncing(db, {row["email"] for row in page.documents})
 

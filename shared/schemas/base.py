@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from uuid import UUID
 from zoneinfo import available_timezones
 
 import phonenumbers
@@ -222,6 +223,16 @@ class ListQuery(Request):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, StringConstraints(max_length=1000)] | None = None
     sort: Annotated[str, StringConstraints(max_length=50)] | None = None
+
+
+class CompanyQuery(Request):
+    """Whose things a request is about: the own company's, unless the vendor's side names another."""
+
+    company_id: UUID | None = None
+
+
+class CompanyListQuery(CompanyQuery, ListQuery):
+    """The parameters of a list of a company's things."""
 
 
 _I = TypeVar("_I")

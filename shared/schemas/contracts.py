@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from shared.coverage import AgreementKind, Verdict
-from shared.schemas.base import Answer, Cleaned, Day, ListQuery, Name, Request, Short, one_line
+from shared.schemas.base import Answer, Cleaned, CompanyListQuery, Day, ListQuery, Name, Request, Short, one_line
 from shared.serials import normal_said, normal_serial
 
 _SERIAL_LENGTH, _SAID_LENGTH = 60, 40
@@ -70,11 +70,10 @@ class NewDevice(Request):
     site_id: UUID | None = None
 
 
-class DeviceQuery(ListQuery):
-    """`GET /devices`: the own company's; the vendor side may name one."""
+class DeviceQuery(CompanyListQuery):
+    """`GET /devices`: the own company's, for the vendor's side those of all companies, unless it names one."""
 
     site_id: UUID | None = None
-    company_id: UUID | None = None
 
 
 class DeviceAnswer(Answer):

@@ -12,11 +12,11 @@ from shared.schemas.base import (
     Address,
     Answer,
     Cleaned,
+    CompanyListQuery,
     Country,
     Email,
     Language,
     ListAnswer,
-    ListQuery,
     Name,
     Phone,
     Pin,
@@ -360,7 +360,7 @@ class UserAnswer(Answer):
     version: int
 
 
-class SiteQuery(ListQuery):
-    """`GET /sites`, `GET /vendor/companies/{id}/sites`."""
+class SiteQuery(CompanyListQuery):
+    """`GET /sites`."""
 
     closed: bool = False

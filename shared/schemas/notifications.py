@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from shared.schemas.base import SMALL_BODY_BYTES, Answer, Email, ListQuery, Request, Utc
+from shared.schemas.base import SMALL_BODY_BYTES, Answer, CompanyListQuery, Email, Request, Utc
 
 
 def _listed(value: object) -> object:
@@ -52,7 +52,7 @@ class UnsubscribeAnswer(Answer):
     is_wanted: bool  # whether mails of this kind still go out
 
 
-class DeliveryQuery(ListQuery):
+class DeliveryQuery(CompanyListQuery):
     """`GET /deliveries`: of one address, of one kind, in one state."""
 
     email: Email | None = None

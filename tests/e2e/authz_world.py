@@ -14,10 +14,24 @@ import orjson
 
 from deploy.local.stack import Stack
 from shared.codes import Purpose, link_code
+from shared.mongo import connect
 from tests.builders import Json, a_contact, a_serial, an_address, an_email
 
 PASSWORD = "correct horse battery staple"
-COLUMNS = ("anonymous", "own", "other_company", "vendor_admin", "agent", "member")
+COLUMNS = (
+    "anonymous",
+    "own",
+    "other_company",
+    "vendor_admin",
+    "agent",
+    "member",
+    "owner",
+    "limited",
+    "case_manager",
+    "suspended",
+)
+# Of the first company: what they are told may name it.
+INSIDERS = frozenset({"own", "member", "owner", "limited", "case_manager"})
 
 
 @dataclass(frozen=True)
@@ -80,14 +94,27 @@ class World:
         await self._user("agent", "agent", vendor.user["company_id"])
         await self._user("own", "company_admin", self.company_id)
         await self._user("other_company", "company_admin", rival)
-        await self._user("member", "member", self.company_id)
+        for column, role in (
+            ("member", "member"),
+            ("owner", "member"),
+            ("limited", "member"),
+            ("case_manager", "case_manager"),
+        ):
+            await self._user(column, role, self.company_id)
+        halted = (await self.json("POST", "/vendor/companies", vendor, {"name": "Halted Ltd"}))["id"]
+        await self._user("suspended", "company_admin", halted)
         product = {"product_number": self.product_number, "name": "Laser 9"}
         await self.json("POST", "/vendor/products", vendor, product)
         self.site_id = (await self.new_site())["id"]
         self.serial = await self.new_device()
         self.file_id = await self.new_file()
-        self.number = await self.new_case(attachment_ids=[self.file_id])
-        await self._until_cases_knows_its_submitter()
+        await self._until_cases_knows_its_people()
+        own_contact = self._the_owner()
+        self.number = await self.new_case(attachment_ids=[self.file_id], contact=own_contact)
+        elsewhere = (await self.json("POST", "/sites", self.people["own"], {"name": "Elsewhere", **an_address()}))["id"]
+        # Neither has a route yet: the database is told.
+        await self._write("users", self.people["limited"].user["id"], {"site_ids": [UUID(elsewhere)]})
+        await self._write("companies", halted, {"suspended": True})
 
     def text(self, words: str) -> str:
         """A text of the first company."""
@@ -160,9 +187,23 @@ class World:
 
     # Who is there
 
-    async def _until_cases_knows_its_submitter(self) -> None:
+    def _the_owner(self) -> Json:
+        owner = self.people["owner"]
+        return {**a_contact(), "email": owner.email, "user_id": owner.user["id"]}
+
+    async def _write(self, collection: str, document_id: str, fields: Json) -> None:
+        db = connect(self._stack.environment["MONGO_URL"], "identity")
+        result = await db[collection].update_one({"_id": UUID(document_id)}, {"$set": fields})
+        assert result.matched_count == 1
+        await db.close()
+
+    async def _until_cases_knows_its_people(self) -> None:
         """What the operator's command wrote reaches the other services by the sweeper, some seconds later."""
-        on_behalf = {**self.a_case(), "submitter_id": self.people["own"].user["id"]}
+        on_behalf = {
+            **self.a_case(),
+            "submitter_id": self.people["own"].user["id"],
+            "contact": self._the_owner(),
+        }
         async with asyncio.timeout(60):
             while True:
                 # The gateway itself waits three seconds before it says no.
@@ -172,7 +213,7 @@ class World:
                 assert "not_yet_known" in answer.told
 
     async def _user(self, column: str, role: str, company_id: str) -> None:
-        email = an_email(self.canary if column in {"own", "member"} else column)
+        email = an_email(self.canary if column in INSIDERS else column)
         names = ["--first-name", "Ana", "--last-name", column.replace("_", " ").title()]
         await self._command("create-user", email, "--company-id", company_id, "--role", role, *names)
         await self._arrives(column, email)
@@ -278,8 +319,11 @@ async def _the_case(world: World, _who: Someone) -> Ask:
 async def _a_file(world: World, who: Someone) -> Ask:
     # A stranger's file has nothing of the first company in it.
     asked = world.a_file()
-    own = {"own", "member"}
-    return asked if who.column in own else replace(asked, body=(asked.body or b"").replace(world.canary.encode(), b"x"))
+    return (
+        asked
+        if who.column in INSIDERS
+        else replace(asked, body=(asked.body or b"").replace(world.canary.encode(), b"x"))
+    )
 
 
 async def _the_file(world: World, _who: Someone) -> Ask:
@@ -395,7 +439,6 @@ PREPARE: dict[str, Prepare] = {
     "POST /vendor/companies": _a_new_company,
     "GET /vendor/companies/{id}": _the_company,
     "POST /vendor/companies/{id}/invitations": _an_invitation_to_the_company,
-    "GET /vendor/companies/{id}/sites": _the_company,
     "GET /vendor/companies/{id}/pins": _pins_to_see,
     "PUT /vendor/companies/{id}/pins": _new_pins_of_the_company,
     "POST /vendor/products": _a_new_product,

@@ -71,7 +71,7 @@ async def test_the_answer_is_the_matrix_cell(world: World, name: str, column: st
     who = world.people[column]
     answer = await world.ask(method, path, who, await PREPARE[name](world, who))
     assert answer.status == MATRIX[name][column], answer.told[:2000]
-    if column in {"anonymous", "other_company"} and name not in _MAY_SHOW_THE_COMPANY:
+    if column in {"anonymous", "other_company", "suspended"} and name not in _MAY_SHOW_THE_COMPANY:
         assert not _shows(world, name, answer)
 
 

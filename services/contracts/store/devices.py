@@ -63,7 +63,10 @@ async def find_look_alikes(db: Database, actor: Actor, serial: str) -> tuple[str
 async def find_devices(db: Database, actor: Actor, query: DeviceQuery) -> Page:
     """One page of the devices that the actor may see."""
     wanted: list[Document] = [visible_to(actor)]
-    wanted += [{field: value} for field in ("site_id", "company_id") if (value := getattr(query, field)) is not None]
+    if query.company_id is not None:
+        wanted.append({"company_id": actor.company_to_read(query.company_id)})
+    if query.site_id is not None:
+        wanted.append({"site_id": query.site_id})
     return await find_page(
         db["devices"],
         {"$and": wanted},

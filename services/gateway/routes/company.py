@@ -2,7 +2,7 @@
 
 from services.gateway.forwarding import Route
 from shared.schemas import identity, notifications
-from shared.schemas.base import ListAnswer, ListQuery
+from shared.schemas.base import CompanyListQuery, CompanyQuery, ListAnswer
 
 COMPANY = (
     Route(
@@ -19,6 +19,7 @@ COMPANY = (
         service="identity",
         summary="Add a site",
         status=201,
+        query=CompanyQuery,
         body=identity.SiteBody,
         answer=identity.SiteAnswer,
     ),
@@ -43,7 +44,7 @@ COMPANY = (
         path="/users",
         service="identity",
         summary="The company's users",
-        query=ListQuery,
+        query=CompanyListQuery,
         answer=ListAnswer[identity.UserAnswer],
     ),
     Route(
@@ -51,7 +52,7 @@ COMPANY = (
         path="/invitations",
         service="identity",
         summary="The company's invitations",
-        query=ListQuery,
+        query=CompanyListQuery,
         answer=ListAnswer[identity.InvitationAnswer],
     ),
     Route(
@@ -60,6 +61,7 @@ COMPANY = (
         service="identity",
         summary="Invite up to 100 addresses",
         status=201,
+        query=CompanyQuery,
         body=identity.NewInvitations,
         answer=identity.InvitationsAnswer,
     ),
@@ -82,6 +84,7 @@ COMPANY = (
         path="/pins",
         service="identity",
         summary="The PINs that the vendor assigned to the company",
+        query=CompanyQuery,
         answer=ListAnswer[identity.PinAnswer],
     ),
     Route(

@@ -40,14 +40,6 @@ VENDOR = (
     ),
     Route(
         method="GET",
-        path="/vendor/companies/{id}/sites",
-        service="identity",
-        summary="A company's sites",
-        query=identity.SiteQuery,
-        answer=ListAnswer[identity.SiteAnswer],
-    ),
-    Route(
-        method="GET",
         path="/vendor/companies/{id}/pins",
         service="identity",
         summary="A company's PINs, with their handling instructions",

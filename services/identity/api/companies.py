@@ -7,7 +7,7 @@ from aiohttp import web
 from services.identity import answers, store
 from services.identity.api.app_keys import vendor_admin_of
 from services.identity.handlers import companies
-from shared.schemas.base import ListQuery
+from shared.schemas.base import CompanyQuery, ListQuery
 from shared.schemas.identity import NewCompany, PinsBody
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, etag, expected_version, idempotency_key_of, read_body, read_path, read_query
@@ -17,13 +17,14 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/pins")
-async def list_own_pins(request: web.Request) -> web.Response:
-    """The PINs of the own company, without the instructions for agents."""
-    return answer(answers.pins_answer(await companies.list_own_pins(request.app[DATABASE], actor_of(request))))
+async def list_pins(request: web.Request) -> web.Response:
+    """The PINs of a company, without the instructions for agents."""
+    actor, named = actor_of(request), read_query(request, CompanyQuery).company_id
+    return answer(answers.pins_answer(await companies.list_pins(request.app[DATABASE], actor, named)))
 
 
 @routes.get("/vendor/companies/{id}/pins")
-async def list_pins(request: web.Request) -> web.Response:
+async def show_assigned_pins(request: web.Request) -> web.Response:
     """The PINs of one of the vendor's customers."""
     actor = actor_of(request)
     company = await companies.show_company(request.app[DATABASE], actor, read_path(request, "id", UUID))

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from services.identity import answers, store
 from services.identity.handlers import profiles
-from shared.schemas.base import ListQuery
+from shared.schemas.base import CompanyListQuery
 from shared.schemas.identity import ProfileBody, ProfileQuery
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, etag, expected_version, read_body, read_query
@@ -34,7 +34,7 @@ async def put_profile(request: web.Request) -> web.Response:
 
 @routes.get("/users")
 async def list_users(request: web.Request) -> web.Response:
-    """The users of the own company."""
+    """The users of a company."""
     actor = actor_of(request)
-    page = await profiles.list_users(request.app[DATABASE], actor, read_query(request, ListQuery))
+    page = await profiles.list_users(request.app[DATABASE], actor, read_query(request, CompanyListQuery))
     return answer(page.answer(lambda row: answers.user_answer(store.USERS.load(row))))

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.identity import store
-from services.identity.domain.access import refuse_unless_vendor_admin
+from services.identity.domain.access import refuse_unless_admin, refuse_unless_vendor_admin
 from services.identity.domain.companies import Company, Kind, Pin
 from services.identity.domain.sites import UnknownSite
 from shared.actor import Actor
@@ -44,9 +44,25 @@ async def list_companies(db: Database, actor: Actor, query: ListQuery) -> Page:
     return await store.find_customers(db, sort=query.sort, limit=query.limit, cursor=query.cursor)
 
 
-async def list_own_pins(db: Database, actor: Actor) -> tuple[Pin, ...]:
-    """The PINs of the actor's company, for every user of it."""
-    return (await store.get_company(db, actor.company_id)).pins
+async def company_to_read(db: Database, actor: Actor, named: UUID | None) -> UUID:
+    """The company whose things somebody asks for; NotFound for one that is not there, or not the asker's to name."""
+    company_id = actor.company_to_read(named)
+    if company_id != actor.company_id:
+        await store.get_customer(db, company_id)
+    return company_id
+
+
+async def company_to_administer(db: Database, actor: Actor, named: UUID | None) -> UUID:
+    """As `company_to_read`, for what only administrators see of their own company."""
+    company_id = await company_to_read(db, actor, named)
+    if company_id == actor.company_id:
+        refuse_unless_admin(actor)
+    return company_id
+
+
+async def list_pins(db: Database, actor: Actor, named: UUID | None) -> tuple[Pin, ...]:
+    """The PINs of a company, for every user of it and the vendor's side."""
+    return (await store.get_company(db, await company_to_read(db, actor, named))).pins
 
 
 async def assign_pins(

@@ -8,32 +8,31 @@ from services.identity import store
 from services.identity.domain.access import (
     refuse_unless_admin,
     refuse_unless_company_admin,
-    refuse_unless_vendor_admin,
 )
 from services.identity.domain.companies import Company
 from services.identity.domain.invitations import Invitation, InvitationUsed
 from services.identity.domain.sites import UnknownSite
 from services.identity.domain.users import AlreadyMember
+from services.identity.handlers.companies import company_to_administer
 from shared.actor import Actor
 from shared.errors import FieldError, Invalid, StaleVersion
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 from shared.paging import Page
 from shared.quotas import Quota
-from shared.schemas.base import ListQuery
+from shared.schemas.base import CompanyListQuery
 from shared.schemas.identity import NewInvitation, NewInvitations
 
 
+def company_to_invite_into(actor: Actor, named: UUID | None) -> UUID:
+    """The own company for its administrator, any customer's for a vendor admin; Forbidden for anybody else."""
+    company_id = actor.company_to_change(named)
+    if company_id == actor.company_id:
+        refuse_unless_company_admin(actor)
+    return company_id
+
+
 async def invite(
-    db: Database, actor: Actor, wanted: NewInvitations, *, quota: Quota, key: IdempotencyKey, now: datetime
-) -> list[Invitation]:
-    """Invites addresses into the admin's own company."""
-    refuse_unless_company_admin(actor)
-    company = await store.get_company(db, actor.company_id)
-    return await _invite(db, actor, company, wanted.invitations, quota=quota, key=key, now=now)
-
-
-async def invite_for_company(
     db: Database,
     actor: Actor,
     company_id: UUID,
@@ -43,16 +42,15 @@ async def invite_for_company(
     key: IdempotencyKey,
     now: datetime,
 ) -> list[Invitation]:
-    """Invites addresses into any customer company; for vendor admins."""
-    refuse_unless_vendor_admin(actor)
-    company = await store.get_customer(db, company_id)
+    """Invites addresses into a customer company; NotFound for one that is none."""
+    company = await store.get_customer(db, company_to_invite_into(actor, company_id))
     return await _invite(db, actor, company, wanted.invitations, quota=quota, key=key, now=now)
 
 
-async def list_invitations(db: Database, actor: Actor, query: ListQuery) -> Page:
-    """The pending invitations of the admin's company."""
-    refuse_unless_admin(actor)
-    return await store.find_invitations(db, actor, sort=query.sort, limit=query.limit, cursor=query.cursor)
+async def list_invitations(db: Database, actor: Actor, query: CompanyListQuery) -> Page:
+    """The pending invitations of a company, for its administrators and the vendor's side."""
+    company_id = await company_to_administer(db, actor, query.company_id)
+    return await store.find_invitations(db, company_id, query)
 
 
 async def send_invitation_again(

@@ -4,14 +4,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.identity import store
-from services.identity.domain.access import refuse_unless_admin
 from services.identity.domain.sites import UnknownSite
 from services.identity.domain.users import Profile, User
+from services.identity.handlers.companies import company_to_administer
 from shared.actor import Actor
 from shared.errors import FieldError, PreconditionFailed, StaleVersion
 from shared.mongo import Database
 from shared.paging import Page
-from shared.schemas.base import ListQuery
+from shared.schemas.base import CompanyListQuery
 from shared.schemas.identity import ProfileBody
 
 
@@ -40,10 +40,9 @@ async def save_profile(
         raise PreconditionFailed from error
 
 
-async def list_users(db: Database, actor: Actor, query: ListQuery) -> Page:
-    """The users of the admin's company."""
-    refuse_unless_admin(actor)
-    return await store.find_users(db, actor, sort=query.sort, limit=query.limit, cursor=query.cursor)
+async def list_users(db: Database, actor: Actor, query: CompanyListQuery) -> Page:
+    """The users of a company, for its administrators and the vendor's side."""
+    return await store.find_users(db, await company_to_administer(db, actor, query.company_id), query)
 
 
 async def _refuse_what_is_not_the_companys(db: Database, user: User, profile: Profile) -> None:

@@ -20,6 +20,7 @@ from shared.documents import Documents, pending_events
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document, DuplicateKey
 from shared.paging import Order, Page, find_page
+from shared.schemas.base import CompanyListQuery
 from shared.schemas.identity import SiteQuery
 
 LOGINS = Documents("logins", Login)
@@ -64,8 +65,8 @@ async def create_indexes(db: Database) -> None:
     await db[BATCHES].create_index("asked_at", name="forget", expireAfterSeconds=7 * _DAY_S)
 
 
-def _within_reach_of(actor: Actor) -> Document:
-    return {} if actor.is_vendor_admin else {"company_id": actor.company_id}
+def _seen_by(actor: Actor) -> Document:
+    return {} if actor.is_vendor else {"company_id": actor.company_id}
 
 
 # Companies
@@ -115,8 +116,8 @@ async def add_admin(db: Database, company_id: UUID, user_id: UUID, *, session: m
 
 
 async def get_site(db: Database, actor: Actor, site_id: UUID) -> Site:
-    """A site of the actor's company; of any company for a vendor admin."""
-    return await SITES.get(db, {"_id": site_id, **_within_reach_of(actor)})
+    """A site of the actor's company; of any company for the vendor's side."""
+    return await SITES.get(db, {"_id": site_id, **_seen_by(actor)})
 
 
 async def find_sites(db: Database, company_id: UUID, query: SiteQuery) -> Page:
@@ -169,14 +170,14 @@ async def find_members_addresses(db: Database, company_id: UUID, emails: Sequenc
     return {document["login_email"] async for document in db[USERS.collection].find(wanted, {"login_email": 1})}
 
 
-async def find_users(db: Database, actor: Actor, *, sort: str | None, limit: int, cursor: str | None) -> Page:
-    """One page of the users of the actor's company, active or not."""
+async def find_users(db: Database, company_id: UUID, query: CompanyListQuery) -> Page:
+    """One page of a company's users, active or not."""
     return await find_page(
         db[USERS.collection],
-        {"company_id": actor.company_id},
-        order=Order.read(sort or "name", _USER_SORTS),
-        limit=limit,
-        cursor=cursor,
+        {"company_id": company_id},
+        order=Order.read(query.sort or "name", _USER_SORTS),
+        limit=query.limit,
+        cursor=query.cursor,
         hidden=("pending",),
     )
 
@@ -226,8 +227,8 @@ async def find_pending_invitation(db: Database, company_id: UUID, email: str) ->
 
 
 async def get_invitation(db: Database, actor: Actor, invitation_id: UUID) -> Invitation:
-    """An invitation of the actor's company; of any company for a vendor admin."""
-    return await INVITATIONS.get(db, {"_id": invitation_id, **_within_reach_of(actor)})
+    """An invitation of the actor's company; of any company for the vendor's side."""
+    return await INVITATIONS.get(db, {"_id": invitation_id, **_seen_by(actor)})
 
 
 async def get_invitation_of_code(
@@ -237,14 +238,14 @@ async def get_invitation_of_code(
     return await INVITATIONS.get(db, {"_id": invitation_id}, session=session)
 
 
-async def find_invitations(db: Database, actor: Actor, *, sort: str | None, limit: int, cursor: str | None) -> Page:
-    """One page of the pending invitations of the actor's company, expired ones too."""
+async def find_invitations(db: Database, company_id: UUID, query: CompanyListQuery) -> Page:
+    """One page of a company's pending invitations, expired ones too."""
     return await find_page(
         db[INVITATIONS.collection],
-        {"company_id": actor.company_id, "state": InvitationState.PENDING.value},
-        order=Order.read(sort or "-created_at", _INVITATION_SORTS),
-        limit=limit,
-        cursor=cursor,
+        {"company_id": company_id, "state": InvitationState.PENDING.value},
+        order=Order.read(query.sort or "-created_at", _INVITATION_SORTS),
+        limit=query.limit,
+        cursor=query.cursor,
         hidden=("pending",),
     )
 

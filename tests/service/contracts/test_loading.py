@@ -217,7 +217,9 @@ async def test_a_company_sees_its_own_devices_only(contracts: Contracts) -> None
     assert (page["total"], rest["next_cursor"]) == (2, None)
     at_site = await contracts.get("/devices", by=actor, site_id=str(site_id))
     assert [item["serial"] for item in at_site["items"]] == [own[1]["serial"]]
-    assert (await contracts.get("/devices", by=actor, company_id=str(rival)))["items"] == []
+    assert (await contracts.get("/devices", by=actor, company_id=str(acme)))["total"] == 2
+    assert await contracts.refused("GET", f"/devices?company_id={rival}", by=actor) == (404, "not_found")
+    assert (await contracts.get("/devices", by=contracts.vendor, company_id=str(rival)))["items"] == [foreign]
     assert await contracts.refused("GET", f"/devices/{foreign['serial']}", by=actor) == (404, "not_found")
     assert (await contracts.get(f"/devices/{foreign['serial']}", by=contracts.vendor))["company_id"] == str(rival)
 
