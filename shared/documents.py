@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 from pydantic import TypeAdapter
+from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from shared.errors import NotFound, StaleVersion
@@ -88,6 +89,7 @@ class Documents(Generic[E]):
         self._appended = dict(appended or {})
         self._computed = dict(computed or {})
         self._not_written = {"id", "version", "events", *self._appended, *self._computed}
+        self._hidden = [*self._appended.values(), "pending"]
 
     def load(self, document: Document) -> E:
         """The entity in a document."""
@@ -173,12 +175,20 @@ class Documents(Generic[E]):
         return bool((await db[self.collection].update_one(wanted, [{"$set": update}])).matched_count)
 
     async def _find(self, db: Database, wanted: Document, session: Session | None = None) -> Document | None:
-        hidden = [*self._appended.values(), "pending"]
         if not self._computed:
-            return await db[self.collection].find_one(wanted, dict.fromkeys(hidden, 0), session=session)
-        stages: list[Document] = [{"$match": wanted}, {"$limit": 1}, {"$set": self._computed}, {"$unset": hidden}]
+            return await db[self.collection].find_one(wanted, dict.fromkeys(self._hidden, 0), session=session)
+        stages: list[Document] = [{"$match": wanted}, {"$limit": 1}, {"$set": self._computed}, {"$unset": self._hidden}]
         found = await db[self.collection].aggregate(stages, session=session)
         return next(iter(await found.to_list(None)), None)
+
+    async def find_after(self, db: Database, last_id: UUID | None, *, limit: int) -> list[E]:
+        """The next entities in the order of their ids, without growing arrays and what is computed of them.
+
+        From the first one on where `last_id` is None.
+        """
+        wanted = {} if last_id is None else {"_id": {"$gt": last_id}}
+        found = db[self.collection].find(wanted, dict.fromkeys(self._hidden, 0)).sort("_id", ASCENDING).limit(limit)
+        return [self.load(document) for document in await found.to_list(None)]
 
     async def find(self, db: Database, wanted: Document, *, session: Session | None = None) -> E | None:
         """The entity that a filter finds, without its growing arrays; None when there is none."""

@@ -1,4 +1,4 @@
-"""The operator's commands: the first vendor admin, and users of existing companies."""
+"""The operator's commands: the first vendor admin, users of existing companies, and what others copy, sent again."""
 
 import argparse
 import asyncio
@@ -14,15 +14,21 @@ from services.identity.domain.users import AddressTaken, User
 from services.identity.handlers import operators
 from services.identity.handlers.operators import NewOperatorUser
 from services.identity.passwords import Passwords
+from shared import republish
 from shared.actor import Role
 from shared.errors import NotFound, Refusal
 from shared.mongo import Database, DatabaseError, connect
+from shared.republish import Kinds
 from shared.settings import ToolSettings, read, tool_environment
+
+COPIED: Kinds = {"companies": store.COMPANIES, "sites": store.SITES, "users": store.USERS}
 
 
 def run(arguments: Sequence[str]) -> int:
     """Does what the arguments say; the exit code."""
     options = _parser().parse_args(arguments)
+    if options.command == "republish":
+        return republish.run("identity", read(ToolSettings, tool_environment()), COPIED, options.kinds)
     try:
         wanted = _read_user(options)
         user = asyncio.run(_in_database(read(ToolSettings, tool_environment()), options, wanted))
@@ -54,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--language", default="en")
         command.add_argument("--time-zone", default="UTC", help="of a new vendor; users start with their company's")
         command.add_argument("--if-missing", action="store_true", help="an existing address is no failure")
+    republish.add_command(commands, COPIED)
     return parser
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import structlog
 from aio_pika.abc import AbstractConnection
@@ -100,6 +100,11 @@ class Bus:
         """Returns when the broker has the event on disk. BrokerUnavailable or Unroutable after 5 s at the latest."""
         await self._publisher.send(EVENTS, envelope.type, message_of(envelope, self._app_id))
         _published.labels(envelope.type).inc()
+
+    async def count_waiting(self, event_types: Collection[str]) -> dict[str, int]:
+        """How many messages wait in each queue that listens to one of these types. BrokerUnavailable."""
+        listening = [queue.name for queue in self._topology.queues if not set(queue.listens).isdisjoint(event_types)]
+        return {queue: await self._publisher.count_waiting(queue) for queue in listening}
 
     async def _serve_publisher(self, connection: AbstractConnection) -> None:
         await declare(connection, self._topology)

@@ -53,6 +53,24 @@ class Publisher:
             _failures.labels("timeout").inc()
             raise BrokerUnavailable("The broker did not confirm in time.") from None
 
+    async def count_waiting(self, queue: str) -> int:
+        """How many messages of a queue nobody has taken yet. BrokerUnavailable within the deadline."""
+        channel = self._channel
+        if channel is None:
+            raise BrokerUnavailable("The broker is unavailable.")
+        try:
+            with no_foreign_cancellation():
+                async with asyncio.timeout(_PUBLISH_DEADLINE_S):
+                    declared = await channel.declare_queue(queue, passive=True)
+        except ChannelNotFoundEntity:
+            self._on_damage()
+            self._discard(channel)
+            raise BrokerUnavailable(f"There is no queue {queue!r}.") from None
+        except Exception as error:
+            self._discard(channel)
+            raise BrokerUnavailable(reason_of(error)) from error
+        return declared.declaration_result.message_count or 0
+
     async def _send(self, exchange: str, key: str, message: aio_pika.Message) -> None:
         if self._channel is None:
             raise _failed("unavailable", "The broker is unavailable.")

@@ -3,7 +3,7 @@
 from services.contracts.store import agreements, copies, devices, linking, products
 from shared.mongo import Database
 
-EMITTING = tuple(kind.collection for kind in (products.PRODUCTS, devices.DEVICES, agreements.AGREEMENTS))
+EMITTING = tuple(documents.collection for documents in (products.PRODUCTS, devices.DEVICES, agreements.AGREEMENTS))
 
 
 async def create_indexes(db: Database) -> None:
