@@ -1,9 +1,10 @@
-"""The pure rule of coverage: what covers today, until when, at which level."""
+"""The pure rule of coverage: which agreements count, what covers today, until when, at which level."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 
 class AgreementKind(StrEnum):
@@ -22,14 +23,36 @@ class Verdict(StrEnum):
     UNVERIFIED = "unverified"
 
 
+class AgreementState(StrEnum):
+    """Whether the vendor's data know an agreement, or only a company that claims it."""
+
+    CONFIRMED = "confirmed"
+    UNVERIFIED = "unverified"
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One agreement's span of days, both ends included."""
+    """What an agreement says about coverage: its span of days, both ends included, and whose it is."""
 
     kind: str
     level: str
     start: date
     end: date
+    company_id: UUID | None = None
+    state: str = AgreementState.CONFIRMED
+    deleted: bool = False
+
+    def counts_for(self, owner: UUID | None) -> bool:
+        """Whether it covers what belongs to this company and is under it; None for a device that nobody owns.
+
+        An agreement that no company has covers every device that names it; one of another company never does.
+        """
+        return (
+            not self.deleted
+            and self.state == AgreementState.CONFIRMED
+            and self.kind in set(AgreementKind)
+            and self.company_id in (None, owner)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +68,15 @@ UNVERIFIED = Coverage(Verdict.UNVERIFIED)
 NOT_COVERED = Coverage(Verdict.NOT_COVERED)
 
 
-def coverage_on(today: date, terms: Iterable[Term]) -> Coverage:
-    """The coverage by all terms together; `today` is the date in the company's time zone."""
-    known = sorted((term for term in terms if term.kind in set(AgreementKind)), key=lambda term: (term.start, term.end))
-    running = [term for term in known if term.start <= today <= term.end]
+def coverage_on(today: date, terms: Iterable[Term], *, owner: UUID | None) -> Coverage:
+    """The coverage by all terms that count for the owner; `today` is the date in the owner's time zone."""
+    counting = sorted((term for term in terms if term.counts_for(owner)), key=lambda term: (term.start, term.end))
+    running = [term for term in counting if term.start <= today <= term.end]
     if not running:
         return NOT_COVERED
     last = max(running, key=lambda term: term.end)
     until = last.end
-    for term in known:
+    for term in counting:
         if today < term.start and term.start - timedelta(days=1) <= until:
             until = max(until, term.end)
     return Coverage(Verdict.COVERED, last.level, until)

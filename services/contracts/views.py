@@ -47,8 +47,9 @@ def agreement_answer(agreement: Agreement, *, to_link: int) -> AgreementAnswer:
         said=agreement.said,
         company_id=agreement.company_id,
         level=agreement.level,
-        start=agreement.start,
-        end=agreement.end,
+        start=agreement.term.start,
+        end=agreement.term.end,
+        product_numbers=list(agreement.product_numbers),
         to_link=to_link,
         version=agreement.version,
     )
@@ -69,8 +70,8 @@ def _covering(agreement: Agreement) -> CoveringAgreement:
         kind=agreement.kind,
         said=agreement.said,
         level=agreement.level,
-        start=agreement.start,
-        end=agreement.end,
+        start=agreement.term.start,
+        end=agreement.term.end,
     )
 
 

@@ -56,3 +56,5 @@ class AgreementChanged(State):
     """The first covered day."""
     end: date
     """The last covered day."""
+    product_numbers: tuple[str, ...] = ()
+    """Of the products without serial numbers that it covers for its company."""

@@ -101,6 +101,8 @@ class NewAgreement(Request):
     start: Day
     end: Day
     serials: Annotated[list[Serial], Field(max_length=5000)] = Field(default_factory=list)
+    # Of products without serial numbers, which it covers for its company.
+    product_numbers: Annotated[list[ProductNumber], Field(max_length=500)] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
@@ -119,6 +121,7 @@ class AgreementAnswer(Answer):
     level: str
     start: date
     end: date
+    product_numbers: list[str] = Field(default_factory=list)
     to_link: int  # serials that still have to be linked to their devices
     version: int
 

@@ -21,6 +21,7 @@ async def create_indexes(db: Database) -> None:
     await db[DEVICES].create_index("agreement_ids")
     await db[PRODUCTS].create_index([("product_number", ASCENDING), ("retired", ASCENDING)])
     await db[AGREEMENTS].create_index([("company_id", ASCENDING), ("said", ASCENDING)])
+    await db[AGREEMENTS].create_index([("company_id", ASCENDING), ("product_numbers", ASCENDING)])
     for collection, name in _GONE:
         await drop_index(db[collection], name)
 
@@ -37,8 +38,17 @@ async def find_pins(db: Database, company_id: UUID) -> list[Document] | None:
 
 
 async def find_agreements(db: Database, agreement_ids: list[UUID]) -> list[Document]:
-    """The copies of these agreements, as far as they are known; a deleted one is known too."""
-    return await db[AGREEMENTS].find({"_id": {"$in": agreement_ids}}).to_list(None)
+    """The copies of these agreements, oldest first, as far as they are known; a deleted one is known too."""
+    return await _find_agreements(db, {"_id": {"$in": agreement_ids}})
+
+
+async def find_agreements_naming(db: Database, company_id: UUID, product_number: str) -> list[Document]:
+    """The copies of a company's agreements that name a product without serial numbers, oldest first."""
+    return await _find_agreements(db, {"company_id": company_id, "product_numbers": product_number})
+
+
+async def _find_agreements(db: Database, wanted: Document) -> list[Document]:
+    return await db[AGREEMENTS].find(wanted).sort([("start", ASCENDING), ("_id", ASCENDING)]).to_list(None)
 
 
 async def find_devices_of(db: Database, agreement_id: UUID) -> list[Document]:

@@ -1,14 +1,16 @@
 """What covers a device, an agreement's devices or a product."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Self
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.contracts.domain.agreements import Agreement
 from services.contracts.domain.devices import Device
 from services.contracts.domain.products import Product
-from shared.coverage import NOT_COVERED, UNVERIFIED, Coverage, coverage_on
+from shared.coverage import UNVERIFIED, Coverage, coverage_on
 
 
 def today_in(time_zone: str, now: datetime) -> date:
@@ -28,22 +30,32 @@ class Finding:
     did_you_mean: tuple[str, ...] = ()
 
     @classmethod
-    def of_device(cls, device: Device, agreements: tuple[Agreement, ...], today: date) -> Self:
-        """All agreements of a device together."""
-        coverage = coverage_on(today, (agreement.term for agreement in agreements))
-        return cls(coverage, device=device, agreements=agreements)
+    def of_device(cls, device: Device, agreements: Iterable[Agreement], today: date) -> Self:
+        """What covers a device, did or will: those of the agreements that count for its owner, together."""
+        counting = _counting(agreements, device.company_id)
+        return cls(_coverage(today, counting, device.company_id), device=device, agreements=counting)
 
     @classmethod
     def of_agreement(cls, agreement: Agreement, devices: tuple[Device, ...], today: date) -> Self:
         """One agreement, and the devices that it covers."""
-        return cls(coverage_on(today, [agreement.term]), devices=devices, agreements=(agreement,))
+        coverage = _coverage(today, [agreement], agreement.company_id)
+        return cls(coverage, devices=devices, agreements=(agreement,))
 
     @classmethod
-    def of_product(cls, product: Product) -> Self:
-        """Agreements name devices: a product by its number alone is known, but nothing covers it."""
-        return cls(NOT_COVERED, product=product)
+    def of_product(cls, product: Product, agreements: Iterable[Agreement], *, owner: UUID, today: date) -> Self:
+        """A product without serial numbers is covered by the agreements of its owner that name it."""
+        counting = _counting(agreements, owner)
+        return cls(_coverage(today, counting, owner), product=product, agreements=counting)
 
     @classmethod
     def unverified(cls, *, did_you_mean: tuple[str, ...] = ()) -> Self:
         """The vendor knows nothing of it, or it is not the asking company's: the two are never told apart."""
         return cls(UNVERIFIED, did_you_mean=did_you_mean)
+
+
+def _counting(agreements: Iterable[Agreement], owner: UUID | None) -> tuple[Agreement, ...]:
+    return tuple(agreement for agreement in agreements if agreement.term.counts_for(owner))
+
+
+def _coverage(today: date, agreements: Iterable[Agreement], owner: UUID | None) -> Coverage:
+    return coverage_on(today, [agreement.term for agreement in agreements], owner=owner)

@@ -1,11 +1,13 @@
 """Loading agreements."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.contracts.domain.access import refuse_unless_vendor_admin
 from services.contracts.domain.agreements import Agreement
-from services.contracts.store import agreements, copies
+from services.contracts.store import agreements, copies, products
 from shared.actor import Actor
+from shared.errors import FieldError, Invalid
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 from shared.schemas.contracts import NewAgreement
@@ -18,6 +20,7 @@ async def add_agreement(
     refuse_unless_vendor_admin(actor)
     if body.company_id is not None:
         await copies.require_customer(db, body.company_id)
+    await _require_products_without_serials(db, body.product_numbers)
     agreement = Agreement.new(
         key.id,
         kind=body.kind,
@@ -28,6 +31,21 @@ async def add_agreement(
         start=body.start,
         end=body.end,
         serials=body.serials,
+        product_numbers=body.product_numbers,
         now=now,
     )
     return await agreements.add_agreement(db, agreement, key)
+
+
+async def _require_products_without_serials(db: Database, product_numbers: Sequence[str]) -> None:
+    """Invalid for a number that is not in the catalogue, and for a product whose devices have to be named instead."""
+    known = {product.product_number: product for product in await products.find_products_with(db, product_numbers)}
+    problems: list[FieldError] = []
+    for place, number in enumerate(product_numbers):
+        field = f"product_numbers.{place}"
+        if number not in known:
+            problems.append(FieldError(field, "unknown_product", "There is no product with this number."))
+        elif known[number].has_serials:
+            problems.append(FieldError(field, "has_serials", "This product carries serial numbers: name its devices."))
+    if problems:
+        raise Invalid(errors=tuple(problems))

@@ -9,7 +9,13 @@ from shared.mongo import Database
 
 async def copy_company(db: Database, company: CompanyChanged) -> None:
     """Keeps whom devices and agreements may belong to, and whose calendar counts."""
-    fields = {"time_zone": company.time_zone, "is_vendor": company.is_vendor, "deleted": company.deleted}
+    fields = {
+        "name": company.name,
+        "time_zone": company.time_zone,
+        "is_vendor": company.is_vendor,
+        "suspended": company.suspended,
+        "deleted": company.deleted,
+    }
     await put_copy(db, copies.COMPANIES, company.company_id, fields, version=company.version)
 
 

@@ -15,8 +15,7 @@ async def find_coverage(db: Database, actor: Actor, query: CoverageQuery, *, now
         return await _coverage_of_serial(db, actor, query.serial, now)
     if query.said is not None:
         return await _coverage_of_said(db, actor, query.said, now)
-    product = await products.find_product(db, query.product_number or "")
-    return Finding.unverified() if product is None else Finding.of_product(product)
+    return await _coverage_of_product(db, actor, query.product_number or "", now)
 
 
 async def _coverage_of_serial(db: Database, actor: Actor, serial: str, now: datetime) -> Finding:
@@ -35,3 +34,13 @@ async def _coverage_of_said(db: Database, actor: Actor, said: str, now: datetime
     covered = await devices.find_devices_of(db, actor, agreement.id)
     today = today_in(await copies.find_time_zone(db, agreement.company_id), now)
     return Finding.of_agreement(agreement, covered, today)
+
+
+async def _coverage_of_product(db: Database, actor: Actor, product_number: str, now: datetime) -> Finding:
+    product = await products.find_product(db, product_number)
+    if product is None:
+        return Finding.unverified()
+    owner = actor.company_id
+    found = await agreements.find_agreements_naming(db, owner, product_number)
+    today = today_in(await copies.find_time_zone(db, owner), now)
+    return Finding.of_product(product, found, owner=owner, today=today)

@@ -9,9 +9,10 @@ from services.contracts.domain.agreements import Agreement, SaidExists
 from services.contracts.domain.devices import Device
 from services.contracts.store.devices import visible_to
 from shared.actor import Actor
+from shared.coverage import AgreementState
 from shared.documents import Documents
 from shared.idempotency import IdempotencyKey
-from shared.mongo import Database
+from shared.mongo import Database, Document, drop_index
 
 # The serials to link may be thousands: whoever reads an agreement does not want them.
 AGREEMENTS = Documents("agreements", Agreement, appended={"to_link": "to_link"})
@@ -21,7 +22,15 @@ async def create_indexes(db: Database) -> None:
     """Uniqueness, and what look-ups search by."""
     agreements = db["agreements"]
     await agreements.create_index("said", unique=True, partialFilterExpression={"said": {"$type": "string"}})
-    await agreements.create_index("company_id")
+    await agreements.create_index([("company_id", ASCENDING), ("product_numbers", ASCENDING)])
+    await drop_index(agreements, "company_id_1")  # of an older version
+    # A company claims a thing once. Another one may claim it too: the vendor's data will say whose it is.
+    for proof in ("claim.said", "claim.serial"):
+        await agreements.create_index(
+            [(proof, ASCENDING), ("company_id", ASCENDING)],
+            unique=True,
+            partialFilterExpression={"state": AgreementState.UNVERIFIED.value, proof: {"$type": "string"}},
+        )
 
 
 async def add_agreement(db: Database, agreement: Agreement, key: IdempotencyKey) -> Agreement:
@@ -40,15 +49,23 @@ async def count_to_link(db: Database, agreement_id: UUID) -> int:
 
 
 async def find_agreement_by_said(db: Database, actor: Actor, said: str) -> Agreement | None:
-    """The agreement with this SAID when it is the actor's company's; the vendor side sees all."""
+    """The agreement with this SAID when it is the actor's company's and not deleted; the vendor side sees all."""
     # The type is spelled out: else MongoDB does not use the index, which is partial.
-    return await AGREEMENTS.find(db, {"said": {"$type": "string", "$eq": said}, **visible_to(actor)})
+    wanted = {"said": {"$type": "string", "$eq": said}, "deleted_at": None}
+    return await AGREEMENTS.find(db, {**wanted, **visible_to(actor)})
 
 
-async def find_agreements_of(db: Database, device: Device) -> tuple[Agreement, ...]:
-    """What covers a device, or did or will: its owner's agreements, and those that nobody has claimed."""
-    wanted = {"_id": {"$in": list(device.agreement_ids)}, "company_id": {"$in": [None, device.company_id]}}
+async def find_agreements_of(db: Database, device: Device) -> list[Agreement]:
+    """The agreements that a device names, oldest first; not all of them need count for its owner."""
+    return await _find_all(db, {"_id": {"$in": list(device.agreement_ids)}})
+
+
+async def find_agreements_naming(db: Database, company_id: UUID, product_number: str) -> list[Agreement]:
+    """The agreements of a company that name a product without serial numbers, oldest first."""
+    return await _find_all(db, {"company_id": company_id, "product_numbers": product_number})
+
+
+async def _find_all(db: Database, wanted: Document) -> list[Agreement]:
     found = db["agreements"].find(wanted, {"pending": 0, "to_link": 0})
-    return tuple(
-        [AGREEMENTS.load(document) async for document in found.sort([("start", ASCENDING), ("_id", ASCENDING)])]
-    )
+    found = found.sort([("start", ASCENDING), ("_id", ASCENDING)])
+    return [AGREEMENTS.load(document) async for document in found]

@@ -1,6 +1,7 @@
 """Queries and indexes of the catalogue."""
 
 import re
+from collections.abc import Sequence
 
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
@@ -34,6 +35,12 @@ async def add_product(db: Database, product: Product, key: IdempotencyKey) -> Pr
 async def find_product(db: Database, product_number: str) -> Product | None:
     """A catalogue entry that is offered; the catalogue is everybody's."""
     return await PRODUCTS.find(db, {"product_number": product_number, "retired": False})
+
+
+async def find_products_with(db: Database, product_numbers: Sequence[str]) -> list[Product]:
+    """The catalogue entries that are offered under these numbers."""
+    wanted = {"product_number": {"$in": list(product_numbers)}, "retired": False}
+    return [PRODUCTS.load(document) async for document in db["products"].find(wanted, {"pending": 0})]
 
 
 async def find_products(db: Database, query: ProductQuery) -> Page:

@@ -1,18 +1,19 @@
 """The rules of contracts, without any I/O."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from services.contracts.domain.access import refuse_unless_vendor_admin
-from services.contracts.domain.agreements import Agreement
+from services.contracts.domain.agreements import Agreement, Claim
 from services.contracts.domain.coverage import Finding, today_in
 from services.contracts.domain.devices import Device, look_alike_key
 from services.contracts.domain.products import Product
 from shared.actor import Role
 from shared.coverage import AgreementKind, Verdict
-from shared.errors import Forbidden
+from shared.errors import Forbidden, Invalid
 from shared.events.contracts import AgreementChanged, DeviceChanged
 from tests.builders import an_actor
 
@@ -26,17 +27,18 @@ def a_device(serial: str = "CNA1") -> Device:
     )
 
 
-def an_agreement(start: date, end: date, *serials: str) -> Agreement:
+def an_agreement(start: date, end: date, *serials: str, said: str | None = "S1") -> Agreement:
     return Agreement.new(
         uuid7(),
         kind=AgreementKind.SERVICE_CONTRACT,
-        said="S1",
+        said=said,
         sar="secret",
         company_id=None,
         level="Gold",
         start=start,
         end=end,
         serials=serials,
+        product_numbers=(),
         now=NOW,
     )
 
@@ -101,6 +103,27 @@ def test_a_device_is_covered_by_all_its_agreements_together() -> None:
     assert (finding.coverage.verdict, finding.coverage.until) == (Verdict.COVERED, date(2026, 12, 31))
 
 
-def test_a_product_by_its_number_alone_is_not_covered() -> None:
-    product = Product.new(uuid7(), product_number="P1", name="Cable", line="", has_serials=False, now=NOW)
-    assert Finding.of_product(product).coverage.verdict is Verdict.NOT_COVERED
+def test_a_product_is_covered_by_the_agreements_of_its_owner_alone() -> None:
+    product, owner = (
+        Product.new(uuid7(), product_number="P1", name="Cable", line="", has_serials=False, now=NOW),
+        uuid7(),
+    )
+    agreement, today = an_agreement(date(2026, 1, 1), date(2026, 12, 31)), date(2026, 3, 1)
+    own, foreign = replace(agreement, company_id=owner), replace(agreement, company_id=uuid7())
+    found = Finding.of_product(product, [own, foreign], owner=owner, today=today)
+    assert (found.coverage.verdict, found.agreements) == (Verdict.COVERED, (own,))
+    assert Finding.of_product(product, [foreign], owner=owner, today=today).coverage.verdict is Verdict.NOT_COVERED
+
+
+def test_a_service_contract_needs_its_said() -> None:
+    with pytest.raises(Invalid) as refused:
+        an_agreement(date(2026, 1, 1), date(2026, 12, 31), said=None)
+    assert [error.field for error in refused.value.errors] == ["said"]
+
+
+def test_a_claim_covers_nothing_and_no_other_service_hears_of_it() -> None:
+    claim = Claim(claimed_by=uuid7(), claimed_at=NOW, said="S1", sar="R1")
+    agreement = Agreement.claimed(uuid7(), kind=AgreementKind.SERVICE_CONTRACT, company_id=uuid7(), claim=claim)
+    assert agreement.events == ()
+    assert agreement.changed_event(version=1, now=NOW) is None
+    assert not agreement.term.counts_for(agreement.company_id)

@@ -34,7 +34,7 @@ def term(start: str, end: str, level: str = "basic", kind: str = "base_warranty"
     ],
 )
 def test_covered_until_the_last_day_of_the_unbroken_run(terms: list[Term], until: str, level: str) -> None:
-    assert coverage_on(TODAY, terms) == Coverage(Verdict.COVERED, level, date.fromisoformat(until))
+    assert coverage_on(TODAY, terms, owner=None) == Coverage(Verdict.COVERED, level, date.fromisoformat(until))
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def test_covered_until_the_last_day_of_the_unbroken_run(terms: list[Term], until
     ],
 )
 def test_not_covered_today(terms: list[Term]) -> None:
-    assert coverage_on(TODAY, terms) == NOT_COVERED
+    assert coverage_on(TODAY, terms, owner=None) == NOT_COVERED
 
 
 def test_an_unknown_kind_never_prolongs_the_run() -> None:
     terms = [term("2026-01-01", "2026-12-31"), term("2027-01-01", "2030-12-31", kind="promise")]
-    assert coverage_on(TODAY, terms).until == date(2026, 12, 31)
+    assert coverage_on(TODAY, terms, owner=None).until == date(2026, 12, 31)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.values import Equipment
 from services.cases.copies import store as copies
-from shared.coverage import NOT_COVERED, UNVERIFIED, Coverage, Term, coverage_on
+from shared.coverage import UNVERIFIED, Coverage, Term, coverage_on
 from shared.errors import Invalid, NotYetKnown
 from shared.mongo import Database, Document
 from shared.schemas.cases import SubmitCase
@@ -24,7 +24,7 @@ async def find_equipment(db: Database, company_id: UUID, body: SubmitCase, *, no
         raise NotYetKnown("product_number")
     if product["has_serials"]:
         raise Invalid.at("serial", "missing", "This product carries serial numbers: give the serial number.")
-    return Equipment(product["name"], product["product_number"], None, None, (), NOT_COVERED)
+    return await _equipment_of_product(db, company_id, product, today)
 
 
 async def find_equipment_of(db: Database, case: Case, *, now: datetime) -> Equipment:
@@ -46,18 +46,31 @@ async def _equipment_of_serial(db: Database, company_id: UUID, serial: str, toda
 
 
 async def _equipment_of_device(db: Database, device: Document, today: date) -> Equipment:
-    agreement_ids = device["agreement_ids"]
+    agreement_ids, owner = device["agreement_ids"], device["company_id"]
     agreements = await copies.find_agreements(db, agreement_ids)
     # A verdict without all its agreements could be wrong: it waits until they have come.
     complete = len(agreements) == len(agreement_ids)
-    live = [agreement for agreement in agreements if not agreement["deleted"]]
+    counting = _counting(agreements, owner)
     return Equipment(
         product_name=device["product_name"],
         product_number=device["product_number"],
         serial=device["serial"],
-        said=next((agreement["said"] for agreement in live if agreement["said"]), None),
-        agreement_ids=tuple(agreement["_id"] for agreement in live),
-        coverage=_coverage(today, live) if complete else UNVERIFIED,
+        said=_first_said(counting),
+        agreement_ids=_ids(counting),
+        coverage=_coverage(today, counting, owner) if complete else UNVERIFIED,
+    )
+
+
+async def _equipment_of_product(db: Database, company_id: UUID, product: Document, today: date) -> Equipment:
+    agreements = await copies.find_agreements_naming(db, company_id, product["product_number"])
+    counting = _counting(agreements, company_id)
+    return Equipment(
+        product_name=product["name"],
+        product_number=product["product_number"],
+        serial=None,
+        said=_first_said(counting),
+        agreement_ids=_ids(counting),
+        coverage=_coverage(today, counting, company_id),
     )
 
 
@@ -65,22 +78,34 @@ async def _equipment_of_said(db: Database, company_id: UUID, said: str, today: d
     agreement = await copies.find_copy(db, copies.AGREEMENTS, {"said": said, "company_id": company_id})
     if agreement is None:
         return Equipment("", None, None, said, (), UNVERIFIED)
-    return Equipment("", None, None, said, (agreement["_id"],), _coverage(today, [agreement]))
+    return Equipment("", None, None, said, (agreement["_id"],), _coverage(today, [agreement], company_id))
 
 
-def _coverage(today: date, agreements: list[Document]) -> Coverage:
-    return coverage_on(
-        today,
-        [
-            Term(
-                item["agreement_kind"],
-                item["level"],
-                date.fromisoformat(item["start"]),
-                date.fromisoformat(item["end"]),
-            )
-            for item in agreements
-        ],
+def _counting(agreements: list[Document], owner: UUID | None) -> list[Document]:
+    return [agreement for agreement in agreements if _term(agreement).counts_for(owner)]
+
+
+def _coverage(today: date, agreements: list[Document], owner: UUID | None) -> Coverage:
+    return coverage_on(today, [_term(agreement) for agreement in agreements], owner=owner)
+
+
+def _term(agreement: Document) -> Term:
+    return Term(
+        kind=agreement["agreement_kind"],
+        level=agreement["level"],
+        start=date.fromisoformat(agreement["start"]),
+        end=date.fromisoformat(agreement["end"]),
+        company_id=agreement["company_id"],
+        deleted=agreement["deleted"],
     )
+
+
+def _ids(agreements: list[Document]) -> tuple[UUID, ...]:
+    return tuple(agreement["_id"] for agreement in agreements)
+
+
+def _first_said(agreements: list[Document]) -> str | None:
+    return next((agreement["said"] for agreement in agreements if agreement["said"]), None)
 
 
 async def _today_of(db: Database, company_id: UUID, now: datetime) -> date:
