@@ -27,7 +27,7 @@ _NO_CASE_FACTS = {"id", "case_id", "company_id", "version", "people"}
 
 
 async def copy_user(db: Database, user: UserChanged) -> None:
-    """Keeps who has which address, and whether they are still to be told anything."""
+    """Keeps who has which address, what they are in their company, and whether they still get mails."""
     fields = {
         "company_id": user.company_id,
         "login_email": user.login_email.lower(),
@@ -35,6 +35,8 @@ async def copy_user(db: Database, user: UserChanged) -> None:
         "name": user.name,
         "language": user.language,
         "time_zone": user.time_zone,
+        "role": user.role,
+        "site_ids": user.site_ids,
         "active": user.active and not user.deleted,
     }
     await put_copy(db, store.USERS, user.user_id, fields, version=user.version)
@@ -44,9 +46,10 @@ async def copy_user(db: Database, user: UserChanged) -> None:
 
 
 async def copy_company(db: Database, company: CompanyChanged) -> None:
-    """Keeps whether the vendor has suspended the company, and the zone of those who have none of their own."""
+    """Keeps whether the vendor has suspended the company, and the time zone of those who have none of their own."""
     fields = {
         "name": company.name,
+        "is_vendor": company.is_vendor,
         "time_zone": company.time_zone,
         "suspended": company.suspended,
         "deleted": company.deleted,

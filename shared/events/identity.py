@@ -28,6 +28,8 @@ class UserChanged(State):
     """IANA name."""
     site_ids: tuple[UUID, ...] | None = None
     """The sites that the user is limited to; None for no limit."""
+    main_site_id: UUID | None = None
+    """The site in the user's profile."""
     active: bool = True
     successor_id: UUID | None = None
     """Who takes the open cases over when the user is deactivated."""

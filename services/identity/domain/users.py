@@ -178,6 +178,7 @@ class User:
             "language": self.profile.language,
             "time_zone": self.profile.time_zone,
             "site_ids": self.site_ids,
+            "main_site_id": self.profile.site_id,
             "active": self.active,
         }
 
