@@ -11,6 +11,7 @@ from services.gateway.fields import ADDRESS, Field, FormSpec
 from services.gateway.forms import Form, FormData, refused, sentence_of, to_json
 from services.gateway.pages.backend import Sent, fetch, fetch_all, send
 from services.gateway.pages.invited import find_bouncing, find_news, invited_addresses
+from services.gateway.pages.lists import ListPage
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, read_form, redirect
@@ -26,6 +27,14 @@ SITE = FormSpec(
         Field("name", lazy("Name of the site"), hint=lazy("As people call it, such as “Lyon” or “Warehouse north”.")),
         *ADDRESS,
     )
+)
+SITES = ListPage(
+    "/sites",
+    columns={"name": lazy("Name"), "address": lazy("Address"), "city": lazy("City"), "country": lazy("Country")},
+)
+USERS = ListPage(
+    "/users",
+    columns={"name": lazy("Name"), "email": lazy("E-mail"), "role": lazy("Role"), "active": lazy("State")},
 )
 INVITATIONS = FormSpec(
     (
@@ -50,7 +59,6 @@ _DONE = {
     "revoked": lazy("The invitation is withdrawn; its link no longer works."),
 }
 _UNDELIVERABLE = "undeliverable"
-_PAGE_SIZE = 50
 _MOST_ADDRESSES = 100
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+")
 _SHOWN_OF_ADDRESS = 100
@@ -61,18 +69,14 @@ def _new(spec: FormSpec, **typed: str) -> Form:
     return Form(spec, {"idempotency_key": new_idempotency_key()} | typed)
 
 
-def _paging(cursor: str) -> dict[str, object]:
-    return {"limit": _PAGE_SIZE} | ({"cursor": cursor} if cursor else {})
-
-
 # Sites
 
 
 async def _sites_page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
-    cursor = request.query.get("cursor", "")
-    listed = await fetch(request, visitor, "identity", "/sites", _paging(cursor) | {"sort": "name"})
+    listing = SITES.at(request.query)
+    listed = await fetch(request, visitor, "identity", "/sites", listing.query | {"sort": "name"})
     done = _DONE.get(request.query.get("done", ""))
-    return render("sites.html", visitor=visitor, status=status, form=form, sites=listed, is_first=not cursor, done=done)
+    return render("sites.html", visitor=visitor, status=status, form=form, listing=listing, sites=listed, done=done)
 
 
 @pages.get("/sites")
@@ -99,9 +103,9 @@ async def add_site(request: web.Request) -> web.Response:
 
 
 async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
-    cursor = request.query.get("cursor", "")
+    listing = USERS.at(request.query)
     listed, invited, known_sites = await asyncio.gather(
-        fetch(request, visitor, "identity", "/users", _paging(cursor)),
+        fetch(request, visitor, "identity", "/users", listing.query),
         fetch_all(request, visitor, "identity", "/invitations", {}),
         sites_of(request, visitor),
     )
@@ -112,8 +116,8 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
         visitor=visitor,
         status=status,
         form=form,
+        listing=listing,
         users=listed,
-        is_first=not cursor,
         pending=pending,
         news=await find_news(request, visitor, [invitation["email"] for invitation in pending]),
         sites=known_sites or [],

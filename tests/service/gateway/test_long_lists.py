@@ -1,5 +1,6 @@
 """Lists that are longer than one page of a service."""
 
+import html
 import re
 from typing import Any
 
@@ -72,7 +73,7 @@ async def _pages(house: House, path: str) -> list[str]:
     """This page and those that *Next page* leads to."""
     pages = [await _page(house, path)]
     while found := re.search(r'href="([^"]+)" rel="next"', pages[-1]):
-        pages.append(await _page(house, found[1]))
+        pages.append(await _page(house, html.unescape(found[1])))
     return pages
 
 
@@ -94,6 +95,16 @@ async def test_all_sites_are_listed_page_by_page(portal: House) -> None:
     assert "50 on this page, 201 in all" in pages[1]
     assert "201–201 of 201" in pages[-1]
     assert ["First page" in page for page in pages] == [False, True, True, True, True]
+
+
+async def test_each_page_of_a_list_leads_back_to_the_one_before(portal: House) -> None:
+    pages = await _pages(portal, "/sites")
+    for before, page in zip(pages[-2::-1], pages[:0:-1], strict=True):
+        previous = re.search(r'href="([^"]+)" rel="prev"', page)
+        assert previous is not None
+        found = await _page(portal, html.unescape(previous[1]))
+        assert re.findall(r"<b>(Site \d+)</b>", found) == re.findall(r"<b>(Site \d+)</b>", before)
+    assert 'rel="prev"' not in pages[0]
 
 
 async def test_all_users_are_listed_page_by_page_beside_all_pending_invitations(portal: House) -> None:

@@ -1,0 +1,77 @@
+"""The addresses of a list: its filters, its order, and the way from page to page and back."""
+
+from collections.abc import Mapping
+
+import pytest
+from yarl import URL
+
+from services.gateway.pages.lists import ListPage, ListState
+
+CASES = ListPage(
+    "/cases",
+    columns={"number": "Case", "title": "Title"},
+    sortable=frozenset({"number", "title"}),
+    order="-number",
+    views=("recent", "waiting"),
+    filters=("status", "q"),
+    export="/cases.xlsx",
+)
+
+
+def at(address: str) -> ListState:
+    return CASES.at(URL(address).query)
+
+
+def test_what_is_empty_or_unknown_does_not_count() -> None:
+    assert at("/cases").wanted == {"view": "recent"}
+    assert at("/cases?view=nonsense&q=+&status=open&other=1").wanted == {"view": "recent", "status": "open"}
+
+
+def test_a_change_keeps_the_rest_and_starts_at_the_first_page() -> None:
+    state = at("/cases?view=waiting&status=open&sort=title&cursor=c1")
+    assert state.url(status="closed") == "/cases?view=waiting&status=closed&sort=title"
+    assert state.url(status="") == "/cases?view=waiting&sort=title"
+    assert state.without_filters == "/cases?view=waiting"
+    assert state.export == "/cases.xlsx?view=waiting&status=open&sort=title"
+
+
+def test_a_column_sorts_up_then_down() -> None:
+    assert at("/cases").order == "-number"
+    assert at("/cases").sorted_by("title") == "/cases?view=recent&sort=title"
+    assert at("/cases?sort=title").sorted_by("title") == "/cases?view=recent&sort=-title"
+
+
+def test_the_choices_of_a_filter_are_counted_without_it() -> None:
+    assert at("/cases?status=open&q=jam").without("status") == {"view": "recent", "q": "jam"}
+
+
+def test_a_list_without_views_and_filters_asks_for_its_page_alone() -> None:
+    users = ListPage("/users", columns={"name": "Name"})
+    assert users.at({"view": "recent", "status": "open", "cursor": "c1"}).query == {"limit": "50", "cursor": "c1"}
+    assert users.at({}).without_filters == "/users"
+    assert users.at({}).export == ""
+
+
+@pytest.mark.parametrize(("pages", "remembered"), [(1, 0), (2, 1), (5, 4), (60, 19)])
+def test_each_page_leads_back_to_the_one_before_as_far_as_the_address_remembers(pages: int, remembered: int) -> None:
+    addresses = ["/cases?view=recent&status=open"]
+    for number in range(1, pages):
+        addresses.append(at(addresses[-1]).next(f"cursor-{number}"))
+    assert all(len(address) < 500 for address in addresses)
+    here, steps = addresses[-1], 0
+    while previous := at(here).previous:
+        steps += 1
+        assert _shown(previous) == _shown(addresses[-1 - steps])
+        here = previous
+    assert steps == remembered
+    assert at(here).is_first == (steps == pages - 1)
+
+
+def test_the_last_page_has_no_next_and_the_first_none_before() -> None:
+    assert at("/cases").next(None) == ""
+    assert at("/cases").previous == at("/cases").first == ""
+
+
+def _shown(address: str) -> Mapping[str, str]:
+    """What decides which rows are shown."""
+    return at(address).query
