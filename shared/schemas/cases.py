@@ -1,7 +1,7 @@
 """The HTTP bodies of cases: submitting, lists, detail, actions of both sides."""
 
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, RootModel, StringConstraints, model_validator
@@ -39,6 +39,22 @@ _CASE_BYTES, _ACTION_BYTES = 320 * 1024, 160 * 1024
 Severity = Annotated[int, Field(ge=1, le=4, strict=True)]
 StatusName = Literal["new", "in_progress", "waiting_customer", "waiting_parts", "closed", "cancelled"]
 OpenStatusName = Literal["in_progress", "waiting_customer", "waiting_parts"]
+CaseActionName = Literal["comment", "attach", "change_severity", "close", "cancel", "reopen"]
+AgentActionName = Literal["take", "assign", "reply", "note", "set_status", "close"]
+EntryKindName = Literal[
+    "created",
+    "comment",
+    "attached",
+    "reply",
+    "note",
+    "taken",
+    "assigned",
+    "status_changed",
+    "severity_changed",
+    "closed",
+    "cancelled",
+    "reopened",
+]
 
 
 class ContactBody(Request):
@@ -167,13 +183,13 @@ class HistoryEntry(Answer):
     """One entry of a case's history; `internal` ones are only sent to the vendor's side."""
 
     id: UUID
-    kind: str  # created, comment, attached, reply, note, taken, status_changed, severity_changed, closed, cancelled, …
+    kind: EntryKindName
     at: Utc
     by: PersonAnswer
     by_vendor: bool
     text: str = ""
     internal: bool = False
-    changes: dict[str, Any] = Field(default_factory=dict)
+    changes: dict[str, str | int | bool | None] = Field(default_factory=dict)  # `from` and `to`
     attachments: list[AttachmentAnswer] = Field(default_factory=list)
 
 
@@ -197,13 +213,13 @@ class CaseDetail(CaseRow):
     resolved: bool | None
     turn_since: Utc | None
     pin_instructions: str | None = None  # only sent to the vendor's side
-    allowed_actions: list[str]
-    allowed_agent_actions: list[str] = Field(default_factory=list)
+    allowed_actions: list[CaseActionName]  # what `POST /cases/{number}/actions` takes from this user now
+    allowed_agent_actions: list[AgentActionName] = Field(default_factory=list)  # and its twin for agents
     history: list[HistoryEntry]  # the newest, oldest first
     history_cursor: str | None = None  # to older ones, at `GET /cases/{number}/history`
     history_total: int = 0
-    service_orders: list[Any] = Field(default_factory=list)
-    parts_orders: list[Any] = Field(default_factory=list)
+    service_orders: tuple[()] = ()  # there are none yet
+    parts_orders: tuple[()] = ()
     attachments: list[CaseAttachment] = Field(default_factory=list)  # of the entries in `history`
 
 
@@ -339,7 +355,7 @@ _Day = Annotated[Day, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
 class CaseQuery(ListQuery):
     """`GET /cases`, its export and its facets."""
 
-    view: Literal["recent", "company", "site", "submitted", "waiting"] = "recent"
+    view: Literal["recent", "submitted", "waiting"] = "recent"
     mine: bool = False
     status: Multi | Literal["open"] | None = None
     site_id: UUID | None = None

@@ -10,20 +10,18 @@ from aiohttp import web
 from services.cases.attachments.api import POLICY, SHARES
 from services.cases.attachments.store import files
 from services.cases.cases import export, store, views
+from services.cases.cases.domain.actions import refuse_unless_vendor
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.numbers import read_case_number
 from services.cases.cases.domain.values import Change
 from services.cases.cases.handlers import actions, pins, submission
 from shared.actor import Actor
-from shared.errors import Forbidden
 from shared.paging import Page
 from shared.schemas.cases import (
     AgentAction,
     AgentCaseQuery,
     CaseAction,
     CaseQuery,
-    Facet,
-    FacetsAnswer,
     HistoryQuery,
     SubmitCase,
 )
@@ -69,13 +67,7 @@ async def count_cases(request: web.Request) -> web.Response:
     """Counts by status, severity and site under the same filters."""
     actor = actor_of(request)
     counts = await store.count_cases(request.app[DATABASE], actor, read_query(request, CaseQuery))
-    return answer(
-        FacetsAnswer(
-            status=[Facet(value=value, label=value, count=count) for value, count in counts.status],
-            severity=[Facet(value=str(value), label=str(value), count=count) for value, count in counts.severity],
-            site=[Facet(value=str(site_id or ""), label=name, count=count) for site_id, name, count in counts.site],
-        )
-    )
+    return answer(views.counts(counts))
 
 
 @routes.get("/cases.xlsx")
@@ -134,8 +126,7 @@ async def act(request: web.Request) -> web.Response:
 async def list_queue(request: web.Request) -> web.Response:
     """One page of an agents' queue."""
     actor = actor_of(request)
-    if not actor.is_vendor:
-        raise Forbidden
+    refuse_unless_vendor(actor)
     page = await store.find_queue(request.app[DATABASE], actor, read_query(request, AgentCaseQuery))
     return _page(page)
 

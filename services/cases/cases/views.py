@@ -10,10 +10,10 @@ from services.cases.attachments.domain.files import AttachedFile, FileState, con
 from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, allowed_actions
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.values import Entry
+from services.cases.cases.store.lists import Counts
 from shared.actor import Actor
-from shared.schemas.attachments import AttachmentAnswer
 from shared.schemas.base import ListAnswer
-from shared.schemas.cases import CaseAttachment, CaseDetail, CaseRow, HistoryEntry, PersonAnswer
+from shared.schemas.cases import CaseAttachment, CaseDetail, CaseRow, Facet, FacetsAnswer, HistoryEntry, PersonAnswer
 
 _CASE = TypeAdapter(Case)
 _INNER = {
@@ -71,6 +71,15 @@ def history_page(
     )
 
 
+def counts(found: Counts) -> FacetsAnswer:
+    """How many cases stand under each value of a filter."""
+    return FacetsAnswer(
+        status=[Facet(value=value, label=value, count=count) for value, count in found.status],
+        severity=[Facet(value=str(value), label=str(value), count=count) for value, count in found.severity],
+        site=[Facet(value=str(site_id or ""), label=name, count=count) for site_id, name, count in found.site],
+    )
+
+
 def _flat(case: Case) -> dict[str, Any]:
     """The entity's parts side by side, as the API has them."""
     fields: dict[str, Any] = _CASE.dump_python(case, exclude=_INNER)
@@ -79,16 +88,18 @@ def _flat(case: Case) -> dict[str, Any]:
 
 
 def _entry(entry: Entry, file_states: Mapping[str, FileState]) -> HistoryEntry:
-    return HistoryEntry(
-        id=entry.id,
-        kind=entry.kind,
-        at=entry.at,
-        by=_person(entry),
-        by_vendor=entry.by_vendor,
-        text=entry.text,
-        internal=entry.internal,
-        changes=dict(entry.changes or {}),
-        attachments=[AttachmentAnswer(**_attached(file, file_states)) for file in entry.attachments],
+    return HistoryEntry.model_validate(
+        {
+            "id": entry.id,
+            "kind": entry.kind,
+            "at": entry.at,
+            "by": _person(entry),
+            "by_vendor": entry.by_vendor,
+            "text": entry.text,
+            "internal": entry.internal,
+            "changes": entry.changes or {},
+            "attachments": [_attached(file, file_states) for file in entry.attachments],
+        }
     )
 
 

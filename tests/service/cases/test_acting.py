@@ -239,6 +239,19 @@ async def test_asking_for_what_is_so_already_changes_nothing(cases: CasesApi, ag
     assert (stale.status, stale.code) == (409, "stale")
 
 
+async def test_agents_are_told_apart_what_only_they_may_do(cases: CasesApi, agent: Actor) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    for_both = ["comment", "attach", "change_severity", "close", "cancel"]
+    for_agents = ["take", "assign", "reply", "note", "set_status", "close"]
+    seen = (await cases.get(number, ana)).body
+    assert (seen["allowed_actions"], seen["allowed_agent_actions"]) == (for_both, [])
+    seen = (await cases.get(number, agent)).body
+    assert (seen["allowed_actions"], seen["allowed_agent_actions"]) == (for_both, for_agents)
+    taken = (await cases.agent_act(number, agent, action="take")).body
+    assert taken["allowed_agent_actions"] == for_agents[1:]
+
+
 async def test_a_version_is_accepted_beside_every_action(cases: CasesApi, agent: Actor) -> None:
     number = (await cases.submitted(an_actor()))["number"]
     assert (await cases.act(number, agent, action="comment", text="Hello.", version=7)).status == 200

@@ -175,6 +175,13 @@ async def walk(cases: CasesApi, by: Actor, **query: Any) -> list[str]:
             return numbers
 
 
+@pytest.mark.parametrize("view", ["company", "site", "favourites"])
+async def test_a_view_that_does_not_exist_yet_is_refused(cases: CasesApi, view: str) -> None:
+    for path in ("/cases", "/cases/facets", "/cases.xlsx"):
+        answer = await cases.call("GET", path, an_actor(), params={"view": view})
+        assert (answer.status, answer.wrong_fields) == (422, {"view"}), path
+
+
 async def test_filters_narrow_list_counts_and_export_alike(cases: CasesApi) -> None:
     ana = an_actor()
     luc = an_actor(Role.MEMBER, company_id=ana.company_id)

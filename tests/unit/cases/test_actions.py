@@ -10,11 +10,11 @@ import pytest
 
 from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, REOPEN_WITHIN, Action, Addition, allowed_actions
 from services.cases.cases.domain.case import Case
-from services.cases.cases.domain.values import OPEN, Person, Status, person_of
+from services.cases.cases.domain.values import OPEN, EntryKind, Person, Status, person_of
 from services.cases.cases.store.history import AS_FILTER
 from shared.actor import Actor, Role
 from shared.errors import Forbidden, Refusal
-from shared.schemas.cases import AgentActionUnion, CaseActionUnion
+from shared.schemas.cases import AgentActionName, AgentActionUnion, CaseActionName, CaseActionUnion, EntryKindName
 from tests.builders import an_actor
 from tests.unit.cases.acting import ANA, NOW, a_case, a_change
 
@@ -178,3 +178,9 @@ def test_each_action_takes_the_fields_of_its_body(union: Any, actions: Mapping[s
 def test_the_database_judges_every_rule_of_an_addition() -> None:
     additions = [action for action in (*ACTIONS.values(), *AGENT_ACTIONS.values()) if isinstance(action, Addition)]
     assert {rule for addition in additions for rule in addition.rules} == set(AS_FILTER)
+
+
+def test_the_api_names_every_action_and_every_kind_of_entry() -> None:
+    assert list(get_args(CaseActionName)) == list(ACTIONS)
+    assert list(get_args(AgentActionName)) == list(AGENT_ACTIONS)
+    assert set(get_args(EntryKindName)) == set(EntryKind)
