@@ -9,6 +9,7 @@ from services.identity.domain.invitations import Invitation
 from services.identity.domain.sessions import csrf_token_of
 from services.identity.domain.sites import Site
 from services.identity.domain.users import User
+from services.identity.handlers.acceptances import Opened
 from services.identity.handlers.sessions import SignedIn
 from shared.codes import subkey
 from shared.schemas.base import ListAnswer
@@ -90,19 +91,22 @@ def invitation_answer(invitation: Invitation, now: datetime) -> InvitationAnswer
             "state": invitation.shown_state(now),
             "created_at": invitation.created_at,
             "expires_at": invitation.expires_at,
+            "accepted_at": invitation.accepted_at[-1] if invitation.accepted_at else None,
         }
     )
 
 
-def invitation_view(invitation: Invitation, company: Company, *, has_login: bool) -> InvitationView:
+def invitation_view(opened: Opened) -> InvitationView:
     """An invitation as the holder of its code sees it."""
+    invitation = opened.invitation
     return InvitationView(
         email=invitation.email,
         company_name=invitation.company_name,
         inviter_name=invitation.inviter_name,
-        has_login=has_login,
+        has_login=opened.has_login,
+        awaits_code=opened.awaits_code,
         expires_at=invitation.expires_at,
-        time_zone=company.time_zone,
+        time_zone=opened.company.time_zone,
     )
 
 

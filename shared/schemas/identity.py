@@ -134,6 +134,7 @@ class InvitationView(Answer):
     company_name: str
     inviter_name: str
     has_login: bool
+    awaits_code: bool = False  # accepted in this browser already: only the 6-digit code is missing
     expires_at: Utc
     time_zone: str  # the company's, as in the e-mail
 
@@ -191,7 +192,7 @@ class NewInvitations(Request):
 
 
 class InvitationAnswer(Answer):
-    """An invitation in lists; its code is never shown."""
+    """An invitation in lists; its code is never shown. Pending, but accepted: the address is not proven yet."""
 
     id: UUID
     email: str
@@ -200,6 +201,7 @@ class InvitationAnswer(Answer):
     state: Literal["pending", "accepted", "revoked", "expired"]
     created_at: Utc
     expires_at: Utc
+    accepted_at: Utc | None = None
 
 
 class InvitationsAnswer(Answer):

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from services.identity import answers, store
+from services.identity import answers
 from services.identity.api.app_keys import PASSWORDS, SECRET
-from services.identity.handlers import acceptances
+from services.identity.handlers import acceptances, verifications
 from shared.schemas.identity import (
     Accepted,
     AcceptedInvitation,
@@ -32,11 +32,10 @@ _EVEN_S = 0.02
 async def open_invitation(request: web.Request) -> web.Response:
     """What the holder of a code may accept."""
     db = request.app[DATABASE]
-    invitation, has_login = await acceptances.open_invitation(
-        db, request.app[SECRET], request.match_info["code"], request.app[CLOCK]()
+    opened = await acceptances.open_invitation(
+        db, request.app[SECRET], request.match_info["code"], browser=_browser_of(request), now=request.app[CLOCK]()
     )
-    company = await store.get_company(db, invitation.company_id)
-    return answer(answers.invitation_view(invitation, company, has_login=has_login))
+    return answer(answers.invitation_view(opened))
 
 
 @routes.post("/invitations/{code}/accept")
@@ -60,7 +59,7 @@ async def verify_address(request: web.Request) -> web.Response:
     """The account is active; this does not sign in."""
     body = await read_body(request, VerifyRegistration)
     async with _in_even_time():
-        await acceptances.verify_address(
+        await verifications.verify_address(
             request.app[DATABASE],
             request.app[SECRET],
             email=body.email,
@@ -76,7 +75,7 @@ async def send_code_again(request: web.Request) -> web.Response:
     """202 always: nobody is told whether the address waits for a code."""
     body = await read_body(request, ResendVerification)
     async with _in_even_time():
-        await acceptances.send_code_again(
+        await verifications.send_code_again(
             request.app[DATABASE], body.email, browser=_browser_of(request), now=request.app[CLOCK]()
         )
     return answer(Accepted(), status=202)

@@ -1,4 +1,4 @@
-"""Invitations: an address may join a company, by a code that works once and for seven days."""
+"""Invitations: an address may join a company, by a link that is valid for seven days and makes one membership."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,13 +18,13 @@ _HOUR = timedelta(hours=1)
 class State(StrEnum):
     """How far an invitation has come; expiry is told by the clock."""
 
-    PENDING = "pending"
-    ACCEPTED = "accepted"
+    PENDING = "pending"  # also while somebody who has accepted still has to prove the address
+    ACCEPTED = "accepted"  # and the address is proven: a membership stands
     REVOKED = "revoked"
 
 
 class InvitationUsed(Conflict):
-    """The code worked once."""
+    """It has made its one membership."""
 
     code = "invitation_used"
     title = "This invitation was accepted already."
@@ -83,9 +83,24 @@ class ResentTooOften(TooManyRequests):
     title = "An invitation can be sent again five times an hour. Please try again in an hour."
 
 
+class AcceptedJustNow(TooManyRequests):
+    """Not again within a minute: each time a new 6-digit code goes out, and the older one is worth nothing."""
+
+    title = "This invitation was accepted a moment ago. Please wait a minute, then try again."
+
+
+class AcceptedTooOften(TooManyRequests):
+    """Not more than five times an hour: whoever holds the link could fill the mailbox of the invited person."""
+
+    title = "An invitation can be accepted again five times an hour. Please try again in an hour."
+
+
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """One address in one company. `generation` counts the codes; `asked_by` is what its newest code was asked with."""
+    """One address in one company. `generation` counts the codes; `asked_by` is what its newest code was asked with.
+
+    `accepted_at` says when newcomers accepted it who have not proven the address: within the hour before the newest.
+    """
 
     id: UUID
     company_id: UUID
@@ -102,6 +117,7 @@ class Invitation:
     state: State = State.PENDING
     generation: int = 1
     resent_at: tuple[datetime, ...] = ()  # within the hour before the newest
+    accepted_at: tuple[datetime, ...] = ()
     version: int = 1
     events: tuple[InvitationIssued, ...] = ()
 
@@ -155,7 +171,7 @@ class Invitation:
             self,
             generation=self.generation + 1,
             asked_by=asked_by,
-            resent_at=(*self._resent_within_the_hour(now), now),
+            resent_at=(*_within_the_hour(self.resent_at, now), now),
             expires_at=now + VALID_FOR,
             inviter_id=by.user_id,
             inviter_name=by.name,
@@ -170,19 +186,31 @@ class Invitation:
         return replace(self, state=State.REVOKED)
 
     def refuse_unless_acceptable(self, generation: int, now: datetime) -> None:
-        """Only the newest code counts, once, and not for ever."""
+        """Only the newest code counts, until it is used or seven days old."""
         self._refuse_unless_pending()
         if generation != self.generation:
             raise InvitationReplaced
         if now >= self.expires_at:
             raise InvitationExpired
 
-    def accepted(self, generation: int, now: datetime) -> "Invitation":
-        """Used up."""
+    def accepted_by_newcomer(self, generation: int, now: datetime) -> "Invitation":
+        """It stays pending until the address is proven; accepted again as seldom as it is sent again."""
         self.refuse_unless_acceptable(generation, now)
+        before = _within_the_hour(self.accepted_at, now)
+        if (wait_s := _too_soon_for(before, now)) is not None:
+            raise (AcceptedTooOften if len(before) >= MOST_RESENDS_AN_HOUR else AcceptedJustNow)(retry_after_s=wait_s)
+        return replace(self, accepted_at=(*before, now))
+
+    def accepted(self, generation: int, now: datetime) -> "Invitation":
+        """Used up, by a login whose address is proven."""
+        self.refuse_unless_acceptable(generation, now)
+        return self.used()
+
+    def used(self) -> "Invitation":
+        """The address of whoever accepted is proven."""
         return replace(self, state=State.ACCEPTED)
 
-    def was_accepted_with(self, generation: int) -> bool:
+    def was_used_with(self, generation: int) -> bool:
         """By this code, not by an older one."""
         return self.state is State.ACCEPTED and generation == self.generation
 
@@ -192,16 +220,11 @@ class Invitation:
             return "expired"
         return self.state.value
 
-    def _resent_within_the_hour(self, now: datetime) -> tuple[datetime, ...]:
-        return tuple(at for at in self.resent_at if now - at < _HOUR)
-
     def _sent_too_often(self, now: datetime) -> TooManyRequests | None:
-        resent = self._resent_within_the_hour(now)
-        if len(resent) >= MOST_RESENDS_AN_HOUR:
-            return ResentTooOften(retry_after_s=seconds_until(resent[-MOST_RESENDS_AN_HOUR] + _HOUR, now=now))
-        if resent and now - resent[-1] < RESEND_AFTER:
-            return ResentJustNow(retry_after_s=seconds_until(resent[-1] + RESEND_AFTER, now=now))
-        return None
+        before = _within_the_hour(self.resent_at, now)
+        if (wait_s := _too_soon_for(before, now)) is None:
+            return None
+        return (ResentTooOften if len(before) >= MOST_RESENDS_AN_HOUR else ResentJustNow)(retry_after_s=wait_s)
 
     def _refuse_unless_pending(self) -> None:
         if self.state is State.ACCEPTED:
@@ -222,3 +245,16 @@ class Invitation:
             expires_at=self.expires_at,
         )
         return replace(self, events=(*self.events, said))
+
+
+def _within_the_hour(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
+    return tuple(at for at in moments if now - at < _HOUR)
+
+
+def _too_soon_for(before: tuple[datetime, ...], now: datetime) -> int | None:
+    """In how many seconds the next may follow these of the last hour; None for now."""
+    if len(before) >= MOST_RESENDS_AN_HOUR:
+        return seconds_until(before[-MOST_RESENDS_AN_HOUR] + _HOUR, now=now)
+    if before and now - before[-1] < RESEND_AFTER:
+        return seconds_until(before[-1] + RESEND_AFTER, now=now)
+    return None

@@ -34,6 +34,12 @@ class State(StrEnum):
     REPLACED = "replaced"
 
 
+class Kind(StrEnum):
+    """What else is done once the address is proven. Registrations and changes of address follow."""
+
+    INVITATION = "invitation"
+
+
 class WrongCode(Invalid):
     """Wrong, expired, tried too often, or never asked for: nobody is told which."""
 
@@ -47,9 +53,11 @@ class WrongCode(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Somebody who accepted an invitation and is no login yet. `generation` counts the codes.
+    """Somebody whose address is not proven, and what their login is to be. `generation` counts the codes.
 
-    `browser` is the hash of what only the browser keeps that accepted; empty where none did, and then all are equal.
+    `company_id` is the company that the e-mail with the code is about, `invitation_id` what was accepted, where that is
+    the `kind`. `browser` is the hash of a secret that only the browser keeps which asked; empty where it has none, and
+    then all browsers are treated alike.
     """
 
     id: UUID
@@ -58,11 +66,12 @@ class Verification:
     last_name: str
     password_hash: str
     language: str
-    invitation_id: UUID
-    company_id: UUID
     created_at: datetime
     sent_at: datetime
     expires_at: datetime
+    kind: Kind = Kind.INVITATION
+    invitation_id: UUID | None = None
+    company_id: UUID | None = None
     browser: str = ""
     resent_at: tuple[datetime, ...] = ()
     resent_by_others_at: tuple[datetime, ...] = ()
@@ -72,7 +81,7 @@ class Verification:
     events: tuple[VerificationRequested, ...] = ()
 
     @classmethod
-    def request(  # a verification has this many parts
+    def of_invitation(  # a verification has this many parts
         cls,
         verification_id: UUID,
         *,
@@ -86,7 +95,7 @@ class Verification:
         browser: str,
         now: datetime,
     ) -> "Verification":
-        """A new one, whose code goes out by e-mail."""
+        """For a newcomer who accepts an invitation; the code goes out by e-mail."""
         verification = cls(
             id=verification_id,
             email=email,
@@ -94,11 +103,12 @@ class Verification:
             last_name=last_name,
             password_hash=password_hash,
             language=language,
-            invitation_id=invitation_id,
-            company_id=company_id,
             created_at=now,
             sent_at=now,
             expires_at=now + VALID_FOR,
+            kind=Kind.INVITATION,
+            invitation_id=invitation_id,
+            company_id=company_id,
             browser=browser,
         )
         return verification._said(now)
@@ -106,7 +116,7 @@ class Verification:
     @classmethod
     def of_nobody(cls) -> "Verification":
         """What stands in where no code is waited for, so that an answer takes as long: it has long expired."""
-        return cls.request(
+        return cls.of_invitation(
             _NOBODY,
             email="nobody@example.com",
             first_name="Nobody",
@@ -125,8 +135,22 @@ class Verification:
         return self.id == _NOBODY
 
     def is_asked_by(self, browser: str) -> bool:
-        """Whether this is the browser that accepted the invitation."""
+        """Whether this is the browser that asked for the code."""
         return not self.browser or hmac.compare_digest(self.browser, browser)
+
+    def asked_again(self, newer: "Verification", now: datetime) -> "Verification":
+        """The same person in the same browser fills the form in once more: the newest name and password count.
+
+        A new code goes out only where one may be sent again.
+        """
+        changed = replace(
+            self,
+            first_name=newer.first_name,
+            last_name=newer.last_name,
+            password_hash=newer.password_hash,
+            language=newer.language,
+        )
+        return changed.resent(now) if changed.may_be_resent(now) else changed
 
     def takes_codes(self, now: datetime) -> bool:
         """For ten minutes after each code was first mailed."""

@@ -17,7 +17,7 @@ from services.identity.handlers.companies import company_to_administer
 from shared.actor import Actor
 from shared.errors import FieldError, Invalid, StaleVersion
 from shared.idempotency import IdempotencyKey
-from shared.mongo import Database
+from shared.mongo import Database, Session
 from shared.paging import Page
 from shared.quotas import Quota
 from shared.schemas.base import CompanyListQuery
@@ -67,12 +67,20 @@ async def send_invitation_again(
 
 
 async def revoke_invitation(db: Database, actor: Actor, invitation_id: UUID) -> None:
-    """No code of it works any more."""
+    """No code of it works any more, neither the link nor the 6 digits of somebody who accepted it."""
     refuse_unless_admin(actor)
-    invitation = await store.get_invitation(db, actor, invitation_id)
-    revoked = invitation.revoked()
-    if revoked != invitation:
-        await store.INVITATIONS.save(db, revoked)
+
+    async def write(session: Session) -> None:
+        invitation = await store.get_invitation(db, actor, invitation_id, session=session)
+        revoked = invitation.revoked()
+        if revoked == invitation:
+            return
+        await store.INVITATIONS.save(db, revoked, session=session)
+        waiting = await store.find_open_verification(db, invitation.email, session=session)
+        if waiting is not None and waiting.invitation_id == invitation.id:
+            await store.VERIFICATIONS.save(db, waiting.replaced(), session=session)
+
+    await db.atomically(write)
 
 
 async def _invite(

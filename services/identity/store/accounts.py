@@ -58,6 +58,7 @@ async def create_indexes(db: Database) -> None:
         partialFilterExpression={"state": InvitationState.PENDING.value},
     )
     await db[INVITATIONS.collection].create_index([("company_id", ASCENDING), ("created_at", DESCENDING)])
+    await db[INVITATIONS.collection].create_index("email")
     await db[VERIFICATIONS.collection].create_index(
         "email", name="one_open", unique=True, partialFilterExpression={"state": VerificationState.OPEN.value}
     )
@@ -161,7 +162,10 @@ async def find_membership(
 async def find_active_memberships(db: Database, login_id: UUID, *, session: mongo.Session | None = None) -> list[User]:
     """What a login may act as, oldest first."""
     found = db[USERS.collection].find({"login_id": login_id, "active": True}, {"pending": 0}, session=session)
-    return [USERS.load(document) for document in await found.sort("created_at").to_list(None)]
+    return [
+        USERS.load(document)
+        for document in await found.sort([("created_at", ASCENDING), ("_id", ASCENDING)]).to_list(None)
+    ]
 
 
 async def find_members_addresses(db: Database, company_id: UUID, emails: Sequence[str]) -> set[str]:
@@ -226,9 +230,18 @@ async def find_pending_invitation(db: Database, company_id: UUID, email: str) ->
     )
 
 
-async def get_invitation(db: Database, actor: Actor, invitation_id: UUID) -> Invitation:
+async def find_accepted_invitations(db: Database, email: str, *, session: mongo.Session) -> list[Invitation]:
+    """What somebody accepted for an address that was not proven then."""
+    wanted = {"email": email, "state": InvitationState.PENDING.value, "accepted_at.0": {"$exists": True}}
+    found = db[INVITATIONS.collection].find(wanted, {"pending": 0}, session=session)
+    return [INVITATIONS.load(document) for document in await found.to_list(None)]
+
+
+async def get_invitation(
+    db: Database, actor: Actor, invitation_id: UUID, *, session: mongo.Session | None = None
+) -> Invitation:
     """An invitation of the actor's company; of any company for the vendor's side."""
-    return await INVITATIONS.get(db, {"_id": invitation_id, **_seen_by(actor)})
+    return await INVITATIONS.get(db, {"_id": invitation_id, **_seen_by(actor)}, session=session)
 
 
 async def get_invitation_of_code(
@@ -281,7 +294,10 @@ async def put_stand_in(db: Database, email: str, stand_in: Verification) -> None
 
 def _values(verification: Verification) -> Document:
     names = [field.name for field in fields(verification) if field.name not in {"id", "events"}]
-    return {name: getattr(verification, name) for name in names} | {"state": verification.state.value}
+    return {name: getattr(verification, name) for name in names} | {
+        "state": verification.state.value,
+        "kind": verification.kind.value,
+    }
 
 
 _NOBODYS = {"_id": Verification.of_nobody().id, **_values(Verification.of_nobody())}

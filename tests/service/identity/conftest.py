@@ -96,9 +96,10 @@ class IdentityApi:
         assert answer.status == 201, answer
         return await self.document("invitations", answer.body["items"][0]["id"])
 
-    async def accepted(self, invitation: Document, **values: Any) -> Reply:
+    async def accepted(self, invitation: Document, *, browser: str = "", **values: Any) -> Reply:
         newcomer = {"first_name": "Ana", "last_name": "Duarte", "password": PASSWORD} | values
-        return await self.post(f"/invitations/{invitation_code(invitation)}/accept", newcomer)
+        path = f"/invitations/{invitation_code(invitation)}/accept"
+        return await self.post(path, newcomer, x_portico_browser=browser)
 
     async def open_verification(self, email: str) -> Document:
         found = await self.db["verifications"].find_one({"email": email, "state": "open"})

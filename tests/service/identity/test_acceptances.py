@@ -59,12 +59,108 @@ async def test_the_invitations_site_becomes_the_members_scope_but_never_an_admin
     assert other_admin.site_ids is None
 
 
-async def test_an_invitation_is_used_once_however_many_accept_at_once(identity: IdentityApi) -> None:
+async def test_however_many_accept_at_once_one_code_goes_out(identity: IdentityApi) -> None:
     invitation = await identity.invited(await identity.a_company(), an_email())
     answers = await asyncio.gather(*(identity.accepted(invitation) for _ in range(6)))
-    assert sorted(answer.status for answer in answers) == [202, 409, 409, 409, 409, 409]
-    assert {answer.code for answer in answers if answer.status == 409} == {"invitation_used"}
+    assert {answer.status for answer in answers} == {202}
+    verification = await identity.open_verification(invitation["email"])
+    assert len(await identity.said("verifications", verification["_id"])) == 1
+    assert await identity.db["verifications"].count_documents({"email": invitation["email"]}) == 1
+
+
+async def test_an_invitation_is_used_once_the_address_is_proven(identity: IdentityApi) -> None:
+    admin, email = await identity.a_user(), an_email()
+    invitation = await identity.invited({"id": str(admin.company_id)}, email)
+    await identity.accepted(invitation)
+    [listed] = (await identity.get("/invitations", by=admin)).body["items"]
+    assert (listed["state"], listed["accepted_at"] is not None) == ("pending", True)
+    assert (await identity.get(f"/invitations/{invitation_code(invitation)}")).status == 200
+    await identity.verified(email)
+    assert (await identity.get("/invitations", by=admin)).body["items"] == []
     assert (await identity.get(f"/invitations/{invitation_code(invitation)}")).code == "invitation_used"
+    assert (await identity.accepted(invitation)).code == "invitation_used"
+
+
+async def test_the_link_leads_to_the_code_in_the_browser_that_accepted_and_in_no_other(identity: IdentityApi) -> None:
+    invitation = await identity.invited(await identity.a_company(), an_email())
+    opened = f"/invitations/{invitation_code(invitation)}"
+    await identity.accepted(invitation, browser="the-first")
+    for browser, awaits_code in (("the-first", True), ("another", False)):
+        answer = await identity.call("GET", opened, x_portico_browser=browser)
+        assert (answer.status, answer.body["awaits_code"]) == (200, awaits_code)
+
+
+async def test_who_accepts_again_in_the_same_browser_changes_the_password_and_gets_no_second_code_within_a_minute(
+    identity: IdentityApi,
+) -> None:
+    email = an_email()
+    invitation = await identity.invited(await identity.a_company(), email)
+    for password in (PASSWORD, "another storm over Brest"):
+        assert (await identity.accepted(invitation, browser="mine", password=password)).status == 202
+    verification = await identity.open_verification(email)
+    assert (verification["generation"], len(verification["pending"])) == (1, 1)
+    assert (await identity.verified(email)).status == 200
+    assert [(await identity.sign_in(email, each)).status for each in (PASSWORD, "another storm over Brest")] == [
+        401,
+        201,
+    ]
+
+
+async def test_who_accepts_again_in_another_browser_gets_another_code_and_the_older_one_is_worth_nothing(
+    identity: IdentityApi,
+) -> None:
+    email = an_email()
+    invitation = await identity.invited(await identity.a_company(), email)
+    await identity.accepted(invitation, browser="a-strangers", password="a strangers own password")
+    older = {"email": email, "code": verification_code(await identity.open_verification(email))}
+    again = await identity.accepted(invitation, browser="mine")
+    assert (again.status, again.headers["Retry-After"]) == (429, "60")
+    identity.clock.pass_by(seconds=60)
+    assert (await identity.accepted(invitation, browser="mine")).status == 202
+    assert (await identity.post("/registrations/verify", older)).code == "wrong_code"
+    assert (await identity.verified(email)).status == 200
+    assert (await identity.sign_in(email)).status == 201
+
+
+async def test_an_invitation_is_accepted_in_other_browsers_five_times_an_hour(identity: IdentityApi) -> None:
+    invitation = await identity.invited(await identity.a_company(), an_email())
+    statuses = []
+    for number in range(6):
+        statuses.append((await identity.accepted(invitation, browser=f"browser-{number}")).status)
+        identity.clock.pass_by(minutes=1)
+    assert statuses == [202] * 5 + [429]
+
+
+async def test_one_code_makes_a_member_of_every_company_whose_invitation_was_accepted(identity: IdentityApi) -> None:
+    email, companies = an_email(), [await identity.a_company(name=name) for name in ("First SA", "Second SA")]
+    invitations = [await identity.invited(company, email, role=Role.MEMBER) for company in companies]
+    not_accepted = await identity.invited(await identity.a_company(name="Third SA"), email)
+    for invitation in invitations:
+        assert (await identity.accepted(invitation)).status == 202
+    assert (await identity.verified(email)).status == 200
+    session = await identity.sign_in(email)
+    assert [one["company_name"] for one in session.body["memberships"]] == ["Second SA", "First SA"]
+    assert (await identity.get(f"/invitations/{invitation_code(not_accepted)}")).body["has_login"] is True
+
+
+async def test_an_accepted_invitation_can_be_withdrawn_until_the_address_is_proven(identity: IdentityApi) -> None:
+    admin, email = await identity.a_user(), an_email()
+    invitation = await identity.invited({"id": str(admin.company_id)}, email)
+    await identity.accepted(invitation)
+    typed = {"email": email, "code": verification_code(await identity.open_verification(email))}
+    assert (await identity.call("DELETE", f"/invitations/{invitation['_id']}", by=admin)).status == 204
+    assert (await identity.post("/registrations/verify", typed)).code == "wrong_code"
+    assert await identity.db["logins"].count_documents({"email": email}) == 0
+    assert (await identity.accepted(invitation)).code == "invitation_revoked"
+
+
+async def test_an_accepted_invitation_that_is_sent_again_still_takes_the_6_digit_code(identity: IdentityApi) -> None:
+    admin, email = await identity.a_user(), an_email()
+    invitation = await identity.invited({"id": str(admin.company_id)}, email, role=Role.MEMBER)
+    await identity.accepted(invitation)
+    assert (await identity.post(f"/invitations/{invitation['_id']}/resend", by=admin)).status == 200
+    assert (await identity.verified(email)).status == 200
+    assert (await identity.sign_in(email)).body["user"]["company_id"] == str(admin.company_id)
 
 
 async def test_every_missing_field_of_a_newcomer_is_named(identity: IdentityApi) -> None:

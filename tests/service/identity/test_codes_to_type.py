@@ -10,7 +10,7 @@ from pymongo import AsyncMongoClient, monitoring
 
 from services.identity.domain import verifications
 from services.identity.domain.verifications import WrongCode
-from services.identity.handlers import acceptances
+from services.identity.handlers.verifications import send_code_again, verify_address
 from shared.mongo import Database, Document
 from tests.builders import TEST_SECRET, an_email
 from tests.service.identity.conftest import (
@@ -226,7 +226,7 @@ async def test_a_wrong_code_costs_the_same_whoever_waits_for_one(
         for browser in (OWN, FOREIGN, ""):
             commands.clear()
             with pytest.raises(WrongCode):
-                await acceptances.verify_address(
+                await verify_address(
                     db, TEST_SECRET, email=email, code="12345x", browser=browser, now=identity.clock.now
                 )
             asked.append(tuple(commands))
@@ -244,7 +244,7 @@ async def test_asking_for_a_code_costs_the_same_whoever_waits_for_one(
         before = await newest(identity, waiting)
         for email, now in ((waiting, later), (too_soon, identity.clock.now), (nobody, later), (nobody, later)):
             commands.clear()
-            await acceptances.send_code_again(db, email, browser=browser, now=now)
+            await send_code_again(db, email, browser=browser, now=now)
             asked.append(tuple(commands))
         assert (await newest(identity, waiting) != before) == (browser == OWN)
     assert set(asked) == {("find", "update")}

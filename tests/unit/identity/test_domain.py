@@ -44,7 +44,7 @@ def a_user(role: Role = Role.MEMBER) -> User:
 
 
 def a_verification() -> Verification:
-    return Verification.request(
+    return Verification.of_invitation(
         uuid4(),
         email="luc@example.com",
         first_name="Luc",
