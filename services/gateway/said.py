@@ -61,6 +61,8 @@ SAID = (
     N_("More invitations were sent than is allowed. Please try again later."),
     N_("An invitation can be sent again once a minute. Please wait a minute, then try again."),
     N_("An invitation can be sent again five times an hour. Please try again in an hour."),
+    N_("This invitation was accepted a moment ago. Please wait a minute, then try again."),
+    N_("An invitation can be accepted again five times an hour. Please try again in an hour."),
     N_("The invitation is for another address: sign out, then open its link again."),
     N_("There is an account with this e-mail address already."),
     N_("This person is a user of the company already."),

@@ -77,10 +77,10 @@ async def ask_as_newcomer(request: web.Request, route: Route) -> web.Response:
     await allowed_visitor(request, route)
     reply = await request.app[SERVICES].call(
         "identity",
-        "POST",
+        route.method,
         inner_path(request, route),
         visitor=None,
-        body=await read_bytes(request, at_most=route.max_body_bytes),
+        body=None if route.method == "GET" else await read_bytes(request, at_most=route.max_body_bytes),
         headers=passed_on(request) | newcomer_headers(request),
     )
     return answer_of(reply)

@@ -135,12 +135,14 @@ def _path(request: web.Request, action: str = "") -> str:
 
 
 async def _invitation(request: web.Request, visitor: Visitor | None, form: Form, *, status: int = 200) -> web.Response:
-    """The invitation with the form to accept it, or why it cannot be accepted."""
-    found = await send(request, None, "identity", "GET", _path(request))
+    """The invitation with the form to accept it, or why it cannot be accepted; the code's page where that is due."""
+    found = await send(request, None, "identity", "GET", _path(request), headers=newcomer_headers(request))
     if found.problem is not None:
         if found.status >= 500 and request.method == "POST":  # noqa: PLR2004
             raise ServiceUnavailable("identity")  # what was typed is kept
         return render("invitation_gone.html", visitor=visitor, status=found.status, away=found.status >= 500)  # noqa: PLR2004
+    if found.content.get("awaits_code") and request.method == "GET":
+        return redirect(f"/verify?{urlencode({'email': found.content['email'], 'accepted': 1})}")
     return render(
         "invitation.html",
         visitor=visitor,
@@ -205,7 +207,13 @@ def _after_accepting(sent: Sent) -> web.Response:
 async def verify_form(request: web.Request) -> web.Response:
     """The six digits that were e-mailed."""
     form = Form(VERIFY, {"email": request.query.get("email", "")})
-    return render("verify.html", visitor=None, form=form, sent_again="again" in request.query)
+    return render(
+        "verify.html",
+        visitor=None,
+        form=form,
+        sent_again="again" in request.query,
+        has_accepted="accepted" in request.query,
+    )
 
 
 @pages.post("/verify")
@@ -215,7 +223,7 @@ async def verify(request: web.Request) -> web.Response:
     sent = await _ask_as_newcomer(request, "/registrations/verify", to_json(typed, VERIFY))
     if sent.problem is not None:
         form = refused(VERIFY, typed, sent.problem)
-        return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False)
+        return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False, has_accepted=False)
     if sent.content["state"] == "pending_approval":
         return render("waiting_for_approval.html", visitor=None)
     return redirect(f"/sign-in?{urlencode({'verified': 1, 'email': typed.get('email', '')})}")
@@ -228,7 +236,7 @@ async def resend_code(request: web.Request) -> web.Response:
     sent = await _ask_as_newcomer(request, "/registrations/resend", to_json(typed, VERIFY, without=("code",)))
     if sent.problem is not None:
         form = refused(VERIFY, typed, sent.problem)
-        return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False)
+        return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False, has_accepted=False)
     return redirect(f"/verify?{urlencode({'email': typed.get('email', ''), 'again': 1})}")
 
 

@@ -48,6 +48,7 @@ SESSIONS = (
         summary="What an invitation's code invites to",
         answer=identity.InvitationView,
         access=Access.SESSION_OPTIONAL,
+        handler=sessions_api.ask_as_newcomer,
     ),
     Route(
         method="POST",

@@ -26,18 +26,31 @@ def _two_companies() -> tuple[Json, Json]:
     return before, after
 
 
+_INVITATION = {
+    "email": "ana@example.com",
+    "company_name": "Second SA",
+    "inviter_name": "Luc Petit",
+    "has_login": False,
+    "awaits_code": False,
+    "expires_at": "2026-11-22T23:30:00Z",
+    "time_zone": "Europe/Paris",
+}
+
+
 async def test_an_invitation_ends_when_its_mail_says_it_does(house: House) -> None:
-    invitation = {
-        "email": "ana@example.com",
-        "company_name": "Second SA",
-        "inviter_name": "Luc Petit",
-        "has_login": False,
-        "expires_at": "2026-11-22T23:30:00Z",
-        "time_zone": "Europe/Paris",
-    }
-    house["identity"].answers(f"GET {_PATH}", says(invitation))
+    house["identity"].answers(f"GET {_PATH}", says(_INVITATION))
     page = await (await house.portal.get(_PATH)).text()
     assert "valid until 23 Nov 2026, 00:30 (Europe/Paris)." in page
+
+
+async def test_the_link_of_an_accepted_invitation_leads_to_the_page_for_the_code(house: House) -> None:
+    house["identity"].answers(f"GET {_PATH}", says(_INVITATION | {"awaits_code": True}))
+    answer = await house.portal.get(_PATH)
+    page = await answer.text()
+    assert (answer.status, answer.url.path) == (200, "/verify")
+    assert "You have accepted the invitation. Only the code from the e-mail is missing." in page
+    assert 'value="ana@example.com"' in page
+    assert 'formaction="/verify/resend"' in page
 
 
 async def test_whoever_joins_goes_on_in_the_new_company(house: House) -> None:

@@ -112,6 +112,7 @@ async def types(house: House, by: str, path: str, cookies: str) -> ClientRespons
 async def test_the_browser_that_accepts_is_known_again_when_the_code_is_typed(house: House, by: str) -> None:
     identity = house["identity"]
     identity.answers("POST /invitations/abc/accept", says({"state": "verify", "email": "ana@example.com"}, status=202))
+    identity.answers("GET /invitations/abc", refuses(409, "invitation_used"))
     identity.answers("POST /registrations/verify", says({"state": "active"}))
     identity.answers("POST /registrations/resend", says({"state": "accepted"}, status=202))
     cookie = kept(await accepts(house, by))["portico-newcomer"]
@@ -124,6 +125,9 @@ async def test_the_browser_that_accepts_is_known_again_when_the_code_is_typed(ho
         assert identity.asked(f"POST {path}")[-1].headers["X-Portico-Browser"] == cookie.value
         await types(house, by, path, "portico-newcomer=short")
         assert "X-Portico-Browser" not in identity.asked(f"POST {path}")[-1].headers
+    opened = "/invitations/abc" if by == "page" else "/api/v1/invitations/abc"
+    await house.portal.get(opened, headers={"Cookie": f"portico-newcomer={cookie.value}"})
+    assert identity.asked("GET /invitations/abc")[-1].headers["X-Portico-Browser"] == cookie.value
     # Whoever accepts a second invitation still has the first one's code to type.
     again = kept(await accepts(house, by, f"portico-newcomer={cookie.value}"))["portico-newcomer"]
     assert again.value == cookie.value

@@ -70,6 +70,17 @@ def _company_that_has_invited(house: House, *emails: str, mails: tuple[Json, ...
     )
 
 
+async def test_an_accepted_invitation_is_marked_until_the_code_is_entered(house: House) -> None:
+    for path in ("/users", "/sites"):
+        house["identity"].answers(f"GET {path}", _listed())
+    house["notifications"].answers("GET /deliveries", _listed())
+    invitations = [_invitation("ana@example.com"), _invitation("luc@example.com") | {"accepted_at": _LATER}]
+    house["identity"].answers("GET /invitations", _listed(*invitations))
+    page = await (await house.portal.get("/users", headers=house.signed_in())).text()
+    [marked] = re.findall(r"<tr>(.*?)Accepted. The code from the e-mail has not been entered yet.", page, re.DOTALL)
+    assert "luc@example.com" in marked.rpartition("<tr>")[2]
+
+
 async def test_beside_each_invitation_stands_what_became_of_its_newest_e_mail(house: House) -> None:
     mails = (
         _mail("gone@example.com", "suppressed", reason="bouncing", bouncing_reply=_GONE),
