@@ -4,10 +4,10 @@ A document holds, beside the entity's own fields, `version` (counted up by every
 bus has not confirmed yet) and `relay_after` (when a sweeper may take them over). `shared.relay` empties `pending`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -73,6 +73,7 @@ class Documents(Generic[E]):
     `appended` maps fields of the entity that hold only what a change adds to the document's growing arrays.
     `computed` maps fields of the entity that are never written to the expressions that give them, over the whole
     document, when it is read here.
+    `derived` maps fields of the document that follow from the entity, for queries: they are written with every change.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Documents(Generic[E]):
         *,
         appended: Mapping[str, str] | None = None,
         computed: Mapping[str, Document] | None = None,
+        derived: Mapping[str, Callable[[E], object]] | None = None,
     ) -> None:
         """One per collection, as a constant of the service's store."""
         self.collection = collection
@@ -90,13 +92,15 @@ class Documents(Generic[E]):
         self._computed = dict(computed or {})
         self._not_written = {"id", "version", "events", *self._appended, *self._computed}
         self._hidden = [*self._appended.values(), "pending"]
+        self._derived = dict(derived or {})
 
     def load(self, document: Document) -> E:
         """The entity in a document."""
         return self._adapter.validate_python({"id": document["_id"], **document})
 
     def _fields(self, entity: E) -> Document:
-        return cast("Document", self._adapter.dump_python(entity, exclude=self._not_written))
+        own: Document = self._adapter.dump_python(entity, exclude=self._not_written)
+        return own | {field: value_of(entity) for field, value_of in self._derived.items()}
 
     def _additions(self, entity: E) -> dict[str, list[Document]]:
         dumped = self._adapter.dump_python(entity, include=set(self._appended))

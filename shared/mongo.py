@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, Literal, TypeVar, cast
@@ -28,6 +28,7 @@ DUPLICATE = 11000  # the code of DuplicateKey in an answer about many writes
 _T = TypeVar("_T")
 
 _DEADLINE_S = 8
+_UPGRADE_WITHIN_S = 3600
 _INDEX_NOT_FOUND, _INDEX_DIFFERS, _SNAPSHOT_TOO_OLD = 27, 85, 239
 
 
@@ -184,6 +185,11 @@ def _client_class(driver: Driver) -> type[AsyncMongoClient[Document]]:
     return cast("type[AsyncMongoClient[Document]]", Client)
 
 
+def with_time_to_upgrade() -> AbstractContextManager[None]:
+    """Within, a call may take as long as a new index of millions of documents takes."""
+    return timeout(_UPGRADE_WITHIN_S)
+
+
 async def drop_index(collection: Collection, name: str) -> None:
     """Takes away an index that an older version made; another replica may be faster."""
     try:
@@ -235,4 +241,5 @@ __all__ = [
     "is_too_old",
     "is_unavailable",
     "put_expiry",
+    "with_time_to_upgrade",
 ]

@@ -14,7 +14,7 @@ from shared.bus import Bus
 from shared.clock import DatabaseClock
 from shared.errors import Unavailable
 from shared.events.base import Event
-from shared.mongo import Database, DatabaseError, connect
+from shared.mongo import Database, DatabaseError, connect, with_time_to_upgrade
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 from shared.signing import verifier
@@ -107,9 +107,11 @@ async def _create_indexes(db: Database, parts: ServiceSpec, *, audit_kept_days: 
     """However long the database takes to come up."""
     while not cancel_requested():
         try:
-            await parts.create_indexes(db)
-            await relay.create_indexes(db, parts.emits)
-            await audit.create_indexes(db, kept_days=audit_kept_days)
+            await db.ping()  # what is away is told within the usual time
+            with with_time_to_upgrade():
+                await parts.create_indexes(db)
+                await relay.create_indexes(db, parts.emits)
+                await audit.create_indexes(db, kept_days=audit_kept_days)
         except DatabaseError as error:
             _log.warning("database_unavailable", reason=type(error).__name__)
             await asyncio.sleep(1)

@@ -15,6 +15,7 @@ from services.cases.attachments.sweeper import sweep_for_ever
 from services.cases.cases import api as cases_api
 from services.cases.cases import store
 from services.cases.cases.export import Places
+from services.cases.cases.readers import fill_in_for_ever
 from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.copies import store as copies
 from services.cases.settings import CasesSettings
@@ -37,7 +38,11 @@ def create_app(settings: CasesSettings) -> web.Application:
         queue=topology.CASES,
         subscriptions=SUBSCRIPTIONS,
         degraded=partial(_degraded, disk),
-        background=[partial(sweep_for_ever, scanned=settings.clamd is not None), *_scanners(settings)],
+        background=[
+            partial(sweep_for_ever, scanned=settings.clamd is not None),
+            fill_in_for_ever,
+            *_scanners(settings),
+        ],
     )
     app = create_service(parts, settings)
     app[cases_api.NUMBERS] = store.CaseNumbers(app[DATABASE])

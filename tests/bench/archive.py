@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.domain.values import OPEN, Status
+from services.cases.cases.domain.visibility import readers_of
 from services.cases.cases.store import CASES
 from shared.mongo import Database, Document
 from tests.bench.people import People, Person
@@ -79,7 +80,7 @@ class Archive:
         history = list(_history(template["history"][0], created_at, rng))
         updated_at = history[-1]["at"]
         site = rng.randrange(5)
-        return {
+        case = {
             **template,
             "_id": uuid7(),
             "number": case_number(_FIRST_NUMBER + position),
@@ -103,6 +104,7 @@ class Archive:
             "version": len(history),
             "history": history,
         }
+        return {**case, "readers": readers_of(CASES.load(case))}
 
 
 def _history(first: Document, created_at: datetime, rng: random.Random) -> Iterator[Document]:

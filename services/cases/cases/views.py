@@ -21,7 +21,6 @@ _INNER = {
     "events",
     "new_entries",
     "created_by",
-    "own_ids",
     "owner",
     "pin_instructions",
     "is_full",

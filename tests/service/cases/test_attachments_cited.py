@@ -87,7 +87,7 @@ async def test_an_uploader_who_no_longer_sees_the_case_loses_the_file(cases: Cas
     case = await cases.submitted(member)
     file_id = await uploaded(cases, member)
     await cases.act(case["number"], member, action="comment", text="Log.", attachment_ids=[file_id])
-    await cases.db["cases"].update_one({"number": case["number"]}, {"$set": {"own_ids": [], "confidential": True}})
+    await cases.db["cases"].update_one({"number": case["number"]}, {"$set": {"readers": ["confidential"]}})
     assert (await download(cases, file_id, member)).status == 404
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import openpyxl
+import pymongo
 import pytest
 from pymongo import UpdateOne
 from uuid_utils.compat import uuid7
@@ -36,7 +37,8 @@ async def many(cases: CasesApi, ana: Actor, count: int) -> set[str]:
         {**document, "_id": uuid7(), "number": number, "updated_at": day + timedelta(minutes=n)}
         for n, number in enumerate(numbers)
     ]
-    await cases.db["cases"].insert_many(copies)
+    with pymongo.timeout(60):  # a machine that does something else as well takes longer than a service waits
+        await cases.db["cases"].insert_many(copies)
     return {first["number"], *numbers}
 
 

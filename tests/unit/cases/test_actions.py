@@ -48,8 +48,8 @@ RELATIONS = {
 
 def related(case: Case, actor: Actor, relation: str) -> Case:
     if relation == "owner":
-        return replace(case, owner=person_of(actor), own_ids=(actor.user_id,))
-    return replace(case, own_ids=(*case.own_ids, actor.user_id)) if relation == "contact" else case
+        return replace(case, owner=person_of(actor))
+    return replace(case, contact=replace(case.contact, user_id=actor.user_id)) if relation == "contact" else case
 
 
 def assignees(actor: Actor) -> Iterator[Person | None]:

@@ -78,9 +78,9 @@ def test_who_may_change_and_who_may_comment(role: Role, own: str, *, may_change:
     actor = an_actor(role, company_id=ANA.company_id)
     case = a_case()
     if own == "owner":
-        case = replace(case, owner=person_of(actor), own_ids=(actor.user_id,))
+        case = replace(case, owner=person_of(actor))
     elif own == "contact":
-        case = replace(case, own_ids=(*case.own_ids, actor.user_id))
+        case = replace(case, contact=replace(case.contact, user_id=actor.user_id))
     assert (case.may_change(actor), case.may_comment(actor)) == (may_change, may_comment)
 
 

@@ -80,7 +80,6 @@ class Case(Submission):
     closed_at: datetime | None = None
     resolution: str | None = None
     resolved: bool | None = None
-    own_ids: tuple[UUID, ...]  # owner, contact and secondary contact, as far as they are users
     version: int = 1
     events: tuple[Event, ...] = ()
     new_entries: tuple[Entry, ...] = ()
@@ -101,7 +100,6 @@ class Case(Submission):
             created_at=change.at,
             updated_at=change.at,
             turn_since=change.at,
-            own_ids=_user_ids(submission.submitter, submission.contact, submission.secondary_contact),
             new_entries=(change.entry(EntryKind.CREATED),),
         )
         fact = case._fact(change.at, case.version)
@@ -112,6 +110,12 @@ class Case(Submission):
     def is_open(self) -> bool:
         """Neither closed nor cancelled."""
         return self.status in OPEN
+
+    @property
+    def own_ids(self) -> tuple[UUID, ...]:
+        """Whose case this is: owner, contact and secondary contact, as far as they are users."""
+        people = (self.owner, self.contact, self.secondary_contact)
+        return tuple(dict.fromkeys(person.user_id for person in people if person and person.user_id))
 
     @property
     def turn(self) -> Literal["customer", "vendor"] | None:
@@ -240,11 +244,6 @@ class Case(Submission):
             # Whoever is known by an address only most likely speaks as those who named them.
             language=person.language or self.submitter.language,
         )
-
-
-def _user_ids(*people: Person | Contact | None) -> tuple[UUID, ...]:
-    """Those of the people who are users, each once."""
-    return tuple(dict.fromkeys(person.user_id for person in people if person and person.user_id))
 
 
 def _refuse_for_colleague(submission: Submission, by: Actor) -> None:

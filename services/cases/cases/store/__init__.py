@@ -2,7 +2,6 @@
 
 from services.cases.cases.store.cases import (
     CASES,
-    create_indexes,
     find_unverified,
     find_unverified_by_said,
     get_case,
@@ -16,6 +15,7 @@ from services.cases.cases.store.history import (
     get_history,
     get_submitted_case,
 )
+from services.cases.cases.store.indexes import create_indexes
 from services.cases.cases.store.lists import count_cases, find_cases, find_queue, load_row, read_order
 from services.cases.cases.store.numbers import CaseNumbers
 

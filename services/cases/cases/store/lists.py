@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.values import Status
-from services.cases.cases.store.cases import CASES, IS_OPEN, visible_to
+from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
 from shared.actor import Actor
 from shared.mongo import Database, Document
 from shared.paging import Order, Page, find_page
@@ -43,11 +44,9 @@ class Counts:
 
 def wanted_by(actor: Actor, query: CaseQuery) -> Document:
     """The filter for what the actor may see and the query asks for."""
-    every: list[Document] = [visible] if (visible := visible_to(actor)) else []
+    every: list[Document] = [_waiting_for(actor) if query.view == "waiting" else visible_to(actor)]
     if query.view == "submitted" or query.mine:
         every.append({"submitter.user_id": actor.user_id})
-    if query.view == "waiting":
-        every.append(_waiting_for(actor))
     if query.status is not None:
         every.append({"status": _status_filter(query.status)})
     if query.site_id is not None:
@@ -62,6 +61,7 @@ def wanted_by(actor: Actor, query: CaseQuery) -> Document:
         every.append({"created_at": {"$lt": _midnight(query.created_to + timedelta(days=1), actor)}})
     if query.q:
         every.append(_search(query.q))
+    every = [each for each in every if each]
     return {"$and": every} if every else {}
 
 
@@ -79,7 +79,7 @@ def _status_filter(status: str | Sequence[str]) -> Document:
 def _waiting_for(actor: Actor) -> Document:
     if actor.is_vendor:
         return {"assignee.user_id": actor.user_id, "status": {"$in": ["new", "in_progress", "waiting_parts"]}}
-    return {"own_ids": actor.user_id, "status": Status.WAITING_CUSTOMER.value}
+    return {**own_of(actor), "status": Status.WAITING_CUSTOMER.value}
 
 
 def _search(text: str) -> Document:
@@ -119,6 +119,11 @@ def load_row(document: Document) -> Case:
     return CASES.load(document)
 
 
+# What is counted is all in these indexes: no case itself is read.
+COUNTED = ("status", "site_id", "site_name", "problem.severity")
+COUNTS_OF_ALL, COUNTS_BY_READERS = "counts_of_all", "counts_by_readers"
+
+
 async def count_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
     """How many cases stand under each status, severity and site, most first, in one look at them."""
     seen = {"status": "$status", "severity": "$problem.severity", "site_id": "$site_id"}
@@ -135,6 +140,7 @@ async def count_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
             },
         ],
         maxTimeMS=5000,
+        **_counted_by(actor, query),
     )
     (counts,) = await counted.to_list(None)
     return Counts(
@@ -142,6 +148,14 @@ async def count_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
         severity=[(group["_id"], group["count"]) for group in counts["severity"]],
         site=[(group["_id"], group["name"], group["count"]) for group in counts["site"]],
     )
+
+
+def _counted_by(actor: Actor, query: CaseQuery) -> dict[str, Any]:
+    """The index that has everything, unless one of the other filters may leave less to look at."""
+    narrow = query.model_copy(update={"status": None, "severity": None, "site_id": None})
+    if wanted_by(actor, narrow) != wanted_by(actor, CaseQuery()):
+        return {}
+    return {"hint": COUNTS_OF_ALL if actor.is_vendor else COUNTS_BY_READERS}
 
 
 def _summed(field: str, **also: Document) -> list[Document]:

@@ -1,0 +1,90 @@
+"""The indexes of cases, and the readers of those that an older version wrote."""
+
+from functools import partial
+from typing import Any
+
+from pymongo import ASCENDING, TEXT
+
+from services.cases.cases.domain.visibility import COMPANY, CONFIDENTIAL, NO_SITE
+from services.cases.cases.store.cases import CASES
+from services.cases.cases.store.lists import COUNTED, COUNTS_BY_READERS, COUNTS_OF_ALL, SORTS
+from shared.coverage import Verdict
+from shared.mongo import Database, Document, drop_index
+
+_AT_ONCE = 500
+_USUAL = ("updated_at", "created_at")
+# Those of older versions that nothing searches by any more.
+_GONE = (
+    "counts",
+    "status_1_assignee.user_id_1_updated_at_-1",
+    "company_id_1_own_ids_1__id_1",
+    "company_id_1_submitter.user_id_1__id_1",
+)
+# Every case has at least one reader: none has this empty.
+_WITHOUT_READERS: Document = {"readers": None}
+# As `visibility.readers_of` says it.
+_READERS: Document = {
+    "$concatArrays": [
+        "$own_ids",
+        {"$cond": ["$confidential", [CONFIDENTIAL], [COMPANY, {"$ifNull": ["$site_id", NO_SITE]}]]},
+    ]
+}
+
+
+async def create_indexes(db: Database) -> None:
+    """What the queries search and sort by; and readers for the cases of older versions, which nobody would see else."""
+    await _create_orders(db)
+    while await fill_in_readers(db):
+        pass
+    create = partial(_create, db)
+    await create("number", unique=True)
+    await create("readers", "company_id", *COUNTED, name=COUNTS_BY_READERS)
+    await create(*COUNTED, name=COUNTS_OF_ALL)
+    await create("submitter.user_id", "updated_at", "_id")
+    await create("owner.user_id", "status")
+    # The agents' queues, the oldest first.
+    await create("status", "created_at", "_id")
+    await create("assignee.user_id", "status", "created_at", "_id")
+    # By these two the vendor searches too, over all companies.
+    await create("equipment.serial", "company_id")
+    await create("problem.own_reference", "company_id", name="own_reference", **_only_with("problem.own_reference"))
+    await create("pin", "created_at", "_id", name="pin", **_only_with("pin"))
+    unverified = {"partialFilterExpression": {"equipment.coverage.verdict": Verdict.UNVERIFIED.value}}
+    await create("equipment.serial", name="unverified", **unverified)
+    await create("equipment.said", name="unverified_said", **unverified)
+    # Words as they are written: stems and stop words of one language would be wrong for the other.
+    texts = [("problem.title", TEXT), ("problem.description", TEXT)]
+    await db[CASES.collection].create_index(texts, name="text", default_language="none")
+    for name in _GONE:
+        await drop_index(db[CASES.collection], name)
+
+
+async def _create_orders(db: Database) -> None:
+    """Each order of a list has an index for the vendor and one for companies; readers have theirs in the usual orders.
+
+    Who sees nearly all cases of a company walks the company's index and passes over the others; who sees few of them
+    reads those alone. One with the readers for every order would make writing a case cost twice as much.
+    """
+    for field in SORTS.values():
+        await _create(db, field, "_id")
+        await _create(db, "company_id", field, "_id")
+    for field in _USUAL:
+        await _create(db, "readers", "company_id", field, "_id")
+
+
+async def _create(db: Database, *fields: str, **options: Any) -> None:
+    await db[CASES.collection].create_index([(field, ASCENDING) for field in fields], **options)
+
+
+def _only_with(field: str) -> Document:
+    return {"partialFilterExpression": {field: {"$gt": ""}}}
+
+
+async def fill_in_readers(db: Database) -> int:
+    """Gives readers to the cases that an older version wrote, as many as are looked for at once; how many."""
+    cases = db[CASES.collection]
+    found = await cases.find(_WITHOUT_READERS, {"_id": 1}).limit(_AT_ONCE).to_list(None)
+    if not found:
+        return 0
+    wanted = {"_id": {"$in": [document["_id"] for document in found]}, **_WITHOUT_READERS}
+    return (await cases.update_many(wanted, [{"$set": {"readers": _READERS}}])).modified_count

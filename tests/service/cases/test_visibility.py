@@ -1,0 +1,163 @@
+"""Who sees a case: the database's filter against the rule, and which index serves it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from services.cases.cases import store
+from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.numbers import case_number
+from services.cases.cases.domain.values import Contact, person_of
+from services.cases.cases.domain.visibility import sees
+from services.cases.cases.store.indexes import fill_in_readers
+from services.cases.cases.store.lists import SORTS
+from shared.actor import Actor, Role, Visibility
+from shared.mongo import Database, Document
+from tests.builders import MONGO_DRIVER, an_actor
+from tests.platform.things import a_database
+from tests.unit.cases.acting import a_case as written
+
+COMPANY, ANA, HERE, THERE = (uuid7() for _ in range(4))
+LUC = an_actor(company_id=COMPANY)
+ORDERS = [f"{sign}{name}" for name in SORTS for sign in ("", "-")]
+USUAL = ["updated_at", "-updated_at", "created_at", "-created_at"]
+
+
+@pytest.fixture
+async def db(mongo_url: str) -> AsyncIterator[Database]:
+    async with a_database(mongo_url, MONGO_DRIVER) as fresh:
+        await store.create_indexes(fresh)
+        yield fresh
+
+
+def ana(role: Role = Role.MEMBER, **other: Any) -> Actor:
+    return an_actor(role, **{"company_id": COMPANY, "user_id": ANA} | other)
+
+
+def a_case(number: int = 0, **changes: Any) -> Case:
+    return written(LUC, number=case_number(700_000_000 + number), **changes)
+
+
+def all_cases() -> list[Case]:
+    """One of each kind: whose it is, where it is, whether it is confidential, of which company."""
+    person, contact = person_of(ana()), Contact("Ana", "Duarte", "ana@example.com", "+33472000000", user_id=ANA)
+    owns: list[dict[str, Any]] = [{}, {"owner": person}, {"contact": contact}, {"secondary_contact": contact}]
+    kinds = product(owns, (None, HERE, THERE), (False, True), (COMPANY, uuid7()))
+    return [
+        a_case(number, site_id=site, confidential=confidential, company_id=company, **own)
+        for number, (own, site, confidential, company) in enumerate(kinds)
+    ]
+
+
+def all_actors() -> list[Actor]:
+    """One of each kind: the role, the company's visibility, the site scope, the main site."""
+    scopes = (None, frozenset[UUID](), frozenset({HERE}), frozenset({HERE, THERE}))
+    kinds = product(Role, Visibility, scopes, (None, HERE, THERE))
+    return [ana(role, visibility=seen, site_ids=scope, main_site_id=main) for role, seen, scope, main in kinds]
+
+
+async def found_by(db: Database, actor: Actor) -> set[UUID]:
+    return {case["_id"] async for case in db["cases"].find(store.visible_to(actor), {"_id": 1})}
+
+
+async def test_the_database_finds_exactly_what_the_rule_lets_an_actor_see(db: Database) -> None:
+    cases = all_cases()
+    for case in cases:
+        await store.CASES.insert(db, case)
+    for actor in all_actors():
+        assert await found_by(db, actor) == {case.id for case in cases if sees(actor, case)}, actor
+
+
+async def test_who_sees_a_case_follows_every_change_of_it(db: Database) -> None:
+    first = await store.CASES.insert(db, a_case(site_id=HERE))
+    limited = ana(site_ids=frozenset({HERE}))
+    assert await found_by(db, limited) == {first.id}
+    moved = await store.CASES.save(db, replace(first, site_id=THERE))
+    assert await found_by(db, limited) == set()
+    handed_over = await store.CASES.save(db, replace(moved, owner=person_of(limited)))
+    assert await found_by(db, limited) == {first.id}
+    marked = await store.CASES.save(db, replace(handed_over, confidential=True, owner=moved.owner))
+    assert await found_by(db, ana()) == set()
+    await store.CASES.save(db, replace(marked, confidential=False))
+    assert await found_by(db, ana()) == {first.id}
+
+
+# Cases of an older version
+
+
+async def test_cases_of_an_older_version_get_the_readers_that_a_save_would_give_them(db: Database) -> None:
+    cases = all_cases()
+    for case in cases:
+        await store.CASES.insert(db, case)
+    written = await readers(db)
+    await db["cases"].update_many({}, {"$unset": {"readers": ""}})
+    await store.create_indexes(db)
+    assert await readers(db) == written
+    assert await fill_in_readers(db) == 0
+
+
+async def readers(db: Database) -> dict[UUID, Any]:
+    return {case["_id"]: case["readers"] async for case in db["cases"].find({}, {"readers": 1})}
+
+
+async def test_looking_for_cases_without_readers_reads_none_of_the_others(db: Database) -> None:
+    for number in range(20):
+        await store.CASES.insert(db, a_case(number))
+    stats = await explained(db, {"readers": None}, {})
+    assert (stats["totalKeysExamined"] <= 1, stats["totalDocsExamined"]) == (True, 0)
+
+
+async def test_the_indexes_of_an_older_version_go(db: Database) -> None:
+    await db["cases"].create_index([("company_id", 1), ("own_ids", 1), ("_id", 1)])
+    await db["cases"].create_index([("company_id", 1), ("status", 1)], name="counts")
+    await store.create_indexes(db)
+    names = set(await db["cases"].index_information())
+    assert names.isdisjoint({"company_id_1_own_ids_1__id_1", "counts"})
+
+
+# What serves whom
+
+
+async def explained(db: Database, wanted: Document, order: Document, limit: int = 0) -> Document:
+    find: Document = {"find": "cases", "filter": wanted, "limit": limit} | ({"sort": order} if order else {})
+    command = {"explain": find, "verbosity": "executionStats"}
+    plan: Document = await db._database.command(command, codec_options=db._database.codec_options)
+    return {**plan["executionStats"], "stages": str(plan["queryPlanner"]["winningPlan"])}
+
+
+WHOLE = [ana(), ana(Role.CASE_MANAGER), ana(Role.COMPANY_ADMIN), an_actor(Role.AGENT)]
+PART = [
+    ana(visibility="own"),
+    ana(visibility="site", main_site_id=HERE),
+    ana(Role.CASE_MANAGER, site_ids=frozenset({HERE, THERE})),
+]
+
+
+@pytest.mark.parametrize(("actors", "orders"), [(WHOLE, ORDERS), (PART, USUAL)])
+async def test_a_list_is_read_from_an_index_in_its_order(db: Database, actors: list[Actor], orders: list[str]) -> None:
+    await db["cases"].insert_many([_bare(number) for number in range(300)])
+    for order, actor in product(orders, actors):
+        stats = await explained(db, store.visible_to(actor), dict(store.read_order(order).keys), limit=11)
+        assert "'SORT'" not in stats["stages"], (order, actor)
+        assert stats["totalDocsExamined"] <= 2 * 11, (order, actor)  # some are passed over
+
+
+async def test_whoever_sees_few_cases_of_a_company_reads_those_alone_in_any_order(db: Database) -> None:
+    mine = _bare(300)
+    await db["cases"].insert_many([{**_bare(number), "readers": ["company"]} for number in range(300)])
+    await db["cases"].insert_one(mine)
+    for order in ORDERS:
+        stats = await explained(db, store.visible_to(PART[0]), dict(store.read_order(order).keys), limit=11)
+        assert stats["totalDocsExamined"] == 1, order
+
+
+def _bare(number: int) -> Document:
+    """Of a case as much as lists go by, with ties and empty values."""
+    case = a_case(number, site_id=(None, HERE, THERE)[number % 3], confidential=number % 10 == 0)
+    document = store.CASES._fields(replace(case, owner=person_of(ana())) if number % 4 == 0 else case)
+    return {**document, "_id": uuid7(), "turn_since": None if number % 2 else case.turn_since}
