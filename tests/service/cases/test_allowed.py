@@ -1,0 +1,126 @@
+"""What a case says is allowed, held against what the service then does, and against what the database judges."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from services.cases.cases import store
+from services.cases.cases.domain.actions import REOPEN_WITHIN
+from services.cases.cases.domain.numbers import case_number
+from services.cases.cases.store.history import AS_FILTER
+from shared.actor import Actor, Role
+from tests.builders import Json, a_contact, an_actor
+from tests.service.cases.conftest import CasesApi, user_state
+
+MIB = 1024 * 1024
+OTHER_AGENT = {"user_id": uuid7(), "name": "Other Agent", "email": "other@example.com", "language": "en"}
+ENDED: Json = {"closed_at": datetime.now(UTC), "turn_since": None}
+STATES: dict[str, Json] = {
+    "new": {},
+    "in progress and taken": {"status": "in_progress", "assignee": OTHER_AGENT},
+    "waiting for the customer": {"status": "waiting_customer"},
+    "full of entries": {"entries": 1_000},
+    "full of text": {"text": "x" * 2 * MIB},
+    "closed": {"status": "closed", **ENDED},
+    "closed long ago": {
+        "status": "closed",
+        **ENDED,
+        "closed_at": datetime.now(UTC) - REOPEN_WITHIN - timedelta(hours=1),
+    },
+    "cancelled": {"status": "cancelled", **ENDED},
+}
+BOTH_SIDES: dict[str, Json] = {
+    "comment": {"text": "Here is the log."},
+    "change_severity": {"severity": 1},
+    "close": {"reason": "It prints.", "resolved": True},
+    "cancel": {"reason": "Wrong device."},
+    "reopen": {"reason": "It jams again."},
+}
+AGENTS: dict[str, Json] = {
+    "take": {},
+    "assign": {},
+    "reply": {"text": "Please send the log."},
+    "note": {"text": "Called them."},
+    "set_status": {},
+    "close": {"resolution": "Replaced the roller."},
+}
+
+
+async def stored(cases: CasesApi, number: str) -> Json:
+    document = await cases.db["cases"].find_one({"number": number})
+    assert document is not None
+    return document
+
+
+async def a_copy(cases: CasesApi, number: str, *, entries: int = 1, text: str = "", **fields: Any) -> str:
+    """The number of another case that is like this one, but for these fields and the length of its history."""
+    document = await stored(cases, number)
+    copied = case_number(secrets.randbelow(10**9))
+    first = document["history"][0] | {"text": text}
+    new = {"_id": uuid7(), "number": copied, "history": [first] * entries}
+    await cases.db["cases"].insert_one(document | new | fields)
+    return copied
+
+
+async def do(cases: CasesApi, number: str, actor: Actor, action: str, fields: Json, *, as_agent: bool) -> bool:
+    """Whether the service has done it: whatever it refuses, or leaves as it is, adds no entry."""
+    before = await stored(cases, number)
+    call = cases.agent_act if as_agent else cases.act
+    answer = await call(number, actor, action=action, version=before["version"], **fields)
+    after = await stored(cases, number)
+    is_done = len(after["history"]) > len(before["history"])
+    assert answer.status == 200 if is_done else answer.status in (403, 409), (action, answer.body)
+    return is_done
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("who", ["owner", "contact", "agent"])
+async def test_the_service_does_exactly_what_the_case_says_is_allowed(
+    cases: CasesApi, agent: Actor, who: str, state: str
+) -> None:
+    ana = an_actor(Role.MEMBER)
+    contact = an_actor(Role.MEMBER, company_id=ana.company_id)
+    actor = {"owner": ana, "contact": contact, "agent": agent}[who]
+    await cases.hear(user_state(contact))
+    await cases.hear(user_state(agent))
+    contact_body = a_contact(user_id=str(contact.user_id), email=contact.email)
+    like = (await cases.submitted(ana, contact=contact_body))["number"]
+    seen = (await cases.get(await a_copy(cases, like, **STATES[state]), actor)).body
+    agents = AGENTS | {
+        "assign": {"agent_id": str(agent.user_id)},
+        "set_status": {"status": "in_progress" if seen["status"] == "new" else "waiting_parts"},
+    }
+    for allowed, actions, as_agent in (
+        (seen["allowed_actions"], BOTH_SIDES, False),
+        (seen["allowed_agent_actions"], agents, True),
+    ):
+        done = [
+            name
+            for name, fields in actions.items()
+            if await do(cases, await a_copy(cases, like, **STATES[state]), actor, name, fields, as_agent=as_agent)
+        ]
+        assert done == [name for name in allowed if name != "attach"]
+        assert ("attach" in allowed) is ("comment" in done)
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_the_database_judges_a_race_as_the_rules_do(cases: CasesApi, agent: Actor, state: str) -> None:
+    like = (await cases.submitted(an_actor()))["number"]
+    number = await a_copy(cases, like, **STATES[state])
+    case = await store.get_case(cases.db, agent, number)
+    for rule, fits in AS_FILTER.items():
+        refusal = rule(case, agent, datetime.now(UTC))
+        found = await cases.db["cases"].count_documents({"number": number, **fits})
+        assert found == (refusal is None), rule
+
+
+async def test_the_last_entry_that_fits_is_written_and_the_next_is_not(cases: CasesApi, agent: Actor) -> None:
+    like = (await cases.submitted(an_actor()))["number"]
+    number = await a_copy(cases, like, entries=999)
+    assert "note" in (await cases.get(number, agent)).body["allowed_agent_actions"]
+    assert await do(cases, number, agent, "note", AGENTS["note"], as_agent=True)
+    assert "note" not in (await cases.get(number, agent)).body["allowed_agent_actions"]
+    assert not await do(cases, number, agent, "note", AGENTS["note"], as_agent=True)
