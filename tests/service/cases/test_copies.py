@@ -1,6 +1,7 @@
 """Copies of other services' documents: none is lost, whatever the others say."""
 
 from datetime import UTC, datetime
+from itertools import permutations
 from uuid import UUID
 
 import pytest
@@ -8,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from uuid_utils.compat import uuid7
 
 from services.cases.copies.store import create_indexes
+from shared.events.cases import CaseChanged
 from shared.events.contracts import ProductChanged
 from shared.mongo import Document
 from tests.builders import MONGO_DRIVER, a_serial, an_actor
@@ -49,6 +51,37 @@ async def test_a_serial_that_moved_to_another_company_is_found_by_its_owner_alon
     await cases.hear(device(luc.company_id, serial))
     assert (await cases.submitted(luc, serial=serial))["product_name"] == "LaserPress 600"
     assert (await cases.submitted(ana, serial=serial))["product_name"] == ""
+
+
+@pytest.mark.parametrize("order", range(24))
+async def test_devices_that_change_their_serials_with_each_other_are_both_kept_in_any_order(
+    cases: CasesApi, order: int
+) -> None:
+    ana, first, second = an_actor(), a_serial(), a_serial()
+    one, other = device(ana.company_id, first, product_name="One"), device(ana.company_id, second, product_name="Other")
+    renumbered = one.model_copy(update={"serial": second, "version": 2})
+    moved = other.model_copy(update={"serial": first, "version": 2})
+    for event in list(permutations((one, other, renumbered, moved)))[order]:
+        await cases.hear(event)
+    names = [(await cases.submitted(ana, serial=serial))["product_name"] for serial in (first, second)]
+    assert names == ["Other", "One"]
+
+
+async def test_a_case_about_a_product_without_serials_is_under_the_companys_agreements_that_name_it(
+    cases: CasesApi,
+) -> None:
+    ana, number, now = an_actor(), a_serial(), datetime.now(UTC)
+    product = ProductChanged(
+        product_id=uuid7(), product_number=number, name="Toner", line="", has_serials=False, version=1, at=now
+    )
+    contract = agreement(company_id=ana.company_id, said=a_serial(), product_numbers=(number,))
+    for event in (product, contract, agreement(product_numbers=(number,))):
+        await cases.hear(event)
+    case = await cases.submitted(ana, product_number=number)
+    assert (case["coverage"]["verdict"], case["said"]) == ("covered", contract.said)
+    [state] = [event for event in await cases.said(case["number"]) if event["type"] == CaseChanged.type]
+    assert state["agreement_ids"] == [str(contract.agreement_id)]
+    assert (await cases.submitted(an_actor(), product_number=number))["coverage"]["verdict"] == "not_covered"
 
 
 async def test_a_new_product_with_a_number_that_another_copy_still_holds_is_kept_and_is_the_one_that_counts(

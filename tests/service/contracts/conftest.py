@@ -105,14 +105,19 @@ class Contracts:
         answered: Json = await json_of(self.client, "GET", path, by, params=query)
         return answered
 
-    async def refused(
+    async def refused(self, method: str, path: str, *, by: Actor | None, **request: Any) -> tuple[int, str]:
+        problem = await self.problem(method, path, by=by, **request)
+        return problem["status"], problem["code"]
+
+    async def problem(
         self, method: str, path: str, *, by: Actor | None, key: str | None = None, **request: Any
-    ) -> tuple[int, str]:
+    ) -> Json:
+        """What says why it was refused."""
         headers = signed(by) | ({"Idempotency-Key": key} if key else {})
         async with self.client.request(method, path, headers=headers, **request) as response:
-            body = await response.json()
+            body: Json = await response.json()
             assert response.status >= 400, body
-            return response.status, body["code"]
+            return body
 
     async def coverage(self, *, by: Actor, **query: str) -> Json:
         return await self.get("/coverage", by=by, **query)

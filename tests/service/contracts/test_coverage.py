@@ -91,12 +91,20 @@ async def test_a_said_is_found_by_its_index(contracts: Contracts) -> None:
     assert [each["planSummary"] for each in asked] == ["IXSCAN { said: 1 }"]
 
 
-async def test_a_product_by_its_number_is_known_but_not_covered(contracts: Contracts) -> None:
+async def test_a_product_without_serials_is_covered_by_its_companys_agreements_that_name_it(
+    contracts: Contracts,
+) -> None:
     product = await contracts.a_product(has_serials=False)
-    actor = an_actor(Role.MEMBER)
-    found = await contracts.coverage(by=actor, product_number=product["product_number"].lower())
-    assert (found["verdict"], found["product_name"]) == ("not_covered", product["name"])
-    assert (await contracts.coverage(by=actor, product_number=a_serial()))["verdict"] == "unverified"
+    number, acme = product["product_number"], await contracts.a_company()
+    agreement = await contracts.an_agreement(company_id=str(acme), product_numbers=[number])
+    await contracts.an_agreement(product_numbers=[number], level="Nobody's")
+    found = await contracts.coverage(by=an_actor(Role.MEMBER, company_id=acme), product_number=number.lower())
+    assert (found["verdict"], found["level"], found["until"]) == ("covered", "Basic", "2099-12-31")
+    assert (found["product_name"], [each["id"] for each in found["agreements"]]) == (product["name"], [agreement["id"]])
+    rival = an_actor(company_id=await contracts.a_company())
+    found = await contracts.coverage(by=rival, product_number=number)
+    assert (found["verdict"], found["product_name"], found["agreements"]) == ("not_covered", product["name"], [])
+    assert (await contracts.coverage(by=rival, product_number=a_serial()))["verdict"] == "unverified"
 
 
 async def test_coverage_asks_for_exactly_one_thing(contracts: Contracts) -> None:

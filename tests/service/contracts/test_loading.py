@@ -10,8 +10,12 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
 from services.contracts import linker, store
+from services.contracts.domain.agreements import Agreement, Claim
+from services.contracts.store.agreements import AGREEMENTS
 from shared.actor import Role
+from shared.coverage import AgreementKind
 from shared.errors import NotFound
+from shared.mongo import DuplicateKey
 from shared.serials import normal_said
 from shared.tasks import cancel_requested
 from tests.builders import a_serial, an_actor
@@ -106,6 +110,49 @@ async def test_a_said_is_taken_once(contracts: Contracts) -> None:
     again = AGREEMENT | {"said": said}
     refusal = await contracts.refused("POST", "/vendor/agreements", by=contracts.vendor, json=again)
     assert refusal == (409, "said_exists")
+
+
+async def test_a_service_contract_without_its_said_is_refused(contracts: Contracts) -> None:
+    body = AGREEMENT | {"kind": "service_contract"}
+    for said in ({}, {"said": None}):
+        answer = await contracts.problem("POST", "/vendor/agreements", by=contracts.vendor, json=body | said)
+        assert [(error["field"], error["code"]) for error in answer["errors"]] == [("said", "missing")]
+    assert (await contracts.an_agreement(kind="warranty_extension"))["said"] is None
+
+
+async def test_an_agreement_names_products_without_serials_that_are_in_the_catalogue(contracts: Contracts) -> None:
+    toner, printer = await contracts.a_product(has_serials=False), await contracts.a_product()
+    numbers = [toner["product_number"], printer["product_number"], "NOWHERE"]
+    answer = await contracts.problem(
+        "POST", "/vendor/agreements", by=contracts.vendor, json=AGREEMENT | {"product_numbers": numbers}
+    )
+    assert [(error["field"], error["code"]) for error in answer["errors"]] == [
+        ("product_numbers.1", "has_serials"),
+        ("product_numbers.2", "unknown_product"),
+    ]
+    agreement = await contracts.an_agreement(product_numbers=[toner["product_number"].lower()] * 2)
+    assert agreement["product_numbers"] == [toner["product_number"]]
+    (event,) = await contracts.said("agreements", agreement["id"])
+    assert event["product_numbers"] == [toner["product_number"]]
+
+
+async def test_a_company_claims_a_thing_once_and_the_vendors_agreement_is_not_refused_for_it(
+    contracts: Contracts,
+) -> None:
+    said, acme, rival = a_serial(), uuid7(), uuid7()
+
+    async def claim(company_id: UUID) -> None:
+        claim = Claim(claimed_by=uuid7(), claimed_at=datetime.now(UTC), said=said, sar="R1")
+        kind = AgreementKind.SERVICE_CONTRACT
+        agreement = Agreement.claimed(uuid7(), kind=kind, company_id=company_id, claim=claim)
+        await AGREEMENTS.insert(contracts.db, agreement)
+
+    await claim(acme)
+    await claim(rival)
+    with pytest.raises(DuplicateKey):
+        await claim(acme)
+    assert (await contracts.coverage(by=an_actor(company_id=acme), said=said))["verdict"] == "unverified"
+    assert (await contracts.an_agreement(kind="service_contract", said=said))["said"] == said
 
 
 async def test_an_agreement_ends_after_it_starts(contracts: Contracts) -> None:

@@ -39,6 +39,7 @@ _LEFT_IN_ENGLISH = {
         "Use 1 to 255 visible ASCII characters.",
     },
     "The API alone has it: no page does this yet.": {
+        "A service contract needs its SAID.",
         "A site belongs to a company: name it too.",
         "A virus was found in this file, so it cannot be downloaded.",
         "Another agent has taken this case.",
@@ -50,6 +51,7 @@ _LEFT_IN_ENGLISH = {
         "This PIN stands in the list twice.",
         "This file is still being checked for viruses. Please try again in a moment.",
         "This product carries no serial numbers.",
+        "This product carries serial numbers: name its devices.",
     },
     "Pages say it in their own words, by its code or status.": {
         "At most {} can be sent at once.",
