@@ -103,7 +103,7 @@ ROWS = (
     ActionRow(name="reply", entry="reply", history=lazy("answered")),
     ActionRow(name="note", entry="note", history=lazy("noted for agents only")),
 )
-ACTIONS: Mapping[str, ActionRow] = {row.name: row for row in ROWS if row.fields}
+ACTIONS: Mapping[str, ActionRow] = {row.name: row for row in ROWS if row.done}
 BY_ENTRY: Mapping[str, ActionRow] = {row.entry: row for row in ROWS}
 # The fields of whichever action was posted, for a form that could not be sent.
 ANY_ACTION = FormSpec(tuple({field.name: field for row in ROWS for field in row.fields}.values()))
