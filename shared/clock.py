@@ -1,12 +1,13 @@
 """The time of a service: its machine's, and the database's where that machine's clock is wrong."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 
 from shared.mongo import Database
+from shared.tasks import repeat
 
 WRONG_FROM_S = 5.0
 _COMPARED_EVERY_S = 10.0
@@ -51,10 +52,8 @@ class DatabaseClock:
         self._note(ahead_s.total_seconds(), unsure_s.total_seconds())
 
     async def watch(self, db: Database) -> None:
-        """Compares now and then, for ever. Raises DatabaseError."""
-        while True:
-            await self.compare(db)
-            await asyncio.sleep(_COMPARED_EVERY_S)
+        """Compares now and then, until it is cancelled."""
+        await repeat("compare_clocks", partial(self.compare, db), every_s=_COMPARED_EVERY_S)
 
     def _note(self, ahead_s: float, unsure_s: float) -> None:
         was_wrong = bool(self._ahead_s)

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
+from shared.claims import ahead
 from shared.errors import NotFound, StaleVersion
 from shared.events.base import Event
 from shared.idempotency import IdempotencyKey
@@ -63,8 +64,7 @@ def _pushed(field: str, items: object) -> Document:
 def _relay_soon(pending: list[Document]) -> Document:
     if not pending:
         return {}
-    due = {"$add": ["$$NOW", int(RELAY_GRACE.total_seconds() * 1000)]}
-    return {"relay_after": {"$min": ["$relay_after", due]}}
+    return {"relay_after": {"$min": ["$relay_after", ahead(RELAY_GRACE)]}}
 
 
 class Documents(Generic[E]):
@@ -123,7 +123,7 @@ class Documents(Generic[E]):
             # By this machine's clock: a wrong one makes the sweep late, or one event double. Both are harmless.
             document["relay_after"] = datetime.now(UTC) + RELAY_GRACE
         await db[self.collection].insert_one(document, session=session)
-        db.announce(self.collection, entity.id, pending, session)
+        db.notify_pending(self.collection, entity.id, pending, session)
         return self._settled(entity, entity.version)
 
     async def insert_once(self, db: Database, entity: E, key: IdempotencyKey) -> E:
@@ -163,7 +163,7 @@ class Documents(Generic[E]):
         )
         if result.matched_count == 0:
             raise StaleVersion
-        db.announce(self.collection, entity.id, pending, session)
+        db.notify_pending(self.collection, entity.id, pending, session)
         return self._settled(entity, entity.version + 1)
 
     async def append(

@@ -83,14 +83,14 @@ class Database:
         """A collection of this database."""
         return self._database[collection]
 
-    def announce(
+    def notify_pending(
         self, collection: str, document_id: object, pending: list[Document], session: Session | None = None
     ) -> None:
         """Tells the relay about pending events, and gives a hint for each state event; after the commit, if any."""
         if not pending:
             return
         if session is not None:
-            self._after_commit[session].append(partial(self.announce, collection, document_id, pending))
+            self._after_commit[session].append(partial(self.notify_pending, collection, document_id, pending))
             return
         if self.on_pending is not None:
             self.on_pending(collection, document_id, pending)

@@ -1,4 +1,4 @@
-"""Carries pending events from documents to the audit log and the bus: at once by their writer, else by a sweeper."""
+"""Publishes pending events of documents to the audit log and the bus: their writer at once, else a sweeper."""
 
 import asyncio
 import time
@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 import orjson
 import structlog
 from prometheus_client import Gauge
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING
 
 from shared import audit
 from shared.bus import Bus, Envelope
+from shared.claims import claim_due, has_date
 from shared.documents import RELAY_GRACE
-from shared.mongo import Database, DatabaseError, Document
-from shared.tasks import cancel_requested
+from shared.mongo import Database, Document
+from shared.tasks import cancel_requested, repeat
 
 _QUEUE_SIZE = 2000
 _WORKERS = 16
@@ -24,29 +25,28 @@ _AGAIN_S = 0.5
 _SWEEP_AT_MOST = 500
 
 _log = structlog.get_logger()
-_waiting = Gauge("portico_relay_waiting", "Documents in this process whose events wait to be carried")
+_waiting = Gauge("portico_relay_waiting", "Documents in this process whose events wait to be published")
 
 
 class Relay:
     """One in every replica of a service; `collections` are those whose documents carry events."""
 
     def __init__(self, db: Database, bus: Bus, collections: Sequence[str]) -> None:
-        """Listens for pending events at once; carries from `start` on."""
+        """Publishes nothing before `start`; what `enqueue` takes until then waits."""
         self._db = db
         self._bus = bus
         self._collections = collections
         self._queue: asyncio.Queue[tuple[str, object, list[Document], float]] = asyncio.Queue(_QUEUE_SIZE)
         self._in_flight: set[object] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        db.on_pending = self._notice
 
     async def start(self) -> None:
         """Starts the workers and the sweeper."""
         self._tasks = [asyncio.create_task(self._work()) for _ in range(_WORKERS)]
-        self._tasks.append(asyncio.create_task(self._sweep_for_ever()))
+        self._tasks.append(asyncio.create_task(repeat("relay_sweep", self._sweep, every_s=_SWEEP_EVERY_S)))
 
     async def stop(self, *, within_s: float = 3.0) -> None:
-        """Carries what is queued, as far as time allows; the rest waits in the documents."""
+        """Publishes what is queued, as far as time allows; the rest waits in the documents."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s if self._bus.connected else 0):
                 await self._queue.join()
@@ -69,7 +69,8 @@ class Relay:
                 oldest.append(document["pending"][0]["at"])
         return min(oldest, default=None)
 
-    def _notice(self, collection: str, document_id: object, pending: list[Document]) -> None:
+    def enqueue(self, collection: str, document_id: object, pending: list[Document]) -> None:
+        """Takes events that were just written into a document; for `Database.on_pending`."""
         # When the queue is full the events stay in their document, and the sweeper comes by.
         with suppress(asyncio.QueueFull):
             self._queue.put_nowait((collection, document_id, pending, time.monotonic()))
@@ -79,16 +80,18 @@ class Relay:
             collection, document_id, pending, since = await self._queue.get()
             _waiting.set(self._queue.qsize())
             try:
-                await self._carry_in_time(collection, document_id, pending, since)
+                await self._publish_within_grace(collection, document_id, pending, since)
             finally:
                 self._queue.task_done()
 
-    async def _carry_in_time(self, collection: str, document_id: object, pending: list[Document], since: float) -> None:
+    async def _publish_within_grace(
+        self, collection: str, document_id: object, pending: list[Document], since: float
+    ) -> None:
         """Tries until the grace is over, so that a short absence of the broker delays nothing; then the sweeper may."""
         while not cancel_requested():
             try:
                 if self._bus.connected:
-                    return await self._carry(collection, document_id, pending)
+                    return await self._publish(collection, document_id, pending)
             except Exception as error:  # noqa: BLE001  # whatever failed, the events wait in the document
                 _log.warning("relay_failed", collection=collection, reason=f"{type(error).__name__}: {error}")
             if time.monotonic() - since > RELAY_GRACE.total_seconds():
@@ -96,7 +99,7 @@ class Relay:
             await asyncio.sleep(_AGAIN_S)
         return None
 
-    async def _carry(self, collection: str, document_id: object, pending: list[Document]) -> None:
+    async def _publish(self, collection: str, document_id: object, pending: list[Document]) -> None:
         fresh = [item for item in pending if item["id"] not in self._in_flight]
         if not fresh:
             return
@@ -105,11 +108,11 @@ class Relay:
         try:
             await audit.record_events(self._db, fresh)
             await asyncio.gather(*(self._bus.publish(_envelope(item)) for item in fresh))
-            await self._settle(collection, document_id, ids)
+            await self._mark_published(collection, document_id, ids)
         finally:
             self._in_flight -= ids
 
-    async def _settle(self, collection: str, document_id: object, ids: set[object]) -> None:
+    async def _mark_published(self, collection: str, document_id: object, ids: set[object]) -> None:
         left = {"$filter": {"input": "$pending", "cond": {"$not": {"$in": ["$$this.id", list(ids)]}}}}
         nothing_left = {"$eq": [{"$size": "$pending"}, 0]}
         await self._db[collection].update_one(
@@ -120,18 +123,14 @@ class Relay:
             ],
         )
 
-    async def _sweep_for_ever(self) -> None:
-        while not cancel_requested():
-            await asyncio.sleep(_SWEEP_EVERY_S)
-            if not self._bus.connected:
-                continue
-            try:
-                for collection in self._collections:
-                    await self._sweep(collection)
-            except DatabaseError as error:
-                _log.warning("sweep_failed", reason=f"{type(error).__name__}: {error}")
+    async def _sweep(self) -> None:
+        """Takes over what is overdue, of this replica or of one that died."""
+        if not self._bus.connected:
+            return
+        for collection in self._collections:
+            await self._sweep_collection(collection)
 
-    async def _sweep(self, collection: str) -> None:
+    async def _sweep_collection(self, collection: str) -> None:
         for _ in range(_SWEEP_AT_MOST):
             document = await self._claim(collection)
             if document is None:
@@ -139,16 +138,8 @@ class Relay:
             await self._queue.put((collection, document["_id"], document.get("pending", []), time.monotonic()))
 
     async def _claim(self, collection: str) -> Document | None:
-        """One document whose events are overdue by the database's clock; no other replica gets it for a while."""
-        again = {"$add": ["$$NOW", int(RELAY_GRACE.total_seconds() * 1000)]}
-        document: Document | None = await self._db[collection].find_one_and_update(
-            {"relay_after": {"$type": "date"}, "$expr": {"$lte": ["$relay_after", "$$NOW"]}},
-            [{"$set": {"relay_after": again}}],
-            projection={"pending": 1},
-            sort=[("relay_after", ASCENDING)],
-            return_document=ReturnDocument.AFTER,
-        )
-        return document
+        """One document whose events are overdue; no other replica gets it for a while."""
+        return await claim_due(self._db[collection], "relay_after", lease=RELAY_GRACE, projection={"pending": 1})
 
 
 def _envelope(item: Document) -> Envelope:
@@ -168,5 +159,5 @@ async def create_indexes(db: Database, collections: Sequence[str]) -> None:
     """What the sweeper searches by."""
     for collection in collections:
         await db[collection].create_index(
-            "relay_after", name="relay_after", partialFilterExpression={"relay_after": {"$type": "date"}}
+            "relay_after", name="relay_after", partialFilterExpression=has_date("relay_after")
         )

@@ -56,6 +56,7 @@ def create_service(parts: ServiceSpec, settings: ServiceSettings) -> web.Applica
         settings.rabbitmq_url, app_id=parts.name, topology=replace(TOPOLOGY, retry_delays_s=settings.retry_delays_s)
     )
     carrier = Relay(db, bus, parts.emits)
+    db.on_pending = carrier.enqueue
     db.on_hint = bus.hint
     if parts.queue is not None:
         bus.consume(parts.queue, parts.subscriptions or {}, db)

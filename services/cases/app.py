@@ -11,7 +11,7 @@ from services.cases.attachments.handlers import Policy
 from services.cases.attachments.scanner import Scanner
 from services.cases.attachments.store import files
 from services.cases.attachments.store.disk import Disk
-from services.cases.attachments.sweeper import sweep_for_ever
+from services.cases.attachments.sweeper import sweep_files
 from services.cases.cases import api as cases_api
 from services.cases.cases import store
 from services.cases.cases.export import Places
@@ -39,7 +39,7 @@ def create_app(settings: CasesSettings) -> web.Application:
         subscriptions=SUBSCRIPTIONS,
         degraded=partial(_degraded, disk),
         background=[
-            partial(sweep_for_ever, scanned=settings.clamd is not None),
+            partial(sweep_files, scanned=settings.clamd is not None),
             fill_in_for_ever,
             *_scanners(settings),
         ],

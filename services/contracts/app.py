@@ -5,7 +5,7 @@ from aiohttp import web
 from services.contracts import store
 from services.contracts.api import routes
 from services.contracts.consumers import SUBSCRIPTIONS
-from services.contracts.linker import link_for_ever
+from services.contracts.linker import link_agreements
 from services.contracts.settings import ContractsSettings
 from shared import topology
 from shared.service import ServiceSpec, create_service
@@ -24,6 +24,6 @@ def create_app(settings: ContractsSettings) -> web.Application:
         create_indexes=store.create_indexes,
         queue=topology.CONTRACTS,
         subscriptions=SUBSCRIPTIONS,
-        background=[link_for_ever],
+        background=[link_agreements],
     )
     return create_service(parts, settings)

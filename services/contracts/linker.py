@@ -8,6 +8,7 @@ which names the agreement from its first version on.
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -17,7 +18,7 @@ from services.contracts.store import linking
 from services.contracts.store.devices import DEVICES
 from shared.errors import StaleVersion
 from shared.mongo import Database
-from shared.tasks import cancel_requested
+from shared.tasks import repeat
 
 _CHUNK = 500
 _AT_ONCE = 16
@@ -27,11 +28,9 @@ _LOOK_EVERY_S = 1.0
 _log = structlog.get_logger()
 
 
-async def link_for_ever(db: Database) -> None:
-    """The background work of every replica."""
-    while not cancel_requested():
-        if not await link_next_agreement(db):
-            await asyncio.sleep(_LOOK_EVERY_S)
+async def link_agreements(db: Database) -> None:
+    """Links agreements until it is cancelled; runs in every replica."""
+    await repeat("link_agreements", partial(link_next_agreement, db), every_s=_LOOK_EVERY_S)
 
 
 async def link_next_agreement(db: Database) -> bool:

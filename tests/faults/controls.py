@@ -91,7 +91,7 @@ CONTROLS = (
         slug="no-sweeper",
         without="A sweeper takes over events whose writer has given up",
         shows="pending in cases",
-        patches=(Patch("shared/relay.py", "self._tasks.append(asyncio.create_task(self._sweep_for_ever()))", "pass"),),
+        patches=(Patch("shared/relay.py", "            await self._sweep_collection(collection)", "            pass"),),
     ),
     Control(
         run="broker-blackholed",

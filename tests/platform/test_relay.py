@@ -41,6 +41,7 @@ async def db(mongo_url: str, driver: Driver) -> AsyncIterator[Database]:
 @asynccontextmanager
 async def relaying(db: Database, bus: Bus) -> AsyncIterator[Relay]:
     carrier = Relay(db, bus, ["things"])
+    db.on_pending = carrier.enqueue
     await carrier.start()
     try:
         yield carrier

@@ -31,7 +31,7 @@ async def test_a_transactions_events_are_announced_after_the_commit(db: Database
 
     async def write(session: Session) -> str:
         await db["things"].insert_one({"_id": 1}, session=session)
-        db.announce("things", 1, [EVENT], session)
+        db.notify_pending("things", 1, [EVENT], session)
         assert heard == []
         return "done"
 
@@ -45,7 +45,7 @@ async def test_a_transaction_that_ran_twice_announces_once(db: Database) -> None
     async def write(session: Session) -> None:
         attempts.append(session)
         await db["things"].insert_one({"_id": 1}, session=session)
-        db.announce("things", 1, [EVENT], session)
+        db.notify_pending("things", 1, [EVENT], session)
         if len(attempts) == 1:
             raise PyMongoError("once more", ["TransientTransactionError"])
 
@@ -58,7 +58,7 @@ async def test_an_aborted_transaction_announces_nothing(db: Database) -> None:
 
     async def write(session: Session) -> None:
         await db["things"].insert_one({"_id": 1}, session=session)
-        db.announce("things", 1, [EVENT], session)
+        db.notify_pending("things", 1, [EVENT], session)
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -72,7 +72,7 @@ async def test_hints_of_a_transaction_are_given_after_the_commit_and_none_when_i
     db.on_hint = lambda kind, changed_id: hints.append((kind, changed_id))
 
     async def write(session: Session) -> None:
-        db.announce("things", 1, [EVENT, CHANGE], session)
+        db.notify_pending("things", 1, [EVENT, CHANGE], session)
         db.hint("tests.other.changed", 2, session)
         assert hints == []
 

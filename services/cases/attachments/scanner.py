@@ -1,7 +1,7 @@
-"""Has each new file looked at by the virus scanner; nobody can download it before."""
+"""Has each new file scanned for viruses; nobody can download it before."""
 
-import asyncio
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from prometheus_client import Counter
@@ -9,8 +9,8 @@ from prometheus_client import Counter
 from services.cases.attachments.clamd import Clamd, NoVerdict
 from services.cases.attachments.store import files as attachments
 from services.cases.attachments.store.files import ToScan
-from shared.mongo import Database, DatabaseError
-from shared.tasks import cancel_requested
+from shared.mongo import Database
+from shared.tasks import repeat
 
 _LOOK_EVERY_S = 0.5
 _PAUSES_S = (2, 10, 30, 120, 300)
@@ -20,26 +20,19 @@ _scans = Counter("portico_attachment_scans_total", "Looks of the virus scanner a
 
 
 class Scanner:
-    """Looks at one file after the other; there may be many, in one process and in others."""
+    """Scans one file after the other; many scanners may run, in one process and in others."""
 
     def __init__(self, clamd: Clamd, pauses_s: tuple[float, ...] = _PAUSES_S) -> None:
-        """After each try without a verdict it waits the next of the pauses, and for ever the last."""
+        """After each try without a verdict the file waits for the next of the pauses; the last one repeats."""
         self._clamd = clamd
         self._pauses_s = pauses_s
 
     async def run(self, db: Database) -> None:
-        """For ever."""
-        while not cancel_requested():
-            try:
-                found = await self._look_at_next(db)
-            except DatabaseError as error:
-                _log.warning("scan_failed", reason=type(error).__name__)
-                found = False
-            if not found:
-                await asyncio.sleep(_LOOK_EVERY_S)
+        """Scans files until it is cancelled."""
+        await repeat("scan_files", partial(self._scan_next, db), every_s=_LOOK_EVERY_S)
 
-    async def _look_at_next(self, db: Database) -> bool:
-        """Whether there was a file to look at."""
+    async def _scan_next(self, db: Database) -> bool:
+        """Scans the file that has waited longest; False when none waits."""
         file = await attachments.claim_scan(db)
         if file is None:
             return False

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from pymongo import ASCENDING, ReturnDocument
-
 from services.contracts.domain.devices import Device
 from services.contracts.store.devices import DEVICES
+from shared.claims import ahead, claim_due, has_date
 from shared.mongo import Database, Document
 
 LINK_LEASE = timedelta(seconds=60)
@@ -18,20 +17,13 @@ async def create_indexes(db: Database) -> None:
     """What the linker searches by."""
     agreements = db["agreements"]
     await agreements.create_index("to_link")
-    await agreements.create_index("link_after", partialFilterExpression={"link_after": {"$type": "date"}})
+    await agreements.create_index("link_after", partialFilterExpression=has_date("link_after"))
 
 
 async def claim_agreement_to_link(db: Database) -> Document | None:
     """An agreement whose serials are due to be linked: its id, owner and lease; the database's clock decides."""
-    lease = {"$add": ["$$NOW", int(LINK_LEASE.total_seconds() * 1000)]}
-    document: Document | None = await db["agreements"].find_one_and_update(
-        {"link_after": {"$type": "date"}, "$expr": {"$lte": ["$link_after", "$$NOW"]}},
-        [{"$set": {"link_after": lease}}],
-        projection={"company_id": 1, "link_after": 1, "to_link": 1},
-        sort=[("link_after", ASCENDING)],
-        return_document=ReturnDocument.AFTER,
-    )
-    return document
+    shown = {"company_id": 1, "link_after": 1, "to_link": 1}
+    return await claim_due(db["agreements"], "link_after", lease=LINK_LEASE, projection=shown)
 
 
 async def find_waiting_agreements(db: Database, serial: str, *, company_id: UUID | None) -> tuple[UUID, ...]:
@@ -58,9 +50,8 @@ async def remove_linked(db: Database, agreement_id: UUID, serials: Sequence[str]
 
 async def finish_linking(db: Database, agreement_id: UUID, *, lease: datetime) -> None:
     """Looks at what is left again later, unless somebody has asked for it in the meantime."""
-    later = {"$add": ["$$NOW", int(LINK_AGAIN.total_seconds() * 1000)]}
     nothing_left = {"$eq": [{"$size": "$to_link"}, 0]}
     await db["agreements"].update_one(
         {"_id": agreement_id, "link_after": lease},
-        [{"$set": {"link_after": {"$cond": [nothing_left, "$$REMOVE", later]}}}],
+        [{"$set": {"link_after": {"$cond": [nothing_left, "$$REMOVE", ahead(LINK_AGAIN)]}}}],
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from bson import MinKey
 from pydantic import TypeAdapter, ValidationError
-from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from services.notifications.domain.delivery import MOST_STUMBLES, Outcome, Stage, outcome_of_stumble, wait_s
@@ -15,6 +15,7 @@ from services.notifications.domain.people import Person
 from services.notifications.domain.preferences import Preferences
 from services.notifications.store.turns import take_turns
 from shared.actor import Actor
+from shared.claims import ahead, claim_due, has_date
 from shared.mongo import DUPLICATE, Database, Document, drop_index
 from shared.paging import Order, Page, find_page
 from shared.schemas.notifications import DeliveryQuery
@@ -26,11 +27,11 @@ _MAIL = TypeAdapter(Mail)
 _WAITING = [MailState.QUEUED.value, MailState.CLAIMED.value]
 _DELIVERY_ORDERS = {"created_at": "created_at"}
 # A row that is due, or will be: final states have no `due_at`.
-_UNFINISHED: Document = {"due_at": {"$type": "date"}}
+_UNFINISHED = has_date("due_at")
 # By urgency, then in fair turns between companies, then by age. A row of an older version has no turn: it goes first.
 _IN_TURN = [("priority", ASCENDING), ("turn", ASCENDING), ("created_at", ASCENDING)]
-# Any priority, said aloud: else the index gives the order only, and each row that is not due is read.
-_DUE: Document = {"priority": {"$gte": MinKey()}, **_UNFINISHED, "$expr": {"$lte": ["$due_at", "$$NOW"]}}
+# Any priority, spelled out: else the index gives the order only, and each row that is not due is read.
+_ANY_PRIORITY: Document = {"priority": {"$gte": MinKey()}}
 _NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]
 
 
@@ -59,11 +60,6 @@ async def create_indexes(db: Database) -> None:
     await mails.create_index([("company_id", ASCENDING), ("kind", ASCENDING), *_NEWEST_FIRST])
 
 
-def _later(wait: timedelta | float) -> Document:
-    seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
-    return {"$add": ["$$NOW", round(seconds * 1000)]}
-
-
 def load(document: Document) -> Mail:
     """A row as the domain knows it."""
     return _MAIL.validate_python({"id": document["_id"], **document})
@@ -89,7 +85,7 @@ async def put_mails(db: Database, *mails: Mail) -> None:
 def _new_row(mail: Mail, turn: int) -> UpdateOne:
     excluded = {"id", "expires_at", "created_at", "updated_at", "person", "lease", "turn"}
     fields = storable(_MAIL.dump_python(mail, exclude=excluded)) | {"priority": int(mail.priority), "turn": turn}
-    expires_at: object = mail.expires_at or _later(KEPT_FOR)
+    expires_at: object = mail.expires_at or ahead(KEPT_FOR)
     times = {"created_at": "$$NOW", "updated_at": "$$NOW", "due_at": "$$NOW", "expires_at": expires_at}
     new = {"$mergeObjects": [{"$literal": fields}, times, "$$ROOT"]}
     # The second condition never holds for a row: what this finds is nothing, and the upsert inserts or is refused.
@@ -106,25 +102,22 @@ async def claim_mail(db: Database, *, lease: UUID, in_hand: Collection[str]) -> 
     """
     claimed, sending = ({"$eq": ["$state", state.value]} for state in (MailState.CLAIMED, MailState.SENDING))
     interrupted = {"$or": [claimed, sending]}
-    document = await db[MAILS].find_one_and_update(
-        {**_DUE, "_id": {"$nin": list(in_hand)}},
-        [
-            {
-                "$set": {
-                    "state": MailState.CLAIMED.value,
-                    "lease": lease,
-                    "due_at": _later(LEASE),
-                    "updated_at": "$$NOW",
-                    "is_expired": {"$lte": ["$expires_at", "$$NOW"]},
-                    "was_claimed": interrupted,
-                    "was_interrupted": sending,
-                    "interruptions": _one_more_if(interrupted, "$interruptions"),
-                    "unknown_outcomes": _one_more_if(sending, "$unknown_outcomes"),
-                }
-            }
-        ],
+    document = await claim_due(
+        db[MAILS],
+        "due_at",
+        lease=LEASE,
+        wanted={**_ANY_PRIORITY, "_id": {"$nin": list(in_hand)}},
+        changes={
+            "state": MailState.CLAIMED.value,
+            "lease": lease,
+            "updated_at": "$$NOW",
+            "is_expired": {"$lte": ["$expires_at", "$$NOW"]},
+            "was_claimed": interrupted,
+            "was_interrupted": sending,
+            "interruptions": _one_more_if(interrupted, "$interruptions"),
+            "unknown_outcomes": _one_more_if(sending, "$unknown_outcomes"),
+        },
         sort=_IN_TURN,
-        return_document=ReturnDocument.AFTER,
     )
     if document is None:
         return None
@@ -148,7 +141,7 @@ async def _put_off_unread(db: Database, document: Document, error: ValidationErr
         "stumbles": stumbles,
         "tries": tries,
         "smtp_reply": outcome_of_stumble(Stage.SENDER, error).reply,
-        **({"reason": Reason.UNEXPECTED.value} if is_final else {"due_at": _later(wait_s(tries))}),
+        **({"reason": Reason.UNEXPECTED.value} if is_final else {"due_at": ahead(timedelta(seconds=wait_s(tries)))}),
     }
     await _change(db, {"_id": document["_id"], "lease": document["lease"]}, changes, final=is_final)
 
@@ -191,7 +184,7 @@ async def mark_failed(db: Database, mail: Mail, *, reason: Reason | None = None,
 
 async def mark_due_again(db: Database, mail: Mail, *, wait_s: float) -> bool:
     """Back into the queue without having been tried."""
-    changes = {"state": MailState.QUEUED.value, "due_at": _later(wait_s)}
+    changes = {"state": MailState.QUEUED.value, "due_at": ahead(timedelta(seconds=wait_s))}
     return await _mark(db, mail, while_in=MailState.CLAIMED, changes=changes)
 
 
@@ -199,7 +192,7 @@ async def mark_sending(db: Database, mail: Mail) -> bool:
     """From here on the server may have it. False when the row was taken away: opted out, or the lease has ended."""
     changes = {
         "state": MailState.SENDING.value,
-        "due_at": _later(LEASE),
+        "due_at": ahead(LEASE),
         "sending_at": "$$NOW",
         "tries": {"$add": ["$tries", 1]},
     }
@@ -208,7 +201,7 @@ async def mark_sending(db: Database, mail: Mail) -> bool:
 
 async def keep_sending(db: Database, mail: Mail) -> bool:
     """The lease begins anew: a slow server is no dead sender."""
-    return await _mark(db, mail, while_in=MailState.SENDING, changes={"due_at": _later(LEASE)})
+    return await _mark(db, mail, while_in=MailState.SENDING, changes={"due_at": ahead(LEASE)})
 
 
 async def mark_counted(db: Database, mail: Mail) -> bool:
@@ -226,7 +219,8 @@ async def mark_outcome(db: Database, mail: Mail, outcome: Outcome, *, wait_s: fl
     if outcome.reason is not None:
         changes["reason"] = outcome.reason.value
     if outcome.state is MailState.QUEUED:
-        return await _mark(db, mail, while_in=MailState.SENDING, changes=changes | {"due_at": _later(wait_s)})
+        changes["due_at"] = ahead(timedelta(seconds=wait_s))
+        return await _mark(db, mail, while_in=MailState.SENDING, changes=changes)
     if outcome.state is not MailState.SENT:
         return await _mark(db, mail, while_in=MailState.SENDING, changes=changes, final=True)
     changes["sent_at"] = "$$NOW"
@@ -247,7 +241,7 @@ async def mark_stumble(db: Database, mail: Mail, outcome: Outcome, *, wait_s: fl
         "unknown_outcomes": _one_more_if(sending, "$unknown_outcomes"),
     }
     final = outcome.state is not MailState.QUEUED
-    changes |= {"reason": Reason.UNEXPECTED.value} if final else {"due_at": _later(wait_s)}
+    changes |= {"reason": Reason.UNEXPECTED.value} if final else {"due_at": ahead(timedelta(seconds=wait_s))}
     in_work = [MailState.CLAIMED.value, MailState.SENDING.value]
     return await _change(db, {"_id": mail.id, "lease": mail.lease, "state": {"$in": in_work}}, changes, final=final)
 

@@ -18,6 +18,7 @@ from services.cases.attachments import multipart as uploads
 from services.cases.attachments.store import files as attachments
 from shared import bodies
 from shared.bodies import FILES_IN_HAND
+from shared.claims import ago
 from tests.builders import an_actor, signed
 from tests.service.cases.conftest import CasesApi, a_replica
 from tests.service.cases.files import (
@@ -404,7 +405,7 @@ async def test_a_client_that_hangs_up_leaves_nothing(cases: CasesApi) -> None:
 
 async def backdate(cases: CasesApi, file_id: str, field: str, hours: float) -> None:
     """By the database's own clock."""
-    past = {"$subtract": ["$$NOW", int(timedelta(hours=hours).total_seconds() * 1000)]}
+    past = ago(timedelta(hours=hours))
     await cases.db["attachments"].update_one({"_id": file_id}, [{"$set": {field: past}}])
 
 

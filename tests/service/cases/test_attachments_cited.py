@@ -9,6 +9,7 @@ import pytest
 from services.cases.attachments.store import files as attachments
 from services.cases.attachments.sweeper import sweep
 from shared.actor import Actor, Role
+from shared.claims import ago
 from tests.builders import an_actor
 from tests.service.cases.conftest import CasesApi, a_replica
 from tests.service.cases.files import PNG, TEXT, a_key, download, names, stored, uploaded, wrong
@@ -241,8 +242,13 @@ async def test_a_refused_entry_gives_its_files_back(cases: CasesApi, agent: Acto
 async def claimed_without_entry(cases: CasesApi, case_id: object, *, hours: float) -> str:
     """What a kill between the two leaves behind."""
     file_id = await uploaded(cases, ANA)
-    ago = {"$subtract": ["$$NOW", int(timedelta(hours=hours).total_seconds() * 1000)]}
-    orphan = {"entry_id": case_id, "case_id": case_id, "claim": {"token": a_key(), "digest": "x"}, "claimed_at": ago}
+    past = ago(timedelta(hours=hours))
+    orphan = {
+        "entry_id": case_id,
+        "case_id": case_id,
+        "claim": {"token": a_key(), "digest": "x"},
+        "claimed_at": past,
+    }
     await cases.db["attachments"].update_one({"_id": file_id}, [{"$set": orphan}])
     return file_id
 
@@ -268,8 +274,8 @@ async def test_the_same_request_again_takes_up_what_a_kill_left(cases: CasesApi)
 async def test_cited_files_are_never_swept(cases: CasesApi) -> None:
     file_id = await uploaded(cases, ANA)
     await cases.submitted(ANA, attachment_ids=[file_id])
-    ago = {"$subtract": ["$$NOW", int(timedelta(days=400).total_seconds() * 1000)]}
-    await cases.db["attachments"].update_one({"_id": file_id}, [{"$set": {"created_at": ago, "claimed_at": ago}}])
+    past = ago(timedelta(days=400))
+    await cases.db["attachments"].update_one({"_id": file_id}, [{"$set": {"created_at": past, "claimed_at": past}}])
     assert await attachments.remove_abandoned(cases.db, after=timedelta(hours=48)) == 0
     await sweep(cases.db)
     assert "claimed_at" not in await the_file(cases, file_id)  # never looked at again

@@ -10,11 +10,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING
 
 from services.cases.attachments.domain.files import Attachment, FileState, Upload, content_type_of
 from services.cases.cases.store.cases import CASES, visible_to
 from shared.actor import Actor
+from shared.claims import ago, ahead, claim_due, has_date
 from shared.errors import NotFound
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document, DuplicateKey
@@ -32,19 +33,11 @@ async def create_indexes(db: Database) -> None:
     await files.create_index([("intent", ASCENDING), ("index", ASCENDING)], unique=True)
     await files.create_index([("entry_id", ASCENDING), ("created_at", ASCENDING)])
     for field in ("claimed_at", "scan_after"):
-        await files.create_index(field, partialFilterExpression={field: {"$type": "date"}})
+        await files.create_index(field, partialFilterExpression=has_date(field))
 
 
 def _load(document: Document) -> Attachment:
     return _ATTACHMENT.validate_python({"id": document["_id"], **document})
-
-
-def _ago(time: timedelta) -> Document:
-    return {"$subtract": ["$$NOW", int(time.total_seconds() * 1000)]}
-
-
-def _ahead(time: timedelta) -> Document:
-    return {"$add": ["$$NOW", int(time.total_seconds() * 1000)]}
 
 
 # Uploading
@@ -212,12 +205,12 @@ class ToScan:
 
 async def claim_scan(db: Database) -> ToScan | None:
     """The file that waits longest for its verdict; nobody else gets it while the lease lasts."""
-    document = await db[FILES].find_one_and_update(
-        {"scan_after": {"$type": "date"}, "$expr": {"$lte": ["$scan_after", "$$NOW"]}},
-        [{"$set": {"scan_after": _ahead(SCAN_LEASE), "scan_tries": {"$add": [{"$ifNull": ["$scan_tries", 0]}, 1]}}}],
+    document = await claim_due(
+        db[FILES],
+        "scan_after",
+        lease=SCAN_LEASE,
+        changes={"scan_tries": {"$add": [{"$ifNull": ["$scan_tries", 0]}, 1]}},
         projection={"content": 1, "scan_tries": 1},
-        sort=[("scan_after", ASCENDING)],
-        return_document=ReturnDocument.AFTER,
     )
     return None if document is None else ToScan(document["_id"], bytes(document["content"]), document["scan_tries"])
 
@@ -233,9 +226,9 @@ async def write_verdict(db: Database, file_id: str, *, virus: str | None) -> Non
 
 async def release_unscanned(db: Database, *, after: timedelta) -> int:
     """Makes files that have waited so long for a verdict ready without one; how many."""
-    waiting = {"scan_after": {"$type": "date"}, "state": FileState.SCANNING.value}
+    waiting = {**has_date("scan_after"), "state": FileState.SCANNING.value}
     result = await db[FILES].update_many(
-        {**waiting, "$expr": {"$lt": ["$created_at", _ago(after)]}},
+        {**waiting, "$expr": {"$lt": ["$created_at", ago(after)]}},
         {"$set": {"state": FileState.READY.value}, "$unset": {"scan_after": ""}},
     )
     return result.modified_count
@@ -244,7 +237,7 @@ async def release_unscanned(db: Database, *, after: timedelta) -> int:
 async def scan_later(db: Database, file_id: str, *, pause: timedelta) -> None:
     """No verdict this time."""
     wanted = {"_id": file_id, "state": FileState.SCANNING.value}
-    await db[FILES].update_one(wanted, [{"$set": {"scan_after": _ahead(pause)}}])
+    await db[FILES].update_one(wanted, [{"$set": {"scan_after": ahead(pause)}}])
 
 
 # Sweeping
@@ -252,7 +245,7 @@ async def scan_later(db: Database, file_id: str, *, pause: timedelta) -> None:
 
 async def remove_uncited(db: Database, *, after: timedelta) -> int:
     """Removes files that nobody cited in time; how many."""
-    result = await db[FILES].delete_many({"entry_id": None, "$expr": {"$lt": ["$created_at", _ago(after)]}})
+    result = await db[FILES].delete_many({"entry_id": None, "$expr": {"$lt": ["$created_at", ago(after)]}})
     return result.deleted_count
 
 
@@ -261,7 +254,7 @@ async def remove_abandoned(db: Database, *, after: timedelta) -> int:
 
     A file that its entry cites is never looked at again.
     """
-    overdue = {"claimed_at": {"$type": "date"}, "$expr": {"$lt": ["$claimed_at", _ago(after)]}}
+    overdue = {**has_date("claimed_at"), "$expr": {"$lt": ["$claimed_at", ago(after)]}}
     found = db[FILES].find(overdue, _WITHOUT_CONTENT).sort("claimed_at", ASCENDING).limit(_AT_ONCE)
     removed = 0
     for document in await found.to_list(None):

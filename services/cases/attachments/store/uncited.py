@@ -13,6 +13,7 @@ from uuid import UUID
 from services.cases.attachments.domain.refusals import TooManyUncited
 from services.cases.attachments.store.files import FILES
 from shared.actor import Actor
+from shared.claims import ago
 from shared.errors import seconds_until
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document
@@ -26,7 +27,7 @@ SWEPT_EVERY = timedelta(minutes=5)
 _ARRIVED_AFTER = timedelta(minutes=5)
 _TRIES = 5
 # All files from before are swept by now.
-_OLDEST: Document = {"$subtract": ["$$NOW", (KEPT_FOR + SWEPT_EVERY) // timedelta(milliseconds=1)]}
+_OLDEST: Document = ago(KEPT_FOR + SWEPT_EVERY)
 _STILL_HELD: Document = {"$filter": {"input": "$held", "cond": {"$gt": ["$$this.at", _OLDEST]}}}
 
 

@@ -14,6 +14,7 @@ from pymongo import ReturnDocument
 from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.lists import read_order, wanted_by
 from shared.actor import Actor
+from shared.claims import ahead
 from shared.mongo import Database, DuplicateKey
 from shared.schemas.cases import CaseQuery
 
@@ -53,8 +54,7 @@ async def each_batch(db: Database, actor: Actor, query: CaseQuery) -> AsyncItera
 async def lease(db: Database, user_id: UUID, *, within: timedelta) -> str | None:
     """The token of the user's one export; None while they have another."""
     token = secrets.token_urlsafe(16)
-    until = {"$add": ["$$NOW", int(within.total_seconds() * 1000)]}
-    mine = {"_id": user_id, "token": token, "until": until}
+    mine = {"_id": user_id, "token": token, "until": ahead(within)}
     try:
         stands = await db[_LEASES].find_one_and_update(
             {"_id": user_id},

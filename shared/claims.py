@@ -1,0 +1,58 @@
+"""Claiming documents for a while: many replicas look for work, and the database gives each piece to one of them.
+
+A document that waits for work has a date in one field: when it is due. To claim it is to set that date ahead: the claim
+is a lease, and when its holder dies the document is due again. A holder that is done removes the date; one that wants
+to try later sets it ahead. Every time is the database's, so the clocks of the replicas do not matter.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from pymongo import ASCENDING, ReturnDocument
+
+from shared.mongo import Collection, Document
+
+
+def ahead(time: timedelta) -> Document:
+    """The moment so long after the database's now, for pipelines."""
+    return {"$add": ["$$NOW", time // timedelta(milliseconds=1)]}
+
+
+def ago(time: timedelta) -> Document:
+    """The moment so long before the database's now, for pipelines."""
+    return {"$subtract": ["$$NOW", time // timedelta(milliseconds=1)]}
+
+
+def has_date(field: str) -> Document:
+    """The filter of a partial index on `field`. Queries have to repeat it, or MongoDB does not use such an index."""
+    return {field: {"$type": "date"}}
+
+
+def is_due(field: str) -> Document:
+    """The filter for documents whose date in `field` has come."""
+    return {**has_date(field), "$expr": {"$lte": [f"${field}", "$$NOW"]}}
+
+
+async def claim_due(
+    collection: Collection,
+    field: str,
+    *,
+    lease: timedelta,
+    wanted: Document | None = None,
+    changes: Document | None = None,
+    sort: Sequence[tuple[str, int]] | None = None,
+    projection: Mapping[str, int] | None = None,
+) -> Document | None:
+    """The due document that has waited longest, or comes first in `sort`, claimed for `lease`; None when none is due.
+
+    `wanted` narrows the choice; `changes` are written with the claim, as expressions of a pipeline. What is answered is
+    the document afterwards.
+    """
+    document: Document | None = await collection.find_one_and_update(
+        {**(wanted or {}), **is_due(field)},
+        [{"$set": {**(changes or {}), field: ahead(lease)}}],
+        sort=sort or [(field, ASCENDING)],
+        projection=projection,
+        return_document=ReturnDocument.AFTER,
+    )
+    return document
