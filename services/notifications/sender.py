@@ -1,12 +1,13 @@
 """Sends what the ledger holds: claims due rows, asks whether they may still go, sends, and writes down the answer."""
 
 import asyncio
-import functools
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from email.message import EmailMessage
+from functools import partial, wraps
 from uuid import uuid4
 
 import structlog
@@ -14,7 +15,7 @@ from aiosmtplib import SMTP
 from prometheus_client import Counter
 
 from services.notifications import smtp, store
-from services.notifications.domain.delivery import USER_UNKNOWN_WAIT_S, Outcome, Stage, outcome_of_stumble, wait_s
+from services.notifications.domain.delivery import Outcome, Stage, outcome_of_stumble, wait_s
 from services.notifications.domain.mails import Mail, MailState, NotToBeSent, NotToBeSentYet, Reason
 from services.notifications.domain.people import Person, UnusableAddress
 from services.notifications.mailer import Mailer, wire_address
@@ -22,14 +23,11 @@ from services.notifications.smtp import MailServer, MailServerUnavailable
 from services.notifications.store import StrangerLimits, UnreadableRow
 from shared.events.base import Event
 from shared.mongo import Database, DatabaseError, is_unavailable
-from shared.tasks import cancel_requested
+from shared.tasks import cancel_requested, repeat
 
 _AT_ONCE = 8
-_LOOK_EVERY_S = 1.0
 _KEEP_LEASE_EVERY_S = store.LEASE.total_seconds() / 3
 _STOP_GRACE_S = 8.0
-_FIRST_HOLD_S = 0.5
-_LONGEST_HOLD_S = 5.0
 
 _log = structlog.get_logger()
 _mails = Counter("portico_mails_total", "E-mails by kind and what came of them", ["kind", "outcome"])
@@ -38,14 +36,27 @@ _unknown = Counter(
 )
 
 
-class Sender:
-    """One in every replica. A mail server that is away holds all of it, so that mails keep their order of age."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long the sender waits: for new rows, for a mail server that is unavailable, for the copy of a user."""
 
-    def __init__(self, mailer: Mailer, server: MailServer, limits: StrangerLimits | None = None) -> None:
+    look_every_s: float = 1.0
+    first_hold_s: float = 0.5
+    longest_hold_s: float = 5.0
+    user_unknown_s: float = 5.0
+
+
+class Sender:
+    """One in every replica. While the mail server is unavailable it sends nothing, so mails keep their order."""
+
+    def __init__(
+        self, mailer: Mailer, server: MailServer, limits: StrangerLimits | None = None, pace: Pace | None = None
+    ) -> None:
         """Sends nothing before `run`."""
         self._mailer = mailer
         self._server = server
         self._limits = limits or StrangerLimits()
+        self._pace = pace or Pace()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._woken = asyncio.Event()
         self._in_hand: dict[str, asyncio.Task[None]] = {}
@@ -55,7 +66,7 @@ class Sender:
     def waking(self, handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         """The same handler; what it queues is looked at when it is done, not when the next second has passed."""
 
-        @functools.wraps(handler)
+        @wraps(handler)
         async def handle_and_wake(db: Database, event: Event) -> None:
             await handler(db, event)
             self._woken.set()
@@ -63,35 +74,31 @@ class Sender:
         return handle_and_wake
 
     async def run(self, db: Database) -> None:
-        """For ever; when it is cancelled, mails in hand are given time to get their answer."""
+        """Sends until it is cancelled; then mails in hand are given time to get their answer."""
         try:
-            while not cancel_requested():
-                await asyncio.sleep(max(0.0, self._held_until - time.monotonic()))
-                await self._slots.acquire()
-                await self._start_next(db)
+            await repeat(
+                "send_mails", partial(self._start_next, db), every_s=self._pace.look_every_s, woken=self._woken
+            )
         finally:
             await self._finish()
 
-    async def _start_next(self, db: Database) -> None:
-        """Uses up one slot when a row is due, else waits."""
-        self._woken.clear()
+    async def _start_next(self, db: Database) -> bool:
+        """Waits until one more mail may go, and starts sending it; False when none is due."""
+        await asyncio.sleep(max(0.0, self._held_until - time.monotonic()))
+        await self._slots.acquire()
         mail = None
         try:
             mail = await store.claim_mail(db, lease=uuid4(), in_hand=self._in_hand.keys())
         except UnreadableRow as error:
-            _log.warning("mail_not_read", id=str(error), reason=type(error.__cause__).__name__)
-            return  # the next row may be another's
-        except Exception as error:  # noqa: BLE001  # the database is away, mostly; whatever it is, mails have to go on
-            _log.warning("mails_not_claimed", reason=type(error).__name__)
+            _log.warning("mail_unreadable", id=str(error), reason=type(error.__cause__).__name__)
+            return True  # this version may be able to read the next one
         finally:
             if mail is None:
                 self._slots.release()
-        if mail is not None:
-            self._in_hand[mail.id] = asyncio.create_task(self._work(db, mail))
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_EVERY_S):
-                await self._woken.wait()
+        if mail is None:
+            return False
+        self._in_hand[mail.id] = asyncio.create_task(self._work(db, mail))
+        return True
 
     async def _finish(self) -> None:
         if self._in_hand:
@@ -117,7 +124,7 @@ class Sender:
         try:
             await self._send(db, mail)
         except NotToBeSentYet:
-            await store.mark_due_again(db, mail, wait_s=USER_UNKNOWN_WAIT_S)
+            await store.mark_due_again(db, mail, wait_s=self._pace.user_unknown_s)
         except MailServerUnavailable as error:
             self._hold(error)
             await store.mark_due_again(db, mail, wait_s=0)
@@ -198,7 +205,7 @@ class Sender:
     def _hold(self, error: MailServerUnavailable) -> None:
         if time.monotonic() < self._held_until:
             return  # several found out at once
-        self._hold_s = min(max(_FIRST_HOLD_S, self._hold_s * 2), _LONGEST_HOLD_S)
+        self._hold_s = min(max(self._pace.first_hold_s, self._hold_s * 2), self._pace.longest_hold_s)
         spread = random.uniform(0.8, 1.0)  # noqa: S311  # spreads reconnects, guards nothing
         self._held_until = time.monotonic() + self._hold_s * spread
         _log.warning("mail_server_unavailable", reason=str(error), again_in_s=self._hold_s)

@@ -6,8 +6,6 @@ from enum import StrEnum
 
 from services.notifications.domain.mails import Mail, MailState, Reason, storable
 
-USER_UNKNOWN_WAIT_S = 5.0
-
 _FIRST_WAIT_S = 5.0
 _LONGEST_WAIT_S = 600.0
 _ACCEPTED = range(200, 300)

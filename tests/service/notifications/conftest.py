@@ -12,10 +12,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
-from services.notifications import sender, store
+from services.notifications import store
 from services.notifications.app import create_app
 from services.notifications.consumers import SUBSCRIPTIONS
 from services.notifications.domain import delivery
+from services.notifications.sender import Pace
 from services.notifications.settings import NotificationsSettings
 from shared.actor import Actor, Role
 from shared.events.base import Addressee, Event, Relation
@@ -171,9 +172,6 @@ class Notifications:
 async def notifications(
     mongo_url: str, smtp_server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Notifications]:
-    monkeypatch.setattr(sender, "_LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr(sender, "_LONGEST_HOLD_S", 0.2)
-    monkeypatch.setattr(sender, "USER_UNKNOWN_WAIT_S", 0.1)
     monkeypatch.setattr(delivery, "_FIRST_WAIT_S", 0.1)
     settings = read(
         NotificationsSettings,
@@ -186,7 +184,7 @@ async def notifications(
             "PORTICO_BASE_URL": "http://portal.example",
         },
     )
-    app = create_app(settings)
+    app = create_app(settings, Pace(look_every_s=0.05, longest_hold_s=0.2, user_unknown_s=0.1))
     # Not the last test's leftovers: they were for servers that are gone.
     await app[DATABASE]["mails"].delete_many({})
     await store.create_indexes(app[DATABASE])

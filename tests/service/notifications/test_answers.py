@@ -11,11 +11,11 @@ from pymongo import AsyncMongoClient
 from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
-from services.notifications import handlers, sender, smtp, store
+from services.notifications import handlers, smtp, store
 from services.notifications.domain.delivery import MOST_STUMBLES, Outcome
 from services.notifications.domain.mails import Mail, MailState
 from services.notifications.mailer import Mailer
-from services.notifications.sender import Sender
+from services.notifications.sender import Pace, Sender
 from services.notifications.smtp import MailServer, MailServerUnavailable
 from shared.events.base import Event
 from shared.mongo import Database, connect
@@ -105,9 +105,6 @@ class Post:
 
 @pytest.fixture
 async def post(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Post]:
-    monkeypatch.setattr(sender, "_LOOK_EVERY_S", 0.01)
-    monkeypatch.setattr(sender, "_FIRST_HOLD_S", 0.01)
-    monkeypatch.setattr(sender, "_LONGEST_HOLD_S", 0.05)
     monkeypatch.setattr(smtp, "_TIMEOUT_S", 0.5)
     monkeypatch.setattr(smtp, "_CONTENT_TIMEOUT_S", 0.5)
     db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
@@ -115,7 +112,9 @@ async def post(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     server = RawSmtp()
     await server.start()
     mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
-    task = asyncio.create_task(Sender(mailer, MailServer(server.url, own_host="portal.example")).run(db))
+    pace = Pace(look_every_s=0.01, first_hold_s=0.01, longest_hold_s=0.05)
+    sender = Sender(mailer, MailServer(server.url, own_host="portal.example"), pace=pace)
+    task = asyncio.create_task(sender.run(db))
     yield Post(db, server)
     server.says.clear()
     task.cancel()

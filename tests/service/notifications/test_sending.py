@@ -8,11 +8,11 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
-from services.notifications import commands, handlers, sender, store
+from services.notifications import commands, handlers, store
 from services.notifications.domain.delivery import Outcome
 from services.notifications.domain.mails import KEPT_FOR, MailState
 from services.notifications.mailer import Mailer
-from services.notifications.sender import Sender
+from services.notifications.sender import Pace, Sender
 from services.notifications.smtp import MailServer
 from shared.logging import Origin, origin
 from shared.mongo import Database, connect
@@ -327,11 +327,10 @@ async def test_what_the_server_puts_off_for_48_hours_fails_with_its_last_answer(
 
 
 async def test_what_a_handler_queues_is_sent_without_waiting_for_the_next_look(
-    mongo_url: str, smtp_server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
+    mongo_url: str, smtp_server: ScriptedSmtp
 ) -> None:
-    monkeypatch.setattr(sender, "_LOOK_EVERY_S", 60.0)
     db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
-    waker, task = _another_sender(db, smtp_server)
+    waker, task = _another_sender(db, smtp_server, Pace(look_every_s=60.0))
     for _ in range(3):  # it looks once when it starts, but not for the next ones
         invitation = an_invitation(an_email())
         await waker.waking(handlers.queue_account_mail)(db, invitation)
@@ -361,9 +360,9 @@ async def test_a_graceful_stop_lets_the_mail_in_hand_get_its_answer(mongo_url: s
     await db.close()
 
 
-def _another_sender(db: Database, server: ScriptedSmtp) -> tuple[Sender, asyncio.Task[None]]:
+def _another_sender(db: Database, server: ScriptedSmtp, pace: Pace | None = None) -> tuple[Sender, asyncio.Task[None]]:
     mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
-    another = Sender(mailer, MailServer(server.url, own_host="portal.example"))
+    another = Sender(mailer, MailServer(server.url, own_host="portal.example"), pace=pace)
     return another, asyncio.create_task(another.run(db))
 
 

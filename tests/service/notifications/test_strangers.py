@@ -10,10 +10,10 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
-from services.notifications import handlers, sender, store
+from services.notifications import handlers, store
 from services.notifications.domain.mails import Mail
 from services.notifications.mailer import Mailer
-from services.notifications.sender import Sender
+from services.notifications.sender import Pace, Sender
 from services.notifications.smtp import MailServer
 from services.notifications.store import StrangerLimits
 from shared.events.base import Addressee
@@ -54,17 +54,13 @@ class Post:
 
 
 @pytest.fixture
-async def post(mongo_url: str, smtp_server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Post]:
-    monkeypatch.setattr(sender, "_LOOK_EVERY_S", 0.02)
+async def post(mongo_url: str, smtp_server: ScriptedSmtp) -> AsyncIterator[Post]:
     db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
     await store.create_indexes(db)
     mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
-    tasks = [
-        asyncio.create_task(
-            Sender(mailer, MailServer(smtp_server.url, own_host="portal.example"), StrangerLimits(3, 5)).run(db)
-        )
-        for _ in range(2)
-    ]
+    servers = [MailServer(smtp_server.url, own_host="portal.example") for _ in range(2)]
+    senders = [Sender(mailer, server, StrangerLimits(3, 5), Pace(look_every_s=0.02)) for server in servers]
+    tasks = [asyncio.create_task(each.run(db)) for each in senders]
     yield Post(db, smtp_server, uuid7())
     for task in tasks:
         task.cancel()
