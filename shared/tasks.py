@@ -25,12 +25,12 @@ def cancel_requested() -> bool:
 
 
 async def repeat(
-    name: str, work: Callable[[], Awaitable[bool | None]], *, every_s: float, woken: asyncio.Event | None = None
+    name: str, work: Callable[[], Awaitable[int | None]], *, every_s: float, woken: asyncio.Event | None = None
 ) -> None:
     """Does `work` until this task is cancelled; a failure is logged under `name`, and does not end it.
 
-    The next time comes at once when `work` answers True, because there may be more to do; else in `every_s` seconds, or
-    as soon as `woken` is set. As `cancel_requested` says, `work` must not hold a task group.
+    When `work` answers that it found something (True, or how many), it is done again at once, because there may be
+    more; else in `every_s` seconds, or as soon as `woken` is set. It must hold no task group: see `cancel_requested`.
     """
     while not cancel_requested():
         if woken is not None:

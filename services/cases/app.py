@@ -15,7 +15,7 @@ from services.cases.attachments.sweeper import sweep_files
 from services.cases.cases import api as cases_api
 from services.cases.cases import store
 from services.cases.cases.export import Places
-from services.cases.cases.readers import fill_in_for_ever
+from services.cases.cases.readers import keep_filling_in
 from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.copies import store as copies
 from services.cases.settings import CasesSettings
@@ -40,7 +40,7 @@ def create_app(settings: CasesSettings) -> web.Application:
         degraded=partial(_degraded, disk),
         background=[
             partial(sweep_files, scanned=settings.clamd is not None),
-            fill_in_for_ever,
+            keep_filling_in,
             *_scanners(settings),
         ],
     )
