@@ -26,7 +26,7 @@ RELAY_GRACE = timedelta(seconds=10)
 
 
 class Entity(Protocol):
-    """What a frozen dataclass needs to be kept here."""
+    """What a frozen dataclass needs to be stored here."""
 
     @property
     def id(self) -> UUID: ...
@@ -127,7 +127,7 @@ class Documents(Generic[E]):
         return self._settled(entity, entity.version)
 
     async def insert_once(self, db: Database, entity: E, key: IdempotencyKey) -> E:
-        """Writes a new document whose id is the intent's; a repeat gets what stands there now.
+        """Writes a new document whose id is the key's; a repeat gets the document as it is now.
 
         Raises IdempotencyKeyReused for the same key with another body.
         """
@@ -149,7 +149,7 @@ class Documents(Generic[E]):
         return self.load(existing)
 
     async def save(self, db: Database, entity: E, *, session: Session | None = None) -> E:
-        """Writes a changed entity where its version still stands; StaleVersion when somebody was faster."""
+        """Writes a changed entity over the version that it was read at; StaleVersion when another change came first."""
         pending = pending_events(entity.events)
         changes: Document = {name: {"$literal": value} for name, value in self._fields(entity).items()}
         for field, items in self._additions(entity).items():
@@ -172,7 +172,7 @@ class Documents(Generic[E]):
         """Adds entries without testing the version; False where the filter `wanted`, which holds the rules, found none.
 
         `changes` are pipeline expressions over the document as it was. The version is counted up, unless they say
-        otherwise. Nothing is said of it: whoever has an event to tell saves.
+        otherwise. It makes no event: a change with an event is saved.
         """
         update: Document = {field: _pushed(field, [{"$literal": item}]) for field, item in push.items()}
         update |= {"version": {"$add": ["$version", 1]}, **(changes or {})}
@@ -208,7 +208,7 @@ class Documents(Generic[E]):
 
 
 async def put_copy(db: Database, collection: str, copy_id: object, fields: Document, *, version: int) -> bool:
-    """Keeps a local copy of another service's document; False when a newer one stands there already.
+    """Writes a local copy of another service's document; False when the stored copy is newer.
 
     The same version is applied again: a redelivery, or a republish that heals a copy. Raises DuplicateKey where another
     unique index than the one on `_id` refuses: such a copy is not old, and must not be taken for it.
@@ -220,6 +220,6 @@ async def put_copy(db: Database, collection: str, copy_id: object, fields: Docum
     except DuplicateKeyError as error:
         if not is_duplicate(error, "_id"):
             raise
-        # A newer copy stands there, or another replica inserted an older one a moment ago: a second look tells.
+        # The stored copy is newer, or another replica inserted an older one a moment ago: the second try shows which.
         result = await db[collection].update_one(wanted, update)
     return bool(result.matched_count or result.upserted_id is not None)

@@ -24,7 +24,7 @@ _SAFE = {
 }
 
 
-def _spoken(delay_s: float) -> str:
+def _in_words(delay_s: float) -> str:
     """5 -> "5s", 120 -> "2m", 3600 -> "1h", 0.2 -> "200ms": the delay is in the name, as arguments cannot change."""
     if delay_s % _HOUR_S == 0:
         return f"{delay_s // _HOUR_S:.0f}h"
@@ -45,7 +45,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A queue that hears a routing key on an exchange."""
+    """A queue gets the messages of an exchange that have this routing key."""
 
     queue: str
     exchange: str
@@ -62,7 +62,7 @@ class WorkQueue:
 
     @property
     def dead_queue(self) -> str:
-        """Where a message ends that nobody could handle; nobody consumes it."""
+        """Where messages end that could not be handled; it has no consumer."""
         return f"{self.name}.dead"
 
     @property
@@ -72,7 +72,7 @@ class WorkQueue:
 
     def retry_queue(self, delay_s: float) -> str:
         """Where a failed message waits for `delay_s` before it comes back to this queue."""
-        return f"{self.name}.retry.{_spoken(delay_s)}"
+        return f"{self.name}.retry.{_in_words(delay_s)}"
 
     def declared(self, retry_delays_s: tuple[float, ...]) -> tuple[Queue, ...]:
         """The queue, its dead queue, and a retry queue per delay: a delay per message would block at the head."""

@@ -1,4 +1,4 @@
-"""What cases hears, and what it does then."""
+"""Which events cases consumes, and the handler of each."""
 
 from services.cases.cases.handlers import verdicts
 from services.cases.copies import handlers as copies

@@ -1,4 +1,4 @@
-"""`python -m services.contracts`: serves until it is told to stop; with a command, does that and ends."""
+"""`python -m services.contracts`: serves until it is stopped; with a command, runs that and ends."""
 
 import sys
 

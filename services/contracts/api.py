@@ -34,7 +34,7 @@ async def add_product(request: web.Request) -> web.Response:
 
 @routes.get("/products")
 async def list_products(request: web.Request) -> web.Response:
-    """One page of the catalogue, for everybody who is signed in."""
+    """One page of the catalogue, for every signed-in user."""
     actor_of(request)
     page = await store.products.find_products(request.app[DATABASE], read_query(request, ProductQuery))
     return answer(page.answer(lambda document: views.product_answer(store.products.PRODUCTS.load(document))))
@@ -87,7 +87,7 @@ async def find_coverage(request: web.Request) -> web.Response:
 
 
 def _vendor_admin_of(request: web.Request) -> Actor:
-    """Who acts; Forbidden before what anybody else sends is read, which may be long."""
+    """The actor; Forbidden for anybody else before the body is read, which may be long."""
     actor = actor_of(request)
     refuse_unless_vendor_admin(actor)
     return actor

@@ -1,4 +1,4 @@
-"""What contracts hears, and what it does then."""
+"""Which events contracts consumes, and the handler of each."""
 
 from services.contracts.handlers import copies
 from shared.events.cases import CaseChanged

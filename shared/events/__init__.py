@@ -1,1 +1,1 @@
-"""The published language: what each service says happened. Additive only."""
+"""The events that each service publishes. Additive only."""

@@ -36,7 +36,7 @@ Relation = Literal["submitter", "owner", "contact", "secondary_contact"]
 
 
 class Addressee(BaseModel):
-    """Somebody who may have to be told."""
+    """A person who may get an e-mail about it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
@@ -46,6 +46,6 @@ class Addressee(BaseModel):
     """None for an address that is no user's."""
     name: str
     email: str
-    """As it stands on the case."""
+    """The address on the case."""
     language: str = "en"
     """In which to write."""

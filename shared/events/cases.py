@@ -1,4 +1,4 @@
-"""What cases says: the state that contracts copies, and the facts that people are told of."""
+"""The events of cases: the state that contracts copies, and the facts about which people get e-mails."""
 
 from typing import ClassVar, Literal
 from uuid import UUID
@@ -24,7 +24,7 @@ class CaseChanged(State):
 
 
 class CaseFact(Event):
-    """What every fact about a case carries, so that its people can be told without asking back."""
+    """What every fact about a case carries, so that its people can be written to without further requests."""
 
     case_id: UUID
     number: str
@@ -38,9 +38,9 @@ class CaseFact(Event):
     serial: str | None = None
     """The device's, normalised; None where the case is about no single device."""
     site_name: str = ""
-    """Where the equipment stands; empty for an address that is no site."""
+    """Where the equipment is; empty for an address that is no site."""
     people: tuple[Addressee, ...]
-    """Whom notifications may have to tell."""
+    """The people who may get an e-mail about it."""
 
 
 class CaseCreated(CaseFact):
@@ -54,7 +54,7 @@ class CaseCreated(CaseFact):
 
 
 class CaseClosed(CaseFact):
-    """A case reached its end, closed or cancelled; only reopening or a follow-up goes on from here."""
+    """A case was closed or cancelled; it can only be reopened, or followed up by a new case."""
 
     type: ClassVar[str] = "cases.case.closed.v1"
     outcome: Literal["closed", "cancelled"]
@@ -63,4 +63,4 @@ class CaseClosed(CaseFact):
     reason: Excerpt
     """As it was given; at most 500 characters of it."""
     resolved: bool | None = None
-    """Whether the problem is solved; None where nobody was asked."""
+    """Whether the problem is solved; None where this was not asked."""

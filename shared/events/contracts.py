@@ -1,4 +1,4 @@
-"""What contracts says: products, devices and agreements as others copy them."""
+"""The events of contracts: products, devices and agreements as others copy them."""
 
 from datetime import date
 from typing import ClassVar
@@ -34,7 +34,7 @@ class DeviceChanged(State):
     product_number: str
     product_name: str
     company_id: UUID | None = None
-    """None while nobody owns it."""
+    """None while it has no owner."""
     site_id: UUID | None = None
     agreement_ids: tuple[UUID, ...] = ()
     """Every agreement that it is under, whether running or not."""

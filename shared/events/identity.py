@@ -1,4 +1,4 @@
-"""What identity says: users, companies and sites as others copy them; codes that somebody waits for."""
+"""The events of identity: users, companies and sites as others copy them; codes that are sent by e-mail."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -38,7 +38,7 @@ class UserChanged(State):
 class CompanyPin(BaseModel):
     """A special-handling code of a company; bound to an agreement, to a site, to both, or to nothing.
 
-    `instructions` are for agents: whoever copies them never shows them to the customer's side.
+    `instructions` are for agents: a service that copies them never shows them to customers.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
@@ -79,7 +79,7 @@ class SiteChanged(State):
     company_id: UUID
     name: str
     company_name: str
-    """As it stands in the postal address."""
+    """The name in the postal address."""
     address_line_1: str
     address_line_2: str = ""
     city: str

@@ -1,4 +1,4 @@
-"""Keeping copies of what other services own, as their events tell it."""
+"""Keeping copies of what other services own, by their events."""
 
 from uuid import UUID
 
@@ -11,25 +11,25 @@ from shared.mongo import Database
 
 
 async def copy_user(db: Database, event: UserChanged) -> None:
-    """Keeps a copy, for colleagues, contacts and agents."""
+    """Copies a user: colleagues, contacts and agents are looked up there."""
     await keep_copy(db, store.USERS, event.user_id, event)
 
 
 async def copy_company(db: Database, event: CompanyChanged) -> None:
-    """Keeps a copy, for its time zone and its PINs."""
+    """Copies a company, for its time zone and its PINs."""
     await keep_copy(db, store.COMPANIES, event.company_id, event)
 
 
 async def copy_site(db: Database, event: SiteChanged) -> None:
-    """Keeps a copy, for the equipment's address."""
+    """Copies a site, for the address of the equipment."""
     await keep_copy(db, store.SITES, event.site_id, event)
 
 
 async def copy_product(db: Database, event: ProductChanged) -> None:
-    """Keeps a copy, for cases about products without serial numbers."""
+    """Copies a product, for cases about products without serial numbers."""
     await keep_copy(db, store.PRODUCTS, event.product_id, event)
 
 
 async def keep_copy(db: Database, collection: str, copy_id: UUID, event: State) -> None:
-    """Keeps what the event says, unless a newer version is there."""
+    """Writes what the event says into the copy, unless the copy is newer."""
     await put_copy(db, collection, copy_id, event.model_dump(exclude={"id", "at", "version"}), version=event.version)

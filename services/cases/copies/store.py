@@ -1,4 +1,4 @@
-"""Queries and indexes of the copies that cases are made from: other services' documents, as their events told them."""
+"""Queries and indexes of the copies of other services' documents, from which cases are made."""
 
 from uuid import UUID
 
@@ -10,12 +10,12 @@ USERS, COMPANIES, SITES = "user_copies", "company_copies", "site_copies"
 PRODUCTS, DEVICES, AGREEMENTS = "product_copies", "device_copies", "agreement_copies"
 
 
-# Unique ones that older versions made.
+# Unique indexes of older versions.
 _GONE = ((DEVICES, "serial_1"), (PRODUCTS, "product_number_1"))
 
 
 async def create_indexes(db: Database) -> None:
-    """What the queries below search by. None is unique: who owns the original judges that, and a copy must come in."""
+    """What the queries below search by. None is unique: that is judged at the originals, and a copy must come in."""
     await db[USERS].create_index([("company_id", ASCENDING), ("login_email", ASCENDING)])
     await db[DEVICES].create_index([("serial", ASCENDING), ("company_id", ASCENDING)])
     await db[DEVICES].create_index("agreement_ids")
@@ -27,7 +27,7 @@ async def create_indexes(db: Database) -> None:
 
 
 async def find_copy(db: Database, collection: str, wanted: Document) -> Document | None:
-    """A copy of another service's document that is not deleted, or None; of several the one that was made last."""
+    """A copy that is not deleted, or None; of several the one whose original is newest."""
     return await db[collection].find_one({**wanted, "deleted": False}, sort=[("_id", DESCENDING)])
 
 

@@ -36,9 +36,9 @@ class Claim:
 class Agreement:
     """A service contract, warranty extension or base warranty; `end` is the last covered day.
 
-    Its devices name it, not the other way round; `to_link` are serials whose devices do not do so yet. Products without
-    serial numbers cannot name it, so it names them. A claim that the vendor's data do not confirm is `unverified`: it
-    has neither level nor days nor a SAID of its own, covers nothing, and no other service hears of it.
+    Its devices name it, not the other way round; `to_link` holds the serials of devices that do not name it yet.
+    Products without serial numbers are named by it (`product_numbers`). A claim that the vendor's data do not confirm
+    is `unverified`: it has no level, no days and no SAID of its own, covers nothing, and makes no events.
     """
 
     id: UUID
@@ -96,12 +96,12 @@ class Agreement:
 
     @classmethod
     def claimed(cls, agreement_id: UUID, *, kind: AgreementKind, company_id: UUID, claim: Claim) -> Self:
-        """What a company says it has, and the vendor's data do not know."""
+        """What a company claims to have, while the vendor's data do not know it."""
         unverified = AgreementState.UNVERIFIED
         return cls(id=agreement_id, version=1, kind=kind, company_id=company_id, state=unverified, claim=claim)
 
     def with_event(self, *, version: int, now: datetime) -> Self:
-        """With the event of its change, where others hear of it."""
+        """With the event of its change; an unverified claim makes none."""
         event = self.changed_event(version=version, now=now)
         return self if event is None else replace(self, events=(*self.events, event))
 
@@ -125,7 +125,7 @@ class Agreement:
 
     @property
     def term(self) -> Term:
-        """What it says to the rule of coverage; a claim without days spans none."""
+        """What counts for coverage; a claim has no days yet, so its span is empty."""
         return Term(
             kind=self.kind,
             level=self.level,

@@ -49,7 +49,7 @@ class Finding:
 
     @classmethod
     def unverified(cls, *, did_you_mean: tuple[str, ...] = ()) -> Self:
-        """The vendor knows nothing of it, or it is not the asking company's: the two are never told apart."""
+        """The vendor does not know it, or it is another company's: the answer is the same for both."""
         return cls(UNVERIFIED, did_you_mean=did_you_mean)
 
 

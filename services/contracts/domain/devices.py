@@ -27,7 +27,7 @@ def look_alike_key(serial: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One unit of a product; `serial` in its one spelling, `company_id` None while nobody owns it."""
+    """One unit of a product; `serial` is normalised, `company_id` is None while it has no owner."""
 
     id: UUID
     version: int
@@ -53,7 +53,7 @@ class Device:
         agreement_ids: tuple[UUID, ...],
         now: datetime,
     ) -> Self:
-        """A device under the agreements that waited for it: listeners take its first state for all there is to say."""
+        """A new device under the agreements that waited for it, so that its first event already names them."""
         device = cls(
             id=device_id,
             version=1,

@@ -35,7 +35,7 @@ class Product:
     def new(
         cls, product_id: UUID, *, product_number: str, name: str, line: str, has_serials: bool, now: datetime
     ) -> Self:
-        """A product that is offered from now on."""
+        """A new product of the catalogue."""
         product = cls(
             id=product_id,
             version=1,
@@ -62,5 +62,5 @@ class Product:
 
 
 def searchable(text: str) -> str:
-    """Text as it is compared when somebody types ahead."""
+    """Text as the type-ahead search compares it."""
     return " ".join(text.casefold().split())

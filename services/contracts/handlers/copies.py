@@ -8,7 +8,7 @@ from shared.mongo import Database
 
 
 async def copy_company(db: Database, company: CompanyChanged) -> None:
-    """Keeps whom devices and agreements may belong to, and whose calendar counts."""
+    """Copies who may own devices and agreements, and in which time zone their days are counted."""
     fields = {
         "name": company.name,
         "time_zone": company.time_zone,
@@ -20,13 +20,13 @@ async def copy_company(db: Database, company: CompanyChanged) -> None:
 
 
 async def copy_site(db: Database, site: SiteChanged) -> None:
-    """Keeps where devices may stand."""
+    """Copies the sites at which devices may be."""
     fields = {"company_id": site.company_id, "name": site.name, "closed": site.closed, "deleted": site.deleted}
     await put_copy(db, copies.SITES, site.site_id, fields, version=site.version)
 
 
 async def copy_case(db: Database, case: CaseChanged) -> None:
-    """Keeps which open cases cite an agreement: what its deletion would touch."""
+    """Copies which open cases cite an agreement: they show what its deletion would affect."""
     fields = {
         "company_id": case.company_id,
         "number": case.number,

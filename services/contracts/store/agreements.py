@@ -14,7 +14,7 @@ from shared.documents import Documents
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document, drop_index
 
-# The serials to link may be thousands: whoever reads an agreement does not want them.
+# An agreement may have thousands of serials to link: reading it leaves them out.
 AGREEMENTS = Documents("agreements", Agreement, appended={"to_link": "to_link"})
 
 
@@ -24,7 +24,7 @@ async def create_indexes(db: Database) -> None:
     await agreements.create_index("said", unique=True, partialFilterExpression={"said": {"$type": "string"}})
     await agreements.create_index([("company_id", ASCENDING), ("product_numbers", ASCENDING)])
     await drop_index(agreements, "company_id_1")  # of an older version
-    # A company claims a thing once. Another one may claim it too: the vendor's data will say whose it is.
+    # A company claims the same contract or device once. Several companies may: the vendor's data decide whose it is.
     for proof in ("claim.said", "claim.serial"):
         await agreements.create_index(
             [(proof, ASCENDING), ("company_id", ASCENDING)],

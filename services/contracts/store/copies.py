@@ -33,6 +33,6 @@ async def require_site(db: Database, *, company_id: UUID, site_id: UUID) -> None
 
 
 async def find_time_zone(db: Database, company_id: UUID | None) -> str:
-    """The company's time zone; UTC while nobody owns the device, or the copy has not come."""
+    """The company's time zone; UTC for a device without an owner, or while there is no copy."""
     company = await db[COMPANIES].find_one({"_id": company_id}, {"time_zone": 1})
     return "UTC" if company is None else str(company["time_zone"])

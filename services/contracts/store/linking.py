@@ -49,7 +49,7 @@ async def remove_linked(db: Database, agreement_id: UUID, serials: Sequence[str]
 
 
 async def finish_linking(db: Database, agreement_id: UUID, *, lease: datetime) -> None:
-    """Looks at what is left again later, unless somebody has asked for it in the meantime."""
+    """Tries the serials that are left again later, unless they have been made due in the meantime."""
     nothing_left = {"$eq": [{"$size": "$to_link"}, 0]}
     await db["agreements"].update_one(
         {"_id": agreement_id, "link_after": lease},
