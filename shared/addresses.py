@@ -1,8 +1,8 @@
-"""Network addresses, and whom they stand for where people are counted."""
+"""Network addresses, and how clients are counted by them."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-_OF_ONE_CUSTOMER = 64  # bits: whoever gets an IPv6 address has 2**64 of them
+_OF_ONE_CUSTOMER = 64  # bits: one customer of a provider has 2**64 IPv6 addresses
 
 
 def read_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -16,7 +16,7 @@ def read_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def network_of(text: str) -> str:
-    """Whom an address stands for: with IPv4 itself, with IPv6 its /64; empty for what is no address."""
+    """The network to count a client by: an IPv4 address itself, the /64 of an IPv6 one; empty for no address."""
     address = read_address(text)
     if isinstance(address, IPv6Address):
         return str(ip_network((address, _OF_ONE_CUSTOMER), strict=False))

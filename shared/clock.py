@@ -1,4 +1,4 @@
-"""The time of a service: its machine's, and the database's where that machine's clock is wrong."""
+"""The time of a service: its machine's clock, or the database's when that clock is wrong."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,18 +16,19 @@ _log = structlog.get_logger()
 
 
 def utc_now() -> datetime:
-    """What this machine's clock says."""
+    """The time by this machine's clock."""
     return datetime.now(UTC)
 
 
 class DatabaseClock:
-    """Every replica sees the same database, so whoever is far from its time is wrong, and goes by it meanwhile.
+    """A machine whose clock differs from the database's by 5 s or more is wrong, and uses the database's time.
 
-    `own` is the machine's clock. Below 5 s of difference it is left alone: asking over a network is no more exact.
+    All replicas use the same database. `own` is the machine's clock; smaller differences cannot be told from delays of
+    the network.
     """
 
     def __init__(self, own: Callable[[], datetime] = utc_now) -> None:
-        """Right until it was compared."""
+        """Uses the machine's clock until the first comparison."""
         self.own = own
         self._ahead_s = 0.0
 
@@ -37,27 +38,29 @@ class DatabaseClock:
 
     @property
     def trouble(self) -> str:
-        """For `/readyz`: how wrong this machine's clock is; empty while it is right."""
+        """For `/readyz`: how far the machine's clock is off; empty while it is right."""
         if not self._ahead_s:
             return ""
-        return f"{abs(self._ahead_s):.0f} s {'ahead of' if self._ahead_s > 0 else 'behind'} the database, whose is used"
+        return (
+            f"{abs(self._ahead_s):.0f} s {'ahead of' if self._ahead_s > 0 else 'behind'} the database: its time is used"
+        )
 
     async def compare(self, db: Database) -> None:
         """Asks the database for its time. Raises DatabaseError."""
         before = self.own()
         theirs = await db.now()
         after = self.own()
-        # It was read some time between the two.
+        # The database read its clock some time between the two.
         ahead_s, unsure_s = ((after - theirs) + (before - theirs)) / 2, (after - before) / 2
         self._note(ahead_s.total_seconds(), unsure_s.total_seconds())
 
     async def watch(self, db: Database) -> None:
-        """Compares now and then, until it is cancelled."""
+        """Compares every 10 s until cancelled."""
         await repeat("compare_clocks", partial(self.compare, db), every_s=_COMPARED_EVERY_S)
 
     def _note(self, ahead_s: float, unsure_s: float) -> None:
         was_wrong = bool(self._ahead_s)
-        # A slow answer is no reason for the time to jump: what it does not contradict stays as it is.
+        # A slow answer says little: a correction that it does not contradict stays as it is.
         if abs(ahead_s - self._ahead_s) <= unsure_s:
             return
         least_s = abs(ahead_s) + (unsure_s if was_wrong else -unsure_s)

@@ -16,7 +16,7 @@ _GENERATION_BYTES = 2  # at least: more where there were so many
 
 
 class Purpose(StrEnum):
-    """What a code is for; each has a key of its own."""
+    """What a code is for; each purpose has its own key."""
 
     INVITATION = "invitation"
     VERIFICATION = "verification"
@@ -45,7 +45,7 @@ def link_code(secret: str, purpose: Purpose, request_id: UUID, generation: int) 
 
 
 def read_link_code(secret: str, purpose: Purpose, code: str) -> tuple[UUID, int] | None:
-    """The request id and generation that a code was made for; None when it was not made by us."""
+    """The request id and generation of a code; None for a code that we did not make."""
     try:
         raw = urlsafe_b64decode(code + "=" * (-len(code) % 4))
         request_id = UUID(bytes=raw[:16])
@@ -58,7 +58,7 @@ def read_link_code(secret: str, purpose: Purpose, code: str) -> tuple[UUID, int]
 
 
 def digit_code(secret: str, purpose: Purpose, request_id: UUID, generation: int) -> str:
-    """A code to type: 6 digits. Guessing is limited by whoever checks it."""
+    """A 6-digit code to type. The caller must limit how often it can be tried."""
     number = int.from_bytes(_mac(secret, purpose, request_id, generation)[:8], "big") % 1_000_000
     return f"{number:06d}"
 

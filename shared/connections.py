@@ -1,4 +1,4 @@
-"""The connections of a port: how many, how long one may be silent, and what becomes of an answer that nobody reads."""
+"""The connections of a port: how many there may be, how long one may be silent, and answers that nobody reads."""
 
 import asyncio
 import resource
@@ -34,7 +34,7 @@ _ended = Counter("portico_connections_ended_total", "Connections that this side 
 _MOST_FILES = 65_536
 # A file descriptor of that number means that few are left: the system gives out the lowest free one.
 _SCARCE_FILES = 32
-# For what is no connection of the port: the private port, the services, the database, files.
+# Reserved for everything but connections of the port: the private port, services, database, files.
 _FILES_FOR_OTHERS = 600
 _TELL_EVERY_S = 60.0
 _TAKEN_AT_ONCE_BYTES = 64 * 1024  # of what one connection sends
@@ -44,20 +44,20 @@ _CLOSE_AS_USUAL = struct.pack("ii", 0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What the connections of one port may take."""
+    """Limits for the connections of one port."""
 
     headers_s: float = 10.0  # from the beginning of a connection, or the first byte of a later request, to its headers
     idle_s: float = 75.0  # between two requests
-    unread_s: float = 30.0  # that a reader may be behind `unread_rate`
+    unread_s: float = 30.0  # a reader may be this far behind `unread_rate`
     unread_rate: int = 16 * 1024  # bytes a second
     most_unread: int = 32 * 1024 * 1024  # bytes of all answers together that wait for their readers
     most: int | None = None  # connections
     most_of_one: int | None = None  # of one address, or one IPv6 network of 64 bits
-    carriers: Sequence[IPv4Network | IPv6Network] = ()  # whose connections are many people's, so not counted as one's
+    carriers: Sequence[IPv4Network | IPv6Network] = ()  # proxies: their connections carry many clients
 
 
 def raise_file_limit() -> int:
-    """Takes as many file descriptors as the system allows, and answers how many these are."""
+    """Raises the limit of file descriptors as far as the system allows; returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -68,14 +68,14 @@ def raise_file_limit() -> int:
 
 
 def cut(transport: asyncio.BaseTransport) -> None:
-    """Ends a connection with a reset, which nobody takes for the end of an answer; what was not sent is dropped."""
+    """Resets a connection. Unsent data is dropped, and the client cannot mistake the reset for the end of an answer."""
     _at_close(transport, _RESET_AT_CLOSE)
     cast("asyncio.WriteTransport", transport).abort()
 
 
 @contextmanager
 def whole_or_cut(request: web.Request) -> Iterator[None]:
-    """For an answer that is sent in pieces, its end included: one that breaks off is never taken for a whole one.
+    """For an answer that is sent in pieces: when it breaks off, the client can tell that it is not complete.
 
     Without chunks (HTTP/1.0) only the end of the connection tells where the answer ends. So it ends with a reset
     unless all was sent, even where this process is killed.
@@ -93,7 +93,7 @@ def whole_or_cut(request: web.Request) -> Iterator[None]:
 
 
 def has_left(request: web.BaseRequest) -> bool:
-    """Whether whoever sent the request has ended the connection."""
+    """Whether the client has closed the connection."""
     return request.transport is None or request.transport.is_closing()
 
 
@@ -104,7 +104,7 @@ def _at_close(transport: asyncio.BaseTransport, what: bytes) -> None:
 
 
 class Port(web.Server):
-    """What aiohttp makes connections with; knows all of them, and lets no more in than fit."""
+    """Makes the connections of a port for aiohttp, and accepts no more than the limits allow."""
 
     def __init__(self, handler: Handler, *, bounds: Bounds, **options: Any) -> None:
         """`options` are aiohttp's."""
@@ -126,11 +126,11 @@ class Port(web.Server):
         self._most = room if bounds.most is None else min(bounds.most, room)
 
     def __call__(self) -> "Connection":
-        """A connection that has just been accepted."""
+        """A new connection."""
         return Connection(self, loop=self._loop, **self._kwargs)
 
     def lets_in(self, connection: "Connection", transport: asyncio.BaseTransport) -> bool:
-        """False when there is no room, and none can be made by ending one without a whole request."""
+        """False when there is no room, and no connection without a complete request can be ended to make room."""
         one = _one_of(transport, self.bounds.carriers)
         neighbours = self._of_one.get(one, {}) if one else {}
         most_of_one = self.bounds.most_of_one
@@ -149,7 +149,7 @@ class Port(web.Server):
         return True
 
     def forget(self, connection: "Connection") -> None:
-        """It takes no room any more."""
+        """The connection is closed, and no longer counted."""
         self._unread.pop(connection, None)
         one = self._open.pop(connection, "")
         if one and (neighbours := self._of_one.get(one)) is not None:
@@ -158,17 +158,17 @@ class Port(web.Server):
                 del self._of_one[one]
 
     def waits(self, connection: "Connection", size: int) -> None:
-        """So much of an answer waits for its reader; where all together is too much, who has waited longest goes."""
+        """Counts unsent bytes of an answer; above the total limit, ends the connection that waited longest."""
         self._unread[connection] = size
         while len(self._unread) > 1 and sum(self._unread.values()) > self.bounds.most_unread:
             next(iter(self._unread)).end("unread_too_much")
 
     def goes_on(self, connection: "Connection") -> None:
-        """All of it has gone out."""
+        """All bytes of the answer were sent."""
         self._unread.pop(connection, None)
 
     def note(self, reason: str, **what: object) -> None:
-        """Counts a connection that this side ends, and says so once a minute."""
+        """Counts a connection that this side ends, and logs it at most once a minute."""
         _ended.labels(reason).inc()
         self._tell("connections_ended", reason=reason, **what)
 
@@ -180,7 +180,7 @@ class Port(web.Server):
 
     @staticmethod
     def _makes_room(among: Iterable["Connection"]) -> bool:
-        # Few people send for long, and whoever means harm does nothing else.
+        # Few requests take long to arrive. An attacker's all do.
         ends = next((one for one in among if one.is_idle), None) or next((one for one in among if one.is_sending), None)
         if ends is not None:
             ends.end("gave_way")
@@ -188,14 +188,14 @@ class Port(web.Server):
 
 
 def _one_of(transport: asyncio.BaseTransport, carriers: Sequence[IPv4Network | IPv6Network]) -> str:
-    """Whose connection it is, for counting; empty for those of many."""
+    """The client to count the connection for; empty for a proxy."""
     peer = str((transport.get_extra_info("peername") or ("",))[0])
     address = read_address(peer)
     return "" if address is None or any(address in network for network in carriers) else network_of(peer)
 
 
 class Connection(RequestHandler):
-    """One connection of a port, with its deadlines: for headers by the clock, for answers by how fast they are read."""
+    """A connection with deadlines: headers have a fixed time, answers must be read at a minimum speed."""
 
     __slots__ = ("_body", "_headers_timer", "_patience_s", "_paused_at", "_paused_size", "_port", "_reader_timer")
 
@@ -212,40 +212,40 @@ class Connection(RequestHandler):
 
     @property
     def is_idle(self) -> bool:
-        """Nothing, or only part of a request, has come since the last answer."""
+        """Since the last answer nothing has arrived, or only a part of a request."""
         return self._waiter is not None and not self._waiter.done()
 
     @property
     def is_sending(self) -> bool:
-        """The newest request has not come to its end."""
+        """The newest request is not complete yet."""
         return not self._body.is_eof()
 
     def end(self, reason: str) -> None:
-        """Ends the connection at once, whatever was still to be sent."""
+        """Ends the connection at once; unsent data is dropped."""
         self._port.note(reason)
         self._port.forget(self)
         if self.transport is not None:
             cut(self.transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Refuses it, or starts the clock."""
+        """Refuses the connection, or starts its deadline for headers."""
         if not self._port.lets_in(self, transport):
             cut(transport)
             return
-        # Whatever the system does not take at once is waited for, so that `pause_writing` tells of it.
+        # With a limit of 0, `pause_writing` is called as soon as the system takes no more bytes.
         cast("asyncio.WriteTransport", transport).set_write_buffer_limits(high=0)
         _set_up(transport, self._port.bounds.unread_s)
         super().connection_made(transport)
         self._await_headers()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Gives its room back."""
+        """Stops counting the connection."""
         self._stop_timers()
         self._port.forget(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Starts the clock with the first byte of a request, and stops it when its headers are there."""
+        """Starts the deadline with the first byte of a request, and stops it when the headers are complete."""
         if data and self._headers_timer is None and self._body.is_eof():
             self._await_headers()
         before = self._request_count
@@ -264,11 +264,11 @@ class Connection(RequestHandler):
         if self._current_request is None:
             self.end("headers_late")
         else:
-            # They came behind a request whose answer is still being made: nobody holds a connection with them alone.
+            # The previous request is still being answered, so this connection is in use.
             self._await_headers()
 
     def pause_writing(self) -> None:
-        """The reader is behind: it has a reserve of time, and as long as what waits takes at a slow line."""
+        """The client reads too slowly: it has a reserve of time, plus what the unsent bytes take on a slow line."""
         super().pause_writing()
         size = self.transport.get_write_buffer_size() if self.transport is not None else 0
         self._paused_at, self._paused_size = self._loop.time(), size
@@ -277,7 +277,7 @@ class Connection(RequestHandler):
         self._port.waits(self, size)
 
     def resume_writing(self) -> None:
-        """All has gone out: a reader who was slower than the slow line has less of the reserve left."""
+        """Everything was sent. A client that was slower than the slow line has used up a part of its reserve."""
         super().resume_writing()
         if self._reader_timer is not None:
             self._reader_timer.cancel()
@@ -300,7 +300,7 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002
     ) -> web.StreamResponse:
-        """What aiohttp answers by itself, as everything else is answered: nothing of the request, or of the inside."""
+        """Answers aiohttp's own errors as a problem that repeats nothing of the request and shows nothing internal."""
         if request.writer.output_size > 0:
             raise ConnectionError
         is_ours = status >= 500  # noqa: PLR2004
@@ -312,7 +312,7 @@ class Connection(RequestHandler):
 
 
 def _without_expectations(handler: Handler) -> Handler:
-    """A strange `Expect` is answered here: aiohttp would do it before any middleware, and repeat what was expected."""
+    """Answers an unknown `Expect` here: aiohttp would answer before any middleware, and repeat the header's value."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("Expect", "100-continue").lower() != "100-continue":
@@ -339,8 +339,8 @@ def _set_up(transport: asyncio.BaseTransport, unread_s: float) -> None:
     if its_socket is None:
         return
     with suppress(OSError):
-        # Else the system takes megabytes of what nobody has asked for yet, and hands them over in one piece.
+        # Otherwise the system buffers megabytes that nobody has asked for yet, and delivers them at once.
         its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _TAKEN_AT_ONCE_BYTES)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # The system itself ends a connection whose other side takes nothing, or says nothing any more.
+            # The system itself ends a connection whose other side acknowledges nothing any more.
             its_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unread_s * 1000))

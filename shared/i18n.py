@@ -28,13 +28,13 @@ _language: ContextVar[str] = ContextVar("language", default=DEFAULT)
 
 
 def language() -> str:
-    """The language of the reader at hand."""
+    """The language of the current reader."""
     return _language.get()
 
 
 @contextmanager
 def reading_in(code: str) -> Iterator[None]:
-    """Everything within is written for a reader of this language; an unknown one reads English."""
+    """Sets the reader's language for everything inside; English for an unknown one."""
     token = _language.set(code if code in LANGUAGES else DEFAULT)
     try:
         yield
@@ -43,7 +43,7 @@ def reading_in(code: str) -> Iterator[None]:
 
 
 def preferred_language(accept_language: str) -> str:
-    """Of our languages, the one that an `Accept-Language` header likes best."""
+    """The supported language that an `Accept-Language` header prefers."""
     wanted: list[tuple[float, str]] = []
     for part in accept_language.split(",")[:20]:
         tag, _, quality = part.strip().partition(";q=")

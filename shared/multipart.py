@@ -1,4 +1,4 @@
-"""Posted forms in parts: bounds within which aiohttp's reader gets them, and the header that says what a part is.
+"""Multipart forms: limits for aiohttp's reader, and the `Content-Disposition` header of a part.
 
 aiohttp looks for the first boundary line by line, and lets nobody else go on while there are lines: they are counted.
 
@@ -20,19 +20,19 @@ from aiohttp.http_exceptions import BadHttpMessage
 from shared import errors
 from shared.bodies import Pace
 
-# aiohttp reads the header of the first part too, and complains of what is read here.
+# aiohttp parses the first part's header too, and warns about what is parsed here.
 for _complaint in (BadContentDispositionHeader, BadContentDispositionParam):
     warnings.simplefilter("ignore", _complaint)
 # It uses what it tells others not to use.
 warnings.filterwarnings("ignore", "unread_data", DeprecationWarning)
 
-# What the reader raises for a form that cannot be read.
+# Raised by the reader for a form that cannot be parsed.
 UNREADABLE = (ValueError, RuntimeError, AssertionError, BadHttpMessage, web.RequestPayloadError)
 
 _MOST_HEADERS = 8  # of a part; browsers write two
 _MOST_LINES = _MOST_HEADERS + 3  # of a part: its boundary, the empty line behind its headers, the end of its content
 _MOST_BYTES_BEFORE_THE_FIRST = 1024  # browsers write nothing there
-_LINES_AT_ONCE = 100  # then others have their turn
+_LINES_AT_ONCE = 100  # then other tasks may run
 
 _PARAMETER = re.compile(r";\s*([^\s=;\"]+)\s*=\s*")
 # A quote with a backslash before it, or with more than a semicolon behind it, is part of the text.
@@ -44,7 +44,7 @@ _CONTINUED = re.compile(r"filename\*\d+\*?")
 
 
 class _Bounded:
-    """The body as aiohttp's reader asks for it: not too many bytes, not too many lines, not too slowly."""
+    """The body for aiohttp's reader: limits its bytes, its lines and the time it takes."""
 
     def __init__(
         self, content: StreamReader, pace: Pace, *, most_lines: int, at_most: int, too_large: Exception
@@ -86,7 +86,7 @@ class _Bounded:
 def read_parts(
     request: web.Request, pace: Pace, *, most_parts: int, at_most: int, too_large: errors.TooLarge
 ) -> MultipartReader:
-    """Reads the parts of a body of at most so many bytes as they come.
+    """Reads the parts of a body of at most `at_most` bytes as they arrive.
 
     ValueError, and later any of UNREADABLE; TimeoutError from `pace`; `too_large`.
     """
@@ -99,19 +99,19 @@ def read_parts(
 
 @dataclass(frozen=True, slots=True)
 class Disposition:
-    """What a part says of itself. `name` is empty where it says none; `filename` is None where it is no file."""
+    """A part's `Content-Disposition`. `name` may be empty; `filename` is None for a part that is no file."""
 
     name: str
     filename: str | None
 
     @property
     def is_unclear(self) -> bool:
-        """Whether nobody can tell what the part is meant to be."""
+        """Whether the header is too broken to tell what the part is."""
         return not self.name and self.filename is None
 
 
 def read_disposition(header: str | None) -> Disposition:
-    """Reads `Content-Disposition` of a part, as aiohttp gives it. Whatever could be the name of a file makes it one."""
+    """Parses `Content-Disposition` as aiohttp gives it. A part with anything like a file name counts as a file."""
     told = _parameters(_as_text(header or ""))
     continued = "".join(text for name, text in told.items() if _CONTINUED.fullmatch(name))
     names = [name for name in told if name.startswith("filename")]
@@ -126,7 +126,7 @@ def write_disposition(name: str, filename: str) -> bytes:
 
 
 def _as_text(header: str) -> str:
-    """What is no UTF-8 comes from an old Windows program."""
+    """Text that is not UTF-8 comes from an old Windows program."""
     raw = header.encode(errors="surrogateescape")
     try:
         return raw.decode()
@@ -140,7 +140,7 @@ def _parameters(header: str) -> dict[str, str]:
     while (parameter := _PARAMETER.search(header, place)) is not None:
         name = parameter[1].lower()
         text, place = _value(header, parameter.end())
-        # Of one that comes twice the first counts.
+        # The first one counts when a parameter comes twice.
         found.setdefault(name, _extended(text) if name.endswith("*") else text)
     return found
 

@@ -22,7 +22,7 @@ _A = TypeVar("_A", bound=Answer)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some documents of a list, the cursor to the next ones, and how many there are in all."""
+    """One page of documents, the cursor to the next page, and the total."""
 
     documents: list[Document]
     next_cursor: str | None
@@ -62,10 +62,10 @@ class Order:
         return [(self.field, direction), ("_id", direction)]
 
     def after(self, cursor: str) -> Document:
-        """The filter for what comes behind a cursor; Invalid when it is not one of this order's."""
+        """The filter for the documents after a cursor; Invalid for a cursor of another order."""
         try:
             value, last_id = json_util.loads(urlsafe_b64decode(cursor), json_options=_OPTIONS)
-            # Refuses what the driver could not put into a query: too large a number, half a character.
+            # Refuses values that the driver cannot put into a query: too large a number, half a character.
             encode({"value": value, "last_id": last_id}, codec_options=_OPTIONS)
         except (ArithmeticError, AttributeError, BSONError, KeyError, TypeError, ValueError) as error:
             raise Invalid.at("cursor", "cursor", "Use a cursor from the answer before.") from error
@@ -82,7 +82,7 @@ class Order:
         return {"$or": further}
 
     def cursor(self, document: Document) -> str:
-        """The cursor behind a document."""
+        """The cursor that leads to what follows a document."""
         value: Any = document
         for part in self.field.split("."):
             value = value.get(part) if isinstance(value, dict) else None
@@ -120,6 +120,6 @@ async def find_page(  # a query has this many parts
 
 
 async def _count(collection: Collection, wanted: Document) -> int:
-    # Left alone, the database counts everything by reading whole documents.
+    # Without a hint, the database counts by reading whole documents.
     by_index: Document = {} if wanted else {"hint": "_id_"}
     return await collection.count_documents(wanted, limit=TOTAL_LIMIT + 1, maxTimeMS=5000, **by_index)

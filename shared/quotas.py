@@ -1,4 +1,4 @@
-"""Fair shares: so much of one kind may a user, and a company, have in a window of time.
+"""Quotas: how much of one kind a user and a company may have in a window of time.
 
 Counted in the service's own database, so that the bound is the same however many replicas there are.
 """
@@ -18,37 +18,37 @@ from shared.errors import FieldError, Invalid, Refusal, TooManyRequests, seconds
 from shared.mongo import DUPLICATE, Collection, Database
 
 COUNTERS = "quotas"
-# Of many who make the same counter at once one does; the others find it there at their next try.
+# When many requests make the same counter at once, one succeeds; the others find it at their next try.
 _TRIES = 10
 
 _log = structlog.get_logger()
 
 
 class MoreThanAllowed(Invalid):
-    """So much at once never fits, however long somebody waits."""
+    """More than the whole quota in one request: waiting does not help."""
 
     code = "more_than_allowed"
     title = "This is more at once than is allowed. Please send less."
 
     def __init__(self) -> None:
-        """Of no field in particular."""
+        """About the whole request."""
         super().__init__(errors=(FieldError("body", self.code, self.title),))
 
 
 async def create_indexes(db: Database) -> None:
-    """The database forgets windows that are over."""
+    """The database removes windows that are over."""
     await db[COUNTERS].create_index("ends_at", name="forget", expireAfterSeconds=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """At most so many in a window, 0 for no bound. Windows follow each other without a gap, the same for everybody."""
+    """At most this many in a window; 0 for no limit. Windows follow each other and are the same for everybody."""
 
     most: int
     within: timedelta
 
     def window(self, now: datetime) -> tuple[int, datetime]:
-        """The number of the window that is open, and when it ends."""
+        """The number of the current window, and its end."""
         length_s = self.within.total_seconds()
         number = int(now.timestamp() // length_s)
         return number, datetime.fromtimestamp((number + 1) * length_s, tz=now.tzinfo)
@@ -56,7 +56,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class _Counter:
-    """One window of one user or company. Each has a document of its own, which the first who counts makes."""
+    """One window of one user or company; a document that the first request creates."""
 
     id: str
     most: int
@@ -68,7 +68,7 @@ class _Counter:
         return cls(f"{what}/{whose}/{number}", bound.most, ends_at)
 
     def taking(self, amount: int) -> UpdateOne:
-        """Where there is no room it finds nothing, and its upsert meets the counter that stands there."""
+        """When the counter is full, the filter matches nothing, and the upsert fails because the counter exists."""
         counting = {"$inc": {"used": amount}, "$setOnInsert": {"ends_at": self.ends_at}}
         return UpdateOne({"_id": self.id, "used": {"$lte": self.most - amount}}, counting, upsert=True)
 
@@ -82,7 +82,7 @@ class _Counter:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What one kind of thing is bounded by. Nobody shares with the vendor's company, so it has no bound as a whole."""
+    """The limits of one kind of thing. The vendor's company as a whole has no limit."""
 
     what: str
     refusal: type[TooManyRequests]
@@ -90,7 +90,7 @@ class Quota:
     company: Bound
 
     async def take(self, db: Database, actor: Actor, amount: int = 1, *, now: datetime) -> None:
-        """Counts for the user and the company, both or neither; the refusal, with when to come back, where one is full.
+        """Counts for the user and the company, both or neither; raises the refusal when one is full.
 
         MoreThanAllowed where it would never fit. One round trip.
         A request that was answered before is not to be counted again: ask for its intent first.
@@ -103,9 +103,9 @@ class Quota:
             raise self._refusal_of(full, actor, now)
 
     async def refuse_if_full(self, db: Database, actor: Actor, *, now: datetime) -> None:
-        """The refusal where not one more fits; counts nothing."""
+        """Raises the refusal when not even one more fits; counts nothing."""
         for counter in self._counters(actor, now):
-            if not await counter.has_room(_at_ease(db), 1):
+            if not await counter.has_room(_not_by_majority(db), 1):
                 raise self._refusal_of(counter, actor, now)
 
     def _refusal_of(self, full: _Counter, actor: Actor, now: datetime) -> TooManyRequests:
@@ -115,7 +115,7 @@ class Quota:
 
     @asynccontextmanager
     async def taken(self, db: Database, actor: Actor, amount: int = 1, *, now: datetime) -> AsyncIterator[None]:
-        """Takes, and gives back when what is done with it is refused.
+        """Counts, and takes the count back when the work inside is refused.
 
         Where nobody knows whether it was done it stays counted.
         """
@@ -123,7 +123,7 @@ class Quota:
         try:
             yield
         except Refusal:
-            await _give_back(_at_ease(db), self._counters(actor, now), amount)
+            await _give_back(_not_by_majority(db), self._counters(actor, now), amount)
             raise
 
     def _counters(self, actor: Actor, now: datetime) -> list[_Counter]:
@@ -134,16 +134,16 @@ class Quota:
 
 
 async def _first_without_room(db: Database, wanted: Sequence[_Counter], amount: int) -> _Counter | None:
-    """None when all have counted, else none has."""
+    """The first full counter, with nothing counted; None when all have counted."""
     if not wanted or not amount:
         return None
-    counters, counted = _at_ease(db), 0
+    counters, counted = _not_by_majority(db), 0
     for _ in range(_TRIES):
         counted += await _count_in_order(counters, wanted[counted:], amount)
         if counted == len(wanted):
             return None
-        # Somebody may have made the same counter at the same moment: what was counted so far stays, or others would
-        # take it for full meanwhile.
+        # Another request may have made the same counter at the same moment. What was counted so far stays: otherwise
+        # others would see a full counter meanwhile.
         if not await wanted[counted].has_room(counters, amount):
             break
     await _give_back(counters, wanted[:counted], amount)
@@ -151,7 +151,7 @@ async def _first_without_room(db: Database, wanted: Sequence[_Counter], amount: 
 
 
 async def _count_in_order(counters: Collection, wanted: Sequence[_Counter], amount: int) -> int:
-    """How many have counted before one did not."""
+    """How many counters have counted before one was full."""
     try:
         await counters.bulk_write([counter.taking(amount) for counter in wanted])
     except BulkWriteError as error:
@@ -168,6 +168,6 @@ async def _give_back(counters: Collection, counted: Sequence[_Counter], amount: 
         await counters.bulk_write([counter.giving_back(amount) for counter in counted])
 
 
-def _at_ease(db: Database) -> Collection:
-    """A count that is lost with a server does no harm, and nobody should wait for a disk because of it."""
+def _not_by_majority(db: Database) -> Collection:
+    """One acknowledgement is enough: losing a count does no harm, and waiting for the majority costs time."""
     return db[COUNTERS].with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))

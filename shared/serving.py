@@ -1,4 +1,4 @@
-"""Serves an application on a port, within bounds, until it is told to stop."""
+"""Serves an application on a port with limits, until the process gets a signal."""
 
 import asyncio
 import gc
@@ -17,12 +17,12 @@ _PLAIN = Bounds()
 
 
 class Runner(web.AppRunner):
-    """aiohttp's, with connections that have bounds."""
+    """aiohttp's runner, with limits for its connections."""
 
     __slots__ = ("_bounds",)
 
     def __init__(self, app: web.Application, bounds: Bounds, *, stop_with_caller: bool = True, **options: Any) -> None:
-        """With `stop_with_caller` a request ends where its caller has left. `options` are aiohttp's."""
+        """With `stop_with_caller` a request is cancelled when its client leaves. `options` are aiohttp's."""
         super().__init__(app, access_log=None, handler_cancellation=stop_with_caller, **options)
         self._bounds = bounds
 
@@ -33,7 +33,7 @@ class Runner(web.AppRunner):
             request_factory=plain.request_factory,
             handler_cancellation=plain.handler_cancellation,
             bounds=self._bounds,
-            **plain._kwargs,  # noqa: SLF001  # aiohttp has no other way to have connections of one's own
+            **plain._kwargs,  # noqa: SLF001  # aiohttp has no public way to use another connection class
         )
 
 
@@ -46,7 +46,7 @@ def serve(
     bounds: Bounds = _PLAIN,
     loop_stall_s: float = LOOP_STALL_S,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes what is running; exit code 1 when the port is taken.
+    """Serves until SIGTERM or SIGINT, then finishes running requests; exit code 1 when the port is in use.
 
     With `stop_with_caller` a request ends where its caller has left: under more load than can be carried, work for
     callers who have given up would leave nothing for those who still wait. The process ends where its event loop has
@@ -78,6 +78,6 @@ async def _until_told(runner: Runner, host: str, port: int, loop_stall_s: float)
 
 
 def _keep_what_is_there() -> None:
-    """Modules, schemas and catalogues stay to the end: looking for garbage among them takes 50 ms of the loop."""
+    """Takes modules, schemas and catalogues out of garbage collection: searching them stops the loop for 50 ms."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Settings are environment variables, read once at the start; a wrong or missing one stops it and is named."""
+"""Settings are environment variables, read once at the start. A wrong or missing one stops the start and is named."""
 
 import importlib.util
 import os
@@ -44,7 +44,7 @@ class Settings(BaseModel):
     )
     rabbitmq_url: str = Field("amqp://127.0.0.1/", alias="RABBITMQ_URL", pattern="^amqps?://")
     host: str = Field("127.0.0.1", alias="SERVICE_HOST")
-    # A process that was frozen for longer ends when it goes on, and starts again.
+    # A process whose event loop was blocked for longer ends, and its supervisor starts it again.
     loop_stall_s: float = Field(LOOP_STALL_S, alias="PORTICO_LOOP_STALL_S", ge=0, le=3600, allow_inf_nan=False)
 
 
@@ -60,7 +60,7 @@ class ServiceSettings(Settings):
 
 
 class ToolSettings(ServiceSettings):
-    """What the commands of operators read: they need the database only."""
+    """Settings of operators' commands, which need only the database."""
 
     secret_key: str = Field("", alias="PORTICO_SECRET_KEY")
 

@@ -1,4 +1,4 @@
-"""Excel sheets, written row by row. For a process of its own (`shared.apart`): it is all pure Python."""
+"""Writes Excel sheets row by row. It is pure Python and slow: run it in a child process (`shared.child_process`)."""
 
 import re
 import tempfile
@@ -16,9 +16,9 @@ from openpyxl.utils import get_column_letter
 Cell = str | int | date | datetime | None
 
 _MAX_CELL = 32_767
-# What XML has no way to write; openpyxl forgets the last two.
+# Characters that XML cannot hold; openpyxl forgets the last two.
 _UNWRITABLE = re.compile(rf"{ILLEGAL_CHARACTERS_RE.pattern}|[\ufffe\uffff]")
-# What a spreadsheet program takes for the beginning of a formula, or drops before one; the wide ones too.
+# A spreadsheet program may take these for the beginning of a formula, or drop them before one; full-width ones too.
 _LIKE_A_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 
 
@@ -37,7 +37,7 @@ def write_sheet(
 
     The rows written so far lie in `folder`, where a program that is stopped leaves them.
     """
-    tempfile.tempdir = folder  # openpyxl lets nobody choose
+    tempfile.tempdir = folder  # openpyxl has no option for its folder
     book = openpyxl.Workbook(write_only=True)
     book.properties.title = title
     book.properties.description = note
@@ -68,7 +68,7 @@ def _safe(sheet: Any, value: Cell) -> object:
     text = _UNWRITABLE.sub("", value)[:_MAX_CELL]
     if not _LIKE_A_FORMULA.match(text):
         return text
-    # Typed as text, so that no program takes what a customer wrote for a formula; marked as text, so that it stays so
+    # Typed as text, so that no program runs a customer's text as a formula; formatted as text, so that it stays text
     # when somebody edits the cell.
     cell = WriteOnlyCell(sheet, text)
     cell.data_type = "s"

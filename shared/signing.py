@@ -1,4 +1,4 @@
-"""Signs the actor that identity vouches for, and verifies it in every service."""
+"""Identity signs the actor, every service verifies the signature."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from shared.errors import NotSignedIn
 
 ACTOR_HEADER = "X-Portico-Actor"
 LIFETIME = timedelta(seconds=60)
-# So far the clocks of two machines may be apart; the longest that a token is worth something is both together.
+# The clocks of two machines may differ by this much. A token is valid for at most both times together.
 LEEWAY = timedelta(seconds=60)
 
 Verify = Callable[[str], Actor]

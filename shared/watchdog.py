@@ -1,4 +1,4 @@
-"""Ends a process whose event loop stands still, so that whatever supervises it starts it again."""
+"""Ends a process whose event loop is blocked, so that its supervisor starts it again."""
 
 import asyncio
 import contextlib
@@ -11,10 +11,10 @@ _ARMED_EVERY_S = 1.0
 
 @contextlib.asynccontextmanager
 async def ended_when_stalled(after_s: float) -> AsyncIterator[None]:
-    """While it is entered, the process ends with exit code 1 when its loop has stood for so long; never, for 0.
+    """Ends the process with exit code 1 when the event loop was blocked for `after_s`; never, for 0.
 
-    The deadline is kept by a thread that needs no interpreter lock, because what holds up a loop may hold that, too. It
-    writes what every thread was doing into the log: names of functions, no values.
+    A thread that needs no interpreter lock keeps the deadline, because the code that blocks may hold that lock.
+    It logs what every thread was doing: names of functions, no values.
     """
     if not after_s:
         yield

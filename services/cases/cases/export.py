@@ -12,7 +12,7 @@ import structlog
 from services.cases.cases.domain.values import Status, turn_of
 from services.cases.cases.store import exports
 from shared.actor import Actor
-from shared.apart import work_apart
+from shared.child_process import run_in_child_process
 from shared.coverage import Verdict
 from shared.errors import TooManyRequests, Unavailable
 from shared.i18n import Texts, moment, reading_in
@@ -88,7 +88,7 @@ async def write_cases(db: Database, actor: Actor, query: CaseQuery, now: datetim
     with reading_in(actor.language):
         plan = _plan(actor, now)
     try:
-        return await work_apart(_PROGRAM, plan, exports.each_batch(db, actor, query))
+        return await run_in_child_process(_PROGRAM, plan, exports.each_batch(db, actor, query))
     except DatabaseError as error:
         if not is_too_old(error):
             raise

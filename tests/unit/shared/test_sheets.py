@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 
 from deploy.local.child import until
 from services.cases.cases.domain.values import Status
-from shared.apart import WorkFailed, work_apart
+from shared.child_process import WorkFailed, run_in_child_process
 from shared.sheets import Column, write_sheet
 
 PROGRAM = "services.cases.cases.sheet"
@@ -108,7 +108,7 @@ async def test_an_export_that_is_cancelled_leaves_nothing_behind(temporary: Path
     async def rows_are_written() -> bool:
         return any(name.startswith("openpyxl.") for name in held(temporary))
 
-    export = asyncio.create_task(work_apart(PROGRAM, PLAN, batches()))
+    export = asyncio.create_task(run_in_child_process(PROGRAM, PLAN, batches()))
     assert await until(rows_are_written, deadline_s=30, pause_s=0.01)
     [child] = set(children()) - set(before)
     assert os.getpriority(os.PRIO_PROCESS, child) > os.getpriority(os.PRIO_PROCESS, 0)
@@ -125,7 +125,7 @@ async def test_an_export_whose_rows_cannot_be_read_leaves_nothing_behind(tempora
 
     before = children()
     with pytest.raises(TimeoutError):
-        await work_apart(PROGRAM, PLAN, batches())
+        await run_in_child_process(PROGRAM, PLAN, batches())
     assert (held(temporary), children()) == ([], before)
 
 
@@ -135,7 +135,7 @@ async def test_an_export_that_breaks_in_its_process_fails_and_leaves_nothing_beh
             yield bson.encode({"number": "of no case that has anything else"}) * 100
 
     with pytest.raises(WorkFailed):
-        await work_apart(PROGRAM, PLAN, batches())
+        await run_in_child_process(PROGRAM, PLAN, batches())
     assert held(temporary) == []
 
 
@@ -144,7 +144,7 @@ async def test_what_is_logged_of_it_holds_nothing_of_what_somebody_wrote(capfd: 
         yield bson.encode(ROW | {"status": "Our line\nstands still"})
 
     with capture_logs() as logged, pytest.raises(WorkFailed):
-        await work_apart(PROGRAM, PLAN, batches())
+        await run_in_child_process(PROGRAM, PLAN, batches())
     said = str(logged) + "".join(capfd.readouterr())
     assert "ValueError" in said
     assert "stands still" not in said
@@ -165,7 +165,7 @@ async def test_a_whole_export_is_gone_when_it_is_closed(temporary: Path) -> None
     async def batches() -> AsyncIterator[bytes]:
         yield bson.encode(ROW)
 
-    with await work_apart(PROGRAM, PLAN, batches()) as file:
+    with await run_in_child_process(PROGRAM, PLAN, batches()) as file:
         book = openpyxl.load_workbook(file)
         assert book.properties.description == "As of now"
         assert book.active is not None

@@ -1,7 +1,7 @@
-"""Work that costs, in a process of its own: neither the event loop nor the memory of the service feels it.
+"""Expensive work in a child process: it costs the service neither event loop time nor memory.
 
-The parent sends BSON documents, a plan and then what the database read, as the bytes that they are; the child writes a
-file. It runs with a lower priority, is stopped with whoever waits for it, and ends by itself when the parent is gone.
+The parent sends BSON documents as raw bytes: a plan, then what the database read. The child writes a file. It runs with
+a lower priority, is stopped when its caller is cancelled, and ends by itself when the parent is gone.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import structlog
 from bson.codec_options import CodecOptions
 
 _TOP = Path(__file__).parents[1]
-_NICER_BY = 5  # and not more: where the processor is never idle, it is to end all the same
+_NICER_BY = 5  # not more: it must finish on a busy processor too
 _END = bson.encode({"end": True})
 _STOPPED_WITHIN_S = 5
 
@@ -28,14 +28,14 @@ _log = structlog.get_logger()
 
 
 class WorkFailed(Exception):
-    """The child ended before its file was whole."""
+    """The child ended before its file was complete."""
 
 
 # The parent's side
 
 
-async def work_apart(module: str, plan: dict[str, Any], batches: AsyncIterator[bytes]) -> BinaryIO:
-    """What `module`, run as a program, makes of the plan and the batches of documents: a file, gone when closed."""
+async def run_in_child_process(module: str, plan: dict[str, Any], batches: AsyncIterator[bytes]) -> BinaryIO:
+    """Runs `module` as a program on the plan and the documents; returns its file, which is removed when closed."""
     with tempfile.TemporaryDirectory(prefix="portico-") as folder:
         made = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
         try:
@@ -45,7 +45,7 @@ async def work_apart(module: str, plan: dict[str, Any], batches: AsyncIterator[b
                 stdout=made,
                 stderr=PIPE,
                 cwd=_TOP,
-                start_new_session=True,  # Ctrl-C is for the service, which ends what it has begun
+                start_new_session=True,  # Ctrl-C goes to the service, which ends its children
             )
             try:
                 await _feed(process, plan, batches)
@@ -62,7 +62,7 @@ async def _feed(process: Process, plan: dict[str, Any], batches: AsyncIterator[b
     assert process.stderr is not None  # noqa: S101
     with suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, process.pid, min(os.getpriority(os.PRIO_PROCESS, 0) + _NICER_BY, 19))
-    with suppress(BrokenPipeError, ConnectionResetError):  # it ended: its exit code says so
+    with suppress(BrokenPipeError, ConnectionResetError):  # the child ended: its exit code tells
         process.stdin.write(bson.encode(plan))
         async for batch in batches:
             process.stdin.write(batch)
@@ -72,12 +72,12 @@ async def _feed(process: Process, plan: dict[str, Any], batches: AsyncIterator[b
         process.stdin.close()
     trouble = await process.stderr.read()
     if await process.wait() != 0:
-        _log.error("work_apart_failed", exit_code=process.returncode, reason=_reason(trouble))
+        _log.error("run_in_child_process_failed", exit_code=process.returncode, reason=_reason(trouble))
         raise WorkFailed
 
 
 def _reason(trouble: bytes) -> str:
-    """The class of what was raised, without its message."""
+    """The class of the exception, without its message."""
     lines = trouble.decode(errors="replace").splitlines()
     return lines[-1].partition(":")[0] if lines else ""
 
@@ -95,21 +95,21 @@ async def _stop(process: Process) -> None:
 
 @contextmanager
 def temporary_folder() -> Iterator[str]:
-    """Where the child puts what it needs on its way; what fails within is said without its message.
+    """A folder for the child's temporary files; an exception inside is reported without its message.
 
-    The parent clears it away when it stops the child, the child itself when the parent is gone.
+    The parent removes it when it stops the child; the child removes it when the parent is gone.
     """
     folder = sys.argv[1]
     try:
         yield folder
-    except Exception as error:  # noqa: BLE001  # whatever it is, its message may hold what somebody wrote in a case
+    except Exception as error:  # noqa: BLE001  # the message may hold a customer's text
         sys.exit(type(error).__name__)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_documents() -> Iterator[dict[str, Any]]:
-    """The plan, then every document; EOFError where the parent did not come to its end."""
+    """The plan, then every document; EOFError when the parent stopped before the end."""
     options: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
     for document in bson.decode_file_iter(sys.stdin.buffer, options):
         if document == {"end": True}:
