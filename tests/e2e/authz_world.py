@@ -10,12 +10,12 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
-import orjson
 
 from deploy.local.stack import Stack
 from shared.codes import Purpose, link_code
 from shared.mongo import connect
 from tests.builders import Json, a_contact, a_serial, an_address, an_email
+from tests.client import Answer, answer_of
 
 PASSWORD = "correct horse battery staple"
 COLUMNS = (
@@ -59,16 +59,6 @@ class Ask:
     body: bytes | None = None  # where it is no JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     asker: Someone | None = None  # another session of the same user, for what ends it
-
-
-@dataclass(frozen=True)
-class Answered:
-    status: int
-    body: bytes
-
-    @property
-    def told(self) -> str:
-        return self.body.decode(errors="replace")
 
 
 class World:
@@ -120,7 +110,7 @@ class World:
         """A text of the first company."""
         return f"{words} {self.canary}"
 
-    async def ask(self, method: str, path: str, who: Someone, ask: Ask | None = None) -> Answered:
+    async def ask(self, method: str, path: str, who: Someone, ask: Ask | None = None) -> Answer:
         """What somebody is answered."""
         ask = ask or Ask()
         asker = ask.asker or who
@@ -128,7 +118,7 @@ class World:
         async with self._http.request(
             method, url, params=ask.query, json=ask.json, data=ask.body, headers={**asker.headers, **ask.headers}
         ) as answer:
-            return Answered(answer.status, await answer.read())
+            return await answer_of(answer)
 
     async def json(self, method: str, path: str, who: Someone, body: Json | None = None) -> Any:
         """The JSON of a success."""
@@ -157,8 +147,8 @@ class World:
 
     async def new_file(self) -> str:
         answer = await self.ask("POST", "/attachments", self.people["own"], self.a_file())
-        assert answer.status == HTTPStatus.CREATED, answer.told
-        return str(orjson.loads(answer.body)["items"][0]["id"])
+        assert answer.status == HTTPStatus.CREATED, answer.text
+        return str(answer.body["items"][0]["id"])
 
     def a_file(self) -> Ask:
         boundary = secrets.token_hex(8)
@@ -210,7 +200,7 @@ class World:
                 answer = await self.ask("POST", "/cases", self.people["agent"], Ask(json=on_behalf))
                 if answer.status == HTTPStatus.CREATED:
                     return
-                assert "not_yet_known" in answer.told
+                assert "not_yet_known" in answer.text
 
     async def _user(self, column: str, role: str, company_id: str) -> None:
         email = an_email(self.canary if column in INSIDERS else column)
@@ -372,7 +362,7 @@ async def _new_pins_of_the_company(world: World, _who: Someone) -> Ask:
 async def _pins_to_see(world: World, who: Someone) -> Ask:
     wanted = await _new_pins_of_the_company(world, who)
     made = await world.ask("PUT", "/vendor/companies/{id}/pins", world.people["vendor_admin"], wanted)
-    assert made.status == HTTPStatus.OK, made.told
+    assert made.status == HTTPStatus.OK, made.text
     return Ask({"id": world.company_id})
 
 

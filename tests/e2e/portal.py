@@ -4,9 +4,8 @@ import asyncio
 import re
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol, Self
 
@@ -14,6 +13,7 @@ import aiohttp
 
 from deploy.local.child import until
 from tests.builders import Json, a_contact, an_address
+from tests.client import Answer, CheckedResponse, answer_of
 
 PASSWORD = "correct horse battery staple"
 VENDOR_ADMIN = "vera.vendor@portico.example"
@@ -32,23 +32,6 @@ class Deployed(Protocol):
     async def run_service_command(self, *words: str, stdin: str = "") -> tuple[int, str]: ...
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A status and what came with it."""
-
-    status: int
-    body: Any
-    headers: Mapping[str, str]  # whatever the case of its names
-
-    @property
-    def code(self) -> str:
-        return str(self.body["code"])
-
-    @property
-    def wrong_fields(self) -> set[str]:
-        return {error["field"] for error in self.body["errors"]}
-
-
 class Visitor:
     """A browser's worth of cookies in front of the portal; signed in or not."""
 
@@ -63,9 +46,7 @@ class Visitor:
         headers |= request.pop("headers", {})
         url = f"{self.stack.local_url}/api/v1{path}"
         async with self._http.request(method, url, headers=headers, **request) as response:
-            is_json = response.content_type.endswith("json")
-            body = await response.json() if is_json else await response.read()
-            return Answer(response.status, body, response.headers)
+            return await answer_of(response)
 
     async def get(self, path: str, **query: Any) -> Any:
         return self._good(await self.call("GET", path, params=query))
@@ -137,7 +118,9 @@ async def visiting(stack: Deployed, email: str = "") -> AsyncIterator[Visitor]:
     jar = aiohttp.CookieJar(unsafe=True)
     timeout = aiohttp.ClientTimeout(total=30)
     connector = aiohttp.TCPConnector(ssl=TRUSTED)
-    async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout, connector=connector) as http:
+    async with aiohttp.ClientSession(
+        cookie_jar=jar, timeout=timeout, connector=connector, response_class=CheckedResponse
+    ) as http:
         yield Visitor(stack, http, email)
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from tests.builders import a_contact, an_email
-from tests.e2e.portal import Answer, Visitor, a_case
+from tests.client import Answer
+from tests.e2e.portal import Visitor, a_case
 
 GIVE_UP_AFTER_S = 90.0
 _LONGEST_TRY_S = 15.0

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from deploy.local.child import until
 from shared.mongo import Database, Document, connect
-from tests.e2e.portal import Answer, Visitor
+from tests.client import Answer
+from tests.e2e.portal import Visitor
 from tests.faults.checker import Found, FoundCase, FoundEvent, FoundFile, Row
 from tests.faults.load import NOT_NOW, Record
 from tests.faults.sink import read_mails

@@ -1,14 +1,13 @@
 """The cases service on a real mongod, spoken to as the gateway does."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from uuid_utils.compat import uuid7
 
 from services.cases.app import create_app
@@ -31,24 +30,8 @@ from tests.builders import (
     signed,
     until_ready,
 )
+from tests.client import Answer, answer_of, client_of
 from tests.unbounded import UNBOUNDED
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A status and what came with it."""
-
-    status: int
-    body: Any
-    headers: Mapping[str, str]
-
-    @property
-    def code(self) -> str:
-        return str(self.body["code"])
-
-    @property
-    def wrong_fields(self) -> set[str]:
-        return {error["field"] for error in self.body["errors"]}
 
 
 class CasesApi:
@@ -58,19 +41,14 @@ class CasesApi:
         self.client = client
         self.db = db
 
-    async def call(
-        self, method: str, path: str, by: Actor | None, *, key: str | None = None, **request: Any
-    ) -> Answered:
+    async def call(self, method: str, path: str, by: Actor | None, *, key: str | None = None, **request: Any) -> Answer:
         headers = signed(by) | request.pop("headers", {})
         if key is not None:
             headers["Idempotency-Key"] = key
         async with self.client.request(method, path, headers=headers, **request) as response:
-            is_json = response.content_type.endswith("json")
-            return Answered(
-                response.status, await response.json() if is_json else await response.read(), response.headers
-            )
+            return await answer_of(response)
 
-    async def submit(self, by: Actor, *, key: str | None = None, **fields: Any) -> Answered:
+    async def submit(self, by: Actor, *, key: str | None = None, **fields: Any) -> Answer:
         return await self.call("POST", "/cases", by, key=key, json=a_case(**fields))
 
     async def submitted(self, by: Actor, **fields: Any) -> Json:
@@ -79,13 +57,13 @@ class CasesApi:
         body: Json = answer.body
         return body
 
-    async def get(self, number: str, by: Actor) -> Answered:
+    async def get(self, number: str, by: Actor) -> Answer:
         return await self.call("GET", f"/cases/{number}", by)
 
-    async def act(self, number: str, by: Actor, *, key: str | None = None, **action: Any) -> Answered:
+    async def act(self, number: str, by: Actor, *, key: str | None = None, **action: Any) -> Answer:
         return await self.call("POST", f"/cases/{number}/actions", by, key=key, json=action)
 
-    async def agent_act(self, number: str, by: Actor, *, key: str | None = None, **action: Any) -> Answered:
+    async def agent_act(self, number: str, by: Actor, *, key: str | None = None, **action: Any) -> Answer:
         return await self.call("POST", f"/agent/cases/{number}/actions", by, key=key, json=action)
 
     async def listed(self, by: Actor, **query: Any) -> list[str]:
@@ -174,7 +152,7 @@ async def a_replica(
     app = create_app(settings)
     if clock is not None:
         app[CLOCK] = clock
-    async with TestClient(TestServer(app)) as client:
+    async with client_of(app) as client:
         await until_ready(client)
         yield CasesApi(client, app[DATABASE])
 

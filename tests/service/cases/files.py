@@ -9,7 +9,8 @@ from typing import Any
 
 from shared.actor import Actor
 from tests.builders import Json
-from tests.service.cases.conftest import Answered, CasesApi
+from tests.client import Answer
+from tests.service.cases.conftest import CasesApi
 
 MIB = 1024 * 1024
 BOUNDARY = "----portico-test"
@@ -50,7 +51,7 @@ def a_form(*parts: Part) -> bytes:
     return b"".join(a_part(name, content) for name, content in parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
-async def upload(cases: CasesApi, by: Actor | None, *parts: Part, key: str | None = None) -> Answered:
+async def upload(cases: CasesApi, by: Actor | None, *parts: Part, key: str | None = None) -> Answer:
     return await cases.call("POST", "/attachments", by, key=key, data=io.BytesIO(a_form(*parts)), headers=FORM)
 
 
@@ -61,18 +62,13 @@ async def uploaded(cases: CasesApi, by: Actor, name: str = "jam.txt", content: b
     return str(answer.body["items"][0]["id"])
 
 
-async def download(cases: CasesApi, file_id: str, by: Actor | None) -> Answered:
+async def download(cases: CasesApi, file_id: str, by: Actor | None) -> Answer:
     return await cases.call("GET", f"/attachments/{file_id}", by)
 
 
 async def stored(cases: CasesApi, file_id: str) -> Json | None:
     """The document as it stands in the database."""
     return await cases.db["attachments"].find_one({"_id": file_id})
-
-
-def wrong(answer: Answered) -> dict[str, str]:
-    """Which field has which code."""
-    return {error["field"]: error["code"] for error in answer.body["errors"]}
 
 
 def names(items: list[dict[str, Any]]) -> list[str]:

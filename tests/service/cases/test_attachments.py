@@ -36,7 +36,6 @@ from tests.service.cases.files import (
     stored,
     upload,
     uploaded,
-    wrong,
 )
 
 ANA = an_actor()
@@ -92,7 +91,7 @@ async def test_a_fourth_file_is_one_too_many(cases: CasesApi) -> None:
 async def test_when_nothing_can_be_kept_each_file_is_an_error(cases: CasesApi) -> None:
     answer = await upload(cases, ANA, ("a.exe", b"MZ"), ("b.png", TEXT), ("c.txt", b""))
     assert (answer.status, answer.code) == (422, "invalid")
-    assert wrong(answer) == {"file.0": "file_type", "file.1": "content_mismatch", "file.2": "empty"}
+    assert answer.field_codes == {"file.0": "file_type", "file.1": "content_mismatch", "file.2": "empty"}
     assert answer.body["errors"][1]["message"].startswith("b.png: ")
 
 
@@ -293,13 +292,13 @@ async def test_what_others_write_around_the_parts_is_passed_over(cases: CasesApi
 async def test_parts_of_another_name_are_refused(cases: CasesApi) -> None:
     body = a_part("a.txt", TEXT, field="other") + f"--{BOUNDARY}--\r\n".encode()
     answer = await cases.call("POST", "/attachments", ANA, data=body, headers=FORM)
-    assert (answer.status, wrong(answer)) == (422, {"other": "extra_forbidden"})
+    assert (answer.status, answer.field_codes) == (422, {"other": "extra_forbidden"})
 
 
 async def test_a_form_without_a_file_is_told_so(cases: CasesApi) -> None:
     for body in (f"--{BOUNDARY}--\r\n".encode(), a_form(("", b""))):  # a browser where no file was chosen
         answer = await cases.call("POST", "/attachments", ANA, data=body, headers=FORM)
-        assert (answer.status, wrong(answer)) == (422, {"file": "missing"})
+        assert (answer.status, answer.field_codes) == (422, {"file": "missing"})
 
 
 async def test_a_body_that_says_it_is_too_long_is_not_read(cases: CasesApi) -> None:

@@ -12,7 +12,7 @@ from shared.actor import Actor, Role
 from shared.claims import ago
 from tests.builders import an_actor
 from tests.service.cases.conftest import CasesApi, a_replica
-from tests.service.cases.files import PNG, TEXT, a_key, download, names, stored, uploaded, wrong
+from tests.service.cases.files import PNG, TEXT, a_key, download, names, stored, uploaded
 
 ANA = an_actor()
 STRANGER = an_actor()
@@ -97,7 +97,7 @@ async def test_nobody_cites_a_file_that_somebody_else_uploaded(cases: CasesApi, 
     stolen, own = await uploaded(cases, ANA), await uploaded(cases, thief)
     number = (await cases.submitted(an_actor(company_id=thief.company_id)))["number"]
     answer = await cases.act(number, thief, action="comment", text="Mine?", attachment_ids=[own, stolen])
-    assert (answer.status, wrong(answer)) == (422, {"attachment_ids.1": "not_yours"})
+    assert (answer.status, answer.field_codes) == (422, {"attachment_ids.1": "not_yours"})
     missing = await cases.act(number, thief, action="comment", text="Mine?", attachment_ids=[own, "A" * 22])
     assert missing.body | {"request_id": ""} == answer.body | {"request_id": ""}
     assert (await the_file(cases, stolen))["entry_id"] is None
@@ -108,7 +108,7 @@ async def test_nobody_cites_a_file_that_somebody_else_uploaded(cases: CasesApi, 
 async def test_a_stolen_file_makes_no_case(cases: CasesApi) -> None:
     before = await cases.db["cases"].count_documents({"company_id": STRANGER.company_id})
     answer = await cases.submit(STRANGER, attachment_ids=[await uploaded(cases, ANA)])
-    assert (answer.status, wrong(answer)) == (422, {"attachment_ids.0": "not_yours"})
+    assert (answer.status, answer.field_codes) == (422, {"attachment_ids.0": "not_yours"})
     assert await cases.db["cases"].count_documents({"company_id": STRANGER.company_id}) == before
 
 
@@ -116,7 +116,7 @@ async def test_a_file_is_cited_once(cases: CasesApi) -> None:
     file_id = await uploaded(cases, ANA)
     number = (await cases.submitted(ANA, attachment_ids=[file_id]))["number"]
     again = await cases.act(number, ANA, action="attach", attachment_ids=[file_id])
-    assert (again.status, wrong(again)) == (422, {"attachment_ids.0": "not_yours"})
+    assert (again.status, again.field_codes) == (422, {"attachment_ids.0": "not_yours"})
 
 
 async def test_of_many_comments_at_once_one_gets_the_file(cases: CasesApi) -> None:
@@ -180,7 +180,7 @@ async def test_the_key_of_a_comment_does_not_take_its_files_to_another_case(
     body = {"action": action, "text": "Log.", "attachment_ids": [file_id]}
     assert (await act(first, by, key=key, **body)).status == 200
     other = await act(second, by, key=key, **body)
-    assert (other.status, wrong(other)) == (422, {"attachment_ids.0": "not_yours"})
+    assert (other.status, other.field_codes) == (422, {"attachment_ids.0": "not_yours"})
     assert (await act(first, by, key=key, **body)).status == 200
     assert (await download(cases, file_id, ANA)).status == 200
 
@@ -191,11 +191,11 @@ async def test_how_many_and_how_large_together_is_asked_again_when_they_are_cite
     number = (await cases.submitted(ANA))["number"]
     ids = [await uploaded(cases, ANA) for _ in range(4)]
     answer = await cases.act(number, ANA, action="attach", attachment_ids=ids)
-    assert (answer.status, wrong(answer)) == (422, {"attachment_ids": "too_many"})
+    assert (answer.status, answer.field_codes) == (422, {"attachment_ids": "too_many"})
     limits = {"CASES_ATTACHMENT_MAX_TOTAL_BYTES": str(len(TEXT)), "CASES_ATTACHMENT_MAX_FILE_BYTES": str(len(TEXT))}
     async with a_replica(mongo_url, **limits) as strict:
         answer = await strict.act(number, ANA, action="attach", attachment_ids=ids[:2])
-        assert (answer.status, wrong(answer)) == (422, {"attachment_ids": "too_large_together"})
+        assert (answer.status, answer.field_codes) == (422, {"attachment_ids": "too_large_together"})
         assert (await strict.act(number, ANA, action="attach", attachment_ids=ids[:1])).status == 200
 
 

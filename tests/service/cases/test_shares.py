@@ -16,8 +16,9 @@ from services.cases.settings import CasesSettings
 from shared.actor import Actor, Role
 from shared.mongo import connect
 from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, a_contact, an_actor
-from tests.service.cases.conftest import Answered, CasesApi, a_replica, company_state, user_state
-from tests.service.cases.files import MIB, TEXT, upload, uploaded, wrong
+from tests.client import Answer
+from tests.service.cases.conftest import CasesApi, a_replica, company_state, user_state
+from tests.service.cases.files import MIB, TEXT, upload, uploaded
 from tests.unbounded import UNBOUNDED
 
 DAY_S = 24 * 3600
@@ -28,15 +29,15 @@ def only(**bounds: object) -> dict[str, str]:
     return UNBOUNDED | {name: str(value) for name, value in bounds.items()}
 
 
-async def at_once(count: int, call: Callable[[int], Awaitable[Answered]]) -> list[Answered]:
+async def at_once(count: int, call: Callable[[int], Awaitable[Answer]]) -> list[Answer]:
     return list(await asyncio.gather(*(call(n) for n in range(count))))
 
 
-def how_many(answers: list[Answered], status: int) -> int:
+def how_many(answers: list[Answer], status: int) -> int:
     return sum(answer.status == status for answer in answers)
 
 
-def wait_of(answer: Answered) -> int:
+def wait_of(answer: Answer) -> int:
     assert (answer.status, answer.code) == (429, "too_many_requests"), answer.body
     return int(answer.headers["Retry-After"])
 
@@ -164,7 +165,7 @@ async def test_of_many_uploads_at_once_exactly_so_many_files_wait_as_may(mongo_u
         assert await one.db["attachments"].count_documents({"uploader": ana.user_id}) == 10
         refused = next(answer for answer in answers if answer.status != 201)
         assert DAY_S - 60 < wait_of(refused) <= DAY_S + 310
-        assert wrong(refused) == {"file": "too_many_uncited"}
+        assert refused.field_codes == {"file": "too_many_uncited"}
         assert (await upload(one, an_actor(company_id=ana.company_id), ("jam.txt", TEXT))).status == 201
 
 
@@ -208,7 +209,7 @@ async def test_where_no_file_has_room_none_is_even_read(mongo_url: str, bound: s
         form = {"Content-Type": "multipart/form-data; boundary=frontier"}
         async with asyncio.timeout(5):
             answer = await cases.call("POST", "/attachments", ana, data=that_never_ends(), headers=form)
-        assert wrong(answer) == {"file": code}
+        assert answer.field_codes == {"file": code}
         assert (await upload(cases, ana, ("jam.txt", TEXT), key="first")).status == 201
 
 
@@ -269,7 +270,7 @@ async def test_what_is_refused_for_the_day_leaves_the_room_for_waiting_files(mon
     async with a_replica(mongo_url, **bounds) as cases:
         assert (await upload(cases, ana, ("jam.txt", b"x" * 1000))).status == 201
         for _ in range(3):
-            assert wrong(await upload(cases, ana, ("jam.txt", b"x" * 1000))) == {"file": "too_many_uploads"}
+            assert (await upload(cases, ana, ("jam.txt", b"x" * 1000))).field_codes == {"file": "too_many_uploads"}
         assert (await upload(cases, ana, ("jam.txt", b"x" * 100))).status == 201
 
 
@@ -279,10 +280,10 @@ async def test_a_file_for_which_there_is_no_room_does_not_count_for_the_day(mong
     async with a_replica(mongo_url, **bounds) as cases:
         file_id = await uploaded(cases, ana)
         for _ in range(3):
-            assert wrong(await upload(cases, ana, ("jam.txt", TEXT))) == {"file": "too_many_uncited"}
+            assert (await upload(cases, ana, ("jam.txt", TEXT))).field_codes == {"file": "too_many_uncited"}
         await cases.submitted(ana, attachment_ids=[file_id])
         await cases.submitted(ana, attachment_ids=[await uploaded(cases, ana)])
-        assert wrong(await upload(cases, ana, ("jam.txt", TEXT))) == {"file": "too_many_uploads"}
+        assert (await upload(cases, ana, ("jam.txt", TEXT))).field_codes == {"file": "too_many_uploads"}
 
 
 @pytest.mark.parametrize(

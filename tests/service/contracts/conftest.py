@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
@@ -33,6 +33,7 @@ from tests.builders import (
     signed,
     until_ready,
 )
+from tests.client import client_of
 
 Client = TestClient[web.Request, web.Application]
 
@@ -149,7 +150,7 @@ async def contracts(mongo_url: str) -> AsyncIterator[Contracts]:
         },
     )
     app = create_app(settings)
-    async with TestClient(TestServer(app)) as client:
+    async with client_of(app) as client:
         await until_ready(client)
         db = app[DATABASE]
         await store.create_indexes(db)

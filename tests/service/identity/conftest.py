@@ -1,6 +1,6 @@
 """Identity with a real database; the broker is away, so its events wait in the documents."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from argon2 import PasswordHasher
 
 from services.identity import store
@@ -21,6 +21,7 @@ from shared.codes import Purpose, digit_code, link_code
 from shared.mongo import Database, Document
 from shared.web.app import CLOCK, DATABASE
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, Json, an_actor, an_email, signed, until_ready
+from tests.client import Answer, answer_of, client_of
 
 PASSWORD = "seven green kites over Lyon"
 
@@ -46,23 +47,6 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What identity answered."""
-
-    status: int
-    body: Any
-    headers: Mapping[str, str]
-
-    @property
-    def code(self) -> str:
-        return str(self.body["code"])
-
-    @property
-    def wrong_fields(self) -> dict[str, str]:
-        return {error["field"]: error["code"] for error in self.body["errors"]}
-
-
-@dataclass(frozen=True)
 class IdentityApi:
     """Identity as the gateway calls it, and what stands in its database."""
 
@@ -71,16 +55,17 @@ class IdentityApi:
     clock: Clock
     passwords: Passwords
 
-    async def call(self, method: str, path: str, body: Any = None, *, by: Actor | None = None, **headers: str) -> Reply:
+    async def call(
+        self, method: str, path: str, body: Any = None, *, by: Actor | None = None, **headers: str
+    ) -> Answer:
         sent = {"json": body} if body is not None else {}
         async with self.client.request(method, path, headers=signed(by, **headers), **sent) as response:
-            answered = await response.json() if response.content_type.endswith("json") else None
-            return Reply(response.status, answered, response.headers)
+            return await answer_of(response)
 
-    async def get(self, path: str, *, by: Actor | None = None) -> Reply:
+    async def get(self, path: str, *, by: Actor | None = None) -> Answer:
         return await self.call("GET", path, by=by)
 
-    async def post(self, path: str, body: Any = None, *, by: Actor | None = None, **headers: str) -> Reply:
+    async def post(self, path: str, body: Any = None, *, by: Actor | None = None, **headers: str) -> Answer:
         return await self.call("POST", path, {} if body is None else body, by=by, **headers)
 
     async def a_company(self, **values: Any) -> Json:
@@ -96,7 +81,7 @@ class IdentityApi:
         assert answer.status == 201, answer
         return await self.document("invitations", answer.body["items"][0]["id"])
 
-    async def accepted(self, invitation: Document, *, browser: str = "", **values: Any) -> Reply:
+    async def accepted(self, invitation: Document, *, browser: str = "", **values: Any) -> Answer:
         newcomer = {"first_name": "Ana", "last_name": "Duarte", "password": PASSWORD} | values
         path = f"/invitations/{invitation_code(invitation)}/accept"
         return await self.post(path, newcomer, x_portico_browser=browser)
@@ -106,7 +91,7 @@ class IdentityApi:
         assert found is not None
         return found
 
-    async def verified(self, email: str) -> Reply:
+    async def verified(self, email: str) -> Answer:
         code = verification_code(await self.open_verification(email))
         return await self.post("/registrations/verify", {"email": email, "code": code})
 
@@ -139,7 +124,7 @@ class IdentityApi:
         document = await self.document(collection, document_id)
         return [{"type": item["type"], **item["body"]} for item in document["pending"]]
 
-    async def sign_in(self, email: str, password: str = PASSWORD, **headers: str) -> Reply:
+    async def sign_in(self, email: str, password: str = PASSWORD, **headers: str) -> Answer:
         return await self.call("POST", "/session", {"email": email, "password": password}, by=None, **headers)
 
 
@@ -190,6 +175,6 @@ async def an_identity(mongo_url: str, **environment: str) -> AsyncIterator[Ident
     clock = Clock()
     app[CLOCK] = clock.tell
     await store.create_indexes(app[DATABASE])
-    async with TestClient(TestServer(app)) as client:
+    async with client_of(app) as client:
         await until_ready(client)
         yield IdentityApi(client, app[DATABASE], clock, app[PASSWORDS])

@@ -166,7 +166,7 @@ async def test_an_accepted_invitation_that_is_sent_again_still_takes_the_6_digit
 async def test_every_missing_field_of_a_newcomer_is_named(identity: IdentityApi) -> None:
     invitation = await identity.invited(await identity.a_company(), an_email())
     answer = await identity.post(f"/invitations/{invitation_code(invitation)}/accept", {})
-    assert (answer.status, set(answer.wrong_fields)) == (422, {"first_name", "last_name", "password"})
+    assert (answer.status, set(answer.field_codes)) == (422, {"first_name", "last_name", "password"})
     assert (await identity.accepted(invitation)).status == 202
 
 
@@ -184,8 +184,8 @@ async def test_a_weak_password_is_refused_and_the_invitation_stays_open(
 ) -> None:
     invitation = await identity.invited(await identity.a_company(), an_email())
     answer = await identity.accepted(invitation, password=password)
-    assert (answer.status, set(answer.wrong_fields)) == (422, {"password"})
-    assert answer.wrong_fields["password"] == code
+    assert (answer.status, set(answer.field_codes)) == (422, {"password"})
+    assert answer.field_codes["password"] == code
     assert (await identity.accepted(invitation)).status == 202
 
 
@@ -207,7 +207,7 @@ async def test_a_wrong_an_expired_and_an_unasked_code_get_the_same_answer(identi
     expired = await identity.post("/registrations/verify", {"email": email, "code": right})
     bodies = [{**answer.body, "request_id": ""} for answer in (wrong, unknown, expired)]
     assert wrong.status == 422
-    assert wrong.wrong_fields == {"code": "wrong_code"}
+    assert wrong.field_codes == {"code": "wrong_code"}
     assert bodies == [bodies[0]] * 3
 
 

@@ -13,10 +13,10 @@ from services.identity.domain.verifications import WrongCode
 from services.identity.handlers.verifications import send_code_again, verify_address
 from shared.mongo import Database, Document
 from tests.builders import TEST_SECRET, an_email
+from tests.client import Answer
 from tests.service.identity.conftest import (
     PASSWORD,
     IdentityApi,
-    Reply,
     another_code,
     invitation_code,
     verification_code,
@@ -36,7 +36,7 @@ async def waits(identity: IdentityApi) -> str:
     return email
 
 
-async def types(identity: IdentityApi, email: str, code: str, browser: str = "") -> Reply:
+async def types(identity: IdentityApi, email: str, code: str, browser: str = "") -> Answer:
     headers = {"x_portico_browser": browser} if browser else {}
     return await identity.post("/registrations/verify", {"email": email, "code": code}, by=None, **headers)
 
@@ -264,4 +264,4 @@ async def test_a_code_may_be_written_as_people_copy_it(identity: IdentityApi, wr
 @pytest.mark.parametrize("code", ["12345", "12 34 5", "1234567", "12345x", "", "½23456", "1" * 5000])
 async def test_what_is_no_code_is_refused_for_its_form(identity: IdentityApi, code: str) -> None:
     answer = await types(identity, an_email(), code)
-    assert (answer.status, answer.wrong_fields) == (422, {"code": "string_pattern_mismatch"})
+    assert (answer.status, answer.field_codes) == (422, {"code": "string_pattern_mismatch"})

@@ -63,7 +63,7 @@ async def test_creating_a_company_twice_with_one_key_makes_one(identity: Identit
 )
 async def test_a_bad_company_is_refused_by_field(identity: IdentityApi, body: object, field: str) -> None:
     answer = await identity.post("/vendor/companies", body, by=an_actor(Role.VENDOR_ADMIN))
-    assert (answer.status, set(answer.wrong_fields)) == (422, {field})
+    assert (answer.status, set(answer.field_codes)) == (422, {field})
 
 
 async def test_a_new_site_is_told_to_others(identity: IdentityApi) -> None:
@@ -168,7 +168,7 @@ async def test_a_site_needs_a_whole_address(identity: IdentityApi, field: str) -
     body = an_address(name="Lyon")
     del body[field]
     answer = await identity.post("/sites", body, by=an_actor())
-    assert (answer.status, answer.wrong_fields) == (422, {field: "missing"})
+    assert (answer.status, answer.field_codes) == (422, {field: "missing"})
 
 
 async def test_bodies_that_are_no_json_object_are_refused(identity: IdentityApi) -> None:

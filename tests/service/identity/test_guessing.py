@@ -13,7 +13,8 @@ from services.identity import turns
 from services.identity.turns import Caller
 from shared.actor import Role
 from tests.builders import an_email
-from tests.service.identity.conftest import PASSWORD, IdentityApi, Reply
+from tests.client import Answer
+from tests.service.identity.conftest import PASSWORD, IdentityApi
 
 _numbers = count(1)
 
@@ -32,7 +33,9 @@ async def _anew(identity: IdentityApi, monkeypatch: pytest.MonkeyPatch) -> None:
         await identity.db[collection].delete_many({})
 
 
-async def tried(identity: IdentityApi, email: str, password: str = "wrong", *, at: str = "", device: str = "") -> Reply:
+async def tried(
+    identity: IdentityApi, email: str, password: str = "wrong", *, at: str = "", device: str = ""
+) -> Answer:
     headers = {"x_portico_device": device} if device else {}
     return await identity.sign_in(email, password, x_portico_client=at, **headers)
 
@@ -44,7 +47,7 @@ async def device_of(identity: IdentityApi, email: str, *, at: str = "") -> str:
     return str(answer.body["device_proofs"])
 
 
-def without_request_id(reply: Reply) -> dict[str, object]:
+def without_request_id(reply: Answer) -> dict[str, object]:
     return {**reply.body, "request_id": ""}
 
 
@@ -124,7 +127,7 @@ async def test_an_ipv4_client_in_ipv6_is_itself(identity: IdentityApi) -> None:
 # An address from anywhere
 
 
-async def _hundred_failures(identity: IdentityApi, email: str) -> list[Reply]:
+async def _hundred_failures(identity: IdentityApi, email: str) -> list[Answer]:
     networks: Iterator[str] = (a_network() for _ in range(12))
     answers = [await tried(identity, email, at=network) for network in networks for _ in range(9)]
     assert [answer.status for answer in answers] == [401] * 100 + [429] * 8

@@ -143,7 +143,7 @@ async def test_an_active_user_is_not_invited_again(identity: IdentityApi) -> Non
     admin = await identity.a_user()
     wanted = {"invitations": [{"email": an_email()}, {"email": admin.login_email}]}
     answer = await identity.post("/invitations", wanted, by=admin)
-    assert (answer.status, answer.wrong_fields) == (422, {"invitations.1.email": "already_member"})
+    assert (answer.status, answer.field_codes) == (422, {"invitations.1.email": "already_member"})
     assert (await identity.get("/invitations", by=admin)).body["total"] == 0
 
 
@@ -151,7 +151,7 @@ async def test_an_address_stands_once_in_a_batch(identity: IdentityApi) -> None:
     admin, email = await identity.a_user(), an_email()
     wanted = {"invitations": [{"email": email}, {"email": email.upper()}]}
     answer = await identity.post("/invitations", wanted, by=admin)
-    assert answer.wrong_fields == {"invitations.1.email": "duplicate"}
+    assert answer.field_codes == {"invitations.1.email": "duplicate"}
 
 
 async def test_the_site_of_an_invitation_is_the_companys(identity: IdentityApi) -> None:
@@ -159,7 +159,7 @@ async def test_the_site_of_an_invitation_is_the_companys(identity: IdentityApi) 
     foreign = await identity.post("/sites", an_address(name="Elsewhere"), by=stranger)
     wanted = {"invitations": [{"email": an_email(), "site_id": foreign.body["id"]}]}
     answer = await identity.post("/invitations", wanted, by=admin)
-    assert answer.wrong_fields == {"invitations.0.site_id": "unknown_site"}
+    assert answer.field_codes == {"invitations.0.site_id": "unknown_site"}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ async def test_the_site_of_an_invitation_is_the_companys(identity: IdentityApi) 
 async def test_bad_invitations_are_refused_by_field(identity: IdentityApi, wanted: object, field: str) -> None:
     answer = await identity.post("/invitations", wanted, by=an_actor())
     assert answer.status == 422
-    assert any(name.startswith(field) for name in answer.wrong_fields)
+    assert any(name.startswith(field) for name in answer.field_codes)
 
 
 async def test_sending_again_makes_the_older_code_worthless(identity: IdentityApi) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from shared.actor import Role
 from tests.builders import Json, an_actor, an_address
-from tests.service.identity.conftest import IdentityApi, Reply
+from tests.client import Answer
+from tests.service.identity.conftest import IdentityApi
 from tests.service.identity.test_profiles import a_profile, put
 
 VENDOR = an_actor(Role.VENDOR_ADMIN)
@@ -20,7 +21,7 @@ def a_pin(pin: str = "GOLD", **other: Any) -> Json:
     return {"pin": pin, "label": f"{pin} support", "instructions": SECRET} | other
 
 
-async def assign(identity: IdentityApi, company: Json, *pins: Json, version: int | None = None) -> Reply:
+async def assign(identity: IdentityApi, company: Json, *pins: Json, version: int | None = None) -> Answer:
     path = f"/vendor/companies/{company['id']}/pins"
     if version is None:
         version = (await identity.get(path, by=VENDOR)).body["version"]
@@ -97,7 +98,7 @@ async def test_of_two_who_assign_at_once_one_wins(identity: IdentityApi) -> None
 
 async def test_a_pin_stands_in_the_list_once_however_it_is_spelled(identity: IdentityApi) -> None:
     answer = await assign(identity, await identity.a_company(), a_pin("Gold"), a_pin("STD"), a_pin("gOLD"))
-    assert (answer.status, answer.wrong_fields) == (422, {"pins.2.pin": "duplicate_pin"})
+    assert (answer.status, answer.field_codes) == (422, {"pins.2.pin": "duplicate_pin"})
 
 
 async def test_a_pin_is_bound_to_a_site_of_the_company_only(identity: IdentityApi) -> None:
@@ -108,7 +109,7 @@ async def test_a_pin_is_bound_to_a_site_of_the_company_only(identity: IdentityAp
     bound = a_pin(site_id=own["id"])
     assert (await assign(identity, company, bound)).status == 200
     answer = await assign(identity, company, bound, a_pin("STD", site_id=foreign["id"]))
-    assert (answer.status, answer.wrong_fields) == (422, {"pins.1.site_id": "unknown_site"})
+    assert (answer.status, answer.field_codes) == (422, {"pins.1.site_id": "unknown_site"})
     # The list is written whole: a site that was closed since keeps its row.
     await identity.call("PATCH", f"/sites/{own['id']}", {"closed": True}, by=admin, if_match='"1"')
     assert (await assign(identity, company, bound, a_pin("STD"))).status == 200
@@ -138,7 +139,7 @@ async def test_a_bad_list_of_pins_is_refused_by_field(identity: IdentityApi, bod
     company = await identity.a_company()
     path = f"/vendor/companies/{company['id']}/pins"
     answer = await identity.call("PUT", path, body, by=VENDOR, if_match='"1"')
-    assert (answer.status, set(answer.wrong_fields)) == (422, {field})
+    assert (answer.status, set(answer.field_codes)) == (422, {field})
 
 
 # In the profile
@@ -160,7 +161,7 @@ async def test_a_pin_that_is_not_the_companys_is_refused_with_those_that_are(ide
     user = await identity.a_user(company)
     for query in ("", "?dry_run=1"):
         answer = await put(identity, a_profile(pin="SILVER"), user, query=query)
-        assert (answer.status, answer.code, answer.wrong_fields) == (422, "pin_not_valid", {"pin": "pin_not_valid"})
+        assert (answer.status, answer.code, answer.field_codes) == (422, "pin_not_valid", {"pin": "pin_not_valid"})
         assert answer.body["current"] == {"valid_pins": [{"pin": "GOLD", "label": "GOLD support"}]}
     assert (await identity.get("/profile", by=user)).body["pin"] is None
 
@@ -181,4 +182,4 @@ async def test_a_profile_whose_pin_was_taken_away_can_still_be_saved(identity: I
 @pytest.mark.parametrize("pin", ["", "A B", "x" * 21, {"$ne": None}, ["GOLD"], 7])
 async def test_a_pin_in_a_wrong_form_is_named(identity: IdentityApi, pin: object) -> None:
     answer = await put(identity, a_profile(pin=pin), an_actor())
-    assert (answer.status, set(answer.wrong_fields)) == (422, {"pin"})
+    assert (answer.status, set(answer.field_codes)) == (422, {"pin"})

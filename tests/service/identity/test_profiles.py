@@ -10,7 +10,8 @@ from shared.actor import Actor, Role
 from shared.clock import utc_now
 from shared.signing import verifier
 from tests.builders import TEST_SECRET, Json, an_actor, an_address, an_email
-from tests.service.identity.conftest import IdentityApi, Reply
+from tests.client import Answer
+from tests.service.identity.conftest import IdentityApi
 
 REQUIRED = {
     "first_name",
@@ -39,7 +40,7 @@ def a_profile(**other: Any) -> Json:
     } | other
 
 
-async def put(identity: IdentityApi, body: Json, by: Actor, *, query: str = "", **headers: str) -> Reply:
+async def put(identity: IdentityApi, body: Json, by: Actor, *, query: str = "", **headers: str) -> Answer:
     return await identity.call("PUT", f"/profile{query}", body, by=by, **({"if_match": "*"} | headers))
 
 
@@ -86,8 +87,8 @@ async def test_saving_the_same_again_changes_nothing(identity: IdentityApi) -> N
 
 async def test_every_missing_field_is_named(identity: IdentityApi) -> None:
     answer = await put(identity, {}, await identity.a_user())
-    assert (answer.status, set(answer.wrong_fields)) == (422, REQUIRED)
-    assert set(answer.wrong_fields.values()) == {"missing"}
+    assert (answer.status, set(answer.field_codes)) == (422, REQUIRED)
+    assert set(answer.field_codes.values()) == {"missing"}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ async def test_every_missing_field_is_named(identity: IdentityApi) -> None:
 )
 async def test_a_wrong_field_is_named(identity: IdentityApi, field: str, value: object) -> None:
     answer = await put(identity, a_profile(**{field: value}), an_actor())
-    assert (answer.status, set(answer.wrong_fields)) == (422, {field})
+    assert (answer.status, set(answer.field_codes)) == (422, {field})
 
 
 async def test_a_review_checks_everything_and_writes_nothing(identity: IdentityApi) -> None:
@@ -142,7 +143,7 @@ async def test_the_main_site_is_one_of_the_companys(identity: IdentityApi) -> No
     foreign = await identity.post("/sites", an_address(name="Elsewhere"), by=stranger)
     assert (await put(identity, a_profile(site_id=own.body["id"]), user)).status == 200
     answer = await put(identity, a_profile(site_id=foreign.body["id"]), user)
-    assert (answer.status, answer.wrong_fields) == (422, {"site_id": "unknown_site"})
+    assert (answer.status, answer.field_codes) == (422, {"site_id": "unknown_site"})
 
 
 async def test_who_acts_is_signed_with_the_main_site_of_the_profile(identity: IdentityApi) -> None:

@@ -10,15 +10,16 @@ from shared.actor import Actor, Role
 from shared.clock import utc_now
 from shared.signing import verifier
 from tests.builders import TEST_SECRET, Json, an_email
-from tests.service.identity.conftest import PASSWORD, IdentityApi, Reply, invitation_code
+from tests.client import Answer
+from tests.service.identity.conftest import PASSWORD, IdentityApi, invitation_code
 
 
-async def resolved(identity: IdentityApi, session: Reply, **headers: str) -> Reply:
+async def resolved(identity: IdentityApi, session: Answer, **headers: str) -> Answer:
     body = {"token": session.body["session_token"]}
     return await identity.call("POST", "/session/resolve", body, by=None, **headers)
 
 
-async def joined(identity: IdentityApi, user: Actor, company: Json, session: Reply) -> Actor:
+async def joined(identity: IdentityApi, user: Actor, company: Json, session: Answer) -> Actor:
     """The login of a session accepts an invitation to another company; who it is there."""
     invitation = await identity.invited(company, user.login_email, role=Role.MEMBER)
     path = f"/invitations/{invitation_code(invitation)}/accept"
@@ -27,12 +28,12 @@ async def joined(identity: IdentityApi, user: Actor, company: Json, session: Rep
     return await identity.actor(user.login_email, company)
 
 
-async def switched(identity: IdentityApi, session: Reply, user_id: UUID) -> Reply:
+async def switched(identity: IdentityApi, session: Answer, user_id: UUID) -> Answer:
     body = {"user_id": str(user_id)}
     return await identity.post("/session/switch", body, x_portico_session=session.body["session_token"])
 
 
-def without_request_id(reply: Reply) -> dict[str, Any]:
+def without_request_id(reply: Answer) -> dict[str, Any]:
     return {**reply.body, "request_id": ""}
 
 
@@ -267,4 +268,4 @@ async def test_only_the_beginning_of_a_password_is_scored(monkeypatch: pytest.Mo
 async def test_bad_sign_ins_are_refused_by_field(identity: IdentityApi, body: object, field: str) -> None:
     answer = await identity.post("/session", body)
     assert answer.status == 422
-    assert field in answer.wrong_fields
+    assert field in answer.field_codes

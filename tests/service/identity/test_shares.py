@@ -9,7 +9,8 @@ import pytest
 from services.identity.settings import IdentitySettings
 from shared.actor import Actor, Role
 from tests.builders import TEST_SECRET, Json, an_actor, an_email
-from tests.service.identity.conftest import IdentityApi, Reply, an_identity, invitation_code
+from tests.client import Answer
+from tests.service.identity.conftest import IdentityApi, an_identity, invitation_code
 
 NOON = datetime(2031, 5, 6, 12, 0, tzinfo=UTC)
 
@@ -18,7 +19,7 @@ def wanted(count: int) -> Json:
     return {"invitations": [{"email": an_email()} for _ in range(count)]}
 
 
-def wait_of(reply: Reply) -> int:
+def wait_of(reply: Answer) -> int:
     assert (reply.status, reply.code) == (429, "too_many_requests"), reply
     return int(reply.headers["Retry-After"])
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from uuid_utils.compat import uuid7
 
 from deploy.local.child import until
@@ -26,6 +26,7 @@ from shared.mongo import Database
 from shared.settings import read
 from shared.web.app import DATABASE
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, Json, an_email, json_of, signed, until_ready
+from tests.client import client_of
 from tests.scripted_smtp import ScriptedSmtp
 
 Client = TestClient[web.Request, web.Application]
@@ -188,6 +189,6 @@ async def notifications(
     # Not the last test's leftovers: they were for servers that are gone.
     await app[DATABASE]["mails"].delete_many({})
     await store.create_indexes(app[DATABASE])
-    async with TestClient(TestServer(app)) as client:
+    async with client_of(app) as client:
         await until_ready(client)
         yield Notifications(client, app[DATABASE], smtp_server)
