@@ -1,8 +1,11 @@
 # `make run` starts everything, `make test` proves it. Both fetch what the machine lacks; neither needs Docker.
-.PHONY: run test check bench containers faults abuse lock texts events sbom audit pin
+.PHONY: run test quick check help bench containers faults abuse lock texts events sbom audit pin
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
+# How many processes test at the same time. Each has a mongod and, where it needs one, a RabbitMQ of its own.
+PROCESSES ?= 2
+PARALLEL = -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 run:
 	@deploy/local/bootstrap.sh run
@@ -10,7 +13,12 @@ run:
 
 test: check
 	@deploy/local/bootstrap.sh test
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest $(PARALLEL)
+
+# What to run while writing: no broker, no browser, no whole stack.
+quick:
+	@deploy/local/bootstrap.sh check
+	$(PYTHON) -m pytest $(PARALLEL) tests/unit tests/service
 
 check:
 	@deploy/local/bootstrap.sh check

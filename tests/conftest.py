@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from deploy.local.child import take_share_of_ports
 from deploy.local.parts import Mongod, RabbitMQ
 from deploy.local.stack import Borrowed, Part, Stack
 from tests.contained import ContainedMongod, ContainedRabbitMQ
@@ -36,6 +37,33 @@ _CHROMIUM_FLAGS = (
 
 # The browser's own 5 s are short for a machine that does something else as well.
 expect.set_options(timeout=20_000)
+
+
+# `make test` begins with the longest, so that all its processes end together.
+_KINDS = ("e2e", "browser", "platform", "service")
+
+
+def pytest_configure() -> None:
+    """Each process of a run (pytest-xdist) has parts of its own, on ports of its own."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        take_share_of_ports(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several processes: all that use the whole stack run in one of them, everything else goes by modules."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        uses_stack = "stack" in getattr(item, "fixturenames", ())
+        module = item.path.relative_to(config.rootpath / "tests")
+        item.add_marker(pytest.mark.xdist_group("stack" if uses_stack else str(module.with_suffix(""))))
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items.sort(key=_kind)
+
+
+def _kind(item: pytest.Item) -> int:
+    kind = item.path.relative_to(item.config.rootpath / "tests").parts[0]
+    return _KINDS.index(kind) if kind in _KINDS else len(_KINDS)
 
 
 def pytest_collection_finish() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 # Below the range of outgoing connections (32768 and up on Linux): a port of ours that is free for a moment,
 # because its owner was killed, is then not taken by somebody's outgoing connection.
-_FIRST_PORT, _LAST_PORT = 20_000, 31_000
+_ports = range(20_000, 31_000)
 _picked: set[int] = set()
 
 
@@ -38,11 +38,17 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
 def free_port() -> int:
     """Pick a port on the loopback address that nobody listens on, and that this process has not picked before."""
     rng = random.SystemRandom()
-    while (port := rng.randint(_FIRST_PORT, _LAST_PORT)) in _picked or not port_is_free(port):
+    while (port := rng.choice(_ports)) in _picked or not port_is_free(port):
         continue
     # Of the 30 ports of a stack, picked before anybody listens, two were the same in one start of 25.
     _picked.add(port)
     return port
+
+
+def take_share_of_ports(share: int, of: int) -> None:
+    """From now on pick only from one of so many shares: for processes that start parts at the same time."""
+    global _ports  # noqa: PLW0603  # as with what was picked: one for the whole process
+    _ports = _ports[share::of]
 
 
 def reserve_port(port: int) -> None:

@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 from pymongo import AsyncMongoClient
 
-from deploy.local.child import Child, NotReady, free_port, port_is_free, reserve_port, until
+from deploy.local.child import Child, NotReady, free_port, port_is_free, reserve_port, take_share_of_ports, until
 from deploy.local.parts import Mongod, RabbitMQ
 from deploy.local.stack import SERVICES, Stack, _has_its_bus
 from shared.bus import Bus
@@ -113,8 +113,15 @@ def test_no_port_is_picked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     picked = free_port()
     reserve_port(31_498)
     drawn = iter([picked, 31_498, 31_499])
-    monkeypatch.setattr("random.SystemRandom.randint", lambda *_: next(drawn))
+    monkeypatch.setattr("random.SystemRandom.choice", lambda *_: next(drawn))
     assert free_port() == 31_499
+
+
+def test_processes_side_by_side_pick_different_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.child._ports", range(20_000, 20_010))
+    take_share_of_ports(1, 5)
+    monkeypatch.setattr("random.SystemRandom.choice", lambda _, ports: ports[-1])
+    assert free_port() == 20_006
 
 
 async def test_a_port_is_taken_while_somebody_listens() -> None:
