@@ -37,6 +37,7 @@ from tests.service.cases.files import (
     upload,
     uploaded,
 )
+from tests.unbounded import UNBOUNDED
 
 ANA = an_actor()
 
@@ -102,7 +103,7 @@ async def test_limits_are_settings_and_are_told(mongo_url: str) -> None:
         "CASES_ATTACHMENT_MAX_TOTAL_BYTES": "150",
         "CASES_ATTACHMENT_EXTENSIONS": "txt, PNG",
     }
-    async with a_replica(mongo_url, **environment) as strict:
+    async with a_replica(mongo_url, **UNBOUNDED, **environment) as strict:
         told = (await strict.call("GET", "/attachment-limits", ANA)).body
         assert told == {"max_files": 2, "max_file_bytes": 100, "max_total_bytes": 150, "extensions": ["txt", "png"]}
         answer = await upload(
