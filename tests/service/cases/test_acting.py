@@ -31,7 +31,7 @@ async def test_a_case_is_taken_answered_and_closed_with_its_resolution(cases: Ca
     assert {person["email"] for person in fact["people"]} >= {ana.email}
 
 
-async def test_a_customers_comment_gives_the_turn_back(cases: CasesApi, agent: Actor) -> None:
+async def test_after_a_customers_comment_it_is_the_vendors_turn(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     version = (await cases.agent_act(number, agent, action="take")).body["version"]
@@ -43,7 +43,7 @@ async def test_a_customers_comment_gives_the_turn_back(cases: CasesApi, agent: A
     assert answered["turn_since"] == answered["updated_at"]
 
 
-async def test_nobody_waits_for_a_customer_before_the_case_was_begun(cases: CasesApi, agent: Actor) -> None:
+async def test_a_new_case_cannot_wait_for_the_customer(cases: CasesApi, agent: Actor) -> None:
     number = (await cases.submitted(an_actor()))["number"]
     waiting: Json = {"action": "set_status", "version": 1, "status": "waiting_customer"}
     answer = await cases.agent_act(number, agent, **waiting)
@@ -53,7 +53,7 @@ async def test_nobody_waits_for_a_customer_before_the_case_was_begun(cases: Case
     assert (answer.status, answer.body["status"]) == (200, "waiting_customer")
 
 
-async def test_a_closed_case_takes_no_comment_and_no_second_closing(cases: CasesApi) -> None:
+async def test_a_closed_case_refuses_comments_and_a_second_close(cases: CasesApi) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     closed = await cases.act(number, ana, action="close", version=1, reason="done", resolved=True)
@@ -63,7 +63,7 @@ async def test_a_closed_case_takes_no_comment_and_no_second_closing(cases: Cases
     assert (again.status, again.code) == (409, "case_closed")
 
 
-async def test_a_cancelled_case_counts_as_closed(cases: CasesApi) -> None:
+async def test_a_cancelled_case_counts_as_closed_and_cannot_be_reopened(cases: CasesApi) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     cancelled = (await cases.act(number, ana, action="cancel", version=1, reason="wrong device")).body
@@ -73,7 +73,7 @@ async def test_a_cancelled_case_counts_as_closed(cases: CasesApi) -> None:
     assert (await cases.said(number))[-2]["outcome"] == "cancelled"
 
 
-async def test_a_closed_case_can_be_reopened_and_an_open_one_cannot(cases: CasesApi) -> None:
+async def test_a_closed_case_can_be_reopened_and_an_open_case_cannot(cases: CasesApi) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     assert (await cases.act(number, ana, action="reopen", version=1, reason="again")).code == "case_open"
@@ -150,7 +150,7 @@ async def test_another_change_under_the_same_key_at_once_is_refused(cases: Cases
     assert sorted(answer.status for answer in answers) == [200, 422, 422]
 
 
-async def test_the_same_key_means_something_else_at_another_case(cases: CasesApi) -> None:
+async def test_an_idempotency_key_counts_for_one_case_only(cases: CasesApi) -> None:
     ana = an_actor()
     entry_ids = set()
     for _ in range(2):
@@ -160,7 +160,7 @@ async def test_the_same_key_means_something_else_at_another_case(cases: CasesApi
     assert len(entry_ids) == 2
 
 
-async def test_who_sees_but_does_not_own_may_not_change(cases: CasesApi) -> None:
+async def test_a_member_cannot_change_a_colleagues_case(cases: CasesApi) -> None:
     ana = an_actor()
     luc = an_actor(Role.MEMBER, company_id=ana.company_id)
     number = (await cases.submitted(ana))["number"]
@@ -179,7 +179,7 @@ async def test_who_sees_but_does_not_own_may_not_change(cases: CasesApi) -> None
         assert (answer.status, answer.code) == (403, "forbidden"), action
 
 
-async def test_a_case_manager_changes_what_it_sees(cases: CasesApi) -> None:
+async def test_a_case_manager_can_change_a_members_case(cases: CasesApi) -> None:
     ana = an_actor(Role.MEMBER)
     manager = an_actor(Role.CASE_MANAGER, company_id=ana.company_id)
     number = (await cases.submitted(ana))["number"]
@@ -199,14 +199,14 @@ async def test_a_case_manager_changes_what_it_sees(cases: CasesApi) -> None:
     ],
     ids=lambda action: str(action["action"]),
 )
-async def test_the_customers_side_has_no_agent_actions(cases: CasesApi, action: dict[str, Any]) -> None:
+async def test_customers_cannot_do_what_agents_do(cases: CasesApi, action: dict[str, Any]) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     assert (await cases.agent_act(number, ana, **action)).status == 403
     assert len((await cases.get(number, ana)).body["history"]) == 1
 
 
-async def test_a_case_is_assigned_to_an_agent_and_to_nobody_else(cases: CasesApi, agent: Actor) -> None:
+async def test_a_case_is_assigned_to_agents_only(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     await cases.hear(user_state(agent))
@@ -219,7 +219,7 @@ async def test_a_case_is_assigned_to_an_agent_and_to_nobody_else(cases: CasesApi
     assert (wrong.status, wrong.code) == (409, "not_yet_known")
 
 
-async def test_asking_for_what_is_so_already_changes_nothing(cases: CasesApi, agent: Actor) -> None:
+async def test_setting_the_current_value_changes_nothing(cases: CasesApi, agent: Actor) -> None:
     await cases.hear(user_state(agent))
     number = (await cases.submitted(an_actor()))["number"]
     taken = (await cases.agent_act(number, agent, action="take")).body
@@ -239,7 +239,7 @@ async def test_asking_for_what_is_so_already_changes_nothing(cases: CasesApi, ag
     assert (stale.status, stale.code) == (409, "stale")
 
 
-async def test_agents_are_told_apart_what_only_they_may_do(cases: CasesApi, agent: Actor) -> None:
+async def test_actions_of_agents_are_listed_apart(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     for_both = ["comment", "attach", "change_severity", "close", "cancel"]
@@ -276,7 +276,7 @@ async def test_a_version_is_accepted_beside_every_action(cases: CasesApi, agent:
     ],
     ids=str,
 )
-async def test_a_wrong_action_is_named(cases: CasesApi, body: dict[str, Any]) -> None:
+async def test_an_invalid_action_is_refused(cases: CasesApi, body: dict[str, Any]) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     answer = await cases.act(number, ana, **body)
@@ -300,7 +300,7 @@ async def test_twenty_people_comment_at_once_and_nothing_is_lost(cases: CasesApi
     assert now["version"] == 21
 
 
-async def test_twenty_agents_take_one_case_and_one_has_it(cases: CasesApi) -> None:
+async def test_when_twenty_agents_take_one_case_one_gets_it(cases: CasesApi) -> None:
     ana = an_actor()
     agents = [an_actor(Role.AGENT, name=f"Agent {n}") for n in range(20)]
     number = (await cases.submitted(ana))["number"]
@@ -313,7 +313,7 @@ async def test_twenty_agents_take_one_case_and_one_has_it(cases: CasesApi) -> No
     assert [entry["kind"] for entry in now["history"]] == ["created", "taken"]
 
 
-async def test_twenty_people_close_and_comment_at_once_and_one_closes(cases: CasesApi) -> None:
+async def test_when_twenty_people_close_and_comment_at_once_one_closes(cases: CasesApi) -> None:
     ana = an_actor()
     people = [an_actor(company_id=ana.company_id) for _ in range(20)]
     number = (await cases.submitted(ana))["number"]
@@ -331,7 +331,7 @@ async def test_twenty_people_close_and_comment_at_once_and_one_closes(cases: Cas
     assert len(closed_facts) == len(winners)
 
 
-async def test_a_full_case_takes_no_comment_but_can_be_taken_and_closed(cases: CasesApi, agent: Actor) -> None:
+async def test_a_full_case_refuses_comments_but_can_be_taken_and_closed(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     document = await cases.db["cases"].find_one({"number": number})
@@ -349,7 +349,7 @@ async def test_a_full_case_takes_no_comment_but_can_be_taken_and_closed(cases: C
     assert closed.status == 200
 
 
-async def test_a_case_of_2_mib_takes_no_comment_but_can_be_taken_and_closed(cases: CasesApi, agent: Actor) -> None:
+async def test_a_case_of_2_mib_refuses_comments_but_can_be_taken_and_closed(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     case = await cases.submitted(ana)
     number, long = case["number"], "x" * (2 * MIB - 100_000)
@@ -365,7 +365,7 @@ async def test_a_case_of_2_mib_takes_no_comment_but_can_be_taken_and_closed(case
     assert closed.status == 200
 
 
-async def test_fifty_comments_at_once_all_get_into_a_case_that_is_nearly_full(cases: CasesApi) -> None:
+async def test_fifty_comments_at_once_all_fit_into_a_nearly_full_case(cases: CasesApi) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     await cases.db["cases"].update_one({"number": number}, {"$set": {"history.0.text": "x" * (2 * MIB - 100_000)}})
@@ -376,7 +376,7 @@ async def test_fifty_comments_at_once_all_get_into_a_case_that_is_nearly_full(ca
     assert {entry["text"] for entry in document["history"][1:]} == {f"{n}" for n in range(50)}
 
 
-async def test_who_writes_to_a_case_waits_for_nobody_at_another(cases: CasesApi) -> None:
+async def test_writing_to_one_case_does_not_wait_for_another(cases: CasesApi) -> None:
     ana = an_actor()
     held, free = [(await cases.submitted(ana))["number"] for _ in range(2)]
     async with history._turn_at(held):
@@ -386,7 +386,7 @@ async def test_who_writes_to_a_case_waits_for_nobody_at_another(cases: CasesApi)
     assert (await waiting).status == 200
 
 
-async def test_an_internal_note_makes_no_change_of_the_customers_stale(cases: CasesApi, agent: Actor) -> None:
+async def test_an_internal_note_does_not_make_a_customers_change_stale(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     case = await cases.submitted(ana)
     number, version = case["number"], case["version"]

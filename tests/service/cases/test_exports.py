@@ -57,7 +57,7 @@ async def exporting(cases: CasesApi, by: Actor, **query: str) -> AsyncIterator[a
 
 
 @pytest.mark.parametrize("sort", ["-updated_at", "updated_at"])
-async def test_cases_that_change_while_the_sheet_is_written_stand_in_it_once(cases: CasesApi, sort: str) -> None:
+async def test_a_case_that_changes_during_an_export_is_in_it_once(cases: CasesApi, sort: str) -> None:
     ana = an_actor(Role.COMPANY_ADMIN)
     numbers = await many(cases, ana, 1_500)
     oldest = sorted(numbers)[:500]
@@ -91,7 +91,7 @@ async def nothing_of_the_past_is_kept(cases: CasesApi) -> AsyncIterator[None]:
         await admin.command({"setParameter": 1, setting: kept_s})
 
 
-async def test_an_export_that_takes_longer_than_a_moment_is_kept_is_cut_and_the_log_says_so(
+async def test_an_export_that_outlives_its_snapshot_is_cut_off_and_logged(
     cases: CasesApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     ana = an_actor(Role.COMPANY_ADMIN)
@@ -102,7 +102,7 @@ async def test_an_export_that_takes_longer_than_a_moment_is_kept_is_cut_and_the_
     assert "export_cut" in caplog.text
 
 
-async def test_a_sheet_says_as_of_when_it_is(cases: CasesApi) -> None:
+async def test_a_sheet_names_the_time_it_shows(cases: CasesApi) -> None:
     ana = an_actor()
     await cases.submitted(ana)
     async with exporting(cases, ana) as answer:
@@ -113,7 +113,7 @@ async def test_a_sheet_says_as_of_when_it_is(cases: CasesApi) -> None:
         assert f'filename="cases-{today}' in answer.headers["Content-Disposition"]
 
 
-async def test_nobody_has_two_exports_at_a_time_on_whatever_replica(cases: CasesApi, mongo_url: str) -> None:
+async def test_a_user_has_one_export_at_a_time_over_all_replicas(cases: CasesApi, mongo_url: str) -> None:
     ana, ben = an_actor(), an_actor()
     await many(cases, ana, 1_500)
     async with a_replica(mongo_url) as other, exporting(cases, ana) as answer:
@@ -129,7 +129,7 @@ async def test_nobody_has_two_exports_at_a_time_on_whatever_replica(cases: Cases
         assert await until(is_free, deadline_s=30, pause_s=0.05)
 
 
-async def test_who_leaves_in_the_middle_may_begin_anew(cases: CasesApi) -> None:
+async def test_an_aborted_export_can_be_started_again(cases: CasesApi) -> None:
     ana = an_actor()
     await many(cases, ana, 1_500)
     async with exporting(cases, ana) as answer:
@@ -141,7 +141,7 @@ async def test_who_leaves_in_the_middle_may_begin_anew(cases: CasesApi) -> None:
     assert await until(is_free, deadline_s=30, pause_s=0.05)
 
 
-async def test_the_lease_of_a_process_that_was_killed_ends_by_itself(cases: CasesApi) -> None:
+async def test_the_lease_of_a_killed_process_expires(cases: CasesApi) -> None:
     ana = an_actor()
     assert await exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) is not None
     assert (await cases.call("GET", "/cases.xlsx", ana)).status == 429
@@ -152,13 +152,13 @@ async def test_the_lease_of_a_process_that_was_killed_ends_by_itself(cases: Case
     assert await exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) is None
 
 
-async def test_of_many_leases_at_once_one_is_had(cases: CasesApi) -> None:
+async def test_of_many_leases_requested_at_once_one_is_granted(cases: CasesApi) -> None:
     ana = an_actor()
     asked = [exports.lease(cases.db, ana.user_id, within=HALF_A_MINUTE) for _ in range(20)]
     assert sum(token is not None for token in await asyncio.gather(*asked)) == 1
 
 
-async def test_a_process_makes_few_at_once_and_refuses_the_others(mongo_url: str) -> None:
+async def test_a_process_refuses_more_exports_than_its_limit(mongo_url: str) -> None:
     async with a_replica(mongo_url, CASES_EXPORTS_AT_ONCE="2") as cases:
         places: Any = cases.client.app[PLACES]
         with places.take(), places.take() as leave:
@@ -170,7 +170,7 @@ async def test_a_process_makes_few_at_once_and_refuses_the_others(mongo_url: str
 
 
 @pytest.mark.usefixtures("nothing_is_collected")
-async def test_the_event_loop_does_next_to_nothing_for_a_row(cases: CasesApi) -> None:
+async def test_an_exported_row_costs_the_event_loop_next_to_nothing(cases: CasesApi) -> None:
     ana = an_actor(Role.COMPANY_ADMIN)
     await many(cases, ana, 2_000)
     async with exporting(cases, ana) as answer:

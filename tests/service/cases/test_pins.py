@@ -71,7 +71,7 @@ def valid_in(body: Json) -> list[str]:
     return [pin["pin"] for pin in body["current"]["valid_pins"]]
 
 
-async def test_a_case_carries_the_pin_it_was_sent_with(cases: CasesApi) -> None:
+async def test_a_case_keeps_the_pin_it_was_submitted_with(cases: CasesApi) -> None:
     ana = await a_customer(cases, a_pin("GOLD"), a_pin("STD"))
     case = await cases.submitted(ana, pin="gold")
     assert case["pin"] == "GOLD"
@@ -80,7 +80,7 @@ async def test_a_case_carries_the_pin_it_was_sent_with(cases: CasesApi) -> None:
     assert (await cases.submitted(ana))["pin"] is None
 
 
-async def test_a_pin_that_is_not_the_companys_is_refused_with_those_that_are(cases: CasesApi) -> None:
+async def test_another_companys_pin_is_refused_with_the_companys_own(cases: CasesApi) -> None:
     await a_customer(cases, a_pin("SILVER"))
     ana = await a_customer(cases, a_pin("GOLD"), a_pin("STD"))
     answer = await cases.submit(ana, pin="SILVER")
@@ -91,12 +91,12 @@ async def test_a_pin_that_is_not_the_companys_is_refused_with_those_that_are(cas
     assert await cases.listed(ana) == []
 
 
-async def test_a_pin_of_a_company_that_is_not_known_yet_is_waited_for(cases: CasesApi) -> None:
+async def test_a_pin_of_a_company_not_yet_copied_is_not_yet_known(cases: CasesApi) -> None:
     answer = await cases.submit(an_actor(), pin="GOLD")
     assert (answer.status, answer.code, answer.wrong_fields) == (409, "not_yet_known", {"pin"})
 
 
-async def test_a_pin_of_a_contract_is_valid_under_this_contract_only(cases: CasesApi) -> None:
+async def test_a_pin_bound_to_a_contract_is_valid_only_under_it(cases: CasesApi) -> None:
     ana = await a_customer(cases, a_pin("GOLD", said="SA-1"), a_pin("STD", said="SA-2"))
     one, other = [await a_contract(cases, ana.company_id, said) for said in ("SA-1", "SA-2")]
     under_one = await a_device(cases, ana.company_id, one)
@@ -118,7 +118,7 @@ async def test_a_pin_of_a_contract_is_valid_under_this_contract_only(cases: Case
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-async def test_a_pin_of_a_site_is_valid_at_this_site_only(cases: CasesApi, place: int) -> None:
+async def test_a_pin_bound_to_a_site_is_valid_only_there(cases: CasesApi, place: int) -> None:
     ana = an_actor()
     sites = [site_state(ana.company_id) for _ in range(3)]
     for site in sites:
@@ -136,7 +136,7 @@ async def test_a_pin_of_a_site_is_valid_at_this_site_only(cases: CasesApi, place
     assert (elsewhere.status, valid_in(elsewhere.body)) == (422, [])
 
 
-async def test_on_behalf_the_submitters_company_gives_the_pins(cases: CasesApi, agent: Actor) -> None:
+async def test_on_behalf_the_pins_of_the_submitters_company_are_valid(cases: CasesApi, agent: Actor) -> None:
     ana = await a_customer(cases, a_pin("GOLD"))
     await cases.hear(user_state(ana))
     case = await cases.submitted(agent, submitter_id=str(ana.user_id), pin="GOLD")
@@ -163,7 +163,7 @@ async def test_only_the_vendors_side_reads_the_handling_instructions(cases: Case
     assert answered.body["pin_instructions"] == SECRET
 
 
-async def test_agents_read_the_newest_instructions_and_the_old_ones_of_a_pin_taken_away(
+async def test_agents_read_the_newest_instructions_or_the_last_ones_of_a_revoked_pin(
     cases: CasesApi, agent: Actor
 ) -> None:
     ana = await a_customer(cases, a_pin("GOLD"))
@@ -175,7 +175,7 @@ async def test_agents_read_the_newest_instructions_and_the_old_ones_of_a_pin_tak
     assert (case["pin"], case["pin_instructions"]) == ("GOLD", SECRET)
 
 
-async def test_a_repeat_gets_its_case_though_the_pin_was_taken_away_in_between(cases: CasesApi) -> None:
+async def test_a_repeated_submission_gets_its_case_though_the_pin_was_revoked(cases: CasesApi) -> None:
     ana, body = await a_customer(cases, a_pin("GOLD")), a_case(pin="GOLD")
     first = await cases.call("POST", "/cases", ana, key="k", json=body)
     await cases.hear(company_with(ana, version=2))

@@ -142,7 +142,7 @@ async def test_a_mistyped_number_is_answered_check_the_number(cases: CasesApi) -
         assert (answer.status, answer.code, answer.wrong_fields) == (422, "check_number", {"number"})
 
 
-async def test_the_customers_side_has_no_agent_queue(cases: CasesApi) -> None:
+async def test_customers_cannot_read_the_agents_queue(cases: CasesApi) -> None:
     assert (await cases.call("GET", "/agent/cases", an_actor())).status == 403
 
 

@@ -17,7 +17,7 @@ from tests.service.cases.conftest import CasesApi, a_case, agreement, company_st
 NOW = datetime.now(UTC)
 
 
-async def test_a_case_gets_a_number_with_a_check_digit_and_says_that_it_was_created(cases: CasesApi) -> None:
+async def test_a_new_case_gets_a_number_with_a_check_digit_and_emits_its_creation(cases: CasesApi) -> None:
     ana = an_actor()
     contact = a_contact()
     case = await cases.submitted(ana, contact=contact)
@@ -33,7 +33,7 @@ async def test_a_case_gets_a_number_with_a_check_digit_and_says_that_it_was_crea
     assert (state["type"], state["is_open"], state["version"]) == ("cases.case.changed.v1", True, 1)
 
 
-async def test_the_same_key_makes_one_case_however_often_and_at_once(cases: CasesApi) -> None:
+async def test_the_same_key_makes_one_case_even_at_once(cases: CasesApi) -> None:
     ana, body = an_actor(), a_case()
     answers = await asyncio.gather(
         *(cases.call("POST", "/cases", ana, key="double-click", json=body) for _ in range(8))
@@ -50,7 +50,7 @@ async def test_the_same_key_with_another_body_is_refused(cases: CasesApi) -> Non
     assert (answer.status, answer.code) == (422, "idempotency_key_reused")
 
 
-async def test_two_users_may_use_the_same_key(cases: CasesApi) -> None:
+async def test_two_users_can_use_the_same_key(cases: CasesApi) -> None:
     one, other = await cases.submit(an_actor(), key="1"), await cases.submit(an_actor(), key="1")
     assert one.body["number"] != other.body["number"]
 
@@ -60,7 +60,7 @@ async def test_an_unknown_serial_is_accepted_as_unverified(cases: CasesApi) -> N
     assert (case["serial"], case["coverage"]["verdict"]) == ("CNB7K2", "unverified")
 
 
-async def test_another_companys_serial_answers_like_an_unknown_one(cases: CasesApi) -> None:
+async def test_another_companys_serial_is_treated_like_an_unknown_one(cases: CasesApi) -> None:
     serial = a_serial()
     await cases.hear(device(uuid7(), serial))
     case = await cases.submitted(an_actor(), serial=serial)
@@ -89,7 +89,7 @@ async def test_a_device_without_live_agreement_is_accepted_as_not_covered(cases:
     assert (await cases.submitted(ana, serial=serial))["coverage"]["verdict"] == "not_covered"
 
 
-async def test_a_product_without_serial_numbers_needs_none_and_another_asks_for_it(cases: CasesApi) -> None:
+async def test_a_serial_is_required_only_for_products_that_have_serials(cases: CasesApi) -> None:
     number = f"P-{a_serial()}"
     product = ProductChanged(
         product_id=uuid7(),
@@ -118,7 +118,7 @@ async def test_a_site_gives_its_address_and_another_companys_site_is_not_known(c
     assert (answer.status, answer.code) == (409, "not_yet_known")
 
 
-async def test_a_contact_is_the_user_whose_verified_login_has_the_address_now(cases: CasesApi) -> None:
+async def test_a_contact_with_the_address_of_a_verified_login_is_that_user(cases: CasesApi) -> None:
     ana = an_actor()
     luc = an_actor(Role.MEMBER, company_id=ana.company_id, visibility="own")
     await cases.hear(user_state(luc))
@@ -132,7 +132,7 @@ async def test_a_contact_is_the_user_whose_verified_login_has_the_address_now(ca
     assert (await cases.get(by_profile["number"], luc)).status == 404
 
 
-async def test_a_contact_picked_with_an_address_that_is_not_theirs_is_somebody_else(cases: CasesApi) -> None:
+async def test_a_picked_contact_with_another_address_is_not_that_user(cases: CasesApi) -> None:
     luc = an_actor(Role.MEMBER, login_email=an_email("luc"))
     admin = an_actor(company_id=luc.company_id, login_email=an_email("admin"))
     for one in (luc, admin):
@@ -159,7 +159,7 @@ async def test_a_contact_picked_from_another_company_is_not_known(cases: CasesAp
     assert (answer.status, answer.code) == (409, "not_yet_known")
 
 
-async def test_a_contact_without_an_account_is_written_to_in_the_submitters_language(cases: CasesApi) -> None:
+async def test_a_contact_without_an_account_gets_the_submitters_language(cases: CasesApi) -> None:
     luc = an_actor(language="fr")
     number = (await cases.submitted(luc, secondary_contact=a_contact(language="en")))["number"]
     await cases.act(number, luc, action="close", version=1, reason="works again", resolved=True)
@@ -173,7 +173,7 @@ async def test_a_contact_without_an_account_is_written_to_in_the_submitters_lang
         }
 
 
-async def test_a_manager_creates_for_a_colleague_and_history_names_who_typed_it(cases: CasesApi) -> None:
+async def test_a_manager_creates_for_a_colleague_and_the_history_names_the_manager(cases: CasesApi) -> None:
     manager = an_actor(Role.CASE_MANAGER, name="Mia Typist")
     luc = await with_luc(cases, manager)
     case = await cases.submitted(manager, submitter_id=str(luc.user_id))
@@ -203,7 +203,7 @@ async def test_only_the_owner_and_administrators_mark_a_case_confidential(cases:
         assert (await cases.submitted(allowed, submitter_id=str(luc.user_id), confidential=True))["confidential"]
 
 
-async def test_for_a_colleague_a_manager_chooses_among_the_sites_of_their_scope(cases: CasesApi) -> None:
+async def test_for_a_colleague_a_manager_can_choose_only_sites_in_their_scope(cases: CasesApi) -> None:
     here, there = uuid7(), uuid7()
     manager = an_actor(Role.CASE_MANAGER, site_ids=frozenset({here}))
     luc = await with_luc(cases, manager)
@@ -219,7 +219,7 @@ async def test_for_a_colleague_a_manager_chooses_among_the_sites_of_their_scope(
     await cases.submitted(manager, site_id=str(there))
 
 
-async def test_what_was_written_is_answered_again_to_whoever_has_lost_sight_of_it(
+async def test_a_repeated_submission_is_answered_though_its_sender_no_longer_sees_the_case(
     cases: CasesApi, agent: Actor
 ) -> None:
     manager = an_actor(Role.CASE_MANAGER)
@@ -235,13 +235,13 @@ async def test_what_was_written_is_answered_again_to_whoever_has_lost_sight_of_i
     assert (await cases.get(number, demoted)).status == 404
 
 
-async def test_a_member_creates_for_nobody_else(cases: CasesApi) -> None:
+async def test_a_member_cannot_create_a_case_for_a_colleague(cases: CasesApi) -> None:
     luc = an_actor(Role.MEMBER)
     answer = await cases.submit(luc, submitter_id=str(uuid7()))
     assert (answer.status, answer.code) == (403, "forbidden")
 
 
-async def test_the_vendor_names_the_submitter_who_gives_the_company(cases: CasesApi, agent: Actor) -> None:
+async def test_the_vendors_side_names_the_submitter_whose_company_gets_the_case(cases: CasesApi, agent: Actor) -> None:
     nobody = await cases.submit(agent)
     assert (nobody.status, nobody.wrong_fields) == (422, {"submitter_id"})
     ana = an_actor()
@@ -361,7 +361,7 @@ async def test_a_title_has_at_most_120_characters(cases: CasesApi, *, length: in
         "5 MB",
     ],
 )
-async def test_a_body_that_is_no_case_is_refused_without_a_5xx(cases: CasesApi, raw: bytes, status: int) -> None:
+async def test_an_invalid_body_is_refused_as_a_client_error(cases: CasesApi, raw: bytes, status: int) -> None:
     answer = await cases.call(
         "POST", "/cases", an_actor(), data=io.BytesIO(raw), headers={"Content-Type": "application/json"}
     )

@@ -19,7 +19,7 @@ NOW = datetime.now(UTC)
 
 
 @pytest.mark.parametrize("agreement_first", [True, False])
-async def test_an_unverified_case_gets_its_verdict_whichever_event_comes_first(
+async def test_an_unverified_case_gets_its_verdict_in_any_order_of_events(
     cases: CasesApi, *, agreement_first: bool
 ) -> None:
     ana, serial, contract = an_actor(), a_serial(), agreement()

@@ -104,7 +104,7 @@ def test_an_action_is_allowed_exactly_when_it_is_not_refused() -> None:
     assert ever_allowed == {*ACTIONS, *AGENT_ACTIONS}
 
 
-def test_without_the_right_nothing_but_that_is_told() -> None:
+def test_without_the_right_every_action_is_forbidden() -> None:
     for actor, case in every_case():
         for actions, fields in BOTH:
             for name, action in actions.items():

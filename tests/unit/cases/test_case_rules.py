@@ -93,7 +93,7 @@ def test_a_case_in_progress_moves_to_every_other_open_status_but_new(before: Sta
 
 
 @pytest.mark.parametrize("status", _BEGUN)
-def test_what_a_case_has_already_is_no_change(status: Status) -> None:
+def test_setting_the_current_value_is_no_change(status: Status) -> None:
     case = a_case(status=status, assignee=person_of(AGENT))
     with pytest.raises(Unchanged):
         act_as_agent(case, "set_status", status=status)
@@ -136,19 +136,19 @@ def test_the_turn_is_counted_from_when_it_changed() -> None:
     assert (parts.turn, parts.turn_since) == ("vendor", NOW)
 
 
-def test_a_verdict_once_given_stays_as_it_was() -> None:
+def test_a_coverage_verdict_is_never_changed_again() -> None:
     found = Equipment("LaserPress", "LP600", "CN1", None, (uuid4(),), NOT_COVERED)
     verified = a_case().with_coverage(found)
     assert verified.equipment == found
     assert replace(verified, events=()).with_coverage(replace(found, coverage=UNVERIFIED)).equipment == found
 
 
-def test_a_state_event_is_only_made_when_its_payload_changed() -> None:
+def test_a_change_of_severity_emits_no_event() -> None:
     assert act(a_case(), "change_severity", severity=1).events == ()
 
 
 @pytest.mark.parametrize("serial_number", [100_000_000, 123_456_789, 999_999_999])
-def test_every_single_wrong_digit_and_every_swap_is_noticed(serial_number: int) -> None:
+def test_every_wrong_digit_and_every_swap_in_a_case_number_is_detected(serial_number: int) -> None:
     number = case_number(serial_number)
     assert read_case_number(f" {number[:4]} {number[4:8]}-{number[8:]} ") == number
     wrong = {number[:i] + str(d) + number[i + 1 :] for i in range(10) for d in range(10)} - {number}

@@ -28,7 +28,7 @@ PINS = (OF_THE_COMPANY, OF_A_CONTRACT, OF_LYON, OF_BOTH)
     ],
 )
 @pytest.mark.parametrize("wanted", PINS, ids=lambda pin: pin.pin)
-def test_a_pin_is_taken_where_it_belongs_and_refused_elsewhere_with_those_that_fit(
+def test_a_pin_that_does_not_fit_is_refused_with_those_that_do(
     wanted: Pin, saids: tuple[str, ...], site_id: UUID | None, valid: set[str]
 ) -> None:
     if wanted.pin in valid:
@@ -42,7 +42,7 @@ def test_a_pin_is_taken_where_it_belongs_and_refused_elsewhere_with_those_that_f
     assert all(pin in error.message for pin in valid)
 
 
-def test_without_any_valid_pin_the_person_is_told_to_leave_it_out() -> None:
+def test_when_no_pin_is_valid_the_refusal_says_to_leave_it_out() -> None:
     with pytest.raises(PinNotValid) as refused:
         choose_pin("GOLD", (OF_A_CONTRACT,), saids=(), site_id=None)
     assert refused.value.state == {"valid_pins": []}

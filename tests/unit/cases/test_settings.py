@@ -19,12 +19,12 @@ def with_total(size: int) -> CasesSettings:
     )
 
 
-def test_the_most_files_that_a_setting_allows_get_through_the_gateway_and_into_a_process() -> None:
+def test_the_largest_allowed_file_settings_fit_the_gateway_and_one_process() -> None:
     whole = max_body_bytes(with_total(MOST).limits)
     assert whole + LONG_FORM_BYTES <= file_forms._MOST_BYTES
     assert whole <= bodies._MOST_FILE_BYTES_IN_HAND
 
 
-def test_more_is_refused_at_the_start() -> None:
+def test_settings_beyond_the_limits_stop_the_start() -> None:
     with pytest.raises(ValidationError, match="CASES_ATTACHMENT_MAX_TOTAL_BYTES"):
         with_total(MOST + 1)

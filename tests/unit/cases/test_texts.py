@@ -16,21 +16,21 @@ from tests.builders import an_actor
 _ONLY_HERE = {"Cases", "Covered until", "As of %(when)s (%(zone)s)"}
 
 
-def test_every_text_has_its_french() -> None:
+def test_every_text_of_the_sheet_is_translated() -> None:
     used = {text for _line, text, *_ in extract_from_file("python", export.__file__, keywords={"_": None})}
     french = _french(services.cases.__file__)
     assert used == french.keys()
     assert all(french.values())
 
 
-def test_a_sheet_says_it_in_the_french_of_the_pages() -> None:
+def test_a_sheet_and_the_pages_translate_alike() -> None:
     french, pages = _french(services.cases.__file__), _french(services.gateway.__file__)
     assert {text: french[text] for text in french.keys() - _ONLY_HERE} == {
         text: pages[text] for text in pages.keys() & french.keys()
     }
 
 
-def test_a_sheet_calls_codes_as_the_pages_do() -> None:
+def test_a_sheet_and_the_pages_use_the_same_labels() -> None:
     plan = export._plan(an_actor(), datetime.now(UTC))
     assert plan["statuses"] == dict(labels.statuses)
     assert plan["severities"] == dict(labels.severities)
