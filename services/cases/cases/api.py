@@ -37,7 +37,7 @@ routes = web.RouteTableDef()
 
 @routes.post("/cases")
 async def submit_case(request: web.Request) -> web.Response:
-    """201 with the new case, or with what the same key made before."""
+    """201 with the new case, or with the one that the same key has created before."""
     actor = actor_of(request)
     body = await read_body(request, SubmitCase)
     case = await submission.submit_case(
@@ -75,7 +75,7 @@ async def export_cases(request: web.Request) -> web.StreamResponse:
     """The filtered rows over all pages as a sheet."""
     actor, db, now = actor_of(request), request.app[DATABASE], request.app[CLOCK]()
     query = read_query(request, CaseQuery)
-    store.read_order(query.sort)  # refused while a refusal can still be answered
+    store.read_order(query.sort)  # an unknown order is refused before the answer begins
     name = f"cases-{now.astimezone(ZoneInfo(actor.time_zone)):%Y-%m-%d-%H%M}.xlsx"
     async with export.only_one(db, actor):
         with request.app[PLACES].take() as leave:
@@ -84,7 +84,7 @@ async def export_cases(request: web.Request) -> web.StreamResponse:
                 try:
                     return await export.write_cases(db, actor, query, now)
                 finally:
-                    leave()  # however slowly it is read
+                    leave()  # however slowly the client reads
 
             return await send_file(request, make, name=name, content_type=export.CONTENT_TYPE)
 
@@ -98,7 +98,7 @@ async def show_case(request: web.Request) -> web.Response:
 
 @routes.get("/cases/{number}/history")
 async def show_history(request: web.Request) -> web.Response:
-    """Older entries than those that the case itself comes with."""
+    """Older entries of the history than those that come with the case."""
     actor, db = actor_of(request), request.app[DATABASE]
     number, query = read_case_number(request.match_info["number"]), read_query(request, HistoryQuery)
     history = await store.get_history(db, actor, number, cursor=query.cursor, limit=query.limit)
@@ -108,7 +108,7 @@ async def show_history(request: web.Request) -> web.Response:
 
 @routes.post("/cases/{number}/actions")
 async def act(request: web.Request) -> web.Response:
-    """What the customer's side does with a case."""
+    """Does an action that both sides have."""
     number = read_case_number(request.match_info["number"])
     body = await read_body(request, CaseAction)
     await actions.act(
@@ -133,7 +133,7 @@ async def list_queue(request: web.Request) -> web.Response:
 
 @routes.post("/agent/cases/{number}/actions")
 async def act_as_agent(request: web.Request) -> web.Response:
-    """What the vendor's side does with a case."""
+    """Does an action that only agents have."""
     number = read_case_number(request.match_info["number"])
     body = await read_body(request, AgentAction)
     await actions.act_as_agent(
@@ -150,7 +150,7 @@ async def act_as_agent(request: web.Request) -> web.Response:
 async def _change(request: web.Request, number: str) -> Change:
     actor = actor_of(request)
     key = await idempotency_key_of(request, actor)
-    # The same key means something else at another case.
+    # A key counts for one case only: the route's pattern is the same for all of them.
     return Change(actor, request.app[CLOCK](), replace(key, id=uuid5(key.id, number)))
 
 

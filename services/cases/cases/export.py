@@ -1,4 +1,4 @@
-"""The list of cases as an Excel sheet: exactly the filtered rows, over all pages, as whoever asks reads and writes."""
+"""The list of cases as an Excel sheet: exactly the filtered rows, in the language and time zone of the reader."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -25,7 +25,7 @@ _ = Texts(Path(__file__).parents[1] / "locale").gettext
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _PROGRAM = "services.cases.cases.sheet"
-# Longer than the database lets an export take. Where a process was killed, its users wait until this has passed.
+# Longer than an export can take. If the process is killed, its users can export again after this time.
 _LEASED_FOR = timedelta(minutes=6)
 _RETRY_AFTER_S = 10
 
@@ -33,14 +33,14 @@ _log = structlog.get_logger()
 
 
 class ExportIsRunning(TooManyRequests):
-    """One at a time for each user, on whatever replica."""
+    """A user can have one export at a time, over all replicas."""
 
     code = "export_is_running"
     title = "An export of yours is still being made. Please wait until it has arrived."
 
 
 class TooManyExports(Unavailable):
-    """As many as one process makes at once are being made."""
+    """The process makes as many exports as it can already."""
 
     code = "too_many_exports"
     title = "Many exports are being made at this moment. Please try again shortly."
@@ -48,7 +48,7 @@ class TooManyExports(Unavailable):
 
 
 class Places:
-    """How many sheets are made at once in this process: each costs a processor, and memory."""
+    """Bounds how many sheets this process makes at once: each takes a processor, and memory."""
 
     def __init__(self, count: int) -> None:
         """One per process."""
@@ -57,7 +57,7 @@ class Places:
 
     @contextmanager
     def take(self) -> Iterator[Callable[[], None]]:
-        """A place until the end, or until what this gives is called; TooManyExports where there is none."""
+        """Holds a place until the end, or until the yielded function is called. Raises TooManyExports."""
         if len(self._taken) >= self._count:
             raise TooManyExports
         place = object()
@@ -70,7 +70,7 @@ class Places:
 
 @asynccontextmanager
 async def only_one(db: Database, actor: Actor) -> AsyncIterator[None]:
-    """Within, the actor has no other export; ExportIsRunning where there is one already."""
+    """Lets the actor have no other export meanwhile. Raises ExportIsRunning if there is one already."""
     token = await exports.lease(db, actor.user_id, within=_LEASED_FOR)
     if token is None:
         raise ExportIsRunning(retry_after_s=_RETRY_AFTER_S)
@@ -81,9 +81,9 @@ async def only_one(db: Database, actor: Actor) -> AsyncIterator[None]:
 
 
 async def write_cases(db: Database, actor: Actor, query: CaseQuery, now: datetime) -> BinaryIO:
-    """The sheet as a temporary file that is gone when it is closed; times are those of the actor's zone.
+    """The sheet as a temporary file that is deleted when it is closed. Times are in the actor's time zone.
 
-    It shows one moment, whatever happens to the cases meanwhile; Unavailable where that is too long ago at the end.
+    It shows the cases as of one moment. Raises Unavailable if the database no longer keeps that moment at the end.
     """
     with reading_in(actor.language):
         plan = _plan(actor, now)
@@ -92,12 +92,12 @@ async def write_cases(db: Database, actor: Actor, query: CaseQuery, now: datetim
     except DatabaseError as error:
         if not is_too_old(error):
             raise
-        _log.warning("export_cut", reason="it took longer than the database keeps a moment")
+        _log.warning("export_cut", reason="the export took longer than the database keeps its snapshot")
         raise Unavailable from error
 
 
 def _plan(actor: Actor, now: datetime) -> dict[str, Any]:
-    """What the sheet says, in the reader's words: those of the portal's pages."""
+    """The texts of the sheet in the reader's language, as on the portal's pages."""
     by_vendor = actor.is_vendor
     zone = ZoneInfo(actor.time_zone)
     ours, theirs = ("vendor", "customer") if by_vendor else ("customer", "vendor")

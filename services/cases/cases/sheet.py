@@ -1,6 +1,6 @@
-"""The program that writes the sheet of cases: rows as the database has them in, an Excel file out.
+"""The program that writes the sheet of cases: it reads the database's rows and writes an Excel file.
 
-It knows no word and no rule: what each code is called stands in the plan, which comes first.
+It knows no texts and no rules: the plan, which is read first, has the label of each code.
 """
 
 import sys

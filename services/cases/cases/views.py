@@ -1,4 +1,4 @@
-"""Cases as the API shows them."""
+"""Cases as the API answers them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -43,7 +43,7 @@ def detail(
     pin_instructions: str | None,
     now: datetime,
 ) -> CaseDetail:
-    """The whole case as this actor may see it; of its history the newest, oldest first, with their files."""
+    """The whole case as this actor may see it, with the newest entries of its history, oldest first."""
     return CaseDetail.model_validate(
         _flat(case)
         | {
@@ -61,7 +61,7 @@ def detail(
 def history_page(
     history: Sequence[Entry], file_states: Mapping[str, FileState], *, cursor: str | None, total: int
 ) -> ListAnswer[HistoryEntry]:
-    """Some of a case's history, oldest first; the cursor leads to older entries."""
+    """A page of a case's history, oldest first. The cursor leads to older entries."""
     return ListAnswer[HistoryEntry](
         items=[_entry(entry, file_states) for entry in history],
         next_cursor=cursor,
@@ -80,7 +80,7 @@ def counts(found: Counts) -> FacetsAnswer:
 
 
 def _flat(case: Case) -> dict[str, Any]:
-    """The entity's parts side by side, as the API has them."""
+    """The fields of the case and of its parts at one level, as in the API."""
     fields: dict[str, Any] = _CASE.dump_python(case, exclude=_INNER)
     problem, equipment = fields.pop("problem"), fields.pop("equipment")
     return {**fields, **problem, **equipment, "turn": case.turn}
@@ -110,7 +110,7 @@ def _person(entry: Entry) -> PersonAnswer:
 
 
 def file_ids(history: Sequence[Entry]) -> list[str]:
-    """The files that these entries cite."""
+    """The ids of the files of these entries."""
     return [file.id for entry in history for file in entry.attachments]
 
 

@@ -1,4 +1,4 @@
-"""Acting on a case: the rules of both sides, and many people at once."""
+"""Actions on a case: the rules of both sides, and many people at once."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""The export: one moment, one at a time for each user, few in a process, and nobody else waits for it."""
+"""The export: as of one moment, one at a time for each user, few in a process, and without delay for others."""
 
 import asyncio
 import io
@@ -27,7 +27,7 @@ HALF_A_MINUTE = timedelta(seconds=30)
 
 
 async def many(cases: CasesApi, ana: Actor, count: int) -> set[str]:
-    """So many cases of the actor's; their numbers."""
+    """Creates so many cases of the actor. Returns their numbers."""
     first = await cases.submitted(ana)
     document = await cases.db["cases"].find_one({"number": first["number"]}, {"pending": 0, "relay_after": 0})
     assert document is not None
@@ -51,7 +51,7 @@ def exported(content: bytes) -> list[str]:
 
 @asynccontextmanager
 async def exporting(cases: CasesApi, by: Actor, **query: str) -> AsyncIterator[aiohttp.ClientResponse]:
-    """An export that has begun: its headers are here."""
+    """An export that has begun: its headers have arrived."""
     async with cases.client.get("/cases.xlsx", headers=signed(by), params=query) as answer:
         yield answer
 
@@ -71,7 +71,7 @@ async def test_a_case_that_changes_during_an_export_is_in_it_once(cases: CasesAp
 
 @asynccontextmanager
 async def nothing_of_the_past_is_kept(cases: CasesApi) -> AsyncIterator[None]:
-    """The database forgets a moment with the next writes, which go on within."""
+    """Writes meanwhile, so that the database drops its snapshots."""
     admin, setting = cases.db._client.admin, "minSnapshotHistoryWindowInSeconds"
     kept_s = (await admin.command({"getParameter": 1, setting: 1}))[setting]
 

@@ -1,4 +1,4 @@
-"""PINs on cases: which are taken, what agents are told, and that nobody else is."""
+"""PINs on cases: which are valid, and the instructions that only agents read."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Submitting a case: what it needs, what it says, and that it happens once."""
+"""Submitting a case: what is required, which events it emits, and that it happens once."""
 
 import asyncio
 import io
@@ -183,7 +183,7 @@ async def test_a_manager_creates_for_a_colleague_and_the_history_names_the_manag
 
 
 async def with_luc(cases: CasesApi, manager: Actor) -> Actor:
-    """A colleague of the manager's whom cases knows, as it does their company."""
+    """A colleague of the manager. Cases has copies of the colleague and of the company."""
     luc = an_actor(Role.MEMBER, company_id=manager.company_id, name="Luc Petit", visibility="own")
     await cases.hear(user_state(luc))
     await cases.hear(company_state(manager))

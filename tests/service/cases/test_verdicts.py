@@ -1,4 +1,4 @@
-"""What covers a device, told to the cases that wait for it, in whatever order the data come."""
+"""Coverage verdicts for the cases that wait for one, in whatever order the events come."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Cases and actions for tests of the rules, without anything around them."""
+"""Builders of cases and actions for tests of the rules, without I/O."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

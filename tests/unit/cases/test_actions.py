@@ -1,4 +1,4 @@
-"""What is allowed and what is refused: the same rules, over all roles, relations, states and actions."""
+"""What is allowed and what is refused, over all roles, relations, states and actions."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -78,7 +78,7 @@ def every_case() -> Iterator[tuple[Actor, Case]]:
 
 
 def _other(fields: Mapping[str, object], case: Case) -> Mapping[str, object]:
-    """A status that the case is not in already."""
+    """The fields with a status that the case does not have yet."""
     is_so = fields.get("status") is case.status
     return {**fields, "status": Status.WAITING_PARTS} if is_so else fields
 

@@ -1,4 +1,4 @@
-"""The rules of a case, without anything around them."""
+"""The rules of a case, without I/O."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Which PIN a case may carry, without anything around it."""
+"""Which PINs are valid for a case, without I/O."""
 
 from uuid import UUID
 

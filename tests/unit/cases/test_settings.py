@@ -1,4 +1,4 @@
-"""Settings of cases that could never work end the start."""
+"""Settings of cases that could never work stop the start."""
 
 import pytest
 from pydantic import ValidationError

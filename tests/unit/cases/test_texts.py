@@ -1,4 +1,4 @@
-"""Every word of an exported sheet is translated, and as on the portal's pages."""
+"""The texts of an exported sheet are translated as on the portal's pages."""
 
 from datetime import UTC, datetime
 from pathlib import Path

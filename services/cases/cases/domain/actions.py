@@ -1,7 +1,7 @@
-"""What may be done to a case: one row for each action, with its rules and what it changes.
+"""The actions on a case: one row for each, with its rules and what it changes.
 
-The same rows say what is refused and what is allowed now. A name is that of the API. Three refusals depend on the value
-that was sent, and stand where it is set: the same severity, status or agent again, and a status that comes too early.
+The rules refuse an action, and they tell whether it is allowed now. The names are those of the API. Only refusals that
+depend on the value that was sent are in the functions: the current severity, status or agent, and a status too early.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,9 +33,9 @@ Rule = Callable[[Case, Actor, datetime], Refusal | None]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Who has the right to do it, what else may refuse it, in this order, and the case afterwards.
+    """Who has the right to do it, the rules that can refuse it, in this order, and what it changes.
 
-    It is saved where the case still has the version that its sender saw.
+    It is saved only while the case has the version that its sender saw.
     """
 
     right: Right
@@ -43,18 +43,18 @@ class Action:
     change: Callable[Concatenate[Case, Change, ...], Case]
 
     def refuse_without_right(self, case: Case, by: Actor) -> None:
-        """Forbidden for whoever may never do this to the case, whatever its state is."""
+        """Raises Forbidden for an actor who may never do this to the case, in whatever state it is."""
         if not self.right(case, by):
             raise Forbidden
 
     def refusal(self, case: Case, by: Actor, now: datetime) -> Refusal | None:
-        """Why this actor cannot do it now; None where it is allowed."""
+        """Why this actor cannot do it now, or None."""
         if not self.right(case, by):
             return Forbidden()
         return next(filter(None, (rule(case, by, now) for rule in self.rules)), None)
 
     def perform(self, case: Case, change: Change, **fields: object) -> Case:
-        """The case afterwards; raises the refusal where there is one."""
+        """The changed case; raises the refusal if there is one."""
         if (refusal := self.refusal(case, change.by, change.at)) is not None:
             raise refusal
         return self.change(case, change, **fields)
@@ -62,16 +62,16 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Addition(Action):
-    """An action that fits whatever else happens to the case meanwhile: its entry is appended, and no version tested.
+    """An action that does not depend on the version: its entry is appended to the case as it is by then.
 
-    `sets` names the fields of the case that go with the entry.
+    `sets` names the fields of the case that are written with the entry.
     """
 
     sets: tuple[str, ...] = ()
 
 
 def allowed_actions(actions: Mapping[str, Action], case: Case, by: Actor, now: datetime) -> list[str]:
-    """The names of those that this actor can do now."""
+    """The names of the actions that this actor can do now."""
     return [name for name, action in actions.items() if action.refusal(case, by, now) is None]
 
 
@@ -79,7 +79,7 @@ def allowed_actions(actions: Mapping[str, Action], case: Case, by: Actor, now: d
 
 
 def refuse_unless_vendor(by: Actor) -> None:
-    """Nothing shows a customer more than that: whether there is such a case, or what its state is."""
+    """Raises Forbidden for customers: agents' routes tell them nothing else, not even whether a case exists."""
     if not by.is_vendor:
         raise Forbidden
 
@@ -93,33 +93,33 @@ def is_vendor(_case: Case, by: Actor) -> bool:
 
 
 def is_open(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
-    """Not for a case that has ended."""
+    """Refuses what needs an open case."""
     return None if case.is_open else CaseIsClosed(state=case.current)
 
 
 def has_ended(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
-    """Not for an open case."""
+    """Refuses what needs a case that was closed or cancelled."""
     return CaseIsOpen(state=case.current) if case.is_open else None
 
 
 def is_not_cancelled(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
-    """Not for a case that was given up."""
+    """Refuses what a cancelled case cannot have."""
     return CaseIsCancelled(state=case.current) if case.status is Status.CANCELLED else None
 
 
 def is_recent(case: Case, _by: Actor, now: datetime) -> Refusal | None:
-    """Within 14 days of closing."""
+    """Refuses more than 14 days after the case was closed."""
     within = case.closed_at is not None and now - case.closed_at <= REOPEN_WITHIN
     return None if within else ReopenTooLate(state=case.current)
 
 
 def has_room(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
-    """For what is written and attached; a change of the state goes into a full case too."""
+    """Refuses texts and files for a full case. Changes of its state still fit."""
     return CaseIsFull(state=case.current) if case.is_full else None
 
 
 def is_unassigned(case: Case, by: Actor, _now: datetime) -> Refusal | None:
-    """No agent has it; for the agent who has it, nothing would change."""
+    """Refuses to take what another agent has; for the agent who has it, nothing would change."""
     if case.assignee is None:
         return None
     return Unchanged() if case.assignee.user_id == by.user_id else AlreadyTaken(state=case.current)

@@ -1,4 +1,4 @@
-"""A case and what may be done to it."""
+"""A case, its owner's rights, and how it changes."""
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -119,7 +119,7 @@ class Case(Submission):
 
     @property
     def turn(self) -> Literal["customer", "vendor"] | None:
-        """Whose move it is; nobody's once it has ended."""
+        """Which side has to act next, or None once the case has ended."""
         return turn_of(self.status)
 
     def with_files(self, files: tuple[AttachedFile, ...]) -> "Case":
@@ -130,24 +130,24 @@ class Case(Submission):
     # Rights
 
     def may_change(self, actor: Actor) -> bool:
-        """Whoever sees the case may read it; this is about changing it."""
+        """Whether this actor may change a case that they see. A member may change only cases that they own."""
         if actor.role is Role.MEMBER:
             return actor.user_id == self.owner.user_id
         return actor.is_vendor or actor.company_id == self.company_id
 
     def may_comment(self, actor: Actor) -> bool:
-        """A member comments on the own cases, everybody else on all that they see."""
+        """Whether this actor may comment on a case that they see. A member may comment as a contact too."""
         return self.may_change(actor) or actor.user_id in self.own_ids
 
     # Changes
 
     def after(self, entry: Entry, *, status: Status | None = None) -> "Case":
-        """With the entry, and in the status that it leads to, or in the given one."""
+        """The case with this entry, in the status that the entry leads to, or in the given one."""
         status = status or moves_of(entry).get(self.status, self.status)
         changed = replace(
             self,
             status=status,
-            # An internal entry changes nothing that the customer can see.
+            # Customers do not see an internal entry, so it must not change a time that they see.
             updated_at=self.updated_at if entry.internal else entry.at,
             new_entries=(*self.new_entries, entry),
         )
@@ -166,7 +166,7 @@ class Case(Submission):
         reason: str,
         resolved: bool | None,
     ) -> "Case":
-        """Closed or cancelled; carries CaseClosed."""
+        """The case closed or cancelled; carries CaseClosed."""
         closed = CaseClosed(
             **self._fact(change.at, self.version + 1),
             outcome="closed" if kind is EntryKind.CLOSED else "cancelled",
@@ -179,7 +179,7 @@ class Case(Submission):
         return ended.after(change.entry(kind, text=reason))
 
     def with_coverage(self, equipment: Equipment) -> "Case":
-        """The verdict that came once the device was known; nothing else of the case changes."""
+        """The case with the coverage verdict that arrived later. Nothing else of it changes."""
         if self.equipment.coverage.verdict is not Verdict.UNVERIFIED:
             return self
         verified = replace(self, equipment=equipment)
@@ -227,7 +227,7 @@ class Case(Submission):
 
     @property
     def people(self) -> tuple[Addressee, ...]:
-        """Whom something about this case may concern."""
+        """The people to notify about this case."""
         return (
             self._addressee("submitter", self.submitter),
             self._addressee("owner", self.owner),
@@ -241,13 +241,13 @@ class Case(Submission):
             user_id=person.user_id,
             name=person.name,
             email=person.email,
-            # Whoever is known by an address only most likely speaks as those who named them.
+            # A contact known only by an address most likely speaks the submitter's language.
             language=person.language or self.submitter.language,
         )
 
 
 def _refuse_for_colleague(submission: Submission, by: Actor) -> None:
-    """Nobody makes a case for a colleague that is not theirs to make, or that they could not see."""
+    """Raises Invalid for a colleague's case that the submitting user may not create, or could not see."""
     if submission.confidential and not by.is_company_admin:
         message = "Only the owner or an administrator of the company marks a case confidential."
         raise Invalid.at("confidential", "not_the_owner", message)

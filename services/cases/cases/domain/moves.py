@@ -1,4 +1,4 @@
-"""How the status of a case moves: declared here once, for changes that are saved and for entries that are appended."""
+"""How entries of the history move the status of a case, declared once for changes that are saved or appended."""
 
 from collections.abc import Mapping
 
@@ -14,13 +14,13 @@ _BY_EITHER_SIDE: Mapping[EntryKind, Moves] = {
     EntryKind.CANCELLED: dict.fromkeys(OPEN, Status.CANCELLED),
     EntryKind.REOPENED: {Status.CLOSED: Status.IN_PROGRESS},
 }
-# A customer who answers, be it with a file only, gives the turn back.
+# When a customer answers, even with a file only, it is the vendor's turn again.
 MOVES_BY_CUSTOMER: Mapping[EntryKind, Moves] = {
     **_BY_EITHER_SIDE,
     EntryKind.COMMENT: _ANSWER,
     EntryKind.ATTACHED: _ANSWER,
 }
-# The case has begun as soon as an agent has it, or has answered.
+# Work on a case has begun as soon as an agent has it or has answered.
 MOVES_BY_VENDOR: Mapping[EntryKind, Moves] = {
     **_BY_EITHER_SIDE,
     EntryKind.TAKEN: _FIRST_TOUCH,
@@ -28,13 +28,13 @@ MOVES_BY_VENDOR: Mapping[EntryKind, Moves] = {
     EntryKind.REPLY: _FIRST_TOUCH,
 }
 
-# Where an agent may move an open case. Nobody waits for anything before the work has begun.
+# Where an agent may move an open case. A new case cannot wait for anybody: work on it begins first.
 NEXT: Mapping[Status, frozenset[Status]] = {
     status: frozenset({Status.IN_PROGRESS}) if status is Status.NEW else OPEN - {Status.NEW} for status in OPEN
 }
 
 
 def moves_of(entry: Entry) -> Moves:
-    """The status after this entry, for each status that it moves; the others stay."""
+    """The new status for each status that this entry moves; other statuses stay."""
     moves = MOVES_BY_VENDOR if entry.by_vendor else MOVES_BY_CUSTOMER
     return moves.get(entry.kind, {})

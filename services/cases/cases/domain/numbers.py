@@ -4,7 +4,7 @@ from shared.errors import Invalid
 
 
 class CheckNumber(Invalid):
-    """The check digit does not fit: mistyped, not missing."""
+    """The check digit is wrong: the number was mistyped. A number that does not exist is not found instead."""
 
     code = "check_number"
     title = "Please check the case number: it seems to be mistyped."

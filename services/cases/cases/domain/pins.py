@@ -1,4 +1,4 @@
-"""PINs: the special-handling codes of a company, and which of them a case may carry."""
+"""PINs: the special-handling codes of a company, and which of them are valid for a case."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from shared.errors import FieldError, Invalid
 
 
 class PinNotValid(Invalid):
-    """Not the company's, or bound to something else than this case. `state` lists the PINs that this case may carry."""
+    """Not a PIN of the company, or bound to another contract or site. `state` lists the PINs that are valid here."""
 
     code = "pin_not_valid"
     title = "This PIN is not valid for this case."
@@ -25,12 +25,12 @@ class Pin:
     site_id: UUID | None = None
 
     def fits(self, *, saids: Collection[str], site_id: UUID | None) -> bool:
-        """Whether a case under these agreements and at this site may carry it."""
+        """Whether it is valid for a case under these agreements and at this site."""
         return (self.said is None or self.said in saids) and self.site_id in (None, site_id)
 
 
 def choose_pin(wanted: str, pins: Iterable[Pin], *, saids: Collection[str], site_id: UUID | None) -> Pin:
-    """The wanted one of a company's PINs; PinNotValid with those that fit: a wrong PIN would delay the case."""
+    """The wanted PIN of a company. Raises PinNotValid with the valid ones: a wrong PIN would delay the case."""
     valid = [pin for pin in pins if pin.fits(saids=saids, site_id=site_id)]
     for pin in valid:
         if pin.pin == wanted:

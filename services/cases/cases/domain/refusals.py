@@ -1,10 +1,10 @@
-"""What the rules of a case say no with."""
+"""The refusals of the rules of a case."""
 
 from shared.errors import Conflict, TooManyRequests
 
 
 class CaseIsClosed(Conflict):
-    """Nothing more can be done to it but reopening or a follow-up."""
+    """Only reopening or a follow-up is possible."""
 
     code = "case_closed"
     title = "The case is closed."
@@ -25,7 +25,7 @@ class CaseIsOpen(Conflict):
 
 
 class CaseIsNew(Conflict):
-    """Nobody waits for anything before somebody has begun with it."""
+    """A new case cannot wait for the customer or for parts: work on it begins first."""
 
     code = "case_new"
     title = "The case is new: it goes into progress first."
@@ -39,14 +39,14 @@ class ReopenTooLate(Conflict):
 
 
 class Unchanged(Conflict):
-    """The case is already as the action would make it. Answered as a success, without an entry or a new version."""
+    """The case already has the value. The API answers this as a success, without an entry or a new version."""
 
     code = "unchanged"
     title = "The case is like that already."
 
 
 class AlreadyTaken(Conflict):
-    """Another agent has it."""
+    """Another agent is the assignee."""
 
     code = "already_taken"
     title = "Another agent has taken this case."
@@ -60,12 +60,12 @@ class CaseIsFull(Conflict):
 
 
 class TooManyCases(TooManyRequests):
-    """More new cases of a user or company than in an hour may be."""
+    """A user or company has created more cases than are allowed in an hour."""
 
     title = "More cases were created than is allowed within an hour. Please try again later."
 
 
 class TooManyEntries(TooManyRequests):
-    """More comments and other actions of a user or company than in a minute may be."""
+    """A user or company has written more comments and other entries than are allowed in a minute."""
 
     title = "More was written than is allowed within a minute. Please wait a moment."

@@ -28,7 +28,7 @@ OPEN = frozenset({Status.NEW, Status.IN_PROGRESS, Status.WAITING_CUSTOMER, Statu
 
 
 def turn_of(status: Status) -> Literal["customer", "vendor"] | None:
-    """Whose move it is; nobody's once the case has ended."""
+    """Which side has to act next, or None once the case has ended."""
     if status not in OPEN:
         return None
     return "customer" if status is Status.WAITING_CUSTOMER else "vendor"
@@ -78,7 +78,7 @@ Changes = Mapping[str, str | int | bool | None]
 
 
 class EntryKind(StrEnum):
-    """What an entry of a case's history says."""
+    """What happened, as an entry of a case's history tells it."""
 
     CREATED = "created"
     COMMENT = "comment"
@@ -112,7 +112,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who changes a case, when, and by which request."""
+    """Who changes a case, when, and with which idempotency key."""
 
     by: Actor
     at: datetime
@@ -121,7 +121,7 @@ class Change:
     def entry(
         self, kind: EntryKind, *, text: str = "", changes: Changes | None = None, internal: bool = False
     ) -> Entry:
-        """The entry of the history that tells of this change; its id is the request's."""
+        """The history entry of this change. Its id is the key's, so that a repeated request is found."""
         return Entry(
             id=self.key.id,
             kind=kind,

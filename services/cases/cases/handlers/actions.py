@@ -1,6 +1,6 @@
-"""Acting on a case: the customer's side and the vendor's.
+"""Actions on a case, by both sides and by agents.
 
-An action is a row of `domain.actions`. Its fields are those of its body, by the same names.
+An action is a row of `domain.actions`. It takes the fields of its body by their names.
 """
 
 from typing import Any
@@ -26,10 +26,10 @@ _Body = CaseActionUnion | AgentActionUnion
 async def act(
     db: Database, number: str, body: CaseActionUnion, change: Change, *, limits: Limits, quota: Quota
 ) -> None:
-    """What both sides do with a case. A repeat changes nothing, nor does asking for what the case has already.
+    """Does an action of both sides, once for each key. A value that the case already has changes nothing.
 
-    NotFound, Forbidden for a case that the actor sees but may not change, a refusal of the action's rules, StaleVersion
-    with the current state, TooManyEntries, Invalid for files that cannot be cited.
+    Raises NotFound, Forbidden for a case that the actor sees but may not change, a refusal of the action's rules,
+    StaleVersion with the current state, TooManyEntries, and Invalid for files that cannot be cited.
     """
     await _act_once(db, number, ACTIONS[body.action], body, change, limits=limits, quota=quota)
 
@@ -37,7 +37,7 @@ async def act(
 async def act_as_agent(
     db: Database, number: str, body: AgentActionUnion, change: Change, *, limits: Limits, quota: Quota
 ) -> None:
-    """What only the vendor's side does; otherwise as `act`. Forbidden for a customer, be there such a case or not."""
+    """Does an action of agents; otherwise as `act`. Raises Forbidden for customers, even if there is no such case."""
     refuse_unless_vendor(change.by)
     await _act_once(db, number, AGENT_ACTIONS[body.action], body, change, limits=limits, quota=quota)
 
@@ -45,7 +45,7 @@ async def act_as_agent(
 async def _act_once(
     db: Database, number: str, action: Action, body: _Body, change: Change, *, limits: Limits, quota: Quota
 ) -> None:
-    """An equal request may have done it before, or be faster: then what it changed is no reason to refuse this one."""
+    """Does nothing if the same request has done it before, or does it at this moment and was faster."""
     if await store.find_entry(db, change.by, number, change.key):
         return
     try:
@@ -63,7 +63,7 @@ async def _act_once(
 
 
 async def _save(db: Database, case: Case, action: Action, body: _Body, change: Change) -> None:
-    # Whoever may not change it is not told to read it again and come back.
+    # First of all: StaleVersion would ask for another try, which would be forbidden too.
     action.refuse_without_right(case, change.by)
     if body.version != case.version:
         raise StaleVersion(state=case.current)
@@ -78,7 +78,7 @@ async def _append(db: Database, case: Case, addition: Addition, body: _Body, cha
     fields = await _fields(db, body)
     file_ids = fields.pop("attachment_ids", ())
     changed = addition.perform(case, change, **fields)
-    # The files are claimed last, when nothing but a race can refuse the entry any more.
+    # Files are claimed last, when only a race can still refuse the entry.
     async with attaching.claimed(db, change.by, file_ids, limits, case_id=case.id, key=change.key) as files:
         if not await store.append_entry(db, change.by, changed.with_files(files), addition):
             now = await store.get_case(db, change.by, case.number)
@@ -86,7 +86,7 @@ async def _append(db: Database, case: Case, addition: Addition, body: _Body, cha
 
 
 async def _fields(db: Database, body: _Body) -> dict[str, Any]:
-    """What the action takes: the fields of the body, with what they name looked up in the copies."""
+    """The fields of the body, with ids replaced by what they stand for."""
     fields = {name: value for name, value in body if name not in {"action", "version"}}
     if "agent_id" in fields:
         fields["agent"] = await _find_agent(db, fields.pop("agent_id"))

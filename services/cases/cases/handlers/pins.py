@@ -1,4 +1,4 @@
-"""The PIN of a case: which one it may carry, and what agents are told about it."""
+"""The PIN of a case: which PINs are valid, and the instructions that agents read."""
 
 from uuid import UUID
 
@@ -35,7 +35,7 @@ async def find_instructions(db: Database, actor: Actor, case: Case) -> str | Non
     for pin in await _assigned(db, case.company_id) or []:
         if pin.pin == case.pin:
             return pin.instructions
-    # Taken away since: the case goes on as it was begun.
+    # Revoked since: the case keeps the instructions that it began with.
     return case.pin_instructions
 
 

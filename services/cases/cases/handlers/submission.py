@@ -36,30 +36,30 @@ async def submit_case(
     key: IdempotencyKey,
     now: datetime,
 ) -> Case:
-    """Writes a new case; a repeat with the same intent gets the one that stands there.
+    """Writes a new case. A repeat with the same key gets the case that was written before.
 
-    NotYetKnown for a site, product or colleague that the copies do not know (yet), Forbidden for acting on behalf
-    without the right to, PinNotValid, TooManyCases, Invalid for what is not to be decided for a colleague and for
-    files that cannot be cited.
+    Raises NotYetKnown for a site, product or colleague that is not in the copies, Forbidden for a colleague's case
+    without the right to create it, PinNotValid, TooManyCases, and Invalid for what may not be decided for a colleague
+    and for files that cannot be cited.
     """
-    # Whatever was closed or taken away since: what was answered once is answered again.
+    # A repeat is answered again, even if a site was closed or a PIN revoked since.
     if (made := await store.CASES.find_made_with(db, key)) is not None:
         return made
     submission = await _read(db, actor, body, now=now)
-    # Last, so that next to nothing that is refused takes from the share, or uses up a number.
+    # Last, so that almost no refused request counts against the quota, or uses up a number.
     async with (
         quota.taken(db, actor, now=now),
         attaching.claimed(db, actor, body.attachment_ids, limits, case_id=key.id, key=key) as files,
     ):
         case = Case.submit(submission, Change(actor, now, key), number=await numbers.take())
         written = await store.CASES.insert_once(db, case.with_files(files), key)
-    # What the copies were told since they were asked has looked for waiting cases before this one stood there.
+    # The copies may have changed since they were read: their handlers did not find this case yet.
     await give_verdict(db, written, now=now)
     return written
 
 
 async def _read(db: Database, actor: Actor, body: SubmitCase, *, now: datetime) -> Submission:
-    """What the body says, with what it names looked up in the copies."""
+    """The body, with ids replaced by what the copies know of them."""
     submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
     site_name, equipment_address = await _equipment_place(db, company_id, body)
     equipment = await find_equipment(db, company_id, body, now=now)
@@ -136,7 +136,7 @@ async def _equipment_place(db: Database, company_id: UUID, body: SubmitCase) -> 
 
 
 async def _contact(db: Database, company_id: UUID, body: ContactBody, *, field: str) -> Contact:
-    """The user is fixed here: as picked with an address of theirs, or as the verified login that has it now."""
+    """A contact, with their user as decided now for good: the picked one, or whose verified login has the address."""
     user = await _find_picked(db, company_id, body, field=field)
     if user is None:
         wanted = {"login_email": body.email, "company_id": company_id, "active": True}
@@ -151,5 +151,5 @@ async def _find_picked(db: Database, company_id: UUID, body: ContactBody, *, fie
     user = await copies.find_copy(db, copies.USERS, {"_id": body.user_id, "company_id": company_id, "active": True})
     if user is None:
         raise NotYetKnown(f"{field}.user_id")
-    # The user's mails would go to this address, with the link that ends them all: another one is another person's.
+    # The user's e-mails would go to this address, with their unsubscribe link: another address is another person.
     return user if body.email in (user["login_email"], user["contact_email"]) else None

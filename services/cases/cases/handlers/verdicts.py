@@ -1,4 +1,4 @@
-"""The verdicts that cases without one wait for."""
+"""Coverage verdicts for cases that wait for one."""
 
 from datetime import datetime
 from uuid import UUID
@@ -17,7 +17,7 @@ _TRIES = 5
 
 
 async def give_verdict(db: Database, case: Case, *, now: datetime) -> None:
-    """Writes what the copies say by now, if they say anything; fits whatever else happens to the case meanwhile."""
+    """Writes the coverage that the copies give by now, if any, however often the case changes meanwhile."""
     for _ in range(_TRIES):
         if case.equipment.coverage != UNVERIFIED:
             return
