@@ -3,7 +3,7 @@
 import re
 import secrets
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from services.gateway.session import SESSIONS
 from shared.web.headers import BROWSER_HEADER, DEVICE_HEADER, SESSION_HEADER
@@ -12,13 +12,16 @@ _DAY_S = 24 * 3600
 _DEVICE, _NEWCOMER = "portico-device", "portico-newcomer"
 _PROOFS = re.compile(r"[A-Za-z0-9_.-]{1,400}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{43}")
+_NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
+_LONGEST_USER_AGENT = 300
 
 
 def sign_in_headers(request: web.Request) -> dict[str, str]:
-    """Headers for a sign-in: what the browser has of earlier ones."""
+    """Headers for a sign-in: what the browser says of itself, and what it has of earlier sign-ins."""
     sessions = request.app[SESSIONS]
     proofs, token = request.cookies.get(sessions.named(_DEVICE), ""), sessions.token_of(request)
-    headers = {DEVICE_HEADER: proofs} if _PROOFS.fullmatch(proofs) else {}
+    headers: dict[str, str] = {hdrs.USER_AGENT: _user_agent(request)}
+    headers |= {DEVICE_HEADER: proofs} if _PROOFS.fullmatch(proofs) else {}
     return headers | ({SESSION_HEADER: token} if token else {})
 
 
@@ -42,6 +45,11 @@ def newcomer_headers(request: web.Request) -> dict[str, str]:
 def remember_newcomer(request: web.Request, response: web.StreamResponse, name: str) -> None:
     """The browser keeps its name for as long as new codes are sent."""
     _keep(request, response, _NEWCOMER, name, max_age_s=7 * _DAY_S)
+
+
+def _user_agent(request: web.Request) -> str:
+    """Its beginning, in letters that may stand in a header again."""
+    return _NOT_PRINTABLE.sub("", request.headers.get(hdrs.USER_AGENT, ""))[:_LONGEST_USER_AGENT]
 
 
 def _newcomer(request: web.Request) -> str:

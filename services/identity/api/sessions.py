@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid5
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from services.identity import answers
 from services.identity.api.app_keys import PASSWORDS, SECRET
@@ -30,7 +30,10 @@ async def sign_in(request: web.Request) -> web.Response:
         email=body.email,
         password=body.password.get_secret_value(),
         browser=sessions.Browser(
-            origin.get().address, request.headers.get(DEVICE_HEADER, ""), request.headers.get(SESSION_HEADER, "")
+            origin.get().address,
+            proofs=request.headers.get(DEVICE_HEADER, ""),
+            token=request.headers.get(SESSION_HEADER, ""),
+            user_agent=request.headers.get(hdrs.USER_AGENT, ""),
         ),
         device_key=subkey(request.app[SECRET], "device"),
         key=_sign_in_idempotency_key(request, body.email),
@@ -42,11 +45,10 @@ async def sign_in(request: web.Request) -> web.Response:
 @routes.post("/session/resolve")
 async def resolve_session(request: web.Request) -> web.Response:
     """Who has this token; for the gateway only."""
-    body, now = await read_body(request, SessionToken), request.app[CLOCK]()
-    signed_in = await sessions.resolve_session(request.app[DATABASE], body.token.get_secret_value(), now)
-    return answer(
-        answers.resolved_session(signed_in, secret=request.app[SECRET], address=origin.get().address, now=now)
-    )
+    body, now, address = await read_body(request, SessionToken), request.app[CLOCK](), origin.get().address
+    token = body.token.get_secret_value()
+    signed_in = await sessions.resolve_session(request.app[DATABASE], token, address=address, now=now)
+    return answer(answers.resolved_session(signed_in, secret=request.app[SECRET], address=address, now=now))
 
 
 @routes.post("/session/switch")

@@ -13,6 +13,7 @@ LASTS_FOR = timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=1)
 
 MOST_SESSIONS = 20  # of one login
+LONGEST_USER_AGENT = 300
 
 MOST_FAILURES = 10  # with an address from one network, or from one browser
 MOST_FAILURES_FROM_ANYWHERE = 100  # with an address
@@ -59,13 +60,20 @@ class TooManyFailures(TooManyRequests):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody who signed in. `key` is the hash of the token, which only the browser has."""
+    """Somebody who signed in. `key` is the hash of the token, which only the browser has.
+
+    `public_id` names the session to its owner, and says nothing of token or key; a session from before there was
+    one has none. `address` is where it was last seen, `user_agent` what the browser says of itself.
+    """
 
     key: str
     login_id: UUID
     user_id: UUID
     created_at: datetime
     last_seen_at: datetime
+    public_id: UUID | None = None
+    address: str = ""
+    user_agent: str = ""
 
     def is_over(self, now: datetime) -> bool:
         """Idle for too long, or simply old."""

@@ -4,12 +4,12 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from services.identity import store
 from services.identity.domain.companies import Company
 from services.identity.domain.devices import with_device
-from services.identity.domain.sessions import AccountInactive, Session, WrongCredentials, key_of
+from services.identity.domain.sessions import LONGEST_USER_AGENT, AccountInactive, Session, WrongCredentials, key_of
 from services.identity.domain.users import Login, User
 from services.identity.handlers import guessing
 from services.identity.passwords import Passwords
@@ -39,11 +39,15 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Where a sign-in comes from: its network address, proofs of earlier sign-ins, the token of a session it has."""
+    """Where a sign-in comes from: its network address, proofs of earlier sign-ins, the token of a session it has.
+
+    `user_agent` is what the browser says of itself.
+    """
 
     address: str
     proofs: str
     token: str
+    user_agent: str = ""
 
 
 async def sign_in(
@@ -71,14 +75,14 @@ async def sign_in(
     users = await store.find_active_memberships(db, login.id)
     user = await _choose(db, users)
     token = secrets.token_urlsafe(32)
-    session = Session(key_of(token), login_id=login.id, user_id=user.id, created_at=now, last_seen_at=now)
+    session = _new_session(token, user, browser, now)
     await store.insert_session(db, session, key=key)
     await store.end_sessions_beside(db, session, replaced=key_of(browser.token) if browser.token else "")
     proofs = with_device(browser.proofs, email, nonce=secrets.token_bytes(12), key=device_key, now=now)
     return await _signed_in(db, token, user, users), proofs
 
 
-async def resolve_session(db: Database, token: str, now: datetime) -> SignedIn:
+async def resolve_session(db: Database, token: str, *, address: str, now: datetime) -> SignedIn:
     """Who has this token; NotSignedIn once the session is over or the user deactivated."""
     session = await _get_session(db, token, now)
     users = await store.find_active_memberships(db, session.login_id)
@@ -86,7 +90,7 @@ async def resolve_session(db: Database, token: str, now: datetime) -> SignedIn:
     if user is None:
         raise NotSignedIn
     if session.is_worth_a_note(now):
-        await store.note_seen(db, session, now)
+        await store.note_seen(db, session, address, now)
     return await _signed_in(db, token, user, users)
 
 
@@ -104,6 +108,19 @@ async def switch_session(db: Database, token: str, user_id: UUID, now: datetime)
 async def end_session(db: Database, token: str, now: datetime) -> None:
     """Signs out; a token that is nobody's is signed out already."""
     await store.end_session(db, key_of(token), now)
+
+
+def _new_session(token: str, user: User, browser: Browser, now: datetime) -> Session:
+    return Session(
+        key_of(token),
+        login_id=user.login_id,
+        user_id=user.id,
+        created_at=now,
+        last_seen_at=now,
+        public_id=uuid4(),
+        address=browser.address,
+        user_agent=browser.user_agent[:LONGEST_USER_AGENT],
+    )
 
 
 async def _checked(

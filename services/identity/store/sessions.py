@@ -1,6 +1,6 @@
 """Queries and indexes of sessions."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from uuid import UUID
 
@@ -49,7 +49,7 @@ async def find_session(db: Database, key: str) -> Session | None:
 
 
 async def find_last_session(db: Database, login_id: UUID) -> Session | None:
-    """How somebody was here last."""
+    """The login's most recent session, or None."""
     document = await db[SESSIONS].find_one({"login_id": login_id}, sort=[("last_seen_at", DESCENDING)])
     return None if document is None else _session(document)
 
@@ -66,10 +66,11 @@ async def move_session(
         db.hint(_CHANGED, before["user_id"], session)
 
 
-async def note_seen(db: Database, session: Session, now: datetime) -> None:
-    """Writes down that a session is in use, once a minute however many replicas want to."""
+async def note_seen(db: Database, session: Session, address: str, now: datetime) -> None:
+    """Writes down that a session is in use, and from where; once a minute, however many replicas want to."""
     await db[SESSIONS].update_one(
-        {"_id": session.key, "last_seen_at": {"$lte": now - SEEN_EVERY}}, {"$set": {"last_seen_at": now}}
+        {"_id": session.key, "last_seen_at": {"$lte": now - SEEN_EVERY}},
+        {"$set": {"last_seen_at": now, "address": address}},
     )
 
 
@@ -102,5 +103,5 @@ async def end_sessions(db: Database, login_id: UUID, now: datetime, *, session: 
 
 
 def _session(document: Document) -> Session:
-    fields = ("login_id", "user_id", "created_at", "last_seen_at")
-    return Session(key=document["_id"], **{field: document[field] for field in fields})
+    values = {field.name: document[field.name] for field in fields(Session) if field.name in document}
+    return Session(key=document["_id"], **values)

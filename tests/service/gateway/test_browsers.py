@@ -19,9 +19,10 @@ def kept(answer: ClientResponse) -> SimpleCookie:
     return cookies
 
 
-async def signs_in(house: House, by: str, cookies: str = "") -> ClientResponse:
+async def signs_in(house: House, by: str, cookies: str = "", **headers: str) -> ClientResponse:
     house.portal.session.cookie_jar.clear()
-    headers = {"Cookie": cookies} if cookies else {}
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    headers |= {"Cookie": cookies} if cookies else {}
     if by == "page":
         return await house.portal.post("/sign-in", data=CREDENTIALS, headers=headers, allow_redirects=False)
     return await house.portal.post("/api/v1/session", json=CREDENTIALS, headers=headers)
@@ -61,6 +62,15 @@ async def test_behind_tls_the_proof_is_bound_to_the_host(house: House) -> None:
     finally:
         await portal.close()
     assert "X-Portico-Device" not in house["identity"].asked("POST /session")[0].headers
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("Firefox/140", "Firefox/140"), ("x" * 400, "x" * 300), ("Opéra\x80 9", "Opra 9")]
+)
+async def test_identity_learns_what_the_browser_says_of_itself(house: House, by: str, said: str, told: str) -> None:
+    house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
+    await signs_in(house, by, user_agent=said)
+    assert house["identity"].asked("POST /session")[0].headers["User-Agent"] == told
 
 
 async def test_a_refused_sign_in_leaves_nothing(house: House, by: str) -> None:

@@ -62,6 +62,34 @@ async def test_the_token_is_not_in_the_database(identity: IdentityApi) -> None:
     assert token not in str(session)
 
 
+async def test_a_session_knows_its_browser_its_address_and_a_name_that_is_no_secret(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    browser = {"user_agent": "Firefox/140 " + "x" * 300, "x_portico_client": "192.0.2.7"}
+    session = await identity.sign_in(user.login_email, **browser)
+    document = await identity.db["sessions"].find_one({"user_id": user.user_id})
+    assert document is not None
+    assert (document["user_agent"], document["address"]) == (browser["user_agent"][:300], "192.0.2.7")
+    assert isinstance(document["public_id"], UUID)
+    assert str(document["public_id"]) not in str(session.body)
+    identity.clock.pass_by(minutes=1)
+    await resolved(identity, session, x_portico_client="192.0.2.8")
+    moved = await identity.db["sessions"].find_one({"_id": document["_id"]})
+    assert moved is not None
+    assert (moved["address"], moved["created_at"], moved["last_seen_at"] > moved["created_at"]) == (
+        "192.0.2.8",
+        document["created_at"],
+        True,
+    )
+
+
+async def test_a_session_from_before_it_had_a_public_id_goes_on(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    session = await identity.sign_in(user.login_email)
+    newer = {"public_id": "", "address": "", "user_agent": ""}
+    await identity.db["sessions"].update_one({"user_id": user.user_id}, {"$unset": newer})
+    assert (await resolved(identity, session)).status == 200
+
+
 async def test_a_session_is_turned_into_a_signed_actor(identity: IdentityApi) -> None:
     user = await identity.a_user()
     session = await identity.sign_in(user.login_email)
