@@ -74,5 +74,7 @@ async def send_invitation_again(request: web.Request) -> web.Response:
 async def revoke_invitation(request: web.Request) -> web.Response:
     """204; no code of it works any more."""
     actor = actor_of(request)
-    await invitations.revoke_invitation(request.app[DATABASE], actor, read_path(request, "id", UUID))
+    await invitations.revoke_invitation(
+        request.app[DATABASE], actor, read_path(request, "id", UUID), request.app[CLOCK]()
+    )
     return web.Response(status=204)

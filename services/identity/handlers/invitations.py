@@ -9,11 +9,13 @@ from services.identity.domain.access import (
     refuse_unless_admin,
     refuse_unless_company_admin,
 )
+from services.identity.domain.audit import Audited
 from services.identity.domain.companies import Company
 from services.identity.domain.invitations import Invitation, InvitationUsed
 from services.identity.domain.sites import UnknownSite
 from services.identity.domain.users import AlreadyMember
 from services.identity.handlers.companies import company_to_administer
+from shared import audit
 from shared.actor import Actor
 from shared.errors import FieldError, Invalid, StaleVersion
 from shared.idempotency import IdempotencyKey
@@ -66,7 +68,7 @@ async def send_invitation_again(
         return await store.INVITATIONS.save(db, again)
 
 
-async def revoke_invitation(db: Database, actor: Actor, invitation_id: UUID) -> None:
+async def revoke_invitation(db: Database, actor: Actor, invitation_id: UUID, now: datetime) -> None:
     """No code of it works any more, neither the link nor the 6 digits of somebody who accepted it."""
     refuse_unless_admin(actor)
 
@@ -76,6 +78,10 @@ async def revoke_invitation(db: Database, actor: Actor, invitation_id: UUID) -> 
         if revoked == invitation:
             return
         await store.INVITATIONS.save(db, revoked, session=session)
+        body = {"invitation_id": str(revoked.id), "email": revoked.email, "role": revoked.role.value}
+        await audit.record(
+            db, Audited.INVITATION_REVOKED, company_id=revoked.company_id, at=now, body=body, session=session
+        )
         waiting = await store.find_open_verification(db, invitation.email, session=session)
         if waiting is not None and waiting.invitation_id == invitation.id:
             await store.VERIFICATIONS.save(db, waiting.replaced(), session=session)

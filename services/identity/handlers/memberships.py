@@ -5,8 +5,10 @@ from datetime import datetime
 from uuid_utils.compat import uuid7
 
 from services.identity import store
+from services.identity.domain.audit import Audited
 from services.identity.domain.invitations import Invitation
 from services.identity.domain.users import ADMIN_ROLES, Login, Profile, User
+from shared import audit
 from shared.mongo import Database, Session
 
 
@@ -23,6 +25,14 @@ async def join(
         user = await store.USERS.insert(db, new, session=session)
     else:
         user = await store.USERS.save(db, former.joined_again(role=role, site_id=site_id, now=now), session=session)
-    if role in ADMIN_ROLES:
-        await store.add_admin(db, company_id, user.id, session=session)
+    await appoint(db, user, now, session=session)
     return user
+
+
+async def appoint(db: Database, user: User, now: datetime, *, session: Session) -> None:
+    """The company knows its administrator; nothing for other roles."""
+    if user.role not in ADMIN_ROLES:
+        return
+    await store.add_admin(db, user.company_id, user.id, session=session)
+    body = {"user_id": str(user.id), "name": user.profile.name, "email": user.login_email, "role": user.role.value}
+    await audit.record(db, Audited.ADMIN_ADDED, company_id=user.company_id, at=now, body=body, session=session)

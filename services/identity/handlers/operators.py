@@ -7,7 +7,8 @@ from uuid_utils.compat import uuid7
 
 from services.identity import store
 from services.identity.domain.companies import VENDOR_ID, Company, Kind
-from services.identity.domain.users import ADMIN_ROLES, AddressTaken, Login, Profile, User
+from services.identity.domain.users import AddressTaken, Login, Profile, User
+from services.identity.handlers.memberships import appoint
 from services.identity.passwords import Passwords
 from shared.actor import VENDOR_ROLES, Role, Visibility
 from shared.errors import Forbidden
@@ -93,8 +94,7 @@ async def _add(
     )
     await store.LOGINS.insert(db, login, session=session)
     user = await store.USERS.insert(db, new, session=session)
-    if wanted.role in ADMIN_ROLES:
-        await store.add_admin(db, company.id, user.id, session=session)
+    await appoint(db, user, now, session=session)
     return user
 
 

@@ -2,20 +2,25 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from services.identity import store
+from services.identity.domain.audit import Audited
 from services.identity.domain.companies import Company
 from services.identity.domain.devices import with_device
 from services.identity.domain.sessions import LONGEST_USER_AGENT, AccountInactive, Session, WrongCredentials, key_of
 from services.identity.domain.users import Login, User
 from services.identity.handlers import guessing
 from services.identity.passwords import Passwords
+from shared import audit
 from shared.actor import Role
 from shared.errors import NotFound, NotSignedIn
+from shared.logging import origin
 from shared.mongo import Database
+
+_NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,8 @@ async def sign_in(
     token = secrets.token_urlsafe(32)
     session = _new_session(token, user, browser, now)
     await store.insert_session(db, session, key=key)
-    await store.end_sessions_beside(db, session, replaced=key_of(browser.token) if browser.token else "")
+    ended = await store.end_sessions_beside(db, session, replaced=key_of(browser.token) if browser.token else "")
+    await _record(db, Audited.SIGNED_IN, session, user, now, user_agent=session.user_agent, sessions_ended=ended)
     proofs = with_device(browser.proofs, email, nonce=secrets.token_bytes(12), key=device_key, now=now)
     return await _signed_in(db, token, user, users), proofs
 
@@ -102,12 +108,16 @@ async def switch_session(db: Database, token: str, user_id: UUID, now: datetime)
     if user is None:
         raise NotFound
     await store.move_session(db, session.key, user, now)
+    await _record(db, Audited.SWITCHED, session, user, now)
     return await _signed_in(db, token, user, users)
 
 
 async def end_session(db: Database, token: str, now: datetime) -> None:
     """Signs out; a token that is nobody's is signed out already."""
-    await store.end_session(db, key_of(token), now)
+    session = await store.end_session(db, key_of(token), now)
+    user = None if session is None else await store.find_user(db, session.user_id)
+    if session is not None and user is not None:
+        await _record(db, Audited.SIGNED_OUT, session, user, now)
 
 
 def _new_session(token: str, user: User, browser: Browser, now: datetime) -> Session:
@@ -130,8 +140,27 @@ async def _checked(
     login = await store.find_login(db, attempt.email)
     if not await passwords.matches(login.password_hash if login else None, password) or login is None:
         await guessing.failed(db, attempt, now)
+        await _record_refusal(db, login, now)
         raise WrongCredentials
     return login
+
+
+async def _record(db: Database, what: Audited, session: Session, user: User, now: datetime, **more: object) -> None:
+    """In the log of the company that the user acts in."""
+    origin.set(replace(origin.get(), actor=str(user.id), actor_name=user.profile.name))
+    public_id = None if session.public_id is None else str(session.public_id)
+    body = {"session_id": public_id, "email": user.login_email, **more}
+    await audit.record(db, what, company_id=user.company_id, at=now, body=body)
+
+
+async def _record_refusal(db: Database, login: Login | None, now: datetime) -> None:
+    """In the log of each company of the login; all unknown addresses are one entry, after the same work."""
+    users = await store.find_active_memberships(db, login.id if login else _NOBODY)
+    for user in users:
+        body = {"user_id": str(user.id), "name": user.profile.name, "email": user.login_email}
+        await audit.count(db, Audited.SIGN_IN_REFUSED, of=str(user.id), company_id=user.company_id, at=now, body=body)
+    if not users:
+        await audit.count(db, Audited.SIGN_IN_REFUSED, of="nobody", company_id=None, at=now, body={})
 
 
 async def _choose(db: Database, users: Sequence[User]) -> User:

@@ -6,12 +6,13 @@ from datetime import datetime
 from uuid_utils.compat import uuid7
 
 from services.identity import store
+from services.identity.domain.audit import Audited
 from services.identity.domain.invitations import Invitation
 from services.identity.domain.sessions import key_of
 from services.identity.domain.users import Login, Profile
 from services.identity.domain.verifications import MOST_TRIES, Verification, WrongCode, nobodys_place
 from services.identity.handlers.memberships import join
-from shared import codes
+from shared import audit, codes
 from shared.codes import Purpose
 from shared.errors import StaleVersion
 from shared.mongo import Database, Session
@@ -23,6 +24,7 @@ async def verify_address(db: Database, secret: str, *, email: str, code: str, br
     tries = await store.count_try(db, _tries_of(verification, email, browser), now)
     right = codes.same_code(_digits(secret, verification), code)
     if not right or tries > MOST_TRIES or not verification.takes_codes(now):
+        await _record_refusal(db, verification, now)
         raise WrongCode
 
     async def write(session: Session) -> None:
@@ -33,6 +35,15 @@ async def verify_address(db: Database, secret: str, *, email: str, code: str, br
         await store.VERIFICATIONS.save(db, current.used(), session=session)
 
     await db.atomically(write)
+
+
+async def _record_refusal(db: Database, verification: Verification, now: datetime) -> None:
+    """In the log of the company that the code is about; where nobody waits for a code, in one entry for all."""
+    if verification.is_nobodys:
+        of, company_id, body = "nobody", None, {}
+    else:
+        of, company_id, body = str(verification.id), verification.company_id, {"email": verification.email}
+    await audit.count(db, Audited.CODE_REFUSED, of=of, company_id=company_id, at=now, body=body)
 
 
 async def send_code_again(db: Database, email: str, *, browser: str, now: datetime) -> None:

@@ -147,6 +147,11 @@ async def find_login(db: Database, email: str, *, session: mongo.Session | None 
     return await LOGINS.find(db, {"email": email}, session=session)
 
 
+async def find_user(db: Database, user_id: UUID) -> User | None:
+    """The user of a session."""
+    return await USERS.find(db, {"_id": user_id})
+
+
 async def get_own_user(db: Database, actor: Actor, *, session: mongo.Session | None = None) -> User:
     """The actor's own membership."""
     return await USERS.get(db, {"_id": actor.user_id, "company_id": actor.company_id}, session=session)

@@ -74,26 +74,31 @@ async def note_seen(db: Database, session: Session, address: str, now: datetime)
     )
 
 
-async def end_session(db: Database, key: str, now: datetime) -> None:
-    """Ends a session; again changes nothing."""
-    ended = await db[SESSIONS].find_one_and_update(
-        {"_id": key, "ended_at": None}, {"$set": {"ended_at": now}}, projection={"user_id": 1}
-    )
-    if ended is not None:
-        db.hint(_CHANGED, ended["user_id"])
+async def end_session(db: Database, key: str, now: datetime) -> Session | None:
+    """Ends a session, and answers it; None where there is none that has not ended."""
+    document = await db[SESSIONS].find_one_and_update({"_id": key, "ended_at": None}, {"$set": {"ended_at": now}})
+    if document is None:
+        return None
+    db.hint(_CHANGED, document["user_id"])
+    return _session(document)
 
 
-async def end_sessions_beside(db: Database, session: Session, *, replaced: str) -> None:
-    """Ends the login's session `replaced`, and those that were idle longest, so that not more than 20 are alive."""
+async def end_sessions_beside(db: Database, session: Session, *, replaced: str) -> int:
+    """Ends the login's session `replaced`, and those that were idle longest, so that not more than 20 are alive.
+
+    Answers how many it ended.
+    """
     own = {"login_id": session.login_id, "ended_at": None}
     ended = {"$set": {"ended_at": session.created_at}}
+    count = 0
     if replaced:
-        await db[SESSIONS].update_one(own | {"_id": replaced}, ended)
+        count += (await db[SESSIONS].update_one(own | {"_id": replaced}, ended)).modified_count
     alive = own | {"_id": {"$ne": session.key}, "last_seen_at": {"$gt": session.created_at - IDLE_FOR}}
     newest_first = db[SESSIONS].find(alive, {"_id": 1}).sort([("last_seen_at", DESCENDING), ("_id", ASCENDING)])
     too_many = [document["_id"] async for document in newest_first.skip(MOST_SESSIONS - 1)]
     if too_many:
-        await db[SESSIONS].update_many({"_id": {"$in": too_many}}, ended)
+        count += (await db[SESSIONS].update_many({"_id": {"$in": too_many}}, ended)).modified_count
+    return count
 
 
 async def end_sessions(db: Database, login_id: UUID, now: datetime, *, session: mongo.Session) -> None:

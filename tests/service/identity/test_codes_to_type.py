@@ -230,7 +230,7 @@ async def test_a_wrong_code_costs_the_same_whoever_waits_for_one(
                     db, TEST_SECRET, email=email, code="12345x", browser=browser, now=identity.clock.now
                 )
             asked.append(tuple(commands))
-    assert set(asked) == {("find", "findAndModify")}
+    assert set(asked) == {("find", "findAndModify", "update")}
 
 
 async def test_asking_for_a_code_costs_the_same_whoever_waits_for_one(
