@@ -16,6 +16,7 @@ from services.cases.cases import api as cases_api
 from services.cases.cases import store
 from services.cases.cases.export import Places
 from services.cases.cases.readers import keep_filling_in
+from services.cases.cases.store import citations
 from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.copies import store as copies
 from services.cases.settings import CasesSettings
@@ -24,6 +25,7 @@ from shared.mongo import Database
 from shared.service import Background, ServiceSpec, create_service
 from shared.web.app import DATABASE
 
+OWNERS_OF_FILES = {citations.KIND: citations.RULES}
 _SCANS_AT_ONCE = 4
 
 
@@ -39,7 +41,7 @@ def create_app(settings: CasesSettings) -> web.Application:
         subscriptions=SUBSCRIPTIONS,
         degraded=partial(_degraded, disk),
         background=[
-            partial(sweep_files, scanned=settings.clamd is not None),
+            partial(sweep_files, owners=OWNERS_OF_FILES, scanned=settings.clamd is not None),
             keep_filling_in,
             *_scanners(settings),
         ],
@@ -47,6 +49,7 @@ def create_app(settings: CasesSettings) -> web.Application:
     app = create_service(parts, settings)
     app[cases_api.NUMBERS] = store.CaseNumbers(app[DATABASE])
     app[attachments_api.DISK] = disk
+    app[attachments_api.OWNERS] = OWNERS_OF_FILES
     app[attachments_api.SHARES] = settings.shares
     app[attachments_api.POLICY] = Policy(settings.limits, scanned=settings.clamd is not None)
     app[cases_api.PLACES] = Places(settings.exports_at_once)

@@ -109,7 +109,9 @@ async def _files(database: Database, visitor: Visitor) -> list[FoundFile]:
         async with slots:
             answer = await _read(visitor, f"/attachments/{document['_id']}", {})
         sha256 = hashlib.sha256(answer.body).hexdigest() if answer.status == 200 else ""
-        return FoundFile(document["_id"], document["name"].removesuffix(".txt"), document["case_id"], sha256)
+        return FoundFile(
+            document["_id"], document["name"].removesuffix(".txt"), (document.get("owner") or {}).get("id"), sha256
+        )
 
     return await asyncio.gather(*map(downloaded, documents))
 

@@ -8,6 +8,7 @@ from services.cases.attachments import handlers, views
 from services.cases.attachments.handlers import Policy
 from services.cases.attachments.multipart import read_uploads
 from services.cases.attachments.store.disk import Disk
+from services.cases.attachments.store.owners import Owners
 from services.cases.shares import Shares
 from shared.schemas.attachments import AttachmentLimits
 from shared.web.app import CLOCK, DATABASE
@@ -17,6 +18,7 @@ from shared.web.responses import answer
 POLICY = web.AppKey("attachment_policy", Policy)
 SHARES = web.AppKey("shares", Shares)
 DISK = web.AppKey("disk", Disk)
+OWNERS: web.AppKey[Owners] = web.AppKey("owners_of_files")
 
 routes = web.RouteTableDef()
 
@@ -55,5 +57,6 @@ async def show_limits(request: web.Request) -> web.Response:
 async def download_file(request: web.Request) -> web.Response:
     """The file, in a way that no browser shows it or runs what is in it."""
     actor = actor_of(request)
-    file, content = await handlers.hand_out(request.app[DATABASE], actor, request.match_info["id"])
+    db, owners = request.app[DATABASE], request.app[OWNERS]
+    file, content = await handlers.hand_out(db, owners, actor, request.match_info["id"])
     return web.Response(body=content, headers=views.download_headers(file))

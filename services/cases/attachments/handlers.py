@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from services.cases.attachments.domain.files import (
     AttachedFile,
@@ -13,6 +12,7 @@ from services.cases.attachments.domain.files import (
     FileState,
     Infected,
     Limits,
+    Owner,
     RefusedUpload,
     StillScanning,
     Upload,
@@ -22,6 +22,7 @@ from services.cases.attachments.domain.files import (
 from services.cases.attachments.store import files as store
 from services.cases.attachments.store import uncited
 from services.cases.attachments.store.files import Claim
+from services.cases.attachments.store.owners import Owners
 from services.cases.shares import Shares
 from shared.actor import Actor
 from shared.errors import FieldError, Invalid, Refusal, TooManyRequests
@@ -87,18 +88,18 @@ def _field_error(file: RefusedUpload) -> FieldError:
 
 @asynccontextmanager
 async def claimed(
-    db: Database, actor: Actor, ids: Sequence[str], limits: Limits, *, case_id: UUID, key: IdempotencyKey
+    db: Database, actor: Actor, ids: Sequence[str], limits: Limits, *, owner: Owner, digest: str
 ) -> AsyncIterator[tuple[AttachedFile, ...]]:
-    """The files for the entry that is about to be written; they are given back when it is refused.
+    """The files for the entry that is about to be written by the request with this digest.
 
-    The entry's id is the intent's. Invalid for files that are not the actor's, or that another entry has.
-    When nobody knows whether the entry was written, the files stay claimed: the same request may try again, and
-    the sweep looks after the rest.
+    They are given back when the entry is refused. Invalid for files that are not the actor's, or that another entry
+    has. When it is not known whether the entry was written, the files stay claimed: the same request may try again,
+    and the sweeper removes those that no entry cites.
     """
     if not ids:
         yield ()
         return
-    claim = Claim.of(case_id, key)
+    claim = Claim.of(owner, digest)
     files = await _claim(db, actor, ids, limits, claim)
     try:
         yield tuple(file.as_attached for file in files)
@@ -133,9 +134,9 @@ def _not_yours(field: str) -> FieldError:
     return FieldError(field, "not_yours", "This file is not there any more, or is attached already.")
 
 
-async def hand_out(db: Database, actor: Actor, file_id: str) -> tuple[Attachment, bytes]:
+async def hand_out(db: Database, owners: Owners, actor: Actor, file_id: str) -> tuple[Attachment, bytes]:
     """A file that the actor may see, with its bytes; StillScanning or Infected when nobody may have it."""
-    file = await store.get_file(db, actor, file_id)
+    file = await store.get_file(db, owners, actor, file_id)
     if file.state is FileState.SCANNING:
         raise StillScanning
     if file.state is FileState.INFECTED:

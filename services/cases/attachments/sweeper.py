@@ -5,6 +5,7 @@ from datetime import timedelta
 import structlog
 
 from services.cases.attachments.store import files as attachments
+from services.cases.attachments.store.owners import Owners
 from services.cases.attachments.store.uncited import KEPT_FOR, SWEPT_EVERY
 from shared.mongo import Database
 from shared.tasks import repeat
@@ -16,24 +17,24 @@ UNSCANNED_AFTER = timedelta(minutes=10)
 _log = structlog.get_logger()
 
 
-async def sweep_files(db: Database, *, scanned: bool) -> None:
+async def sweep_files(db: Database, *, owners: Owners, scanned: bool) -> None:
     """Runs in every replica until it is cancelled: the database decides each removal, so two at once do no harm.
 
     `scanned` says whether new files get a verdict. Where they get none, no file waits for one either.
     """
 
     async def sweep_once() -> None:
-        await sweep(db)
+        await sweep(db, owners)
         if not scanned:
             await release_unscanned(db)
 
     await repeat("sweep_files", sweep_once, every_s=SWEPT_EVERY.total_seconds())
 
 
-async def sweep(db: Database) -> None:
-    """Runs one sweep."""
+async def sweep(db: Database, owners: Owners) -> None:
+    """Removes files that no entry cited in time, and those that were claimed for an entry which was never written."""
     uncited = await attachments.remove_uncited(db, after=KEPT_FOR)
-    abandoned = await attachments.remove_abandoned(db, after=ABANDONED_AFTER)
+    abandoned = await attachments.remove_abandoned(db, owners, after=ABANDONED_AFTER)
     if uncited or abandoned:
         _log.info("files_swept", uncited=uncited, abandoned=abandoned)
 

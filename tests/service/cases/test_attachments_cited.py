@@ -5,11 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from uuid_utils.compat import uuid7
 
+from services.cases.app import OWNERS_OF_FILES
+from services.cases.attachments.domain.files import Limits, Owner
+from services.cases.attachments.handlers import claimed, hand_out
 from services.cases.attachments.store import files as attachments
+from services.cases.attachments.store.owners import OwnerRules
 from services.cases.attachments.sweeper import sweep
 from shared.actor import Actor, Role
 from shared.claims import ago
+from shared.errors import NotFound
+from shared.mongo import Database
 from tests.builders import an_actor
 from tests.service.cases.conftest import CasesApi, a_replica
 from tests.service.cases.files import PNG, TEXT, a_key, download, names, stored, uploaded
@@ -245,7 +252,7 @@ async def claimed_without_entry(cases: CasesApi, case_id: object, *, hours: floa
     past = ago(timedelta(hours=hours))
     orphan = {
         "entry_id": case_id,
-        "case_id": case_id,
+        "owner": {"kind": "case", "id": case_id},
         "claim": {"token": a_key(), "digest": "x"},
         "claimed_at": past,
     }
@@ -258,7 +265,7 @@ async def test_files_whose_entry_never_came_go_after_two_days(cases: CasesApi) -
     young = await claimed_without_entry(cases, a_key(), hours=47.9)
     assert (await download(cases, young, ANA)).status == 200  # still its uploader's
     assert (await download(cases, young, STRANGER)).status == 404
-    await asyncio.gather(*(sweep(cases.db) for _ in range(4)))
+    await asyncio.gather(*(sweep(cases.db, OWNERS_OF_FILES) for _ in range(4)))
     assert await stored(cases, old) is None
     assert await stored(cases, young) is not None
 
@@ -276,7 +283,53 @@ async def test_cited_files_are_never_swept(cases: CasesApi) -> None:
     await cases.submitted(ANA, attachment_ids=[file_id])
     past = ago(timedelta(days=400))
     await cases.db["attachments"].update_one({"_id": file_id}, [{"$set": {"created_at": past, "claimed_at": past}}])
-    assert await attachments.remove_abandoned(cases.db, after=timedelta(hours=48)) == 0
-    await sweep(cases.db)
+    assert await attachments.remove_abandoned(cases.db, OWNERS_OF_FILES, after=timedelta(hours=48)) == 0
+    await sweep(cases.db, OWNERS_OF_FILES)
     assert "claimed_at" not in await the_file(cases, file_id)  # never looked at again
     assert (await download(cases, file_id, ANA)).status == 200
+
+
+# Owners of other kinds, and files of an older version
+
+
+async def test_a_file_that_an_older_version_claimed_still_belongs_to_its_case(cases: CasesApi) -> None:
+    kept, orphan = await uploaded(cases, ANA), await uploaded(cases, ANA)
+    number = (await cases.submitted(ANA, attachment_ids=[kept]))["number"]
+    case = await cases.db["cases"].find_one({"number": number}) or {}
+    old = {"$set": {"case_id": case["_id"]}, "$unset": {"owner": ""}}
+    await cases.db["attachments"].update_one({"_id": kept}, old)
+    claimed = {"entry_id": "never written", "case_id": case["_id"], "claim": {"token": "x", "digest": "x"}}
+    await cases.db["attachments"].update_one({"_id": orphan}, {"$set": claimed})
+    past = ago(timedelta(days=3))
+    await cases.db["attachments"].update_many({"_id": {"$in": [kept, orphan]}}, [{"$set": {"claimed_at": past}}])
+    await sweep(cases.db, OWNERS_OF_FILES)
+    member = an_actor(Role.MEMBER, company_id=ANA.company_id)
+    assert [(await download(cases, kept, who)).status for who in (ANA, member, STRANGER)] == [200, 200, 404]
+    assert await stored(cases, orphan) is None
+
+
+async def test_files_of_any_kind_of_owner_are_seen_by_whom_that_kind_says(cases: CasesApi) -> None:
+    written, unwritten = Owner("letter", uuid7(), uuid7()), Owner("letter", uuid7(), uuid7())
+
+    async def has_entry(_db: Database, owner: Owner) -> bool:
+        return owner == written
+
+    async def shows_entry(_db: Database, actor: Actor, owner: Owner) -> bool:
+        return owner == written and actor == STRANGER
+
+    owners = {"letter": OwnerRules(has_entry, shows_entry)}
+    first, second = await uploaded(cases, ANA), await uploaded(cases, ANA)
+    for file_id, owner in ((first, written), (second, unwritten)):
+        async with claimed(cases.db, ANA, [file_id], Limits(), owner=owner, digest="x") as files:
+            assert [file.id for file in files] == [file_id]
+    assert (await hand_out(cases.db, owners, STRANGER, first))[1] == TEXT
+    for actor, file_id in ((ANA, first), (STRANGER, second)):
+        with pytest.raises(NotFound):
+            await hand_out(cases.db, owners, actor, file_id)
+    past = ago(timedelta(days=3))
+    await cases.db["attachments"].update_many({"_id": {"$in": [first, second]}}, [{"$set": {"claimed_at": past}}])
+    await sweep(cases.db, {})  # of a version that knows no letters: it leaves them alone
+    assert await stored(cases, second) is not None
+    await cases.db["attachments"].update_many({"_id": {"$in": [first, second]}}, [{"$set": {"claimed_at": past}}])
+    await sweep(cases.db, owners)
+    assert [await stored(cases, file_id) is None for file_id in (first, second)] == [False, True]

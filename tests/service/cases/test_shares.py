@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.cases.app import OWNERS_OF_FILES
 from services.cases.attachments import sweeper
 from services.cases.attachments.store import disk, uncited
 from services.cases.attachments.store import files as attachments
@@ -322,7 +323,7 @@ async def test_a_swept_file_makes_room_for_another(mongo_url: str) -> None:
         day_before = datetime.now(UTC) - uncited.KEPT_FOR - timedelta(minutes=1)
         await cases.db[attachments.FILES].update_one({"_id": file_id}, {"$set": {"created_at": day_before}})
         await cases.db[uncited.HOLDS].update_one({"_id": ana.company_id}, {"$set": {"held.0.at": day_before}})
-        await sweeper.sweep(cases.db)
+        await sweeper.sweep(cases.db, OWNERS_OF_FILES)
         assert (await upload(cases, ana, ("jam.txt", TEXT))).status == 201
 
 

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from services.cases.attachments.domain.file_types import KINDS
 from shared.errors import Conflict
@@ -25,6 +26,15 @@ class FileState(StrEnum):
     READY = "ready"
     SCANNING = "scanning"  # the virus scanner has not spoken yet
     INFECTED = "infected"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The entry that cites a file, and what it is an entry of: a case, a chat, an order."""
+
+    kind: str
+    id: UUID
+    entry_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from pydantic import TypeAdapter
 from pymongo import ASCENDING
 
-from services.cases.attachments.domain.files import Attachment, FileState, Upload, content_type_of
-from services.cases.cases.store.cases import CASES, visible_to
+from services.cases.attachments.domain.files import Attachment, FileState, Owner, Upload, content_type_of
+from services.cases.attachments.store.owners import Owners, is_cited, is_shown
 from shared.actor import Actor
 from shared.claims import ago, ahead, claim_due, has_date
 from shared.errors import NotFound
@@ -66,7 +65,6 @@ async def insert_once(
         "content": content,
         "state": state.value,
         "entry_id": None,
-        "case_id": None,
         "intent": key.id,
         "index": index,
         "digest": key.digest,
@@ -93,21 +91,24 @@ async def find_made_with(db: Database, key: IdempotencyKey) -> list[Attachment]:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Files that are about to be cited by an entry. `token` tells this attempt from another one at the same."""
+    """Files that an entry is about to cite.
 
-    case_id: UUID
-    key: IdempotencyKey  # its id is the entry's
+    `digest` is that of the request which writes the entry. `token` tells this attempt from others of the same request.
+    """
+
+    owner: Owner
+    digest: str
     token: str
 
     @classmethod
-    def of(cls, case_id: UUID, key: IdempotencyKey) -> "Claim":
-        """An attempt of its own."""
-        return cls(case_id, key, secrets.token_urlsafe(16))
+    def of(cls, owner: Owner, digest: str) -> "Claim":
+        """A new attempt."""
+        return cls(owner, digest, secrets.token_urlsafe(16))
 
 
 def _claimable(actor: Actor, ids: Sequence[str], claim: Claim) -> Document:
     """One's own files that no entry has, or that the same request has claimed before."""
-    same = {"entry_id": claim.key.id, "claim.digest": claim.key.digest}
+    same = {"entry_id": claim.owner.entry_id, "claim.digest": claim.digest}
     return {"_id": {"$in": list(ids)}, "uploader": actor.user_id, "$or": [{"entry_id": None}, same]}
 
 
@@ -123,9 +124,9 @@ async def claim_files(db: Database, actor: Actor, ids: Sequence[str], claim: Cla
     In one order for all: of many who want some of the same files at once, somebody always gets theirs.
     """
     fields = {
-        "entry_id": claim.key.id,
-        "case_id": claim.case_id,
-        "claim": {"token": claim.token, "digest": claim.key.digest},
+        "entry_id": claim.owner.entry_id,
+        "owner": {"kind": claim.owner.kind, "id": claim.owner.id},
+        "claim": {"token": claim.token, "digest": claim.digest},
         "claimed_at": "$$NOW",
     }
     for file_id in sorted(ids):
@@ -137,42 +138,38 @@ async def claim_files(db: Database, actor: Actor, ids: Sequence[str], claim: Cla
 
 async def release_files(db: Database, ids: Sequence[str], claim: Claim) -> None:
     """Gives back what this attempt claimed, unless the same request has claimed it again meanwhile."""
-    wanted = {"_id": {"$in": list(ids)}, "entry_id": claim.key.id, "claim.token": claim.token}
-    free = {"$set": {"entry_id": None, "case_id": None}, "$unset": {"claim": "", "claimed_at": ""}}
+    wanted = {"_id": {"$in": list(ids)}, "entry_id": claim.owner.entry_id, "claim.token": claim.token}
+    free = {"$set": {"entry_id": None}, "$unset": {"owner": "", "claim": "", "claimed_at": ""}}
     await db[FILES].update_many(wanted, free)
 
 
 # Reading
 
 
-async def get_file(db: Database, actor: Actor, file_id: str) -> Attachment:
+async def get_file(db: Database, owners: Owners, actor: Actor, file_id: str) -> Attachment:
     """A file that this actor may see; NotFound otherwise.
 
-    One that an entry cites belongs to whoever sees that entry, any other one to who uploaded it.
+    Who sees an entry sees the files that it cites. A file that no entry cites is seen by its uploader only.
     """
     document = await db[FILES].find_one({"_id": file_id}, _WITHOUT_CONTENT)
     if document is None:
         raise NotFound
-    cited = await _is_cited(db, document)
-    allowed = await _sees_the_entry(db, actor, document) if cited else document["uploader"] == actor.user_id
+    owner = _owner_of(document)
+    if owner is not None and await is_cited(db, owners, owner):
+        allowed = await is_shown(db, owners, actor, owner)
+    else:
+        allowed = document["uploader"] == actor.user_id
     if not allowed:
         raise NotFound
     return _load(document)
 
 
-async def _is_cited(db: Database, document: Document) -> bool:
+def _owner_of(document: Document) -> Owner | None:
     if document["entry_id"] is None:
-        return False
-    entry = {"_id": document["case_id"], "history.id": document["entry_id"]}
-    return await db[CASES.collection].find_one(entry, {"_id": 1}) is not None
-
-
-async def _sees_the_entry(db: Database, actor: Actor, document: Document) -> bool:
-    entry: Document = {"id": document["entry_id"]}
-    if not actor.is_vendor:
-        entry["internal"] = False
-    wanted = {"_id": document["case_id"], "history": {"$elemMatch": entry}, **visible_to(actor)}
-    return await db[CASES.collection].find_one(wanted, {"_id": 1}) is not None
+        return None
+    # A file that was claimed before there were other kinds of owners names its case.
+    owner = document.get("owner") or {"kind": "case", "id": document["case_id"]}
+    return Owner(owner["kind"], owner["id"], document["entry_id"])
 
 
 async def read_content(db: Database, file_id: str) -> bytes:
@@ -249,7 +246,7 @@ async def remove_uncited(db: Database, *, after: timedelta) -> int:
     return result.deleted_count
 
 
-async def remove_abandoned(db: Database, *, after: timedelta) -> int:
+async def remove_abandoned(db: Database, owners: Owners, *, after: timedelta) -> int:
     """Removes files that were claimed for an entry which never came; how many.
 
     A file that its entry cites is never looked at again.
@@ -260,7 +257,8 @@ async def remove_abandoned(db: Database, *, after: timedelta) -> int:
     for document in await found.to_list(None):
         # Whoever claims it again this very moment has another token, and keeps it.
         same = {"_id": document["_id"], "claim.token": document["claim"]["token"]}
-        if await _is_cited(db, document):
+        owner = _owner_of(document)
+        if owner is not None and await is_cited(db, owners, owner):
             await db[FILES].update_one(same, {"$unset": {"claimed_at": ""}})
         else:
             removed += (await db[FILES].delete_one(same)).deleted_count

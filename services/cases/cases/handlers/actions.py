@@ -13,6 +13,7 @@ from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, Action, 
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.refusals import Unchanged
 from services.cases.cases.domain.values import Change, Person
+from services.cases.cases.store.citations import entry_of
 from services.cases.copies import store as copies
 from shared.actor import VENDOR_ROLES
 from shared.errors import Conflict, NotYetKnown, StaleVersion
@@ -79,7 +80,8 @@ async def _append(db: Database, case: Case, addition: Addition, body: _Body, cha
     file_ids = fields.pop("attachment_ids", ())
     changed = addition.perform(case, change, **fields)
     # Files are claimed last, when only a race can still refuse the entry.
-    async with attaching.claimed(db, change.by, file_ids, limits, case_id=case.id, key=change.key) as files:
+    owner = entry_of(case.id, change.key.id)
+    async with attaching.claimed(db, change.by, file_ids, limits, owner=owner, digest=change.key.digest) as files:
         if not await store.append_entry(db, change.by, changed.with_files(files), addition):
             now = await store.get_case(db, change.by, case.number)
             raise addition.refusal(now, change.by, change.at) or StaleVersion(state=now.current)

@@ -13,6 +13,7 @@ from services.cases.cases.domain.values import Change, Contact, Person, PostalAd
 from services.cases.cases.handlers.equipment import find_equipment
 from services.cases.cases.handlers.pins import find_pin
 from services.cases.cases.handlers.verdicts import give_verdict
+from services.cases.cases.store.citations import entry_of
 from services.cases.copies import store as copies
 from shared.actor import Actor, Role
 from shared.errors import Forbidden, Invalid, NotYetKnown
@@ -49,7 +50,9 @@ async def submit_case(
     # Last, so that almost no refused request counts against the quota, or uses up a number.
     async with (
         quota.taken(db, actor, now=now),
-        attaching.claimed(db, actor, body.attachment_ids, limits, case_id=key.id, key=key) as files,
+        attaching.claimed(
+            db, actor, body.attachment_ids, limits, owner=entry_of(key.id, key.id), digest=key.digest
+        ) as files,
     ):
         case = Case.submit(submission, Change(actor, now, key), number=await numbers.take())
         written = await store.CASES.insert_once(db, case.with_files(files), key)
