@@ -216,7 +216,9 @@ def _held_of(request: web.Request) -> Held:
 
 def too_large(at_most: int) -> errors.TooLarge:
     """The refusal of a body longer than this."""
-    return errors.TooLarge(f"At most {at_most} bytes are accepted here.")
+    return errors.TooLarge(
+        f"At most {at_most} bytes are accepted here.", params={"reason": "body", "limit_bytes": at_most}
+    )
 
 
 async def read_aside(read: Callable[[bytes], _T], body: bytes) -> _T:

@@ -17,36 +17,61 @@ Refusal
 └── Unavailable           503
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any
+
+# The values in a message, as JSON: `{"limit": 120}`. Names show units: `limit_bytes`. Where one code has several
+# messages, `reason` tells them apart.
+Params = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with one field; `field` is a dotted path such as `contact.email`."""
+    """One thing wrong with one field; `field` is a dotted path such as `contact.email`, as the client sent it."""
 
     field: str
     code: str
     message: str
+    params: Params = dataclasses.field(default_factory=dict)
 
 
 class Refusal(Exception):
-    """What a rule says no with. `code` is stable and for programs, the message is for people."""
+    """What a rule says no with. `code` is stable and for programs, the message is for people.
 
-    status: ClassVar[int] = 400
-    code: ClassVar[str] = "refused"
-    title: ClassVar[str] = "The request was refused."
+    The gateway translates by `code` and `reason`: each pair has a text in `services/gateway/messages.py`.
+    """
+
+    status: int = 400
+    code: str = "refused"
+    reason: str = ""  # tells apart refusals of one code
+    title: str = "The request was refused."
 
     def __init__(
-        self, message: str = "", *, errors: tuple[FieldError, ...] = (), state: Mapping[str, object] | None = None
+        self,
+        message: str = "",
+        *,
+        params: Params | None = None,
+        errors: tuple[FieldError, ...] = (),
+        state: Mapping[str, object] | None = None,
     ) -> None:
-        """`state` is what the refused one may see of how things stand now (for a stale change)."""
+        """`params` are the values in the message; `state` is the current state, for a stale change."""
         super().__init__(message or self.title)
+        self.params: Params = self._reason() | dict(params or {})
         self.errors = errors
         self.state = state
+
+    @classmethod
+    def of_field(cls, field: str) -> FieldError:
+        """The same refusal, said of one field."""
+        return FieldError(field, cls.code, cls.title, cls._reason())
+
+    @classmethod
+    def _reason(cls) -> dict[str, object]:
+        return {"reason": cls.reason} if cls.reason else {}
 
 
 class Malformed(Refusal):
@@ -73,6 +98,13 @@ class Forbidden(Refusal):
     title = "You may not do this."
 
 
+class VendorAdminsOnly(Forbidden):
+    """What only an administrator of the vendor does."""
+
+    reason = "vendor_admins_only"
+    title = "Only a vendor admin may do this."
+
+
 class NotFound(Refusal):
     """Not there, or not visible: the two are never told apart."""
 
@@ -86,7 +118,7 @@ class Conflict(Refusal):
 
     status = 409
     code = "conflict"
-    title = "This does not fit the current state."
+    title = "This is not possible in the current state."
 
 
 class StaleVersion(Conflict):
@@ -104,7 +136,7 @@ class NotYetKnown(Conflict):
 
     def __init__(self, field: str = "body", *, errors: tuple[FieldError, ...] = ()) -> None:
         """`field` is the one that holds the id."""
-        super().__init__(errors=errors or (FieldError(field, self.code, self.title),))
+        super().__init__(errors=errors or (self.of_field(field),))
 
 
 class PreconditionFailed(Refusal):
@@ -139,9 +171,9 @@ class Invalid(Refusal):
     title = "Some fields are missing or wrong."
 
     @classmethod
-    def at(cls, field: str, code: str, message: str) -> "Invalid":
+    def at(cls, field: str, code: str, message: str, params: Params | None = None) -> "Invalid":
         """One wrong field."""
-        return cls(message, errors=(FieldError(field, code, message),))
+        return cls(message, params=params, errors=(FieldError(field, code, message, params or {}),))
 
 
 class IdempotencyKeyReused(Invalid):
@@ -183,7 +215,7 @@ class Unavailable(Refusal):
     status = 503
     code = "unavailable"
     title = "A part of Portico is not reachable. Please try again in a moment."
-    retry_after_s: ClassVar[int] = 2
+    retry_after_s: int = 2
 
 
 class Broken(Refusal):
@@ -202,7 +234,8 @@ def problem(refusal: Refusal) -> dict[str, Any]:
         "status": refusal.status,
         "code": refusal.code,
         "detail": str(refusal),
-        "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in refusal.errors],
+        "params": refusal.params,
+        "errors": [dataclasses.asdict(error) for error in refusal.errors],
     }
     if refusal.state is not None:
         body["current"] = refusal.state

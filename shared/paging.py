@@ -11,7 +11,7 @@ from bson import encode, json_util
 from bson.errors import BSONError
 from pymongo import ASCENDING, DESCENDING
 
-from shared.errors import FieldError, Invalid
+from shared.errors import Invalid
 from shared.mongo import Collection, Document
 from shared.schemas.base import Answer, ListAnswer
 
@@ -51,8 +51,8 @@ class Order:
         """`sort` as the API takes it (`created_at`, `-created_at`); `allowed` maps its names to fields."""
         name = sort.removeprefix("-")
         if name not in allowed:
-            known = FieldError("sort", "sort", f"Sort by one of: {', '.join(sorted(allowed))}.")
-            raise Invalid("The list cannot be sorted by that.", errors=(known,))
+            names = sorted(allowed)
+            raise Invalid.at("sort", "sort", f"Sort by one of: {', '.join(names)}.", {"allowed": names})
         return cls(allowed[name], descending=sort.startswith("-"))
 
     @property

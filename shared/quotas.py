@@ -14,7 +14,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from shared.actor import Actor
-from shared.errors import FieldError, Invalid, Refusal, TooManyRequests, seconds_until
+from shared.errors import Invalid, Refusal, TooManyRequests, seconds_until
 from shared.mongo import DUPLICATE, Collection, Database
 
 COUNTERS = "quotas"
@@ -32,7 +32,7 @@ class MoreThanAllowed(Invalid):
 
     def __init__(self) -> None:
         """About the whole request."""
-        super().__init__(errors=(FieldError("body", self.code, self.title),))
+        super().__init__(errors=(self.of_field("body"),))
 
 
 async def create_indexes(db: Database) -> None:

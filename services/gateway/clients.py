@@ -54,7 +54,10 @@ class ServiceUnavailable(errors.Unavailable):
 
     def __init__(self, service: Service) -> None:
         """Names in plain words what cannot be had now."""
-        super().__init__(f"{_SPEAKS_OF[service]} cannot be reached at the moment. Please try again shortly.")
+        super().__init__(
+            f"{_SPEAKS_OF[service]} cannot be reached at the moment. Please try again shortly.",
+            params={"reason": service},
+        )
         self.service = service
 
 

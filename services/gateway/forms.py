@@ -7,19 +7,16 @@ from typing import Any
 
 import orjson
 
+from services.gateway import messages
 from services.gateway.echo import shortened
 from services.gateway.fields import Field, FormSpec, Json
-from services.gateway.said import said
-from services.gateway.texts import N_, _
 from services.gateway.waits import when_again
-from shared.i18n import number
 
 FormData = Mapping[str, str]
 
 _NUMBER = re.compile(r"-?\d{1,18}")
 _YES = frozenset({"yes", "1", "true", "on"})
 _NO = frozenset({"no", "0", "false"})
-_FIGURE = re.compile(r"\d+")
 _PLACE_IN_LIST = re.compile(r"\.\d+$")
 _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
@@ -118,81 +115,24 @@ def from_json(answer: Mapping[str, Any], *, prefix: str = "") -> dict[str, str]:
     return typed
 
 
-def refused(spec: FormSpec, typed: FormData, problem: Mapping[str, Any], *, tag: str = "") -> Form:
-    """The form as it was typed, with a problem's errors at the fields that the page shows.
-
-    `tag` is the leading part that a body of several kinds puts before its field names, such as an action's name.
-    """
+def refused(spec: FormSpec, typed: FormData, problem: Mapping[str, Any]) -> Form:
+    """The form as it was typed, with a problem's errors at the fields that the page shows."""
     names = tuple(each.name for each in spec.shown)
     at_fields: dict[str, str] = {}
     general: list[str] = []
     for error in problem.get("errors", ()):
-        name, sentence = _PLACE_IN_LIST.sub("", str(error["field"]).removeprefix(f"{tag}.")), sentence_of(error)
+        name, sentence = _PLACE_IN_LIST.sub("", str(error["field"])), messages.of_field(error)
         if name in names:
             at_fields.setdefault(name, sentence)
         else:
             general.append(sentence)
     if not at_fields and not general:
-        told = said(str(problem.get("detail") or problem.get("title") or ""))
-        general.append(told or _("This could not be done."))
+        general.append(messages.of_problem(problem))
     if wait := when_again(problem.get("status", 0), problem.get("retry_after")):
         general.append(wait)
     # The summary follows the order of the page, not of the body.
     ordered = {name: at_fields[name] for name in names if name in at_fields}
     return Form(spec, typed, ordered, tuple(dict.fromkeys(general)))
-
-
-# Without `string_`: a list.
-_TOO_SHORT = frozenset({"string_too_short", "too_short"})
-_TOO_LONG = frozenset({"string_too_long", "too_long"})
-_FILL_IN = N_("Fill this in.")
-_CHOOSE = N_("Choose one from the list.")
-_SENTENCES = {
-    "missing": _FILL_IN,
-    "string_type": _FILL_IN,
-    "int_type": _CHOOSE,
-    "greater_than_equal": _CHOOSE,
-    "less_than_equal": _CHOOSE,
-    "literal_error": _CHOOSE,
-    "enum": _CHOOSE,
-    "uuid_parsing": _CHOOSE,
-    "uuid_type": _CHOOSE,
-    "extra_forbidden": N_("This is not accepted here."),
-    "int_parsing": N_("Enter a whole number."),
-    "int_from_float": N_("Enter a whole number."),
-    "bool_type": N_("Choose yes or no."),
-    "bool_parsing": N_("Choose yes or no."),
-    "date_from_datetime_parsing": N_("Enter a date, such as 2026-11-22."),
-    "date_parsing": N_("Enter a date, such as 2026-11-22."),
-    "string_pattern_mismatch": N_("This is not in the expected form."),
-    "string_unicode": N_("Leave out characters that cannot be read."),
-    "union_tag_invalid": N_("This cannot be done here."),
-    "union_tag_not_found": N_("This cannot be done here."),
-    "not_yours": N_("This file is no longer there. Remove it, then attach it again."),
-}
-
-
-def sentence_of(error: Mapping[str, Any]) -> str:
-    """An error of the API in words for the person before the form, in that person's language."""
-    code, message = str(error.get("code", "")), str(error.get("message", ""))
-    figure = _FIGURE.search(message)
-    if code in _TOO_SHORT and figure:
-        return _too_short(int(figure[0]))
-    if code in _TOO_LONG and figure:
-        return _too_long(int(figure[0]), of_list=code == "too_long")
-    if code in _SENTENCES:
-        return _(_SENTENCES[code])
-    # Codes that are ours come with a sentence for people already.
-    return said(message) or _("This is not accepted.")
-
-
-def _too_short(least: int) -> str:
-    return _(_FILL_IN) if least <= 1 else _("Write at least %(count)s characters.") % {"count": number(least)}
-
-
-def _too_long(most: int, *, of_list: bool) -> str:
-    sentence = _("Use at most %(count)s entries.") if of_list else _("Use at most %(count)s characters.")
-    return sentence % {"count": number(most)}
 
 
 def read_problem(body: bytes) -> dict[str, Any]:

@@ -34,6 +34,13 @@ class Access(Enum):
     SIGNED_IN = auto()
 
 
+class TokenNotValid(errors.NotSignedIn):
+    """An API token that stands for nobody."""
+
+    reason = "token"
+    title = "This token is not valid."
+
+
 Handler = Callable[[web.Request, "Route"], Awaitable[web.StreamResponse]]
 
 
@@ -143,7 +150,7 @@ async def allowed_visitor(request: web.Request, route: Route) -> Visitor | None:
 async def allowed_user(request: web.Request) -> Visitor:
     """Access is signed in; NotSignedIn, or CrossSiteRequest for a change that the visitor did not mean."""
     if "Authorization" in request.headers:
-        raise errors.NotSignedIn("This token is not valid.")
+        raise TokenNotValid
     visitor = await signed_in(request)
     _refuse_what_was_not_meant(request, visitor)
     return visitor

@@ -4,27 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.gateway.said import said
+from services.gateway import messages
 from services.gateway.sizes import size
 from services.gateway.texts import N_, _
+from shared.errors import Params
 from shared.i18n import number
 
 # Without scripts the file is not in the form any more that comes back.
 _NOT_NOW = N_("Files cannot be sent at the moment. Please wait a moment, then choose the file again.")
-_REASONS = {
-    "too_many": N_("At most %(files)s files can be attached to a message."),
-    "too_large": N_("The file is too large. A file may have at most %(file_size)s."),
-    "too_large_together": N_("Together the files are too large. They may have at most %(total_size)s."),
-    "empty": N_("The file is empty."),
-    "file_type": N_("Files of this kind are not accepted. Accepted are: %(kinds)s."),
-    "content_mismatch": N_("What is in the file does not fit the ending of its name."),
-    "too_many_uploads": N_("More was uploaded than is allowed within a day. Please try again tomorrow."),
-    "too_many_uncited": N_(
-        "Too many files wait for a message that they belong to. Send a message with them, or try again tomorrow."
-    ),
-    "storage_low": N_("Files cannot be taken at the moment, because there is not enough room for them."),
+_OF_FILES: Mapping[str, str] = {
     "too_many_requests": N_("Too many requests came at once. Please wait a moment, then choose the file again."),
-    # What a page that sends files by itself may have to say.
+    "unavailable": _NOT_NOW,
+}
+# What a page that sends files by itself may have to say, beside what cases refuses a file with.
+_OF_THE_BROWSER: Mapping[str, str] = {
+    **_OF_FILES,
     "signed_out": N_("You are no longer signed in. Send the form: you can sign in then, and what you typed is kept."),
     "csrf": N_(
         "You have signed in again, or changed the company, since this page was opened. Send the form first: "
@@ -32,8 +26,16 @@ _REASONS = {
     ),
     "unreachable": N_("The file could not be sent. Check the connection, then try again."),
     "later": N_("Files cannot be sent at the moment. Please try again shortly."),
-    "unavailable": _NOT_NOW,
 }
+_WITHOUT_LIMIT = ("empty", "content_mismatch", "too_many_uploads", "too_many_uncited", "storage_low")
+
+
+def why_refused(problem: Mapping[str, Any]) -> str:
+    """Why cases did not take a file."""
+    for error in problem.get("errors", ()):
+        return messages.of_field(error)
+    own = _OF_FILES.get(str(problem.get("code", "")))
+    return _(own) if own else messages.of_problem(problem)
 
 
 def not_now() -> str:
@@ -76,15 +78,17 @@ class Limits:
         sentence = _("Up to %(files)s files, each at most %(file_size)s, together at most %(total_size)s: %(kinds)s.")
         return sentence % self._figures()
 
-    def sentence(self, code: str, message: str = "") -> str:
-        """Why a file was refused, with the limit that it broke; `message` is what cases says of a code unknown here."""
-        if code in _REASONS:
-            return _(_REASONS[code]) % self._figures()
-        return said(message) or _("This file is not accepted.")
-
     def sentences(self) -> dict[str, str]:
         """Every reason by its code, for the module that sends files while the form is being written."""
-        return {code: self.sentence(code) for code in _REASONS}
+        params: dict[str, Params] = {
+            "too_many": {"limit": self.most_files},
+            "too_large": {"reason": "file", "limit_bytes": self.most_file_bytes},
+            "too_large_together": {"limit_bytes": self.most_total_bytes},
+            "file_type": {"allowed": self.kinds},
+        }
+        params |= {code: {} for code in _WITHOUT_LIMIT}
+        of_cases = {code: messages.sentence(code, values) for code, values in params.items()}
+        return of_cases | {code: _(text) for code, text in _OF_THE_BROWSER.items()}
 
     def _figures(self) -> dict[str, str]:
         return {

@@ -47,6 +47,7 @@ _refused = Counter("portico_requests_refused_total", "Requests refused because t
 class TooManyAtOnce(TooManyRequests):
     """More requests of a user, company or network than this replica takes."""
 
+    reason = "requests"
     title = "Too many requests came at once. Please wait a moment, then try again."
 
 

@@ -1,4 +1,4 @@
-"""Numbers of bytes as people say them, and texts that have too many."""
+"""Numbers of bytes as people say them."""
 
 from babel.numbers import format_decimal
 
@@ -13,8 +13,3 @@ def size(count: int) -> str:
     if count >= _MB:
         return _("%(count)s MB") % {"count": format_decimal(round(count / _MB, 1), locale=language())}
     return _("%(count)s kB") % {"count": number(max(1, round(count / _KB)))}
-
-
-def texts_too_long(most: int) -> str:
-    """Why a form was refused whose texts have more bytes than this."""
-    return _("The texts of this form are too long: together they may have at most %(size)s.") % {"size": size(most)}

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from shared import errors
-from shared.bodies import Pace
+from shared.bodies import Pace, too_large
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -43,4 +43,4 @@ class PassedThrough:
         return chunk
 
     def _too_large(self) -> errors.TooLarge:
-        return errors.TooLarge(f"At most {self._at_most} bytes are accepted here.")
+        return too_large(self._at_most)

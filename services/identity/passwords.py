@@ -81,9 +81,9 @@ def _normalised(password: str) -> str:
 
 def _refuse_weak(password: str, known: tuple[str, ...]) -> None:
     if len(password) < SHORTEST:
-        raise Invalid.at("password", "password_too_short", f"Use at least {SHORTEST} characters.")
+        raise Invalid.at("password", "password_too_short", f"Use at least {SHORTEST} characters.", {"limit": SHORTEST})
     if len(password.encode()) > MOST_BYTES:
-        raise Invalid.at("password", "password_too_long", f"Use at most {MOST_BYTES} bytes.")
+        raise Invalid.at("password", "password_too_long", f"Use at most {MOST_BYTES} bytes.", {"limit": MOST_BYTES})
     beginnings = [word[:_SCORED_CHARACTERS] for word in known if word]
     if zxcvbn(password[:_SCORED_CHARACTERS], user_inputs=beginnings)["score"] < _LEAST_SCORE:
         raise Invalid.at(

@@ -18,6 +18,13 @@ _MOST_REMEMBERED = 10_000
 _Place = asyncio.Future[None]
 
 
+class TooManySignIns(Unavailable):
+    """More people wait for their turn than can be served in time."""
+
+    reason = "sign_ins"
+    title = "Too many people are signing in at this moment. Please try again shortly."
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """For whom work is done. All of one `group` share one place in the round; the `known` go first."""
@@ -119,7 +126,7 @@ class Turns:
         if lane is self._strangers:
             ahead += min(self._known.waiting, _KNOWN_IN_A_ROW * (ahead + 1))
         if (ahead + 1) * self._took_s / self._size > MOST_WAIT_S:
-            raise _too_busy()
+            raise TooManySignIns
 
     def _lane_of(self, caller: Caller) -> _Lane:
         return self._known if caller.known or caller.group in self._remembered else self._strangers
@@ -140,7 +147,7 @@ class Turns:
             if not place.cancelled() and place.exception() is None:
                 self._give_back()  # its turn had come at that moment
             if isinstance(error, TimeoutError):
-                raise _too_busy() from error
+                raise TooManySignIns from error
             raise
         finally:
             lane.remove(caller.group, place)
@@ -165,10 +172,6 @@ class Turns:
 def _make_room(lane: _Lane, caller: Caller) -> None:
     sent_away = None if lane.waiting_of(caller.group) else lane.last_of_the_largest()
     if sent_away is None:
-        raise _too_busy()
+        raise TooManySignIns
     if not sent_away.done():
-        sent_away.set_exception(_too_busy())
-
-
-def _too_busy() -> Unavailable:
-    return Unavailable("Too many people are signing in at this moment.")
+        sent_away.set_exception(TooManySignIns())

@@ -11,7 +11,7 @@ from services.notifications.kinds import ACCOUNT_MAILS, CASE_MAILS, KIND_OF
 from shared.actor import Actor
 from shared.codes import Purpose, read_link_code
 from shared.documents import put_copy
-from shared.errors import Forbidden, NotFound
+from shared.errors import Forbidden, NotFound, VendorAdminsOnly
 from shared.events.cases import CaseFact
 from shared.events.identity import AccountFact, CompanyChanged, UserChanged
 from shared.logging import origin
@@ -166,7 +166,7 @@ async def list_bouncing(db: Database, actor: Actor, emails: Collection[str]) -> 
 async def clear_bouncing(db: Database, actor: Actor, email: str) -> None:
     """What comes from now on is sent there again; what was suppressed stays so."""
     if not actor.is_vendor_admin:
-        raise Forbidden("Only a vendor admin may do this.")
+        raise VendorAdminsOnly
     if not await store.clear_bouncing(db, email):
         raise NotFound
 

@@ -1,6 +1,6 @@
 """The HTTP bodies of attachments: uploading, limits, citing."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, FailFast, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -41,6 +41,7 @@ class RefusedFile(Answer):
     name: str
     code: Literal["file_type", "content_mismatch", "empty", "too_large", "too_large_together", "too_many"]
     message: str
+    params: dict[str, Any] = Field(default_factory=dict)  # the values in the message
     limit: int | tuple[str, ...] | None = None
 
 

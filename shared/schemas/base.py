@@ -129,6 +129,14 @@ def one_line(text: str) -> str:
     return text
 
 
+def refuse_unless_one(**fields: object) -> None:
+    """Of a validator: exactly one of the fields has to be given."""
+    given = [name for name, value in fields.items() if value is not None]
+    if len(given) != 1:
+        sentence = f"Give exactly one of: {', '.join(fields)}."
+        raise PydanticCustomError("exactly_one", sentence, {"fields": list(fields), "at": given or list(fields)})
+
+
 def _email(text: str) -> str:
     try:
         # The domain is not looked up: a mail that cannot be delivered is the ledger's business.
@@ -175,11 +183,14 @@ def _time_zone(name: str) -> str:
 
 def _language(code: str) -> str:
     if code not in LANGUAGES:
-        raise PydanticCustomError("language", "Choose one of the languages: en, fr.")
+        raise PydanticCustomError(
+            "language", "Choose one of the languages: {languages}.", {"languages": ", ".join(LANGUAGES)}
+        )
     return code
 
 
-def _written_day(value: object) -> object:
+def written_day(value: object) -> object:
+    """A rule for dates: as text, `YYYY-MM-DD`."""
     if isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value)):
         return value
     raise PydanticCustomError("date_parsing", "Enter a date, such as 2026-11-22.")
@@ -201,7 +212,7 @@ Language = Annotated[str, StringConstraints(max_length=5), AfterValidator(_langu
 Pin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$", to_upper=True)]
 Version = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 # A number would be taken for seconds since 1970.
-Day = Annotated[date, BeforeValidator(_written_day)]
+Day = Annotated[date, BeforeValidator(written_day)]
 Utc = Annotated[AwareDatetime, PlainSerializer(_utc, when_used="json")]
 
 

@@ -4,8 +4,7 @@ from datetime import date
 from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, RootModel, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, RootModel, StringConstraints, model_validator
 
 from shared.coverage import Verdict
 from shared.schemas.attachments import AttachmentAnswer, AttachmentIds
@@ -14,7 +13,6 @@ from shared.schemas.base import (
     Answer,
     Body,
     Cleaned,
-    Day,
     Email,
     Language,
     ListQuery,
@@ -26,6 +24,8 @@ from shared.schemas.base import (
     Utc,
     Version,
     one_line,
+    refuse_unless_one,
+    written_day,
 )
 from shared.schemas.contracts import ProductNumber, Said, Serial
 
@@ -98,10 +98,8 @@ class SubmitCase(Request):
 
     @model_validator(mode="after")
     def _one_way_to_start(self) -> Self:
-        if sum(value is not None for value in (self.serial, self.said, self.product_number)) != 1:
-            raise PydanticCustomError("exactly_one", "Give exactly one of serial, said and product_number.")
-        if (self.site_id is None) == (self.equipment_address is None):
-            raise PydanticCustomError("exactly_one", "Give either site_id or equipment_address.")
+        refuse_unless_one(serial=self.serial, said=self.said, product_number=self.product_number)
+        refuse_unless_one(site_id=self.site_id, equipment_address=self.equipment_address)
         return self
 
 
@@ -349,7 +347,7 @@ class AgentAction(RootModel[AgentActionUnion], Body):
 
 Multi = StatusName | list[StatusName]
 # Far enough from the ends of the calendar for any time zone.
-_Day = Annotated[Day, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
+_Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31)), BeforeValidator(written_day)]
 
 
 class CaseQuery(ListQuery):

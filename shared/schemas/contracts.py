@@ -8,7 +8,18 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from shared.coverage import AgreementKind, Verdict
-from shared.schemas.base import Answer, Cleaned, CompanyListQuery, Day, ListQuery, Name, Request, Short, one_line
+from shared.schemas.base import (
+    Answer,
+    Cleaned,
+    CompanyListQuery,
+    Day,
+    ListQuery,
+    Name,
+    Request,
+    Short,
+    one_line,
+    refuse_unless_one,
+)
 from shared.serials import normal_said, normal_serial
 
 _SERIAL_LENGTH, _SAID_LENGTH = 60, 40
@@ -17,7 +28,7 @@ _SERIAL_LENGTH, _SAID_LENGTH = 60, 40
 def _serial(typed: str) -> str:
     serial = normal_serial(typed)
     if not serial or len(serial) > _SERIAL_LENGTH:
-        raise PydanticCustomError("serial", "Enter the serial number as it stands on the device.")
+        raise PydanticCustomError("serial", "Enter the serial number as it is written on the device.")
     return serial
 
 
@@ -107,7 +118,7 @@ class NewAgreement(Request):
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
         if self.end < self.start:
-            raise PydanticCustomError("end_before_start", "The end is before the start.")
+            raise PydanticCustomError("end_before_start", "The end is before the start.", {"at": ["end"]})
         return self
 
 
@@ -135,8 +146,7 @@ class CoverageQuery(Request):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum(value is not None for value in (self.serial, self.said, self.product_number)) != 1:
-            raise PydanticCustomError("exactly_one", "Give exactly one of serial, said and product_number.")
+        refuse_unless_one(serial=self.serial, said=self.said, product_number=self.product_number)
         return self
 
 

@@ -5,14 +5,14 @@ import re
 import orjson
 import structlog
 from aiohttp import web
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ValidationError
 
 from shared import errors
-from shared.bodies import MOST_FIELDS
-from shared.errors import FieldError, Refusal, problem
+from shared.bodies import MOST_ENTRIES, MOST_FIELDS
+from shared.errors import Refusal, problem
 from shared.logging import origin
 from shared.mongo import DatabaseError, is_unavailable
+from shared.web.validation import field_errors
 
 _MOST_ERRORS = 100
 _log = structlog.get_logger()
@@ -45,9 +45,9 @@ class _AsRefusal(Refusal):
 
     def __init__(self, error: web.HTTPException) -> None:
         super().__init__(error.reason)
-        self.status = error.status  # type: ignore[misc]  # one class for all of aiohttp's own
-        self.code = re.sub(r"\W+", "_", error.reason.lower())  # type: ignore[misc]
-        self.title = error.reason  # type: ignore[misc]
+        self.status = error.status
+        self.code = re.sub(r"\W+", "_", error.reason.lower())
+        self.title = error.reason
 
 
 def refusal_of(error: Exception) -> Refusal:
@@ -66,25 +66,16 @@ def refusal_of(error: Exception) -> Refusal:
     return errors.Broken()
 
 
-def invalid(error: ValidationError) -> Refusal:
+def invalid(error: ValidationError, model: type[BaseModel]) -> Refusal:
     """What a body or query is refused with: Malformed for what is no JSON, Invalid with every wrong field."""
     if error.error_count() > MOST_FIELDS:
-        return errors.Invalid.at("body", "too_many_errors", f"More than {MOST_FIELDS} fields are wrong.")
-    # Without what was sent: each missing field would have all of the body beside it.
-    problems = error.errors(include_url=False, include_input=False)
-    if any(problem["type"] == "json_invalid" for problem in problems):
+        return too_many_errors()
+    if any(problem["type"] == "json_invalid" for problem in error.errors(include_url=False, include_input=False)):
         return errors.Malformed("The body is not valid JSON.")
-    return errors.Invalid(errors=tuple(_field_error(problem) for problem in problems[:_MOST_ERRORS]))
+    return errors.Invalid(errors=field_errors(error, model, at_most=_MOST_ERRORS))
 
 
-def _field_error(problem: ErrorDetails) -> FieldError:
-    field = ".".join(str(part) for part in problem["loc"]) or "body"
-    code = problem["type"]
-    plain = code.removeprefix("string_")
-    if plain not in ("too_short", "too_long"):
-        return FieldError(field, code, problem["msg"])
-    bound, limit = ("at least", "min_length") if plain == "too_short" else ("at most", "max_length")
-    count = problem["ctx"][limit]
-    if code != plain:
-        return FieldError(field, code, f"Use {bound} {count} character{'' if count == 1 else 's'}.")
-    return FieldError(field, code, f"Give {bound} {count} {'entry' if count == 1 else 'entries'}.")
+def too_many_errors() -> errors.Invalid:
+    """More is wrong than is listed."""
+    message = f"More than {MOST_FIELDS} fields are wrong, or more than {MOST_ENTRIES} entries of lists were sent."
+    return errors.Invalid.at("body", "too_many_errors", message, {"fields": MOST_FIELDS, "entries": MOST_ENTRIES})

@@ -10,13 +10,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared import errors
 from shared.actor import Actor
-from shared.bodies import MOST_ENTRIES, MOST_FIELDS, TooManyFields, parse, read_aside, read_bytes
+from shared.bodies import TooManyFields, parse, read_aside, read_bytes
 from shared.idempotency import IdempotencyKey
 from shared.logging import Origin, origin
 from shared.schemas.base import Body
 from shared.signing import ACTOR_HEADER, Verify
 from shared.web.headers import IDEMPOTENCY_HEADER
-from shared.web.problems import invalid
+from shared.web.problems import invalid, too_many_errors
 
 VERIFY: web.AppKey[Verify] = web.AppKey("verify", cast("type[Verify]", object))
 
@@ -39,11 +39,9 @@ def parsed(body: bytes, *, model: type[_B]) -> _B:
     try:
         return parse(body, model)
     except TooManyFields:
-        raise errors.Invalid.at(
-            "body", "too_many_errors", f"More than {MOST_FIELDS} fields, or more than {MOST_ENTRIES} entries of lists."
-        ) from None
+        raise too_many_errors() from None
     except ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, model) from None
 
 
 def read_query(request: web.Request, model: type[_M]) -> _M:
@@ -55,7 +53,7 @@ def read_query(request: web.Request, model: type[_M]) -> _M:
     try:
         return model.model_validate(query)
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, model) from error
 
 
 def read_path(request: web.Request, name: str, kind: type[Any]) -> Any:  # the caller names the type
@@ -76,8 +74,15 @@ def actor_of(request: web.Request) -> Actor:
     if actor.suspended:
         raise CompanySuspended
     if not actor.may_write and request.method not in ("GET", "HEAD"):
-        raise errors.Forbidden("This API token may only read.")
+        raise TokenMayOnlyRead
     return actor
+
+
+class TokenMayOnlyRead(errors.Forbidden):
+    """A change with an API token that is for reading."""
+
+    reason = "read_only_token"
+    title = "This API token may only read."
 
 
 class CompanySuspended(errors.Forbidden):

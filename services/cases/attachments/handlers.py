@@ -79,11 +79,12 @@ async def take_in(
     return await store.find_made_with(db, key), refused
 
 
-_NO_FILE = FieldError("file", "missing", "Send at least one file, in parts named file.")
+_NO_FILE = FieldError("file", "missing", "Send at least one file, in parts named file.", {"reason": "no_file"})
 
 
 def _field_error(file: RefusedUpload) -> FieldError:
-    return FieldError(f"file.{file.index}", file.code, f"{file.name}: {file.message}" if file.name else file.message)
+    message = f"{file.name}: {file.message}" if file.name else file.message
+    return FieldError(f"file.{file.index}", file.code, message, {"name": file.name, **file.params})
 
 
 @asynccontextmanager
@@ -110,7 +111,8 @@ async def claimed(
 
 async def _claim(db: Database, actor: Actor, ids: Sequence[str], limits: Limits, claim: Claim) -> list[Attachment]:
     if len(ids) > limits.max_files:
-        raise Invalid.at(_FIELD, "too_many", f"At most {limits.max_files} files can be attached at once.")
+        sentence = f"At most {limits.max_files} files can be attached at once."
+        raise Invalid.at(_FIELD, "too_many", sentence, {"limit": limits.max_files})
     files = await store.find_claimable(db, actor, ids, claim)
     _refuse_unless_fit(files, ids, limits)
     if not await store.claim_files(db, actor, ids, claim):
@@ -125,8 +127,8 @@ def _refuse_unless_fit(files: Sequence[Attachment], ids: Sequence[str], limits: 
     if missing := [place for place, wanted in enumerate(ids) if wanted not in found]:
         raise Invalid(errors=tuple(_not_yours(f"{_FIELD}.{place}") for place in missing))
     if sum(file.size for file in files) > limits.max_total_bytes:
-        size = in_words(limits.max_total_bytes)
-        raise Invalid.at(_FIELD, "too_large_together", f"The files may have at most {size} together.")
+        sentence = f"The files may have at most {in_words(limits.max_total_bytes)} together."
+        raise Invalid.at(_FIELD, "too_large_together", sentence, {"limit_bytes": limits.max_total_bytes})
 
 
 def _not_yours(field: str) -> FieldError:

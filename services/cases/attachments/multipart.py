@@ -32,7 +32,8 @@ class Uploads:
 
 
 def _too_large(at_most: int) -> errors.TooLarge:
-    return errors.TooLarge(f"At most {in_words(at_most)} can be sent at once.")
+    params = {"reason": "files", "limit_bytes": at_most}
+    return errors.TooLarge(f"At most {in_words(at_most)} can be sent at once.", params=params)
 
 
 def max_body_bytes(limits: Limits) -> int:
@@ -64,7 +65,7 @@ async def _read_parts(request: web.Request, limits: Limits) -> tuple[Upload, ...
     while (part := await reader.next()) is not None:
         parts += 1
         if parts > MAX_PARTS:
-            raise errors.Malformed(f"At most {MAX_PARTS} parts are read.")
+            raise errors.Malformed(f"At most {MAX_PARTS} parts are read.", params={"limit": MAX_PARTS})
         if not isinstance(part, BodyPartReader):
             raise errors.Malformed("A part may not have parts of its own.")
         told = read_disposition(part.headers.get(hdrs.CONTENT_DISPOSITION))

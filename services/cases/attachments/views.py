@@ -18,7 +18,13 @@ def upload(kept: Sequence[Attachment], refused: Sequence[RefusedUpload]) -> Uplo
         ],
         refused=[
             RefusedFile.model_validate(
-                {"name": file.name, "code": file.code, "message": file.message, "limit": file.limit}
+                {
+                    "name": file.name,
+                    "code": file.code,
+                    "message": file.message,
+                    "params": file.params,
+                    "limit": file.limit,
+                }
             )
             for file in refused
         ],

@@ -76,7 +76,7 @@ class Agreement:
     ) -> Self:
         """An agreement that is to be linked to the devices with these serials; a service contract has a SAID."""
         if kind is AgreementKind.SERVICE_CONTRACT and said is None:
-            raise Invalid.at("said", "missing", "A service contract needs its SAID.")
+            raise Invalid.at("said", "missing", "A service contract needs its SAID.", {"reason": "service_contract"})
         to_link = tuple(dict.fromkeys(serials))
         agreement = cls(
             id=agreement_id,

@@ -46,6 +46,6 @@ async def _require_products_without_serials(db: Database, product_numbers: Seque
         if number not in known:
             problems.append(FieldError(field, "unknown_product", "There is no product with this number."))
         elif known[number].has_serials:
-            problems.append(FieldError(field, "has_serials", "This product carries serial numbers: name its devices."))
+            problems.append(FieldError(field, "has_serials", "This product has serial numbers: name its devices."))
     if problems:
         raise Invalid(errors=tuple(problems))

@@ -36,7 +36,7 @@ async def _product_with_serials(db: Database, product_number: str) -> Product:
     if product is None:
         raise Invalid.at("product_number", "unknown_product", "There is no product with this number.")
     if not product.has_serials:
-        raise Invalid.at("product_number", "no_serials", "This product carries no serial numbers.")
+        raise Invalid.at("product_number", "no_serials", "This product has no serial numbers.")
     return product
 
 
@@ -45,5 +45,6 @@ async def _require_owner(db: Database, *, company_id: UUID | None, site_id: UUID
         await copies.require_customer(db, company_id)
     if site_id is not None:
         if company_id is None:
-            raise Invalid.at("company_id", "missing", "A site belongs to a company: name it too.")
+            sentence = "A site belongs to a company: name it too."
+            raise Invalid.at("company_id", "missing", sentence, {"reason": "site_without_company"})
         await copies.require_site(db, company_id=company_id, site_id=site_id)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from shared.errors import FieldError, NotYetKnown
+from shared.errors import NotYetKnown
 from shared.mongo import Database
 
 COMPANIES = "companies"
@@ -16,20 +16,16 @@ async def create_indexes(db: Database) -> None:
     await db[CASE_COPIES].create_index("agreement_ids")
 
 
-def _not_yet_known(field: str) -> NotYetKnown:
-    return NotYetKnown(errors=(FieldError(field, NotYetKnown.code, NotYetKnown.title),))
-
-
 async def require_customer(db: Database, company_id: UUID) -> None:
     """NotYetKnown unless a copy says that it is a company which buys from the vendor."""
     if not await db[COMPANIES].find_one({"_id": company_id, "deleted": False, "is_vendor": False}, {"_id": 1}):
-        raise _not_yet_known("company_id")
+        raise NotYetKnown("company_id")
 
 
 async def require_site(db: Database, *, company_id: UUID, site_id: UUID) -> None:
     """NotYetKnown unless a copy says that it is this company's site."""
     if not await db[SITES].find_one({"_id": site_id, "company_id": company_id, "deleted": False}, {"_id": 1}):
-        raise _not_yet_known("site_id")
+        raise NotYetKnown("site_id")
 
 
 async def find_time_zone(db: Database, company_id: UUID | None) -> str:

@@ -10,7 +10,7 @@ from services.gateway.clients import SERVICES, Query, Reply, Service
 from services.gateway.forms import read_problem
 from services.gateway.session import Visitor
 from shared import errors
-from shared.errors import Refusal, problem
+from shared.errors import FieldError, Refusal, problem
 
 _T = TypeVar("_T")
 
@@ -26,11 +26,18 @@ class ServiceRefusal(Refusal):
 
     def __init__(self, status: int, told: Mapping[str, Any], *, retry_after: str = "") -> None:
         """`told` is the service's problem+json, `retry_after` its header."""
-        super().__init__(str(told.get("detail") or told.get("title") or "This could not be done."))
-        self.status = status  # type: ignore[misc]  # one class for whatever a service answers
-        self.code = str(told.get("code", "refused"))  # type: ignore[misc]  # as above
-        self.title = str(told.get("title", ""))  # type: ignore[misc]  # as above
+        super().__init__(
+            str(told.get("detail") or told.get("title") or ""),
+            params=told.get("params"),
+            errors=tuple(_field_error(error) for error in told.get("errors", ())),
+        )
+        self.status = status
+        self.code = str(told.get("code", self.code))
         self.retry_after_s = retry_after or None
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    return FieldError(error["field"], error["code"], error["message"], error.get("params") or {})
 
 
 @dataclass(frozen=True, slots=True)

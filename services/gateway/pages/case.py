@@ -91,7 +91,7 @@ async def act_on_case(request: web.Request) -> web.Response:
     typed = posted.typed
     shown = ACTIONS.get(typed.get("action", ""))
     if shown is None:
-        raise errors.Invalid(_("This cannot be done with a case."))
+        raise errors.Invalid("This cannot be done with a case.", params={"reason": "action"})
     if posted.refused:
         return await _case_page(request, visitor, refused_form=posted.form(shown.form), status=_REFUSED)
     action = _without_text(typed) or shown
@@ -99,7 +99,7 @@ async def act_on_case(request: web.Request) -> web.Response:
     sent = await send(request, visitor, "cases", "POST", _path(request, "/actions"), body=body, headers=key)
     if sent.problem is None:
         return redirect(f"/cases/{sent.content['number']}?done={action.name}")
-    form = _refused_action(shown.form, typed, sent, tag=action.name)
+    form = _refused_action(shown.form, typed, sent)
     return await _case_page(request, visitor, refused_form=form, status=sent.status)
 
 
@@ -109,8 +109,8 @@ def _without_text(typed: FormData) -> ActionRow | None:
     return ACTIONS["attach"] if is_files_alone else None
 
 
-def _refused_action(spec: FormSpec, typed: FormData, sent: Sent, *, tag: str) -> Form:
-    form = refused_with_files(spec, typed, sent.problem or {}, tag=tag)
+def _refused_action(spec: FormSpec, typed: FormData, sent: Sent) -> Form:
+    form = refused_with_files(spec, typed, sent.problem or {})
     match sent.code:
         case errors.StaleVersion.code:
             sentence = _(

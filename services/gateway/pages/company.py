@@ -8,7 +8,8 @@ from aiohttp import web
 from services.gateway import labels
 from services.gateway.clients import fill
 from services.gateway.fields import ADDRESS, Field, FormSpec
-from services.gateway.forms import Form, FormData, refused, sentence_of, to_json
+from services.gateway.forms import Form, FormData, refused, to_json
+from services.gateway.messages import of_field
 from services.gateway.pages.backend import Sent, fetch, fetch_all, send
 from services.gateway.pages.invited import find_bouncing, find_news, invited_addresses
 from services.gateway.pages.lists import ListPage
@@ -192,5 +193,5 @@ def _named(error: dict[str, str], addresses: list[str]) -> dict[str, str]:
         return error | {"field": found[2]}
     place = int(found[1])
     address = addresses[place] if place < len(addresses) else ""
-    sentence = _("%(address)s: %(reason)s") % {"address": address[:_SHOWN_OF_ADDRESS], "reason": sentence_of(error)}
+    sentence = _("%(address)s: %(reason)s") % {"address": address[:_SHOWN_OF_ADDRESS], "reason": of_field(error)}
     return error | {"field": "emails", "code": "address", "message": sentence}

@@ -7,6 +7,7 @@ from aiohttp import web
 from yarl import URL
 
 from services.gateway.forms import Form
+from services.gateway.messages import of_refusal
 from services.gateway.middleware import is_api, is_for_anybody
 from services.gateway.pages.account import SIGN_IN
 from services.gateway.pages.backend import RETRY_AFTER
@@ -14,7 +15,6 @@ from services.gateway.pages.new_case import address_of_form
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, redirect
 from services.gateway.pages.unsent_forms import fields_for_sign_in, unsent_fields, unsent_form_page
-from services.gateway.said import said
 from services.gateway.session import OldForm, Visitor, visitor_of
 from services.gateway.texts import N_, _
 from services.gateway.waits import when_again
@@ -37,7 +37,6 @@ _HEADINGS = {
     503: N_("A part of the portal is not reachable"),
 }
 _HEADING = N_("Something went wrong")
-_OUR_FAULT = 500
 _WAITING = (errors.TooManyRequests.status, errors.Unavailable.status)
 
 
@@ -137,11 +136,7 @@ def _with_wait_of_service(request: web.Request, response: web.StreamResponse) ->
 
 
 def _sentence(refusal: Refusal) -> str:
-    if refusal.status == errors.NotFound.status:
-        return _("The page does not exist, or it is not yours to see.")
-    if refusal.status == _OUR_FAULT:
-        return _("Something went wrong on our side. It has been logged under the request id below.")
-    return f"{said(str(refusal))} {when_again(refusal.status, getattr(refusal, 'retry_after_s', ''))}".strip()
+    return f"{of_refusal(refusal)} {when_again(refusal.status, getattr(refusal, 'retry_after_s', ''))}".strip()
 
 
 async def _visitor_if_known(request: web.Request) -> Visitor | None:

@@ -13,15 +13,15 @@ from aiohttp import BodyPartReader, MultipartReader, hdrs, web
 
 from services.gateway.clients import SERVICES, Reply
 from services.gateway.fields import FormSpec
-from services.gateway.forms import Form, FormData, read_problem, refused, sentence_of
-from services.gateway.limits import Limits, not_now
+from services.gateway.forms import Form, FormData, read_problem, refused
+from services.gateway.limits import Limits, not_now, why_refused
+from services.gateway.messages import of_field
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional
 from services.gateway.pages.requests import FORM_TYPE, LONG_FORM_BYTES, TYPED, new_idempotency_key, read_pairs
 from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse_without_csrf
-from services.gateway.sizes import texts_too_long
 from services.gateway.texts import _
 from shared import errors
-from shared.bodies import Pace, TooManyBodies, coming, hold, room_for_file
+from shared.bodies import Pace, TooManyBodies, coming, hold, room_for_file, too_large
 from shared.multipart import UNREADABLE, read_disposition, read_parts, write_disposition
 from shared.web.headers import IDEMPOTENCY_HEADER
 
@@ -72,16 +72,16 @@ async def limits_of(request: web.Request, visitor: Visitor) -> Limits | None:
     return known.latest
 
 
-def refused_with_files(spec: FormSpec, typed: FormData, problem: Mapping[str, Any], *, tag: str = "") -> Form:
+def refused_with_files(spec: FormSpec, typed: FormData, problem: Mapping[str, Any]) -> Form:
     """The form as `refused` gives it; each file that can no longer be attached is named, and all else stays."""
-    form = with_fresh_upload_key(refused(spec, typed, problem, tag=tag))
+    form = with_fresh_upload_key(refused(spec, typed, problem))
     ids = typed.get(IDS, "").split()
     named: list[str] = []
     for error in problem.get("errors", ()):
         place = _PLACE_OF_FILE.search(str(error["field"]))
         if place is not None and int(place[1]) < len(ids):
             name = typed.get(_NAME + ids[int(place[1])]) or _("File")
-            named.append(_("%(file)s: %(reason)s") % {"file": name, "reason": sentence_of(error)})
+            named.append(_("%(file)s: %(reason)s") % {"file": name, "reason": of_field(error)})
     return replace(form, errors={**form.errors, IDS: "\n".join(named)}) if named else form
 
 
@@ -222,7 +222,7 @@ class _Incoming:
         while chunk := await self._chunk(part):
             self._text_left -= len(chunk)
             if self._text_left < 0:
-                raise errors.TooLarge(texts_too_long(LONG_FORM_BYTES))
+                raise too_large(LONG_FORM_BYTES)
             hold(self._request, len(chunk))
             text += chunk
         _note(self.typed, name, text.decode(errors="replace"))
@@ -254,7 +254,8 @@ def _unreadable() -> errors.Malformed:
 
 
 def _too_much() -> errors.TooLarge:
-    return errors.TooLarge(_("The form with its files is too large. Please go back and choose smaller files."))
+    params = {"reason": "files", "limit_bytes": _MOST_BYTES}
+    return errors.TooLarge("The form with its files is too large.", params=params)
 
 
 class _Uploading:
@@ -277,7 +278,7 @@ class _Uploading:
             if limits is None:
                 sentence = not_now()
             elif len(self._incoming.typed.get(IDS, "").split()) >= limits.most_files:
-                sentence = limits.sentence("too_many")
+                sentence = limits.sentences()["too_many"]
             else:
                 sentence = await self._upload(file, name, limits, f"{self._key}.{place}")
             if sentence:
@@ -306,7 +307,7 @@ class _Uploading:
             body=body,
             headers={hdrs.CONTENT_TYPE: content_type, IDEMPOTENCY_HEADER: key},
         )
-        return self._accept(reply, name) if reply.ok else _why(reply, limits)
+        return self._accept(reply, name) if reply.ok else why_refused(read_problem(reply.body))
 
     def _accept(self, reply: Reply, name: str) -> str:
         for item in reply.json()["items"]:
@@ -321,10 +322,3 @@ def _as_form(name: str, content: bytes) -> tuple[bytes, str]:
     disposition = write_disposition(_FILE_FIELD, name)
     head = b"--%s\r\nContent-Disposition: %s\r\n\r\n" % (boundary.encode(), disposition)
     return head + content + f"\r\n--{boundary}--\r\n".encode(), f"{_FORM_WITH_FILES}; boundary={boundary}"
-
-
-def _why(reply: Reply, limits: Limits) -> str:
-    problem: dict[str, Any] = read_problem(reply.body)
-    for wrong in problem.get("errors", ()):
-        return limits.sentence(str(wrong.get("code", "")), str(wrong.get("message", "")))
-    return limits.sentence(str(problem.get("code", "")), str(problem.get("detail") or problem.get("title") or ""))

@@ -233,7 +233,7 @@ async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: 
     )
     if sent.problem is None:
         return redirect(f"/cases/{sent.content['number']}/created")
-    form = _refused(typed, sent.problem)
+    form = refused_with_files(CASE, typed, sent.problem)
     if sent.code != errors.IdempotencyKeyReused.code:
         return await _form_page(request, visitor, start, form, status=sent.status)
     sent_before = await _probably_sent_before(request, visitor, start)
@@ -241,20 +241,6 @@ async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: 
     sentence = _("This form was sent before, and made a case. Sending it now as it stands creates another one.")
     form = replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))
     return await _form_page(request, visitor, start, form, status=sent.status, sent_before=sent_before)
-
-
-def _refused(typed: FormData, problem: Mapping[str, Any]) -> Form:
-    form = refused_with_files(CASE, typed, problem)
-    if problem.get("code") != "pin_not_valid":
-        return form
-    return replace(form, errors={**form.errors, "pin": _valid_pins(problem.get("current") or {})})
-
-
-def _valid_pins(current: Mapping[str, Any]) -> str:
-    valid = ", ".join(f"{pin['pin']} ({pin['label']})" for pin in current.get("valid_pins", ()))
-    if not valid:
-        return _("This PIN is not valid for this case, and neither is any other of your company: leave it out.")
-    return _("This PIN is not valid for this case. Valid are: %(pins)s.") % {"pins": valid}
 
 
 async def _probably_sent_before(request: web.Request, visitor: Visitor, start: _Start) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from services.gateway.forms import FormData, pairs_of
 from services.gateway.session import Visitor, refuse_cross_site, refuse_without_csrf
-from services.gateway.sizes import texts_too_long
 from shared import errors
 from shared.bodies import MOST_FIELDS, read_aside, read_bytes
 from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
@@ -49,14 +48,12 @@ async def read_pairs(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -
     """Names and texts of a posted form, as they came; what is no UTF-8 is replaced, as in an address."""
     if request.content_type != FORM_TYPE:
         raise errors.WrongMediaType(f"Send {FORM_TYPE}.")
-    try:
-        body = await read_bytes(request, at_most=at_most)
-    except errors.TooLarge as error:
-        raise errors.TooLarge(texts_too_long(at_most)) from error
+    body = await read_bytes(request, at_most=at_most)
     try:
         return await read_aside(partial(pairs_of, most=MOST_FIELDS), body)
     except ValueError as error:
-        raise errors.TooLarge(f"A form may have at most {MOST_FIELDS} fields.") from error
+        params = {"reason": "fields", "limit": MOST_FIELDS}
+        raise errors.TooLarge(f"A form may have at most {MOST_FIELDS} fields.", params=params) from error
 
 
 def new_idempotency_key() -> str:

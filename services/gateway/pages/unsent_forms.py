@@ -9,10 +9,10 @@ from services.gateway.clients import SERVICES
 from services.gateway.echo import CUT, shortened
 from services.gateway.fields import FormSpec
 from services.gateway.forms import FormData
+from services.gateway.messages import of_refusal
 from services.gateway.pages.file_forms import IDS, LOST_FILES, names_of_files, read_unproven_fields
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, local_path
-from services.gateway.said import said
 from services.gateway.session import SESSIONS, OldForm, Visitor, refuse_cross_site
 from services.gateway.texts import _
 from services.gateway.waits import when_again
@@ -44,7 +44,7 @@ async def unsent_fields(request: web.Request) -> FormData | None:
 
 def unsent_form_page(request: web.Request, visitor: Visitor | None, typed: FormData, refusal: Refusal) -> web.Response:
     """What was typed into the form that was posted, with a button that sends it again."""
-    sentence = f"{said(str(refusal))} {when_again(refusal.status, getattr(refusal, 'retry_after_s', ''))}".strip()
+    sentence = f"{of_refusal(refusal)} {when_again(refusal.status, getattr(refusal, 'retry_after_s', ''))}".strip()
     if isinstance(refusal, OldForm):
         sentence = _("You have signed in again, or changed the company, since this page was opened.")
         if visitor is not None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from shared.actor import Visibility
-from shared.errors import FieldError, Invalid
+from shared.errors import Invalid
 from shared.events.identity import CompanyChanged, CompanyPin
 
 # Fixed, so that two commands at the same moment cannot make two vendors.
@@ -25,13 +25,14 @@ class DuplicatePin(Invalid):
     """One code in two rows of a company's list."""
 
     code = "duplicate_pin"
-    title = "This PIN stands in the list twice."
+    title = "This PIN is listed twice."
 
 
 class PinNotValid(Invalid):
     """Not one of the company's PINs. `state` lists those that are."""
 
     code = "pin_not_valid"
+    reason = "not_of_company"
     title = "Choose one of your company's PINs."
 
 
@@ -83,18 +84,13 @@ class Company:
         if any(pin.pin == wanted for pin in self.pins):
             return
         valid = [{"pin": pin.pin, "label": pin.label} for pin in self.pins]
-        error = FieldError("pin", PinNotValid.code, PinNotValid.title)
-        raise PinNotValid(errors=(error,), state={"valid_pins": valid})
+        raise PinNotValid(errors=(PinNotValid.of_field("pin"),), state={"valid_pins": valid})
 
     def _refuse_duplicate_pins(self) -> None:
         codes = [pin.pin for pin in self.pins]
         repeated = [place for place, code in enumerate(codes) if code in codes[:place]]
         if repeated:
-            raise DuplicatePin(
-                errors=tuple(
-                    FieldError(f"pins.{place}.pin", DuplicatePin.code, DuplicatePin.title) for place in repeated
-                )
-            )
+            raise DuplicatePin(errors=tuple(DuplicatePin.of_field(f"pins.{place}.pin") for place in repeated))
 
     def changed_event(self, *, version: int, now: datetime) -> CompanyChanged:
         """What others copy of it."""

@@ -68,30 +68,35 @@ class InvitedOtherAddress(Forbidden):
 class TooManyInvitations(TooManyRequests):
     """More invitations of a user in an hour, or of a company in a day, than may be."""
 
+    reason = "invitations"
     title = "More invitations were sent than is allowed. Please try again later."
 
 
 class ResentJustNow(TooManyRequests):
     """Not within a minute: one click too many is no second mail."""
 
+    reason = "resent_just_now"
     title = "An invitation can be sent again once a minute. Please wait a minute, then try again."
 
 
 class ResentTooOften(TooManyRequests):
     """Not more than five times an hour: the invited person may be no user, and cannot make it stop."""
 
+    reason = "resent_too_often"
     title = "An invitation can be sent again five times an hour. Please try again in an hour."
 
 
 class AcceptedJustNow(TooManyRequests):
     """Not again within a minute: each time a new 6-digit code goes out, and the older one is worth nothing."""
 
+    reason = "accepted_just_now"
     title = "This invitation was accepted a moment ago. Please wait a minute, then try again."
 
 
 class AcceptedTooOften(TooManyRequests):
     """Not more than five times an hour: whoever holds the link could fill the mailbox of the invited person."""
 
+    reason = "accepted_too_often"
     title = "An invitation can be accepted again five times an hour. Please try again in an hour."
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from shared.errors import FieldError, Invalid
+from shared.errors import Invalid
 from shared.events.identity import VerificationRequested
 
 VALID_FOR = timedelta(minutes=10)
@@ -48,7 +48,7 @@ class WrongCode(Invalid):
 
     def __init__(self) -> None:
         """Always the same words."""
-        super().__init__(errors=(FieldError("code", self.code, self.title),))
+        super().__init__(errors=(self.of_field("code"),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from services.identity.domain.access import refuse_unless_admin, refuse_unless_v
 from services.identity.domain.companies import Company, Kind, Pin
 from services.identity.domain.sites import UnknownSite
 from shared.actor import Actor
-from shared.errors import FieldError, PreconditionFailed, StaleVersion
+from shared.errors import PreconditionFailed, StaleVersion
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 from shared.paging import Page
@@ -92,7 +92,7 @@ async def _refuse_unknown_sites(db: Database, company: Company, pins: list[Pin])
     if unknown:
         raise UnknownSite(
             errors=tuple(
-                FieldError(f"pins.{place}.site_id", UnknownSite.code, UnknownSite.title)
+                UnknownSite.of_field(f"pins.{place}.site_id")
                 for place, pin in enumerate(pins)
                 if pin.site_id in unknown
             )

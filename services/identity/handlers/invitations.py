@@ -127,11 +127,11 @@ async def _refuse_uninvitable(db: Database, company: Company, wanted: dict[int, 
     problems: list[FieldError] = []
     for index, one in wanted.items():
         if one.email in members:
-            problems.append(FieldError(f"invitations.{index}.email", AlreadyMember.code, AlreadyMember.title))
+            problems.append(AlreadyMember.of_field(f"invitations.{index}.email"))
         if one.email in seen:
-            problems.append(FieldError(f"invitations.{index}.email", "duplicate", "This address stands here twice."))
+            problems.append(FieldError(f"invitations.{index}.email", "duplicate", "This address is listed twice."))
         if one.site_id is not None and one.site_id not in sites:
-            problems.append(FieldError(f"invitations.{index}.site_id", UnknownSite.code, UnknownSite.title))
+            problems.append(UnknownSite.of_field(f"invitations.{index}.site_id"))
         seen.add(one.email)
     if problems:
         raise Invalid(errors=tuple(problems))

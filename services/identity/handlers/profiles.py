@@ -8,7 +8,7 @@ from services.identity.domain.sites import UnknownSite
 from services.identity.domain.users import Profile, User
 from services.identity.handlers.companies import company_to_administer
 from shared.actor import Actor
-from shared.errors import FieldError, PreconditionFailed, StaleVersion
+from shared.errors import PreconditionFailed, StaleVersion
 from shared.mongo import Database
 from shared.paging import Page
 from shared.schemas.base import CompanyListQuery
@@ -57,4 +57,4 @@ async def _refuse_unknown_site(db: Database, user: User, profile: Profile) -> No
     if profile.site_id is None or profile.site_id == user.profile.site_id:
         return
     if not await store.find_open_site_ids(db, user.company_id, [profile.site_id]):
-        raise UnknownSite(errors=(FieldError("site_id", UnknownSite.code, UnknownSite.title),))
+        raise UnknownSite(errors=(UnknownSite.of_field("site_id"),))

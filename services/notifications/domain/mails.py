@@ -10,7 +10,6 @@ from uuid import UUID
 
 from services.notifications.domain.people import USER, Person
 from services.notifications.kinds import CASE_MAILS, KINDS, Priority
-from shared.errors import Refusal
 from shared.schemas.notifications import MailKind
 
 KEPT_FOR = timedelta(hours=48)
@@ -43,10 +42,8 @@ class Reason(StrEnum):
     UNEXPECTED = "unexpected"
 
 
-class NotToBeSent(Refusal):
+class NotToBeSent(Exception):
     """A rule keeps this mail from going out."""
-
-    code = "not_to_be_sent"
 
     def __init__(self, reason: Reason) -> None:
         """The reason goes into the ledger."""
@@ -54,10 +51,8 @@ class NotToBeSent(Refusal):
         self.reason = reason
 
 
-class NotToBeSentYet(Refusal):
+class NotToBeSentYet(Exception):
     """The user's copy has not come: who they are, and whether they are active, is not known."""
-
-    code = "not_to_be_sent_yet"
 
 
 def mail_id(*, event_id: UUID, addressee: str, kind: MailKind) -> str:

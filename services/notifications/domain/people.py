@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from shared.errors import Refusal
-
 USER = "user:"  # how the key of a user begins
 
 
@@ -41,11 +39,12 @@ class Person:
         return cls(f"address:{company_id}:{email}", time_zone=time_zone, is_stranger=is_stranger)
 
 
-class UnusableAddress(Refusal):
+class UnusableAddress(Exception):
     """No mail server could be told this address."""
 
-    code = "unusable_address"
-    title = "This is no address that a mail can be sent to."
+    def __init__(self) -> None:
+        """What the ledger says of it."""
+        super().__init__("This is no address that a mail can be sent to.")
 
 
 def masked(email: str) -> str:

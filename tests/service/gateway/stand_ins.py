@@ -106,11 +106,11 @@ def says(content: object, *, status: int = 200, **headers: str) -> Script:
     return script
 
 
-def refuses(status: int, code: str, *fields: str, retry_after: str = "") -> Script:
+def refuses(status: int, code: str, *fields: str, retry_after: str = "", **params: object) -> Script:
     """Answers with a problem that names fields."""
 
     async def script(_request: web.Request) -> web.Response:
-        response = problem_response(status, code, *fields)
+        response = problem_response(status, code, *fields, params=params)
         if retry_after:
             response.headers["Retry-After"] = retry_after
         return response
@@ -118,7 +118,10 @@ def refuses(status: int, code: str, *fields: str, retry_after: str = "") -> Scri
     return script
 
 
-def problem_response(status: int, code: str, *fields: str, detail: str = "") -> web.Response:
+def problem_response(
+    status: int, code: str, *fields: str, detail: str = "", params: Json | None = None
+) -> web.Response:
+    params = params or {}
     told = {
         "type": f"urn:portico:problem:{code}",
         "title": code,
@@ -126,7 +129,8 @@ def problem_response(status: int, code: str, *fields: str, detail: str = "") -> 
         "code": code,
         "detail": detail or code,
         "request_id": "of-the-service",
-        "errors": [{"field": name, "code": code, "message": code} for name in fields],
+        "params": params,
+        "errors": [{"field": name, "code": code, "message": code, "params": params} for name in fields],
     }
     return web.Response(body=orjson.dumps(told), status=status, content_type="application/problem+json")
 

@@ -148,7 +148,7 @@ async def test_a_form_that_a_service_cannot_take_now_comes_back_with_when_it_can
 
 
 async def test_an_address_that_identity_does_not_even_read_is_refused_in_the_readers_language(house: House) -> None:
-    too_large = problem_response(413, "too_large", detail="At most 16384 bytes are accepted here.")
+    too_large = problem_response(413, "too_large", params={"reason": "body", "limit_bytes": 16_384})
 
     async def refuse(_request: web.Request) -> web.Response:
         return too_large

@@ -12,7 +12,7 @@ from aiohttp import web
 from shared.bodies import FILES_IN_HAND
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
-from tests.service.gateway.stand_ins import CSRF, House, Script, a_session, hangs_up, problem_response, refuses, says
+from tests.service.gateway.stand_ins import CSRF, House, Script, a_session, hangs_up, refuses, says
 
 LIMITS = {
     "max_files": 3,
@@ -103,7 +103,7 @@ async def test_files_go_on_to_cases_one_by_one_and_the_case_cites_them(portal: H
 
 async def test_a_refused_file_is_named_with_its_rule_and_nothing_is_lost(portal: House) -> None:
     bad = {"name": "b.exe", "code": "file_type", "message": "Not accepted."}
-    portal["cases"].answers("POST /attachments", accepts(), refuses(422, "file_type", "file.0"))
+    portal["cases"].answers("POST /attachments", accepts(), refuses(422, "file_type", "file.0", allowed=["png", "txt"]))
     status, text, _ = await post(portal, a_form(("a.png", PNG), (bad["name"], b"MZ")))
     assert status == 422
     assert portal["cases"].asked("POST /cases") == []
@@ -153,7 +153,9 @@ async def test_files_that_were_accepted_before_are_cited_and_those_unticked_are_
 async def test_of_a_huge_file_one_byte_more_than_allowed_is_passed_on_and_the_fields_behind_it_are_read(
     portal: House,
 ) -> None:
-    portal["cases"].answers("POST /attachments", refuses(422, "too_large", "file.0"))
+    portal["cases"].answers(
+        "POST /attachments", refuses(422, "too_large", "file.0", reason="file", limit_bytes=2 * 1024 * 1024)
+    )
     status, text, _ = await post(portal, a_form(("a.png", b"x" * 12 * 1024 * 1024)))
     assert status == 422
     assert "a.png: The file is too large. A file may have at most 2 MB." in text
@@ -265,14 +267,7 @@ async def test_what_is_no_form_is_refused(portal: House, content_type: str, body
 
 async def test_a_wrong_pin_is_answered_with_the_valid_ones(portal: House) -> None:
     portal["identity"].answers("GET /pins", says({"items": [a_pin("4711"), a_pin("4712", said="SA-1")]}))
-
-    async def refuse(_request: web.Request) -> web.Response:
-        answer = problem_response(422, "pin_not_valid", "pin")
-        told = (answer.body or b"").decode() if isinstance(answer.body, bytes) else ""
-        current = '"current":{"valid_pins":[{"pin":"4711","label":"Gold"}]},'
-        return web.Response(text="{" + current + told[1:], status=422, content_type="application/problem+json")
-
-    portal["cases"].answers("POST /cases", refuse)
+    portal["cases"].answers("POST /cases", refuses(422, "pin_not_valid", "pin", pins=["4711 (Gold)"]))
     status, text, _ = await post(portal, a_form(pin="4712"))
     assert status == 422
     assert "This PIN is not valid for this case. Valid are: 4711 (Gold)." in text

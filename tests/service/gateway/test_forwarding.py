@@ -191,7 +191,7 @@ async def test_what_stays_unknown_is_a_wrong_field(impatient: House) -> None:
     answer = await impatient.portal.post("/api/v1/cases", json={}, headers=impatient.signed_in())
     told = await answer.json()
     assert (answer.status, told["status"], told["code"]) == (422, 422, "not_yet_known")
-    wrong = {"field": "site_id", "code": "not_yet_known", "message": "This is not known."}
+    wrong = {"field": "site_id", "code": "not_yet_known", "message": "This is not known.", "params": {}}
     assert told["errors"] == [wrong]
     assert 3 <= len(impatient["cases"].seen) <= 5
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import services.gateway
 from services.gateway.deadlines import Deadlines
-from services.gateway.limits import Limits
+from services.gateway.limits import Limits, why_refused
 from services.gateway.pages.case_form import CASE, case_json
 from services.gateway.pages.file_forms import Posted
 from services.gateway.pages.new_case import told_by_mail
@@ -64,11 +64,13 @@ def test_sizes_are_said_as_people_say_them() -> None:
 
 
 def test_a_refused_file_hears_its_rule_and_its_limit() -> None:
-    assert LIMITS.sentence("too_large") == "The file is too large. A file may have at most 2 MB."
-    assert LIMITS.sentence("file_type") == "Files of this kind are not accepted. Accepted are: png, txt."
-    assert LIMITS.sentence("new_rule", "What the service says of it.") == "What the service says of it."
-    assert LIMITS.sentence("new_rule") == "This file is not accepted."
-    assert set(LIMITS.sentences().values()) == {LIMITS.sentence(code) for code in LIMITS.sentences()}
+    sentences = LIMITS.sentences()
+    assert sentences["too_large"] == "The file is too large. A file may have at most 2 MB."
+    assert sentences["file_type"] == "Files of this kind are not accepted. Accepted are: png, txt."
+    assert all(sentences.values())
+    error = {"field": "file.0", "code": "new_rule", "message": "What the service says of it."}
+    assert why_refused({"errors": [error]}) == "What the service says of it."
+    assert why_refused({"code": "unavailable"}) == sentences["unavailable"]
 
 
 def test_a_form_with_a_refused_file_keeps_what_was_typed_and_gets_another_key_for_files() -> None:

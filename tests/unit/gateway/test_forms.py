@@ -8,9 +8,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from services.gateway.fields import FILES, Field, FormSpec, hidden, in_group
-from services.gateway.forms import Form, from_json, pairs_of, read_problem, refused, sentence_of, to_json
+from services.gateway.forms import Form, from_json, pairs_of, read_problem, refused, to_json
 from services.gateway.pages.requests import LONG_FORM_BYTES
-from shared.i18n import reading_in
 from tests.worst import FORM_BOMBS, TEXTS, as_form
 
 SPEC = FormSpec(
@@ -95,16 +94,17 @@ def test_an_answer_fills_a_form_and_comes_back_the_same() -> None:
 def test_errors_stand_at_the_fields_that_the_page_shows() -> None:
     problem = a_problem(("contact.email", "email", "Enter one e-mail address."), ("title", "missing", "Field required"))
     form = refused(SPEC, {"title": "", "contact.email": "luc@"}, problem)
-    assert form.errors == {"contact.email": "Enter one e-mail address.", "title": "Fill this in."}
+    sentence = "Enter one e-mail address, such as ana@example.com."
+    assert form.errors == {"contact.email": sentence, "title": "Fill this in."}
     assert form.general == ()
     assert form["contact.email"] == "luc@"
 
 
 def test_errors_of_fields_that_the_page_does_not_show_stand_above_the_form() -> None:
-    problem = a_problem(("body", "exactly_one", "Give either site_id or equipment_address."))
+    problem = a_problem(*((name, "unknown_site", "In English.") for name in ("body", "other")))
     form = refused(SPEC, {}, problem)
     assert form.errors == {}
-    assert form.general == ("Give either site_id or equipment_address.",)
+    assert form.general == ("Choose one of the company's sites.",)
 
 
 def test_a_problem_without_errors_gives_its_detail() -> None:
@@ -123,37 +123,6 @@ def test_words_of_a_list_become_a_list_and_an_error_of_one_stands_at_its_field()
     assert to_json({"attachment_ids": "one  two"}, spec) == {"attachment_ids": ["one", "two"]}
     problem = a_problem(("attachment_ids.1", "not_yours", "These files are not yours."))
     assert list(refused(spec, {}, problem).errors) == ["attachment_ids"]
-
-
-def test_sentences_are_said_in_the_language_of_the_reader() -> None:
-    with reading_in("fr"):
-        assert sentence_of({"code": "missing", "message": "Field required"}) == "Remplissez ce champ."
-        long = {"code": "string_too_long", "message": "Use at most 10000 characters."}
-        assert "10\u202f000" in sentence_of(long)
-
-
-def test_the_name_of_an_action_before_a_field_is_taken_off() -> None:
-    problem = a_problem(("close.reason", "missing", "Field required"))
-    assert refused(FormSpec((Field("reason", "Reason"),)), {}, problem, tag="close").errors == {
-        "reason": "Fill this in."
-    }
-
-
-def test_lengths_are_said_with_their_figure() -> None:
-    def sentence(code: str, message: str) -> str:
-        return sentence_of({"code": code, "message": message})
-
-    assert sentence("string_too_short", "Use at least 20 characters.") == "Write at least 20 characters."
-    assert sentence("string_too_short", "Use at least 1 character.") == "Fill this in."
-    assert sentence("string_too_long", "Use at most 10000 characters.") == "Use at most 10,000 characters."
-    assert sentence("too_short", "Give at least 1 entry.") == "Fill this in."
-    assert sentence("too_long", "Give at most 100 entries.") == "Use at most 100 entries."
-
-
-def test_sentences_of_the_services_are_kept() -> None:
-    error = {"code": "already_member", "message": "This person is in your company already."}
-    assert sentence_of(error) == "This person is in your company already."
-    assert sentence_of({"code": "unheard_of", "message": ""}) == "This is not accepted."
 
 
 def test_a_form_without_errors_is_not_refused() -> None:

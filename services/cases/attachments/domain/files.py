@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.cases.attachments.domain.file_types import KINDS
-from shared.errors import Conflict
+from shared.errors import Conflict, Params
 
 MAX_NAME_CHARS = 150
 _ENOUGH_CHARS = 4 * MAX_NAME_CHARS
@@ -90,6 +90,7 @@ class RefusedUpload:
     name: str
     code: str
     message: str
+    params: Params
     limit: int | tuple[str, ...] | None = None
 
 
@@ -148,39 +149,39 @@ def sort_out(uploads: Sequence[Upload], limits: Limits) -> tuple[list[Upload], l
 
 def _own_problem(upload: Upload, limits: Limits) -> RefusedUpload | None:
     """What is wrong with a file by itself."""
-    name, content = upload.name, upload.content
-    extension = extension_of(name)
+    extension = extension_of(upload.name)
     if extension not in limits.extensions:
         accepted = ", ".join(limits.extensions)
-        return _refused(upload, "file_type", f"Files of this kind are not accepted. Accepted: {accepted}.", limits)
-    if content is None:
-        size = in_words(limits.max_file_bytes)
-        return _refused(upload, "too_large", f"The file is too large. A file may have at most {size}.", limits)
-    if not content:
-        return _refused(upload, "empty", "The file is empty.", limits)
-    if not KINDS[extension].agrees(content):
-        return _refused(upload, "content_mismatch", f"The content is not that of a .{extension} file.", limits)
+        message = f"Files of this kind are not accepted. Accepted: {accepted}."
+        return _refused(upload, "file_type", message, {"allowed": limits.extensions}, limits.extensions)
+    if upload.content is None:
+        message = f"The file is too large. A file may have at most {in_words(limits.max_file_bytes)}."
+        params = {"reason": "file", "limit_bytes": limits.max_file_bytes}
+        return _refused(upload, "too_large", message, params, limits.max_file_bytes)
+    if not upload.content:
+        return _refused(upload, "empty", "The file is empty.")
+    if not KINDS[extension].agrees(upload.content):
+        message = f"The content is not that of a .{extension} file."
+        return _refused(upload, "content_mismatch", message, {"extension": extension})
     return None
 
 
 def _problem_beside(kept: Sequence[Upload], upload: Upload, limits: Limits) -> RefusedUpload | None:
     """What is wrong with a file beside those which came before it."""
     if len(kept) >= limits.max_files:
-        return _refused(upload, "too_many", f"At most {limits.max_files} files can be attached at once.", limits)
+        message = f"At most {limits.max_files} files can be attached at once."
+        return _refused(upload, "too_many", message, {"limit": limits.max_files}, limits.max_files)
     if sum(len(each.content or b"") for each in (*kept, upload)) > limits.max_total_bytes:
-        size = in_words(limits.max_total_bytes)
-        return _refused(upload, "too_large_together", f"The files may have at most {size} together.", limits)
+        message = f"The files may have at most {in_words(limits.max_total_bytes)} together."
+        params = {"limit_bytes": limits.max_total_bytes}
+        return _refused(upload, "too_large_together", message, params, limits.max_total_bytes)
     return None
 
 
-def _refused(upload: Upload, code: str, message: str, limits: Limits) -> RefusedUpload:
-    broken: dict[str, int | tuple[str, ...]] = {
-        "file_type": limits.extensions,
-        "too_large": limits.max_file_bytes,
-        "too_many": limits.max_files,
-        "too_large_together": limits.max_total_bytes,
-    }
-    return RefusedUpload(upload.index, upload.name, code, message, broken.get(code))
+def _refused(
+    upload: Upload, code: str, message: str, params: Params | None = None, limit: int | tuple[str, ...] | None = None
+) -> RefusedUpload:
+    return RefusedUpload(upload.index, upload.name, code, message, params or {}, limit)
 
 
 def in_words(size: int) -> str:

@@ -16,6 +16,7 @@ class _TooManyFiles(TooManyRequests):
 class TooManyUploads(_TooManyFiles):
     """More bytes of a user or company than in a day may come."""
 
+    reason = "uploads"
     field_code = "too_many_uploads"
     title = "More was uploaded than is allowed within a day. Please try again tomorrow."
 
@@ -23,6 +24,7 @@ class TooManyUploads(_TooManyFiles):
 class TooManyUncited(_TooManyFiles):
     """More files of a user or company than may wait for a message to be sent with."""
 
+    reason = "uncited"
     field_code = "too_many_uncited"
     title = "Too many files wait for a message that they belong to. Send a message with them, or try again tomorrow."
 
@@ -33,4 +35,4 @@ class StorageLow(Refusal):
     status = 507
     code = "storage_low"
     title = "Files cannot be taken at the moment, because there is not enough room for them."
-    retry_after_s: ClassVar[int] = 300
+    retry_after_s: int = 300

@@ -35,12 +35,13 @@ def choose_pin(wanted: str, pins: Iterable[Pin], *, saids: Collection[str], site
     for pin in valid:
         if pin.pin == wanted:
             return pin
-    error = FieldError("pin", PinNotValid.code, _in_words(valid))
-    raise PinNotValid(errors=(error,), state={"valid_pins": [{"pin": pin.pin, "label": pin.label} for pin in valid]})
+    state = {"valid_pins": [{"pin": pin.pin, "label": pin.label} for pin in valid]}
+    raise PinNotValid(errors=(_not_valid(valid),), state=state)
 
 
-def _in_words(valid: list[Pin]) -> str:
-    if not valid:
-        return f"{PinNotValid.title} Leave it out: no PIN of your company is."
-    named = ", ".join(f"{pin.pin} ({pin.label})" for pin in valid)
-    return f"{PinNotValid.title} Valid are: {named}."
+def _not_valid(valid: list[Pin]) -> FieldError:
+    named = [f"{pin.pin} ({pin.label})" for pin in valid]
+    if not named:
+        sentence = f"{PinNotValid.title} Leave it out: no PIN of your company is valid for it."
+        return FieldError("pin", PinNotValid.code, sentence, {"reason": "none_valid"})
+    return FieldError("pin", PinNotValid.code, f"{PinNotValid.title} Valid are: {', '.join(named)}.", {"pins": named})

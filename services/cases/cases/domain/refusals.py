@@ -1,6 +1,8 @@
 """The refusals of the rules of a case."""
 
-from shared.errors import Conflict, TooManyRequests
+from collections.abc import Mapping
+
+from shared.errors import Conflict, Forbidden, TooManyRequests
 
 
 class CaseIsClosed(Conflict):
@@ -37,6 +39,17 @@ class ReopenTooLate(Conflict):
     code = "reopen_too_late"
     title = "The case was closed more than 14 days ago. Please create a follow-up."
 
+    def __init__(self, *, state: Mapping[str, object] | None = None) -> None:
+        """With the number of days."""
+        super().__init__(params={"days": 14}, state=state)
+
+
+class NotForColleagues(Forbidden):
+    """A member's cases are its own."""
+
+    reason = "for_colleague"
+    title = "Only case managers and administrators create cases for colleagues."
+
 
 class Unchanged(Conflict):
     """The case already has the value. The API answers this as a success, without an entry or a new version."""
@@ -62,10 +75,12 @@ class CaseIsFull(Conflict):
 class TooManyCases(TooManyRequests):
     """A user or company has created more cases than are allowed in an hour."""
 
+    reason = "cases"
     title = "More cases were created than is allowed within an hour. Please try again later."
 
 
 class TooManyEntries(TooManyRequests):
     """A user or company has written more comments and other entries than are allowed in a minute."""
 
+    reason = "entries"
     title = "More was written than is allowed within a minute. Please wait a moment."

@@ -23,7 +23,8 @@ async def find_equipment(db: Database, company_id: UUID, body: SubmitCase, *, no
     if product is None:
         raise NotYetKnown("product_number")
     if product["has_serials"]:
-        raise Invalid.at("serial", "missing", "This product carries serial numbers: give the serial number.")
+        sentence = "This product has serial numbers: give the serial number."
+        raise Invalid.at("serial", "missing", sentence, {"reason": "product_has_serials"})
     return await _equipment_of_product(db, company_id, product, today)
 
 

@@ -9,6 +9,7 @@ from services.cases.attachments import handlers as attaching
 from services.cases.attachments.domain.files import Limits
 from services.cases.cases import store
 from services.cases.cases.domain.case import Case, Submission
+from services.cases.cases.domain.refusals import NotForColleagues
 from services.cases.cases.domain.values import Change, Contact, Person, PostalAddress, Problem, person_of
 from services.cases.cases.handlers.equipment import find_equipment
 from services.cases.cases.handlers.pins import find_pin
@@ -16,7 +17,7 @@ from services.cases.cases.handlers.verdicts import give_verdict
 from services.cases.cases.store.citations import entry_of
 from services.cases.copies import store as copies
 from shared.actor import Actor, Role
-from shared.errors import Forbidden, Invalid, NotYetKnown
+from shared.errors import Invalid, NotYetKnown
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document
 from shared.quotas import Quota
@@ -94,10 +95,11 @@ async def _read(db: Database, actor: Actor, body: SubmitCase, *, now: datetime) 
 async def _submitter(db: Database, actor: Actor, submitter_id: UUID | None) -> tuple[Person, UUID, str]:
     if submitter_id is None or submitter_id == actor.user_id:
         if actor.is_vendor:
-            raise Invalid.at("submitter_id", "missing", "Name the customer's user for whom you create the case.")
+            sentence = "Name the customer's user for whom you create the case."
+            raise Invalid.at("submitter_id", "missing", sentence, {"reason": "for_customer"})
         return person_of(actor), actor.company_id, actor.company_name
     if actor.role is Role.MEMBER:
-        raise Forbidden("Only case managers and administrators create cases for colleagues.")
+        raise NotForColleagues
     scope: Document = {} if actor.is_vendor else {"company_id": actor.company_id}
     user = await copies.find_copy(db, copies.USERS, {"_id": submitter_id, "active": True, **scope})
     company = user and await copies.find_copy(db, copies.COMPANIES, {"_id": user["company_id"], "is_vendor": False})
