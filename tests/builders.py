@@ -9,7 +9,7 @@ from uuid import UUID
 from aiohttp.test_utils import TestClient
 from uuid_utils.compat import uuid7
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from shared.actor import Actor, Role, Visibility
 from shared.mongo import Driver
 from shared.signing import ACTOR_HEADER, actor_key, sign

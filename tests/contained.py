@@ -9,8 +9,9 @@ from pymongo import AsyncMongoClient
 from testcontainers.core.container import DockerContainer
 
 from deploy import replica_set
-from deploy.local.child import NotReady, free_port, until
+from deploy.local.child import NotReady, free_port
 from deploy.local.parts import speaks_amqp
+from deploy.local.waiting import until
 
 
 class _Contained(ABC):

@@ -10,7 +10,8 @@ from email.message import EmailMessage
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from deploy.local.child import free_port, until
+from deploy.local.child import free_port
+from deploy.local.waiting import until
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """A child process of ours: started in its own process group, with a log file, and never left behind."""
 
-import asyncio
 import contextlib
 import math
 import os
@@ -9,10 +8,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from deploy.local.waiting import until
 
 # Below the range of outgoing connections (32768 and up on Linux): a port of ours that is free for a moment,
 # because its owner was killed, is then not taken by somebody's outgoing connection.
@@ -54,16 +54,6 @@ def take_share_of_ports(share: int, of: int) -> None:
 def reserve_port(port: int) -> None:
     """Keep a port that somebody chose from being picked while nobody listens there yet."""
     _picked.add(port)
-
-
-async def until(ready: Callable[[], Awaitable[bool]], *, deadline_s: float, pause_s: float = 0.1) -> bool:
-    """Ask again and again until the answer is yes; False when the deadline passed."""
-    end = time.monotonic() + deadline_s
-    while time.monotonic() < end:
-        if await ready():
-            return True
-        await asyncio.sleep(pause_s)
-    return False
 
 
 @dataclass

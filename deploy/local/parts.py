@@ -12,7 +12,8 @@ from typing import Any
 from pymongo import AsyncMongoClient
 
 from deploy import replica_set
-from deploy.local.child import Child, NotReady, free_port, until
+from deploy.local.child import Child, NotReady, free_port
+from deploy.local.waiting import until
 
 # Debian's /usr/sbin/rabbitmq-server insists on the user `rabbitmq`; the script behind it runs as anybody.
 _RABBITMQ_SCRIPTS = Path("/usr/lib/rabbitmq/bin")

@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 from uuid_utils.compat import uuid7
 
-from deploy.local.child import until
 from deploy.local.stack import Borrowed, PythonPart, Stack
+from deploy.local.waiting import until
 from shared.mongo import Database, connect
 from tests.abuse.attacks import Target
 from tests.abuse.cages import Cage, cages

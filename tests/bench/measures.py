@@ -11,8 +11,8 @@ from itertools import count
 import aiohttp
 import bson
 
-from deploy.local.child import until
 from deploy.local.stack import PythonPart, Stack
+from deploy.local.waiting import until
 from services.cases.cases.store import CASES, read_order
 from shared.mongo import Database, Document
 from tests.bench import load, machine

@@ -12,7 +12,8 @@ from typing import TextIO, cast
 
 import uvloop
 
-from deploy.local.child import Child, free_port, until
+from deploy.local.child import Child, free_port
+from deploy.local.waiting import until
 
 _NUMBER = re.compile(rb"^Subject: \[(\d{10})\]", re.MULTILINE)
 _DOT = b"\r\n.\r\n"

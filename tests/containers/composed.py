@@ -10,7 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from deploy.local.child import free_port, until
+from deploy.local.child import free_port
+from deploy.local.waiting import until
 
 SERVICES = ("gateway", "identity", "cases", "contracts", "notifications")
 _REPOSITORY = Path(__file__).resolve().parents[2]

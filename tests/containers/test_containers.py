@@ -12,7 +12,7 @@ from time import monotonic
 import aiohttp
 import pytest
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from tests.builders import Json, a_contact, an_email
 from tests.containers.composed import SERVICES, Composed, ComposeFailed, docker
 from tests.e2e.conftest import Customer

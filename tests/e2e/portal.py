@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 
 import aiohttp
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from tests.builders import Json, a_contact, an_address
 from tests.client import Answer, CheckedResponse, answer_of
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 
 _SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "local" / "bootstrap.sh"
 _EVERYWHERE = ("cat", "chmod", "cmp", "cp", "cut", "dirname", "env", "grep", "mkdir", "rm", "sleep", "tail")

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local.child import until
 from deploy.local.stack import Stack
+from deploy.local.waiting import until
 from shared.mongo import connect
 from tests.builders import Json, a_contact, an_email
 from tests.e2e.conftest import Customer, NewCustomer

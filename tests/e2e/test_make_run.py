@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.child import Child, free_port, until
+from deploy.local.child import Child, free_port
 from deploy.local.demo_data import VENDOR
 from deploy.local.portal import signed_in
+from deploy.local.waiting import until
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _FOREIGN = ("MONGO_URL", "RABBITMQ_URL", "PORTICO_SMTP_URL", "PORTICO_SECRET_KEY", "PORTICO_BASE_URL")

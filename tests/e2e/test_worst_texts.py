@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.cases.app import create_app as create_cases
 from services.cases.settings import CasesSettings
 from services.contracts.app import create_app as create_contracts

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from shared.mongo import Database, Document, connect
 from tests.client import Answer
 from tests.e2e.portal import Visitor

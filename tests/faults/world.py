@@ -10,9 +10,10 @@ from typing import Any
 
 import aiohttp
 
-from deploy.local.child import Child, free_port, until
+from deploy.local.child import Child, free_port
 from deploy.local.parts import Mongod, RabbitMQ
 from deploy.local.stack import SERVICES, Borrowed, Stack
+from deploy.local.waiting import until
 from tests.builders import an_email
 from tests.e2e.portal import VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
 from tests.faults.proxy import ProxyProcess

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import Field
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from shared import bodies, errors
 from shared.bodies import IN_HAND, MOST_BYTES_IN_HAND, Held, InHand
 from shared.schemas.base import Request, Short

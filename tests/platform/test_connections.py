@@ -18,7 +18,8 @@ import uvloop
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from deploy.local.child import Child, free_port, until
+from deploy.local.child import Child, free_port
+from deploy.local.waiting import until
 from shared.bodies import read_bytes
 from shared.connections import Bounds
 from shared.serving import Runner

@@ -10,9 +10,10 @@ import aio_pika
 import pytest
 from pymongo import AsyncMongoClient
 
-from deploy.local.child import Child, NotReady, free_port, port_is_free, reserve_port, take_share_of_ports, until
+from deploy.local.child import Child, NotReady, free_port, port_is_free, reserve_port, take_share_of_ports
 from deploy.local.parts import Mongod, RabbitMQ
 from deploy.local.stack import SERVICES, Stack, _has_its_bus
+from deploy.local.waiting import until
 from shared.bus import Bus
 from shared.service import _degraded
 from shared.topology import CASES

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from shared import quotas
 from shared.actor import Actor, Role
 from shared.errors import Forbidden, TooManyRequests

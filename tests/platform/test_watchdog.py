@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local.child import Child, free_port, until
+from deploy.local.child import Child, free_port
+from deploy.local.waiting import until
 
 _STALLS = """
 import gc, sys, time, unicodedata

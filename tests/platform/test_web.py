@@ -17,8 +17,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import REGISTRY
 from pydantic import Field, Secret, StringConstraints
 
-from deploy.local.child import Child, free_port, until
+from deploy.local.child import Child, free_port
 from deploy.local.parts import Mongod
+from deploy.local.waiting import until
 from services.cases.app import create_app as create_cases
 from services.cases.settings import CasesSettings
 from shared import bodies, errors

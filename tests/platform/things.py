@@ -12,7 +12,7 @@ from uuid import uuid4
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from shared.bus import BrokerUnavailable, Bus, Envelope, Handler, Hint, Subscriptions
 from shared.events.base import Event
 from shared.logging import Origin, origin

@@ -13,7 +13,7 @@ from io import BytesIO
 import aiohttp
 import pytest
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.cases.attachments import multipart as uploads
 from services.cases.attachments.store import files as attachments
 from shared import bodies

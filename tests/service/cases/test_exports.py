@@ -15,7 +15,7 @@ import pytest
 from pymongo import UpdateOne
 from uuid_utils.compat import uuid7
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.cases.cases.api import PLACES
 from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.store import exports

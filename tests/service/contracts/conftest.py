@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from uuid_utils.compat import uuid7
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.contracts import store
 from services.contracts.app import create_app
 from services.contracts.consumers import SUBSCRIPTIONS

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.contracts import linker, store
 from services.contracts.domain.agreements import Agreement, Claim
 from services.contracts.store.agreements import AGREEMENTS

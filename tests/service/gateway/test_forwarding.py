@@ -10,7 +10,7 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 from yarl import URL
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from tests.service.gateway.stand_ins import (
     SIGNED_ACTOR,
     TOKEN,

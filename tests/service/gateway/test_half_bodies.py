@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from shared.bodies import IN_HAND, MOST_BYTES_IN_HAND
 from tests.service.gateway.stand_ins import House, a_house, refuses, says
 

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from prometheus_client import REGISTRY
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from shared import bodies
 from shared.bodies import FILES_IN_HAND, Held
 from tests.service.gateway.stand_ins import CSRF, TOKEN, House, says

@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.identity import turns
 from services.identity.turns import Caller
 from shared.actor import Role

@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 from aiohttp import ClientSession, TCPConnector
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.identity.passwords import Passwords
 from services.identity.turns import Caller
 from shared.actor import Role

@@ -10,7 +10,7 @@ import pytest
 from pymongo import AsyncMongoClient
 from uuid_utils.compat import uuid7
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.notifications import handlers, smtp, store
 from services.notifications.domain.delivery import MOST_STUMBLES, Outcome
 from services.notifications.domain.mails import Mail, MailState

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 from uuid_utils.compat import uuid7
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from shared.actor import Role
 from tests.builders import an_actor, an_email, signed
 from tests.service.notifications.conftest import (

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.notifications import commands, handlers, store
 from services.notifications.domain.delivery import Outcome
 from services.notifications.domain.mails import KEPT_FOR, MailState

@@ -9,7 +9,7 @@ import pytest
 from pymongo import AsyncMongoClient
 from uuid_utils.compat import uuid7
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.notifications import handlers, store
 from services.notifications.domain.mails import Mail
 from services.notifications.mailer import Mailer

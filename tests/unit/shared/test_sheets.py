@@ -18,7 +18,7 @@ import openpyxl
 import pytest
 from structlog.testing import capture_logs
 
-from deploy.local.child import until
+from deploy.local.waiting import until
 from services.cases.cases.domain.values import Status
 from shared.child_process import WorkFailed, run_in_child_process
 from shared.sheets import Column, write_sheet
