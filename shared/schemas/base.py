@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -24,7 +24,9 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 LANGUAGES = ("en", "fr")
@@ -53,9 +55,23 @@ class Body(BaseModel):
 
 
 class Request(Body):
-    """A request body or query: unknown fields are refused."""
+    """A request body or query: unknown fields are refused, an optional field that is null counts as left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or None not in given.values():
+            return given
+        fields = cls.model_fields
+        # A field that has a meaning for null keeps it.
+        with_default = {name for name, field in fields.items() if not (field.is_required() or _may_be_null(field))}
+        return {name: value for name, value in given.items() if value is not None or name not in with_default}
+
+
+def _may_be_null(field: FieldInfo) -> bool:
+    return type(None) in get_args(field.annotation)
 
 
 class Answer(BaseModel):
