@@ -140,6 +140,34 @@ class Pace:
         return chunk
 
 
+class BoundedBody:
+    """A body as it comes: of at most so many bytes, and not more slowly than by any line."""
+
+    def __init__(self, request: web.Request, pace: Pace, *, at_most: int, too_large: errors.TooLarge) -> None:
+        """`too_large` at once for a body that says itself that it is too long."""
+        self._pace = pace
+        self._at_most = at_most
+        self._too_large = too_large
+        if (request.content_length or 0) > at_most:
+            raise too_large
+
+    @property
+    def came(self) -> int:
+        """How many bytes have come so far."""
+        return self._pace.came
+
+    async def take(self, reading: Awaitable[bytes]) -> bytes:
+        """What is being read of it; `too_large`, or TimeoutError."""
+        chunk = await self._pace.next(reading)
+        if self._pace.came > self._at_most:
+            raise self._too_large
+        return chunk
+
+    def give_back(self, size: int) -> None:
+        """So many bytes that were taken are read again."""
+        self._pace.came -= size
+
+
 async def read_bytes(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> bytes:
     """The whole body, the same again for who asks again; TooLarge, TooManyBodies, Malformed, or 408."""
     if _READ not in request:
@@ -154,14 +182,11 @@ async def read_bytes(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -
 
 
 async def _read(request: web.Request, at_most: int) -> bytes:
-    if (request.content_length or 0) > at_most:
-        raise too_large(at_most)
+    incoming = BoundedBody(request, Pace(), at_most=at_most, too_large=too_large(at_most))
     body = bytearray()
     try:
         async with coming(request, BODY_DEADLINE_S):
-            while chunk := await request.content.readany():
-                if len(body) + len(chunk) > at_most:
-                    raise too_large(at_most)
+            while chunk := await incoming.take(request.content.readany()):
                 hold(request, len(chunk))
                 body += chunk
     except web.RequestPayloadError as error:

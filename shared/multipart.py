@@ -18,7 +18,7 @@ from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, Mul
 from aiohttp.http_exceptions import BadHttpMessage
 
 from shared import errors
-from shared.bodies import Pace
+from shared.bodies import BoundedBody, Pace
 
 # aiohttp parses the first part's header too, and warns about what is parsed here.
 for _complaint in (BadContentDispositionHeader, BadContentDispositionParam):
@@ -43,28 +43,24 @@ _ESCAPED = re.compile(r"%(22|0D|0A)", re.IGNORECASE)
 _CONTINUED = re.compile(r"filename\*\d+\*?")
 
 
-class _Bounded:
+class _BoundedLines:
     """The body for aiohttp's reader: limits its bytes, its lines and the time it takes."""
 
-    def __init__(
-        self, content: StreamReader, pace: Pace, *, most_lines: int, at_most: int, too_large: Exception
-    ) -> None:
+    def __init__(self, content: StreamReader, body: BoundedBody, *, most_lines: int) -> None:
         self._content = content
-        self._pace = pace
+        self._body = body
         self._lines_left = most_lines
-        self._at_most = at_most
-        self._too_large = too_large
         self._before_the_first = True
 
     async def read(self, size: int = -1) -> bytes:
-        return self._bounded(await self._pace.next(self._content.read(size)))
+        return await self._body.take(self._content.read(size))
 
     async def readline(self, *, max_line_length: int | None = None) -> bytes:
-        line = self._bounded(await self._pace.next(self._content.readline(max_line_length=max_line_length)))
+        line = await self._body.take(self._content.readline(max_line_length=max_line_length))
         # Only the headers of a part are read with a limit.
         self._before_the_first = self._before_the_first and max_line_length is None
         self._lines_left -= 1
-        if self._lines_left < 0 or (self._before_the_first and self._pace.came > _MOST_BYTES_BEFORE_THE_FIRST):
+        if self._lines_left < 0 or (self._before_the_first and self._body.came > _MOST_BYTES_BEFORE_THE_FIRST):
             raise ValueError("Too many lines")
         if not self._lines_left % _LINES_AT_ONCE:
             await asyncio.sleep(0)
@@ -74,13 +70,8 @@ class _Bounded:
         return self._content.at_eof()
 
     def unread_data(self, chunk: bytes) -> None:
-        self._pace.came -= len(chunk)
+        self._body.give_back(len(chunk))
         self._content.unread_data(chunk)
-
-    def _bounded(self, chunk: bytes) -> bytes:
-        if self._pace.came > self._at_most:
-            raise self._too_large
-        return chunk
 
 
 def read_parts(
@@ -90,11 +81,9 @@ def read_parts(
 
     ValueError, and later any of UNREADABLE; TimeoutError from `pace`; `too_large`.
     """
-    if (request.content_length or 0) > at_most:
-        raise too_large
-    most_lines = (most_parts + 1) * _MOST_LINES
-    body = _Bounded(request.content, pace, most_lines=most_lines, at_most=at_most, too_large=too_large)
-    return MultipartReader(request.headers, cast("StreamReader", body), max_headers=_MOST_HEADERS)
+    body = BoundedBody(request, pace, at_most=at_most, too_large=too_large)
+    lines = _BoundedLines(request.content, body, most_lines=(most_parts + 1) * _MOST_LINES)
+    return MultipartReader(request.headers, cast("StreamReader", lines), max_headers=_MOST_HEADERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,9 @@
-"""The only file that knows where the services are: calls and streams with deadlines, one retry, and who asks."""
+"""The only file that knows where the services are: calls with deadlines, one retry, and who asks."""
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -18,10 +16,8 @@ from yarl import URL
 
 from services.gateway.deadlines import USUAL, Deadlines
 from services.gateway.settings import UPLOAD_MAX_BYTES, GatewaySettings
-from services.gateway.streaming import PassedThrough
 from services.gateway.visitor import Visitor
 from shared import errors
-from shared.connections import has_left, whole_or_cut
 from shared.logging import origin
 from shared.signing import ACTOR_HEADER
 from shared.web.headers import CLIENT_HEADER, IDEMPOTENCY_HEADER, REQUEST_ID_HEADER
@@ -31,13 +27,10 @@ Query = Mapping[str, object] | str | None
 
 # What a service may say to the outside beside its body; everything else stays inside.
 PASSED_BACK = ("Content-Type", "Content-Disposition", "ETag", "Location", "Retry-After")
-# What makes a file harmless, and keeps it out of caches.
-_PASSED_BACK_WITH_FILES = ("X-Content-Type-Options", "Content-Security-Policy", "Cache-Control")
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
 _OF_SESSIONS = "/session/"  # there identity says whether the session itself still holds
-_CONNECT_S = 1.0
-_CHUNK_BYTES = 64 * 1024
+CONNECT_S = 1.0
 _ONE_PIECE_BYTES = 512 * 1024
 _SPEAKS_OF: Mapping[Service, str] = {
     "identity": "Sign-in and company data",
@@ -119,9 +112,9 @@ class Services:
         upload_max_bytes: int = UPLOAD_MAX_BYTES,
     ) -> None:
         """Connects when first asked. No body that goes through as it comes may be longer than `upload_max_bytes`."""
-        self._upload_max_bytes = upload_max_bytes
+        self.upload_max_bytes = upload_max_bytes
         self._urls = urls
-        self._deadlines = deadlines
+        self.deadlines = deadlines
         self._http: aiohttp.ClientSession | None = None
 
     @classmethod
@@ -167,123 +160,12 @@ class Services:
             sent["Content-Type"] = _JSON
         if method == "POST" and visitor is not None:
             sent.setdefault(IDEMPOTENCY_HEADER, secrets.token_urlsafe(16))
-        url, within_s = self._url(service, path, query), within_s or self._deadlines.answer_s
-        ask = _Ask(service, method, url, sent | _proofs(visitor), body, within_s)
+        url, within_s = self.url(service, path, query), within_s or self.deadlines.answer_s
+        ask = _Ask(service, method, url, sent | proofs(visitor), body, within_s)
         reply = await self._until_known(ask)
         if visitor is not None and not path.startswith(_OF_SESSIONS):
-            _refuse_disbelief(service, reply.status)
+            refuse_rejected_actor(service, reply.status)
         return reply
-
-    async def stream(
-        self,
-        request: web.Request,
-        service: Service,
-        path: str,
-        *,
-        visitor: Visitor | None,
-        query: Query = None,
-    ) -> web.StreamResponse | Reply:
-        """Passes a long GET on to whoever asked, chunk by chunk; a refusal is answered here, and nothing has gone out.
-
-        5 s to the headers, 150 s from there to the body, which may have to be made first, 30 s between chunks, and 5 s
-        for a refusal.
-        """
-        async with self._opened(service, self._url(service, path, query), _proofs(visitor)) as source:
-            if source.status == HTTPStatus.OK:
-                return await self._pass_back(request, service, source)
-            if visitor is not None:
-                _refuse_disbelief(service, source.status)
-            try:
-                async with asyncio.timeout(self._deadlines.answer_s):
-                    return Reply(source.status, await source.read(), _passed_back(source))
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise _away(service, error) from error
-
-    async def _pass_back(
-        self, request: web.Request, service: Service, source: aiohttp.ClientResponse
-    ) -> web.StreamResponse:
-        headers = _passed_back(source, (*PASSED_BACK, *_PASSED_BACK_WITH_FILES))
-        if source.content_length is not None:
-            headers["Content-Length"] = str(source.content_length)
-        response = web.StreamResponse(status=source.status, headers=headers)
-        response.headers[REQUEST_ID_HEADER] = origin.get().request_id
-        try:
-            with whole_or_cut(request):
-                await response.prepare(request)
-                async for chunk in self._chunks(source):
-                    await response.write(chunk)
-                await response.write_eof()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            if isinstance(error, ConnectionError) and has_left(request):
-                raise
-            _log.warning("stream_broken", service=service, reason=type(error).__name__)
-        return response
-
-    async def upload(
-        self,
-        request: web.Request,
-        service: Service,
-        path: str,
-        *,
-        visitor: Visitor | None,
-        headers: Mapping[str, str],
-    ) -> Reply:
-        """Passes the body of a POST on as it comes, once: up to 120 s, 10 s between chunks, then 5 s for the answer.
-
-        It has to come at `Pace`, too. TooLarge for a body of more than `upload_max_bytes`, however it is encoded.
-        """
-        body = PassedThrough(request, at_most=self._upload_max_bytes, idle_s=self._deadlines.upload_idle_s)
-        sent = {IDEMPOTENCY_HEADER: secrets.token_urlsafe(16), **headers, **_proofs(visitor)}
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._deadlines.upload_s) as deadline:
-
-                async def chunks() -> AsyncIterator[bytes]:
-                    async for chunk in body.chunks():
-                        yield chunk
-                    deadline.reschedule(loop.time() + self._deadlines.answer_s)
-
-                reply = await self._pass_through(self._url(service, path, None), sent, chunks())
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise body.failure or _away(service, error) from error
-        if visitor is not None:
-            _refuse_disbelief(service, reply.status)
-        return reply
-
-    async def _pass_through(self, url: URL, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> Reply:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
-        async with self._session().post(
-            url, headers=headers, data=chunks, timeout=timeout, allow_redirects=False
-        ) as answer:
-            reply = Reply(answer.status, await answer.read(), _passed_back(answer))
-            # It may have been refused while most of it was still to come.
-            answer.close()
-            return reply
-
-    @asynccontextmanager
-    async def _opened(
-        self, service: Service, url: URL, headers: Mapping[str, str]
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
-        try:
-            async with asyncio.timeout(self._deadlines.first_byte_s):
-                source = await self._session().get(url, headers=headers, timeout=timeout, allow_redirects=False)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _away(service, error) from error
-        try:
-            yield source
-        finally:
-            source.close()
-
-    async def _chunks(self, source: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        within_s = self._deadlines.made_s
-        while True:
-            async with asyncio.timeout(within_s):
-                chunk = await source.content.read(_CHUNK_BYTES)
-            if not chunk:
-                return
-            yield chunk
-            within_s = self._deadlines.idle_s
 
     async def silent(self) -> dict[str, str]:
         """The services that do not answer that they are alive, and how that showed."""
@@ -292,9 +174,9 @@ class Services:
         return {name: trouble for name, trouble in zip(names, found, strict=True) if trouble}
 
     async def _health(self, service: Service) -> str:
-        timeout = aiohttp.ClientTimeout(total=self._deadlines.health_s)
+        timeout = aiohttp.ClientTimeout(total=self.deadlines.health_s)
         try:
-            async with self._session().get(self._url(service, "/healthz", None), timeout=timeout) as answer:
+            async with self.session().get(self.url(service, "/healthz", None), timeout=timeout) as answer:
                 return "" if answer.ok else f"answers {answer.status}"
         except (aiohttp.ClientError, TimeoutError) as error:
             return type(error).__name__
@@ -308,7 +190,7 @@ class Services:
             reply = await self._answer(ask)
             if not (unknown := _not_yet_known(reply)):
                 return reply
-            left_s = asked_at + self._deadlines.until_known_s(unknown) - time()
+            left_s = asked_at + self.deadlines.until_known_s(unknown) - time()
             if left_s <= 0:
                 return _unknown_for_good(reply)
             await asyncio.sleep(min(pause_s, left_s))
@@ -325,16 +207,17 @@ class Services:
                         _log.info("service_asked_again", service=ask.service, reason=type(error).__name__)
                 return await self._send(ask)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _away(ask.service, error) from error
+            raise unavailable(ask.service, error) from error
 
     async def _send(self, ask: _Ask) -> Reply:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
-        async with self._session().request(
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
+        async with self.session().request(
             ask.method, ask.url, headers=ask.headers, data=ask.content, timeout=timeout, allow_redirects=False
         ) as answer:
-            return Reply(answer.status, await answer.read(), _passed_back(answer))
+            return Reply(answer.status, await answer.read(), passed_back(answer))
 
-    def _session(self) -> aiohttp.ClientSession:
+    def session(self) -> aiohttp.ClientSession:
+        """The pool of connections; made when first asked for, inside the running loop."""
         if self._http is None:
             # No cookie of one visitor may ever ride on another's request.
             self._http = aiohttp.ClientSession(
@@ -342,7 +225,8 @@ class Services:
             )
         return self._http
 
-    def _url(self, service: Service, path: str, query: Query) -> URL:
+    def url(self, service: Service, path: str, query: Query = None) -> URL:
+        """Where a service has this path, which has its variables quoted."""
         url = self._urls[service] + path
         if not query:
             return URL(url)
@@ -353,8 +237,8 @@ class Services:
 SERVICES = web.AppKey("services", Services)
 
 
-def _proofs(visitor: Visitor | None) -> dict[str, str]:
-    """What only the gateway may say of a request."""
+def proofs(visitor: Visitor | None) -> dict[str, str]:
+    """The headers that only the gateway may send: request id, address of the client, signed actor."""
     current = origin.get()
     proofs = {REQUEST_ID_HEADER: current.request_id, CLIENT_HEADER: current.address}
     if visitor is not None:
@@ -362,22 +246,24 @@ def _proofs(visitor: Visitor | None) -> dict[str, str]:
     return proofs
 
 
-def _passed_back(answer: aiohttp.ClientResponse, names: Sequence[str] = PASSED_BACK) -> dict[str, str]:
+def passed_back(answer: aiohttp.ClientResponse, names: Sequence[str] = PASSED_BACK) -> dict[str, str]:
+    """The headers of a service's answer that may leave."""
     return {name: answer.headers[name] for name in names if name in answer.headers}
 
 
-def _away(service: Service, error: Exception) -> ServiceUnavailable:
+def unavailable(service: Service, error: Exception) -> ServiceUnavailable:
+    """The refusal for a service that did not answer, which is logged."""
     _log.warning("service_unavailable", service=service, reason=type(error).__name__)
     return ServiceUnavailable(service)
 
 
-def _refuse_disbelief(service: Service, status: int) -> None:
-    """ServiceUnavailable where a service takes nobody's word for a visitor whom identity has just vouched for.
+def refuse_rejected_actor(service: Service, status: int) -> None:
+    """ServiceUnavailable where a service rejects the signed actor of a visitor whom identity has just confirmed.
 
-    Asking that visitor to sign in would lead back here for ever: what is wrong is this service's clock or key.
+    Asking that visitor to sign in would lead back here again and again: the clock or the key of this service is wrong.
     """
     if status == errors.NotSignedIn.status:
-        _log.warning("actor_disbelieved", service=service, look_at="its clock, its PORTICO_SECRET_KEY")
+        _log.warning("actor_rejected", service=service, look_at="its clock, its PORTICO_SECRET_KEY")
         raise ServiceUnavailable(service)
 
 

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from aiohttp import web
 from pydantic import BaseModel
 
+from services.gateway import streams, uploads
 from services.gateway.clients import SERVICES, Reply, Service, fill
 from services.gateway.middleware import API
 from services.gateway.session import (
@@ -111,27 +112,16 @@ async def forward(request: web.Request, route: Route) -> web.Response:
 async def stream(request: web.Request, route: Route) -> web.StreamResponse:
     """Asks the owner for a file, and passes it on while it is being made."""
     visitor = await allowed_visitor(request, route)
-    got = await request.app[SERVICES].stream(
-        request,
-        route.service,
-        inner_path(request, route),
-        visitor=visitor,
-        query=request.rel_url.raw_query_string or None,
-    )
+    path, query = inner_path(request, route), request.rel_url.raw_query_string or None
+    got = await streams.stream(request, route.service, path, visitor=visitor, query=query)
     return answer_of(got) if isinstance(got, Reply) else got
 
 
 async def upload(request: web.Request, route: Route) -> web.Response:
     """Passes a body on while it comes in: the gateway never holds it."""
     visitor = await allowed_visitor(request, route)
-    reply = await request.app[SERVICES].upload(
-        request,
-        route.service,
-        inner_path(request, route),
-        visitor=visitor,
-        headers=passed_on(request),
-    )
-    return answer_of(reply)
+    path, headers = inner_path(request, route), passed_on(request)
+    return answer_of(await uploads.upload(request, route.service, path, visitor=visitor, headers=headers))
 
 
 async def allowed_visitor(request: web.Request, route: Route) -> Visitor | None:

@@ -208,7 +208,7 @@ async def test_a_service_that_takes_nobodys_word_is_a_part_that_is_not_reachable
 ) -> None:
     believe_only_the_machine(cases, span)
     async with a_portal_before(identity, cases) as portal:
-        with logged("actor_disbelieved") as named:
+        with logged("actor_rejected") as named:
             page = await portal.get("/cases", allow_redirects=False)
             api = await portal.get("/api/v1/cases", allow_redirects=False)
             sheet = await portal.get("/cases.xlsx", allow_redirects=False)

@@ -9,6 +9,7 @@ from aiohttp import web
 from services.gateway.clients import SERVICES, Query, Reply, Service
 from services.gateway.forms import read_problem
 from services.gateway.session import Visitor
+from services.gateway.streams import stream
 from shared import errors
 from shared.errors import FieldError, Refusal, problem
 
@@ -86,7 +87,7 @@ async def download(
     request: web.Request, visitor: Visitor, service: Service, path: str, query: Query = None
 ) -> web.StreamResponse:
     """The file of a GET on its way to the browser; raises whatever the service refused with."""
-    got = await request.app[SERVICES].stream(request, service, path, visitor=visitor, query=query)
+    got = await stream(request, service, path, visitor=visitor, query=query)
     if isinstance(got, Reply):
         _refuse(got)
     return got
