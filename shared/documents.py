@@ -70,7 +70,8 @@ def _relay_soon(pending: list[Document]) -> Document:
 class Documents(Generic[E]):
     """How one kind of entity is kept in its collection.
 
-    `appended` maps fields of the entity that hold only what a change adds to the document's growing arrays.
+    `appended` maps fields of the entity that hold only what a change adds to the document's growing arrays. Each item
+    gets the `version` that the document has with it.
     `computed` maps fields of the entity that are never written to the expressions that give them, over the whole
     document, when it is read here.
     `derived` maps fields of the document that follow from the entity, for queries: they are written with every change.
@@ -102,9 +103,9 @@ class Documents(Generic[E]):
         own: Document = self._adapter.dump_python(entity, exclude=self._not_written)
         return own | {field: value_of(entity) for field, value_of in self._derived.items()}
 
-    def _additions(self, entity: E) -> dict[str, list[Document]]:
+    def _additions(self, entity: E, version: int) -> dict[str, list[Document]]:
         dumped = self._adapter.dump_python(entity, include=set(self._appended))
-        return {field: list(dumped[name]) for name, field in self._appended.items()}
+        return {field: [item | {"version": version} for item in dumped[name]] for name, field in self._appended.items()}
 
     def _settled(self, entity: E, version: int) -> E:
         empty: dict[str, Any] = dict.fromkeys(self._appended, ())
@@ -115,7 +116,12 @@ class Documents(Generic[E]):
     ) -> E:
         """Writes a new document with its events; DuplicateKey where a unique index says so."""
         pending = pending_events(entity.events)
-        document = {"_id": entity.id, "version": entity.version, **self._fields(entity), **self._additions(entity)}
+        document = {
+            "_id": entity.id,
+            "version": entity.version,
+            **self._fields(entity),
+            **self._additions(entity, entity.version),
+        }
         document["pending"] = pending
         if key is not None:
             document["intent"] = key.digest
@@ -152,7 +158,7 @@ class Documents(Generic[E]):
         """Writes a changed entity over the version that it was read at; StaleVersion when another change came first."""
         pending = pending_events(entity.events)
         changes: Document = {name: {"$literal": value} for name, value in self._fields(entity).items()}
-        for field, items in self._additions(entity).items():
+        for field, items in self._additions(entity, entity.version + 1).items():
             if items:
                 changes[field] = _pushed(field, {"$literal": items})
         changes["version"] = entity.version + 1
@@ -174,8 +180,11 @@ class Documents(Generic[E]):
         `changes` are pipeline expressions over the document as it was. The version is counted up, unless they say
         otherwise. It makes no event: a change with an event is saved.
         """
-        update: Document = {field: _pushed(field, [{"$literal": item}]) for field, item in push.items()}
-        update |= {"version": {"$add": ["$version", 1]}, **(changes or {})}
+        version: Document = {"version": {"$add": ["$version", 1]}}
+        update: Document = {
+            field: _pushed(field, [{"$mergeObjects": [{"$literal": item}, version]}]) for field, item in push.items()
+        }
+        update |= {**version, **(changes or {})}
         return bool((await db[self.collection].update_one(wanted, [{"$set": update}])).matched_count)
 
     async def _find(self, db: Database, wanted: Document, session: Session | None = None) -> Document | None:

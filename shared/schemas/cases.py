@@ -189,11 +189,15 @@ class HistoryEntry(Answer):
     internal: bool = False
     changes: dict[str, str | int | bool | None] = Field(default_factory=dict)  # `from` and `to`
     attachments: list[AttachmentAnswer] = Field(default_factory=list)
+    version: int | None = None  # of the case with this entry; none in entries from before they had one
 
 
 class CaseDetail(CaseRow):
     """`GET /cases/{number}` and the answer of every action."""
 
+    owner: PersonAnswer | None = None  # whose case it is; at first the submitter
+    parent: str | None = None  # the number of the case that this one is a part of
+    follow_up_of: str | None = None  # the number of the ended case that this one goes on from
     description: str
     troubleshooting: str
     problem_type: str
@@ -365,10 +369,11 @@ class CaseQuery(ListQuery):
 
 
 class HistoryQuery(Request):
-    """`GET /cases/{number}/history`: without a cursor the newest."""
+    """`GET /cases/{number}/history`: without a cursor the newest; with `since_version`, of those that came after it."""
 
     limit: Annotated[int, Field(ge=1, le=50)] = 50
     cursor: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    since_version: Annotated[int, Field(ge=0, lt=2**53)] | None = None
 
 
 class AgentCaseQuery(ListQuery):

@@ -26,6 +26,13 @@ class BoxChanged(State):
     label: str
 
 
+@dataclass(frozen=True)
+class Note:
+    """What is added to a box."""
+
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
     """What these tests keep."""
@@ -36,7 +43,7 @@ class Box:
     keys: frozenset[UUID] = frozenset()
     version: int = 1
     events: tuple[Event, ...] = ()
-    new_notes: tuple[str, ...] = ()
+    new_notes: tuple[Note, ...] = ()
 
     def relabelled(self, label: str) -> "Box":
         event = BoxChanged(at=datetime.now(UTC), version=self.version + 1, label=label)
@@ -80,12 +87,16 @@ async def test_what_is_not_there_is_not_found(db: Database) -> None:
 async def test_a_change_and_its_events_are_one_write(db: Database, noticed: list[Any]) -> None:
     box = await BOXES.insert(db, Box(id=uuid7(), label="a"))
     token = origin.set(Origin("req-12345", "user-1", "10.0.0.1", "Ana Duarte"))
-    saved = await BOXES.save(db, replace(box.relabelled("b"), new_notes=("first",)))
+    saved = await BOXES.save(db, replace(box.relabelled("b"), new_notes=(Note("first"),)))
     origin.reset(token)
     document = await raw(db, box)
     (pending,) = document["pending"]
     assert (saved.version, saved.events, saved.new_notes) == (2, (), ())
-    assert (document["label"], document["version"], document["notes"]) == ("b", 2, ["first"])
+    assert (document["label"], document["version"], document["notes"]) == (
+        "b",
+        2,
+        [{"text": "first", "version": 2}],
+    )
     assert (pending["type"], pending["body"]["version"], pending["body"]["label"]) == (BoxChanged.type, 2, "b")
     assert (pending["request_id"], pending["actor"], pending["address"]) == ("req-12345", "user-1", "10.0.0.1")
     assert pending["actor_name"] == "Ana Duarte"
@@ -123,6 +134,7 @@ async def test_appends_never_conflict(db: Database) -> None:
     document = await raw(db, box)
     assert document["version"] == 101
     assert {note["text"] for note in document["notes"]} == {f"$n{n}" for n in range(100)}
+    assert [note["version"] for note in document["notes"]] == list(range(2, 102))
 
 
 async def test_an_append_whose_rule_does_not_hold_changes_nothing(db: Database) -> None:

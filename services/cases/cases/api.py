@@ -98,10 +98,10 @@ async def show_case(request: web.Request) -> web.Response:
 
 @routes.get("/cases/{number}/history")
 async def show_history(request: web.Request) -> web.Response:
-    """Older entries of the history than those that come with the case."""
+    """Entries that are older than those which come with the case, or newer than a version of it."""
     actor, db = actor_of(request), request.app[DATABASE]
     number, query = read_case_number(request.match_info["number"]), read_query(request, HistoryQuery)
-    history = await store.get_history(db, actor, number, cursor=query.cursor, limit=query.limit)
+    history = await store.get_history(db, actor, number, query)
     states = await files.find_states(db, views.file_ids(history.entries))
     return answer(views.history_page(history.entries, states, cursor=history.cursor, total=history.total))
 

@@ -21,7 +21,6 @@ _INNER = {
     "events",
     "new_entries",
     "created_by",
-    "owner",
     "pin_instructions",
     "is_full",
 }
@@ -97,6 +96,7 @@ def _entry(entry: Entry, file_states: Mapping[str, FileState]) -> HistoryEntry:
             "text": entry.text,
             "internal": entry.internal,
             "changes": entry.changes or {},
+            "version": entry.version,
             "attachments": [_attached(file, file_states) for file in entry.attachments],
         }
     )

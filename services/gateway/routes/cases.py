@@ -52,7 +52,7 @@ CASES = (
         method="GET",
         path="/cases/{number}/history",
         service="cases",
-        summary="Older entries of a case's history, oldest first on each page",
+        summary="A case's history in pages, or what came after a version; oldest first on each page",
         query=cases.HistoryQuery,
         answer=ListAnswer[cases.HistoryEntry],
     ),

@@ -1,5 +1,6 @@
 """The history of a case in pages: the newest with the case, older ones by the cursor, bounded in number and length."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -151,3 +152,91 @@ async def test_a_cursor_beyond_the_end_is_the_end_and_before_the_start_is_nothin
 async def test_a_stranger_has_no_history_to_see(cases: CasesApi) -> None:
     number = (await cases.submitted(an_actor()))["number"]
     assert (await cases.call("GET", f"/cases/{number}/history", an_actor())).status == 404
+
+
+# What came after a version
+
+
+async def since(cases: CasesApi, number: str, by: Actor, version: int, **query: Any) -> list[str]:
+    page = await older(cases, number, by, since_version=version, **query)
+    assert page["total"] >= len(page["items"])
+    return [entry["text"] or entry["kind"] for entry in page["items"]]
+
+
+async def test_the_history_since_a_version_is_what_was_written_after_it(cases: CasesApi, agent: Actor) -> None:
+    ana = an_actor()
+    case = await cases.submitted(ana)
+    number = case["number"]
+    assert (case["version"], case["history"][0]["version"]) == (1, 1)
+    commented = (await cases.act(number, ana, action="comment", text="one")).body
+    changed = (await cases.act(number, ana, action="change_severity", version=2, severity=1)).body
+    assert (commented["version"], changed["version"]) == (2, 3)
+    assert [entry["version"] for entry in changed["history"]] == [1, 2, 3]
+    assert await since(cases, number, ana, 0) == ["created", "one", "severity_changed"]
+    assert await since(cases, number, ana, 2) == ["severity_changed"]
+    assert await since(cases, number, ana, 3) == []
+    # A note leaves the version as it is. It comes after that version all the same, for the vendor's side only.
+    assert (await cases.agent_act(number, agent, action="note", text="secret")).body["version"] == 3
+    assert await since(cases, number, agent, 3) == ["secret"]
+    assert await since(cases, number, ana, 3) == []
+    await cases.act(number, ana, action="comment", text="two")
+    assert await since(cases, number, agent, 3) == ["secret", "two"]
+    assert await since(cases, number, ana, 3) == ["two"]
+
+
+async def test_of_many_comments_at_once_each_makes_a_version_of_its_own(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    await asyncio.gather(*(cases.act(number, ana, action="comment", text=f"{n}") for n in range(8)))
+    history = (await cases.get(number, ana)).body["history"]
+    assert [entry["version"] for entry in history] == list(range(1, 10))
+
+
+async def test_the_history_since_a_version_comes_in_pages(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    await written(cases, number, *({"text": f"comment {n}", "version": n + 2} for n in range(120)))
+    entries: list[str] = []
+    page = await older(cases, number, ana, since_version=21)
+    while True:
+        assert (page["total"], len(page["items"]) <= 50) == (100, True)
+        entries = [*(entry["text"] for entry in page["items"]), *entries]
+        if page["next_cursor"] is None:
+            break
+        page = await older(cases, number, ana, since_version=21, cursor=page["next_cursor"])
+    assert entries == [f"comment {n}" for n in range(20, 120)]
+
+
+async def test_entries_from_before_they_had_versions_count_as_old(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    await cases.db["cases"].update_one({"number": number}, {"$unset": {"history.0.version": ""}})
+    assert await since(cases, number, ana, 0) == []
+    assert (await cases.get(number, ana)).body["history"][0]["version"] is None
+
+
+@pytest.mark.parametrize("version", ["-1", "x", "1.5", str(2**53), ""])
+async def test_a_version_that_is_none_is_refused(cases: CasesApi, version: str) -> None:
+    number = (await cases.submitted(an_actor()))["number"]
+    answer = await cases.call("GET", f"/cases/{number}/history", an_actor(), params={"since_version": version})
+    assert (answer.status, answer.wrong_fields) == (422, {"since_version"})
+
+
+# Whose case it is, and what it belongs to
+
+
+async def test_a_case_names_its_owner_and_the_cases_it_belongs_to(cases: CasesApi) -> None:
+    ana, luc = an_actor(), an_actor()
+    case = await cases.submitted(ana)
+    assert case["owner"] == {"user_id": str(ana.user_id), "name": ana.name}
+    assert (case["parent"], case["follow_up_of"]) == (None, None)
+    owner = {"user_id": luc.user_id, "name": "Luc", "email": luc.email}
+    links = {"owner": owner, "parent": "1000000009", "follow_up_of": "1000000017"}
+    await cases.db["cases"].update_one({"number": case["number"]}, {"$set": links})
+    shown = (await cases.get(case["number"], ana)).body
+    assert shown["owner"] == {"user_id": str(luc.user_id), "name": "Luc"}
+    assert (shown["submitter"], shown["parent"], shown["follow_up_of"]) == (
+        case["submitter"],
+        "1000000009",
+        "1000000017",
+    )

@@ -83,6 +83,8 @@ class Case(Submission):
     version: int = 1
     events: tuple[Event, ...] = ()
     new_entries: tuple[Entry, ...] = ()
+    parent: str | None = None  # the number of the case that this one is a part of
+    follow_up_of: str | None = None  # the number of the ended case that this one goes on from
     is_full: bool = False  # read with the case, never written
 
     @classmethod

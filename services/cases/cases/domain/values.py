@@ -108,6 +108,9 @@ class Entry:
     changes: Changes | None = None
     digest: str | None = None
     attachments: tuple[AttachedFile, ...] = ()
+    # The version of the case with this entry; the store sets it. An internal entry leaves the case at the version
+    # before. None in entries that were written before entries had one.
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from shared.actor import Actor
 from shared.errors import Invalid, NotFound, Unavailable
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document
+from shared.schemas.cases import HistoryQuery
 
 PAGE_ENTRIES = 50
 # Of text in UTF-8: a page is as long as one of 50 ordinary entries, whatever was written.
@@ -51,10 +52,14 @@ async def get_case_with_history(db: Database, actor: Actor, number: str) -> tupl
     return CASES.load(document), _page(document)
 
 
-async def get_history(db: Database, actor: Actor, number: str, *, cursor: str | None, limit: int) -> History:
-    """The newest `limit` entries before the cursor, or fewer where they are long."""
+async def get_history(db: Database, actor: Actor, number: str, query: HistoryQuery) -> History:
+    """The newest `limit` entries before the query's cursor and after its version, or fewer where they are long.
+
+    Entries without a version count as older than any that has one.
+    """
     only = {"$project": {"history": 1, "seen": 1, "end": 1}}
-    return _page(await _find_page(db, actor, number, end=_position(cursor), limit=limit, rest=only))
+    end = _position(query.cursor)
+    return _page(await _find_page(db, actor, number, end=end, limit=query.limit, since=query.since_version, rest=only))
 
 
 def _position(cursor: str | None) -> int | None:
@@ -67,11 +72,13 @@ def _position(cursor: str | None) -> int | None:
 
 
 async def _find_page(
-    db: Database, actor: Actor, number: str, *, end: int | None, limit: int, rest: Document
+    db: Database, actor: Actor, number: str, *, end: int | None, limit: int, rest: Document, since: int | None = None
 ) -> Document:
     """The case with the entries [end - limit, end) of those that the actor sees; `seen` is how many there are."""
     # Positions and totals are those of what the reader sees: they say nothing about what is hidden.
-    open_to_all = {"$filter": {"input": "$history", "cond": {"$not": ["$$this.internal"]}}}
+    wanted: list[Document] = [] if actor.is_vendor else [{"$not": ["$$this.internal"]}]
+    if since is not None:
+        wanted.append({"$gt": ["$$this.version", since]})
     last = "$seen" if end is None else {"$min": ["$seen", end]}
     first = {"$max": [0, {"$subtract": ["$end", limit]}]}
     page = {"$slice": ["$history", first, {"$max": [1, {"$subtract": ["$end", first]}]}]}
@@ -79,7 +86,7 @@ async def _find_page(
         [
             {"$match": {"number": number, **visible_to(actor)}},
             {"$set": {"is_full": IS_FULL}},
-            *([] if actor.is_vendor else [{"$set": {"history": open_to_all}}]),
+            {"$set": {"history": {"$filter": {"input": "$history", "cond": {"$and": wanted}}}}},
             {"$set": {"seen": {"$size": "$history"}}},
             {"$set": {"end": last}},
             {"$set": {"history": {"$cond": [{"$gt": ["$end", 0]}, page, []]}}},

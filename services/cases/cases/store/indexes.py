@@ -49,6 +49,8 @@ async def create_indexes(db: Database) -> None:
     await create("equipment.serial", "company_id")
     await create("problem.own_reference", "company_id", name="own_reference", **_only_with("problem.own_reference"))
     await create("pin", "created_at", "_id", name="pin", **_only_with("pin"))
+    for link in ("parent", "follow_up_of"):
+        await create(link, name=link, **_only_with(link))
     unverified = {"partialFilterExpression": {"equipment.coverage.verdict": Verdict.UNVERIFIED.value}}
     await create("equipment.serial", name="unverified", **unverified)
     await create("equipment.said", name="unverified_said", **unverified)
