@@ -55,7 +55,7 @@ def run(service: str, settings: ServiceSettings, kinds: Kinds, wanted: Sequence[
     try:
         asyncio.run(_connected(service, settings, chosen))
     except (BrokerUnavailable, DatabaseError) as error:
-        return _stopped(f"{type(error).__name__}: {error}", 1)
+        return _stopped(f"{type(error).__name__}: {error}".rstrip("."), 1)
     except KeyboardInterrupt:
         return _stopped("interrupted", 130)
     _print("Everything was sent. The copies are whole once the queues are empty.")

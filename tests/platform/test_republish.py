@@ -15,8 +15,9 @@ from shared.bus import Bus
 from shared.documents import Documents
 from shared.events.base import Event, State
 from shared.mongo import Database
+from shared.settings import ToolSettings, read
 from shared.topology import Topology, WorkQueue
-from tests.builders import MONGO_DRIVER
+from tests.builders import MONGO_DRIVER, UNREACHABLE_BROKER
 from tests.platform.things import a_database, a_raw_channel, eventually, running, soon
 
 
@@ -137,3 +138,16 @@ async def test_it_goes_on_when_the_broker_comes_late(db: Database, fresh_vhost_u
     finally:
         await bus.stop()
     assert len(await _heard_of(fresh_vhost_url, 2)) == 2
+
+
+async def test_the_command_says_that_it_stopped_and_may_be_repeated_where_no_broker_can_be_reached(
+    db: Database, mongo_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(republish, "_GIVE_UP_S", 0.0)
+    await _things(db, 1)
+    settings = read(ToolSettings, {"MONGO_URL": mongo_url, "RABBITMQ_URL": UNREACHABLE_BROKER})
+    code = await asyncio.to_thread(republish.run, db.name, settings, {"things": THINGS}, [])
+    printed = capsys.readouterr()
+    assert code == 1
+    assert "things: about 1 to send" in printed.out
+    assert "Run it again: sending twice does no harm." in printed.err
