@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -26,7 +26,6 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 LANGUAGES = ("en", "fr")
@@ -55,23 +54,44 @@ class Body(BaseModel):
 
 
 class Request(Body):
-    """A request body or query: unknown fields are refused, an optional field that is null counts as left out."""
+    """A request body or query: unknown fields are refused, and null is the same as to leave a field out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_left_out(cls, given: Any) -> Any:
+    def _read_nulls(cls, given: object) -> object:
         if not isinstance(given, dict) or None not in given.values():
             return given
-        fields = cls.model_fields
-        # A field that has a meaning for null keeps it.
-        with_default = {name for name, field in fields.items() if not (field.is_required() or _may_be_null(field))}
-        return {name: value for name, value in given.items() if value is not None or name not in with_default}
+        return {name: value for name, value in given.items() if value is not None or name not in cls.model_fields}
 
 
-def _may_be_null(field: FieldInfo) -> bool:
-    return type(None) in get_args(field.annotation)
+# The default of a field of a `Patch` that is never empty: left out, it stays as it is.
+UNCHANGED: Any = Field(default_factory=lambda: None)
+
+
+class Patch(Request):
+    """The body of a PATCH: what is left out stays as it is.
+
+    Null puts the field's default in, which is its empty value; it is refused for a field whose default is `UNCHANGED`.
+    """
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields that were given, and what to put in."""
+        return self.model_dump(exclude_unset=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_nulls(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        return {name: cls._empty(name) if value is None else value for name, value in given.items()}
+
+    @classmethod
+    def _empty(cls, name: str) -> object:
+        field = cls.model_fields.get(name)
+        return None if field is None or field.default_factory is not None else field.default
 
 
 class Answer(BaseModel):

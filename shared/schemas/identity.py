@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, Secret, StringConstraints
 from shared.actor import Role, Visibility
 from shared.schemas.base import (
     SMALL_BODY_BYTES,
+    UNCHANGED,
     Address,
     Answer,
     Cleaned,
@@ -18,6 +19,7 @@ from shared.schemas.base import (
     Language,
     ListAnswer,
     Name,
+    Patch,
     Phone,
     Pin,
     PostalCode,
@@ -320,18 +322,18 @@ class SiteBody(Address):
     name: Name
 
 
-class SitePatch(Request):
-    """`PATCH /sites/{id}`: only the fields that change."""
+class SitePatch(Patch):
+    """`PATCH /sites/{id}`."""
 
-    name: Name | None = None
-    company_name: Name | None = None
-    address_line_1: Name | None = None
-    address_line_2: Short | None = None
-    city: Name | None = None
-    postal_code: PostalCode | None = None
-    region: Short | None = None
-    country: Country | None = None
-    closed: bool | None = None
+    name: Name = UNCHANGED
+    company_name: Name = UNCHANGED
+    address_line_1: Name = UNCHANGED
+    address_line_2: Short = ""
+    city: Name = UNCHANGED
+    postal_code: PostalCode = UNCHANGED
+    region: Short = ""
+    country: Country = UNCHANGED
+    closed: bool = UNCHANGED
 
 
 class SiteAnswer(Answer):

@@ -41,7 +41,7 @@ async def change_site(
     refuse_unless_admin(actor)
     if site.version != expected_version:
         raise PreconditionFailed
-    changed = site.with_changes(wanted.model_dump(exclude_none=True), now)
+    changed = site.with_changes(wanted.changes, now)
     if changed == site:
         return site
     try:

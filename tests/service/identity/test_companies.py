@@ -134,6 +134,21 @@ async def test_a_site_changes_field_by_field(identity: IdentityApi) -> None:
     assert same.body["version"] == 2
 
 
+async def test_null_empties_an_optional_field_of_a_site_and_is_refused_for_a_required_one(
+    identity: IdentityApi,
+) -> None:
+    admin = an_actor()
+    site = (await identity.post("/sites", an_address(name="Lyon", region=None), by=admin)).body
+    path = f"/sites/{site['id']}"
+    await identity.call("PATCH", path, {"region": "Rhône"}, by=admin, if_match='"1"')
+    answer = await identity.call("PATCH", path, {"region": None}, by=admin, if_match='"2"')
+    assert answer.body == site | {"region": "", "version": 3}
+    for field in ("name", "city", "country", "closed"):
+        refused = await identity.call("PATCH", path, {field: None}, by=admin, if_match='"3"')
+        assert (refused.status, set(refused.field_codes)) == (422, {field})
+    assert (await identity.get(path, by=admin)).body["version"] == 3
+
+
 async def test_a_closed_site_is_no_longer_offered(identity: IdentityApi) -> None:
     admin = an_actor()
     site = (await identity.post("/sites", an_address(name="Lyon"), by=admin)).body
