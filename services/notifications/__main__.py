@@ -1,4 +1,4 @@
-"""`python -m services.notifications`: serves until it is told to stop; with a command, does that and ends."""
+"""`python -m services.notifications`: serves until it is stopped; with a command, runs the command."""
 
 import sys
 

@@ -35,7 +35,7 @@ routes = web.RouteTableDef()
 
 @routes.get("/notification-preferences")
 async def get_preferences(request: web.Request) -> web.Response:
-    """What the actor wants to be told."""
+    """Which e-mails the actor gets."""
     actor = actor_of(request)
     person = Person.of_user(actor.user_id, active=True)
     return answer(_preferences(await store.find_preferences(request.app[DATABASE], person)))
@@ -43,7 +43,7 @@ async def get_preferences(request: web.Request) -> web.Response:
 
 @routes.put("/notification-preferences")
 async def put_preferences(request: web.Request) -> web.Response:
-    """What the actor wants to be told from now on."""
+    """Changes which e-mails the actor gets."""
     actor = actor_of(request)
     wanted = await read_body(request, PreferencesBody)
     return answer(_preferences(await handlers.change_preferences(request.app[DATABASE], actor, wanted)))
@@ -59,7 +59,7 @@ async def list_deliveries(request: web.Request) -> web.Response:
 
 @routes.get("/bouncing-addresses")
 async def list_bouncing(request: web.Request) -> web.Response:
-    """Those of the addresses asked for that get no mail."""
+    """Those of the given addresses that bounce."""
     asked = read_query(request, BouncingQuery)
     bouncing = await handlers.list_bouncing(request.app[DATABASE], actor_of(request), asked.email)
     items = [BouncingAnswer(email=email, smtp_reply=reply) for email, reply in sorted(bouncing.items())]
@@ -68,7 +68,7 @@ async def list_bouncing(request: web.Request) -> web.Response:
 
 @routes.delete("/vendor/bouncing-addresses/{email}")
 async def clear_bouncing(request: web.Request) -> web.Response:
-    """E-mails go to the address again."""
+    """Lets e-mails go to the address again."""
     email = read_path(request, "email", Email)
     await handlers.clear_bouncing(request.app[DATABASE], actor_of(request), email)
     return web.Response(status=204)
@@ -76,10 +76,10 @@ async def clear_bouncing(request: web.Request) -> web.Response:
 
 @routes.get("/unsubscribe/{token}")
 async def get_unsubscribe(request: web.Request) -> web.Response:
-    """What the link would stop. Changes nothing: mail scanners follow links."""
+    """Shows what the link would stop. Changes nothing, because mail scanners follow links."""
     db = request.app[DATABASE]
     mail = await handlers.get_linked_mail(db, request.app[SECRET], request.match_info["token"])
-    preferences = await store.find_preferences(db, mail.told)
+    preferences = await store.find_preferences(db, mail.recipient)
     found = UnsubscribeAnswer.model_validate(
         {
             "kind": mail.kind,
@@ -93,7 +93,7 @@ async def get_unsubscribe(request: web.Request) -> web.Response:
 
 @routes.post("/unsubscribe/{token}")
 async def post_unsubscribe(request: web.Request) -> web.Response:
-    """Stops it. The token is the proof, so nobody signs in; a wrong one is answered like a right one (RFC 8058)."""
+    """Stops it. The token is the proof, so no sign-in is needed; every token gets the same answer (RFC 8058)."""
     db = request.app[DATABASE]
     # Mail providers send `List-Unsubscribe=One-Click` as a form of either type; a JSON body may say more.
     is_json = request.content_type == "application/json"
@@ -114,7 +114,7 @@ def _preferences(preferences: Preferences) -> PreferencesAnswer:
 
 
 def _delivery(document: Document, bouncing: Mapping[str, str]) -> DeliveryAnswer:
-    # As it stands: a row of another version, which a sender could not read, is shown all the same.
+    # Straight from the document: a row of another version, which a sender could not read, is shown too.
     return DeliveryAnswer.model_validate(
         {**document, "id": document["_id"], "bouncing_reply": bouncing.get(document["email"])}
     )

@@ -1,4 +1,4 @@
-"""The operator's command: an address that bounced is written to again."""
+"""The operator's command: send again to an address that bounced."""
 
 import argparse
 import asyncio
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def address(text: str) -> str:
-    """As it stands in the ledger, however it is typed."""
+    """The address in the form that the ledger has."""
     return _EMAIL.validate_python(text)
 
 

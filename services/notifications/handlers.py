@@ -1,4 +1,4 @@
-"""The use cases of notifications: whom to tell, what they want to be told, and copies of who they are."""
+"""The use cases of notifications: queueing mails, preferences, the ledger, and copies of users and companies."""
 
 from collections.abc import Collection
 from typing import Literal
@@ -40,7 +40,7 @@ async def copy_user(db: Database, user: UserChanged) -> None:
         "active": user.active and not user.deleted,
     }
     await put_copy(db, store.USERS, user.user_id, fields, version=user.version)
-    # After the copy: whoever unsubscribes as one of these addresses from now on finds the user, and says it for both.
+    # After the copy: an address that unsubscribes from now on finds the user, and both are switched off.
     addresses = [Person.of_address(email.lower(), user.company_id) for email in (user.login_email, user.contact_email)]
     await store.adopt_preferences(db, Person.of_user(user.user_id, active=True), addresses)
 
@@ -106,21 +106,21 @@ async def queue_case_mails(db: Database, event: CaseFact) -> None:
 
 
 async def change_preferences(db: Database, actor: Actor, wanted: PreferencesBody) -> Preferences:
-    """Holds from the moment it is answered: what waits is suppressed, what comes is asked for again when it is sent."""
+    """Holds from the answer on: waiting mails are suppressed, and later ones are checked again when they are sent."""
     person = Person.of_user(actor.user_id, active=True)
     preferences = await store.put_preferences(
         db, person, case_emails=wanted.case_emails, kinds={str(kind): on for kind, on in wanted.kinds.items()}
     )
-    # In this order: a sender that read the old preferences finds its row taken away.
+    # In this order: a sender that has read the old preferences finds its row suppressed.
     await store.suppress_waiting(db, person, preferences)
     return preferences
 
 
-# Unsubscribing by the link of a mail: the token is derived from the mail's row, so it is one person's and one kind's.
+# Unsubscribing by the link of a mail: its token is derived from the row, so it is valid for one person and one kind.
 
 
 async def get_linked_mail(db: Database, secret: str, token: str) -> Mail:
-    """The mail that an unsubscribe link came with; NotFound when the link is not whole, or not ours."""
+    """The mail that an unsubscribe link is from; NotFound when the link is cut off, or not ours."""
     read = read_link_code(secret, Purpose.UNSUBSCRIBE, token)
     mail = None if read is None else await store.find_mail_of_link(db, read[0])
     if mail is None or not mail.may_be_opted_out:
@@ -129,10 +129,10 @@ async def get_linked_mail(db: Database, secret: str, token: str) -> Mail:
 
 
 async def unsubscribe(db: Database, mail: Mail, *, scope: Literal["kind", "case_emails"]) -> None:
-    """Holds from the moment it is answered, like a change on the profile page; however often it is asked for."""
-    await _switch_off(db, mail.told, mail.kind, scope)
-    if mail.told.user_id is None:
-        # Asked after the address has spoken: a user whose copy comes meanwhile adopts what it said.
+    """Holds from the answer on, like a change on the profile page. Doing it twice changes nothing."""
+    await _switch_off(db, mail.recipient, mail.kind, scope)
+    if mail.recipient.user_id is None:
+        # Looked up after the address is switched off: a user whose copy comes meanwhile adopts its choice.
         person = await store.find_person(db, mail)
         if person.user_id is not None:
             await _switch_off(db, person, mail.kind, scope)
@@ -158,7 +158,7 @@ async def list_deliveries(db: Database, actor: Actor, query: DeliveryQuery) -> t
 
 
 async def list_bouncing(db: Database, actor: Actor, emails: Collection[str]) -> dict[str, str]:
-    """Those that bounce, with what a mail server said: whoever invites an address has to know that it gets no mail."""
+    """Those of the addresses that bounce, each with the mail server's reply, so that an admin who invites knows."""
     _refuse_unless_admin(actor)
     return await store.find_bouncing(db, emails)
 

@@ -1,8 +1,8 @@
-"""Headers that hold what people typed: written by us, so that nothing in them is read as markup of the mail itself.
+"""Headers with text that people typed: encoded here, so that no part of it is read as a header or as a body.
 
 `email.headerregistry` reads `=?utf-8?q?=0D=0ABcc:…?=` in a value as an encoded word, and writes what it decodes to: a
 case's title could so become headers and a body of its own. It also encodes ids and links that are longer than a line,
-which nobody decodes. Here a text is always text, and an id is never folded.
+which no program decodes. Here a text is always text, and an id is never folded.
 """
 
 from email.header import Header
@@ -23,24 +23,24 @@ def one_line(text: str) -> str:
 
 
 def mailbox(name: str, address: str) -> str:
-    """An address with the name of its owner, as it stands on the wire."""
+    """An address with the name of its owner, as it is sent."""
     name = one_line(name)
     if not name:
         return address
     if name.isascii() and _ENCODED_WORD not in name:
-        # The name alone: Python takes no address with letters beyond ASCII, whatever stands beside it.
+        # The name alone: Python accepts no address with letters beyond ASCII.
         return formataddr((name, _ANY)).removesuffix(f"<{_ANY}>") + f"<{address}>"
     return f"{Header(name, 'utf-8', header_name='From').encode(linesep='')} <{address}>"
 
 
 class _AsIs(BaseHeader):
-    """Goes out as it was set; whoever sets it has encoded it."""
+    """Is sent as it was set: the code that sets it encodes it."""
 
     max_count: ClassVar[Literal[1] | None] = 1
 
     @classmethod
     def parse(cls, value: str, kwds: dict[str, Any]) -> None:
-        """Nothing is looked for in the value."""
+        """Takes the value without parsing it."""
         kwds["parse_tree"] = None
         kwds["decoded"] = value
 

@@ -1,4 +1,4 @@
-"""Renders a row of the ledger as an e-mail; codes are derived here, and nowhere kept."""
+"""Renders a row of the ledger as an e-mail. Codes are derived here, and stored nowhere."""
 
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -29,7 +29,7 @@ _ONLY_GENERATION = 1
 
 
 class Mailer:
-    """Knows who sends, where the portal is, how it is called, and the key that codes are derived from."""
+    """Holds the sender's address, the portal's URL, the brand, and the key that codes are derived from."""
 
     def __init__(self, *, mail_from: str, base_url: str, secret_key: str, brand: Brand | None = None) -> None:
         """`mail_from` as in `Portico <portico@example.com>`; `base_url` without a path."""
@@ -104,7 +104,7 @@ class Mailer:
 def environment(layout: Literal["text", "html"]) -> Environment:
     """The templates of all kinds in one of the two layouts, with both languages. HTML is escaped; plain text is not."""
     templates = Environment(
-        # A kind extends "case.jinja" or "layout.jinja": which one that is, is decided here.
+        # A kind extends "case.jinja" or "layout.jinja"; this folder decides which of the two files of that name.
         loader=FileSystemLoader([TEMPLATES / layout, TEMPLATES]),
         undefined=StrictUndefined,
         auto_reload=False,  # else every use of a template asks the file system whether it has changed

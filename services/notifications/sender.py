@@ -1,4 +1,4 @@
-"""Sends what the ledger holds: claims due rows, asks whether they may still go, sends, and writes down the answer."""
+"""Sends the mails of the ledger: claims due rows, checks that they may still go, sends, and records the answer."""
 
 import asyncio
 import random
@@ -64,7 +64,7 @@ class Sender:
         self._held_until = 0.0
 
     def waking(self, handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-        """The same handler; what it queues is looked at when it is done, not when the next second has passed."""
+        """The same handler; afterwards the sender looks for new rows at once, instead of within a second."""
 
         @wraps(handler)
         async def handle_and_wake(db: Database, event: Event) -> None:
@@ -113,14 +113,14 @@ class Sender:
         if mail.was_interrupted:
             _unknown.labels(mail.kind).inc()
         try:
-            await self._send_or_say_why_not(db, mail)
-        except Exception as error:  # noqa: BLE001  # whatever failed: no mail is tried again as if nothing had been
+            await self._send_or_record_why_not(db, mail)
+        except Exception as error:  # noqa: BLE001  # whatever failed: it counts as a try
             await _put_off(db, mail, error)
         finally:
             del self._in_hand[mail.id]
             self._slots.release()
 
-    async def _send_or_say_why_not(self, db: Database, mail: Mail) -> None:
+    async def _send_or_record_why_not(self, db: Database, mail: Mail) -> None:
         try:
             await self._send(db, mail)
         except NotToBeSentYet:
@@ -136,7 +136,7 @@ class Sender:
 
     async def _give_up(self, db: Database, mail: Mail, reason: Reason) -> None:
         if reason is Reason.EXPIRED and mail.tries:
-            # It was tried: the server's last answer stands beside the reason.
+            # It was tried: the row keeps the server's last answer beside the reason.
             await store.mark_failed(db, mail, reason=reason)
             _count(mail, MailState.FAILED)
         else:
@@ -147,7 +147,7 @@ class Sender:
         if mail.is_expired:
             raise NotToBeSent(Reason.EXPIRED)
         if mail.was_claimed:
-            # A row whose senders die of it must not be what each new one begins with.
+            # A row that kills its senders must not be the first one that each new sender tries.
             wait = wait_s(mail.interruptions, unknown=mail.unknown_outcomes)
             await store.mark_due_again(db, mail, wait_s=wait)
             return
@@ -175,7 +175,7 @@ class Sender:
         try:
             sent = await smtp.send(connection, message, sender=self._mailer.sender, recipient=wire_address(mail.email))
             outcome = sent.after(mail)
-            await _write_down(db, mail, outcome)
+            await _record(db, mail, outcome)
         finally:
             keeper.cancel()
         if outcome.is_unknown:
@@ -183,7 +183,7 @@ class Sender:
         _count(mail, outcome.state)
 
     async def _find_willing_person(self, db: Database, mail: Mail) -> Person:
-        """Who gets the mail, written down so that nobody gets it twice; NotToBeSent when a rule is against it."""
+        """Who gets the mail, recorded so that no person gets it twice; NotToBeSent when a rule forbids it."""
         person = await store.find_person(db, mail)
         await store.name_person(db, mail, person)
         if not person.active:
@@ -204,7 +204,7 @@ class Sender:
 
     def _hold(self, error: MailServerUnavailable) -> None:
         if time.monotonic() < self._held_until:
-            return  # several found out at once
+            return  # another mail has just found out
         self._hold_s = min(max(self._pace.first_hold_s, self._hold_s * 2), self._pace.longest_hold_s)
         spread = random.uniform(0.8, 1.0)  # noqa: S311  # spreads reconnects, guards nothing
         self._held_until = time.monotonic() + self._hold_s * spread
@@ -219,7 +219,7 @@ def _count(mail: Mail, state: MailState) -> None:
 async def _refuse_if_opted_out(db: Database, mail: Mail, person: Person) -> None:
     if not mail.may_be_opted_out:
         return
-    # A user who never said anything may have done so as the address, before it was known whose it is.
+    # A user without a choice may have chosen as the address, before it was known to be the user's.
     preferences = await store.find_preferences(db, person, Person.of_address(mail.email, mail.company_id))
     if not preferences.allow(mail.kind):
         raise NotToBeSent(Reason.OPTED_OUT)
@@ -232,8 +232,8 @@ async def _keep_lease(db: Database, mail: Mail) -> None:
             await store.keep_sending(db, mail)
 
 
-async def _write_down(db: Database, mail: Mail, outcome: Outcome) -> None:
-    """As long as it takes: an answer that is not written down is a mail that is sent twice."""
+async def _record(db: Database, mail: Mail, outcome: Outcome) -> None:
+    """Records the outcome, as long as it takes: an answer that is not recorded is a mail that is sent twice."""
     wait = wait_s(mail.tries + 1, unknown=mail.unknown_outcomes + outcome.is_unknown)
     while not cancel_requested():
         try:
@@ -248,14 +248,14 @@ async def _write_down(db: Database, mail: Mail, outcome: Outcome) -> None:
             elif outcome == outcome.without_reply():
                 raise
             else:
-                # It is the answer's text that cannot be stored. What came of the mail can.
+                # The text of the answer cannot be stored. The outcome can.
                 outcome = outcome.without_reply()
         else:
             return
 
 
 async def _put_off(db: Database, mail: Mail, error: Exception) -> None:
-    """Writes down what nobody had foreseen, as a try like any other; only a database that is away is waited for."""
+    """Records an unforeseen failure as a try like any other; when the database is unavailable, the lease has to end."""
     if isinstance(error, DatabaseError) and is_unavailable(error):
         _log.warning("mail_left", id=mail.id, reason=type(error).__name__)
         return
@@ -263,7 +263,7 @@ async def _put_off(db: Database, mail: Mail, error: Exception) -> None:
     outcome = outcome_of_stumble(Stage.SENDER, error).after(mail)
     try:
         await store.mark_stumble(db, mail, outcome, wait_s=wait_s(mail.tries + 1, unknown=mail.unknown_outcomes))
-    except Exception as another:  # noqa: BLE001  # the lease ends: that interruption is counted, and has its own wait
+    except Exception as another:  # noqa: BLE001  # the lease will end; that is counted as an interruption, with a wait of its own
         _log.warning("mail_left", id=mail.id, reason=type(another).__name__)
         return
     _count(mail, outcome.state)

@@ -1,4 +1,4 @@
-"""SMTP connections that are kept alive and used again, and one mail over one of them."""
+"""A pool of SMTP connections, and how one mail is sent over one of them."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -22,7 +22,7 @@ from services.notifications.domain.delivery import (
 )
 
 _TIMEOUT_S = 20.0
-# Servers look for viruses before they answer to the content; whoever hangs up meanwhile sends the mail again.
+# Servers scan for viruses before they answer to the content; a client that hangs up meanwhile sends the mail twice.
 _CONTENT_TIMEOUT_S = 120.0
 _START_INPUT = 354
 _QUIT_TIMEOUT_S = 2.0
@@ -70,7 +70,7 @@ class MailServer:
             connection.close()
 
     async def close(self) -> None:
-        """Says goodbye on every idle connection."""
+        """Closes every idle connection."""
         for connection in self._idle:
             with suppress(Exception):
                 await connection.quit(timeout=_QUIT_TIMEOUT_S)
@@ -94,8 +94,8 @@ class MailServer:
             connection.close()
             raise
         except Exception as error:
-            # Not only what the library calls its own: a challenge that is no base64 or a host that is no name raises
-            # something else. Whatever it is, it is about the connection, and no mail has been tried.
+            # Not only the library's own errors: a challenge that is no base64, or a wrong host name, raises others.
+            # All of them are about the connection, and no mail has been tried.
             connection.close()
             raise MailServerUnavailable(type(error).__name__) from error
         return connection
@@ -105,12 +105,12 @@ async def _greet(connection: SMTP) -> None:
     try:
         await connection.ehlo()
     except SMTPHeloError:
-        await connection.helo()  # an old server: it knows no extensions
+        await connection.helo()  # an old server without extensions
 
 
 def _is_in_step(connection: SMTP) -> bool:
-    """Whether all that the server has said was asked for: an answer too many would be taken for the next one's."""
-    return connection.protocol is not None and not connection.protocol._buffer  # noqa: SLF001  # it has no other door
+    """Whether the server has sent no answer too many: that one would be taken for the answer to the next command."""
+    return connection.protocol is not None and not connection.protocol._buffer  # noqa: SLF001  # there is no public way
 
 
 async def send(connection: SMTP, message: EmailMessage, *, sender: str, recipient: str) -> Outcome:
@@ -148,14 +148,14 @@ async def send(connection: SMTP, message: EmailMessage, *, sender: str, recipien
 
 
 async def _accepted(connection: SMTP, answer: Awaitable[SMTPResponse]) -> None:
-    """Takes every yes for one: the library knows two."""
+    """Accepts every positive answer: the library knows two of them only."""
     try:
         await answer
     except SMTPResponseException as error:
         if not is_accepted(error.code):
             raise
     if not _is_in_step(connection):
-        raise SMTPServerDisconnected("The server said more than it was asked.")
+        raise SMTPServerDisconnected("The server sent an answer that was not asked for.")
 
 
 async def _ask_to_send(connection: SMTP) -> None:
@@ -163,11 +163,11 @@ async def _ask_to_send(connection: SMTP) -> None:
     if response.code != _START_INPUT:
         raise SMTPResponseException(response.code, response.message)
     if not _is_in_step(connection):
-        raise SMTPServerDisconnected("The server said more than it was asked.")
+        raise SMTPServerDisconnected("The server sent an answer that was not asked for.")
 
 
 async def _send_content(connection: SMTP, content: bytes) -> SMTPResponse:
-    """The content by itself, so that a no before it and a no after it are told apart, and it has its own time."""
+    """Sends the content by itself: so a refusal before it differs from one after it, and it has its own deadline."""
     if connection.protocol is None:
         raise SMTPServerDisconnected("Connection lost")
     lines = normalize_message_line_endings(content).replace(b"\r\n.", b"\r\n..")
@@ -179,7 +179,7 @@ async def _send_content(connection: SMTP, content: bytes) -> SMTPResponse:
 
 
 async def _reset(connection: SMTP, code: int) -> None:
-    """For the next mail; not where the server has lost the thread, or is about to hang up."""
+    """Makes the connection ready for the next mail, unless the server is out of step or about to hang up."""
     if is_refusal(code) and _is_in_step(connection):
         with suppress(Exception):
             await connection.rset()

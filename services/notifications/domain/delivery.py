@@ -35,27 +35,27 @@ class Outcome:
     reply: str
     bounced: bool = False
     is_unknown: bool = False  # the server may or may not have taken the mail
-    is_stumble: bool = False  # nobody had foreseen it
+    is_stumble: bool = False  # it failed in an unforeseen way
     reason: Reason | None = None
 
     def without_reply(self) -> "Outcome":
-        """What is left to write down when the answer itself cannot be stored."""
+        """The same, for when the text of the answer cannot be stored."""
         return replace(self, reply="", bounced=False)
 
     def after(self, mail: Mail) -> "Outcome":
-        """The same, but for the last of too many stumbles: that one is final."""
+        """The same, or final when this was one stumble too many."""
         if not self.is_stumble or self.state is not MailState.QUEUED or mail.stumbles + 1 < MOST_STUMBLES:
             return self
         return replace(self, state=MailState.FAILED, reason=Reason.UNEXPECTED)
 
 
 def is_accepted(code: int) -> bool:
-    """Whether a server's answer is a yes, whichever."""
+    """Whether a server's answer is positive."""
     return code in _ACCEPTED
 
 
 def is_refusal(code: int) -> bool:
-    """Whether a server's answer is a no, for now or for ever."""
+    """Whether a server's answer is a refusal, temporary or permanent."""
     return code in _REFUSED_FOR_NOW or code in _REFUSED
 
 
@@ -64,7 +64,7 @@ def _reply(code: int, text: str) -> str:
 
 
 def _short(text: str) -> str:
-    # Cleaned before it is cut, so that words are told apart by blanks only.
+    # Cleaned before it is cut, so that only blanks separate words.
     return " ".join(str(storable(text)).split())[:_LONGEST_REPLY]
 
 
@@ -74,10 +74,10 @@ def outcome_of_success(code: int, text: str) -> Outcome:
 
 
 def outcome_of_refusal(stage: Stage, code: int, text: str) -> Outcome:
-    """The server said no to the recipient or the content for ever (5xx), or for now.
+    """The server refused the recipient or the content: permanently (5xx), or for now.
 
-    A refused sender is a mistake in the settings, here or there: what waits goes out once somebody has mended it. What
-    is neither yes nor no (3xx, no number) says nothing: after the content nobody knows whether the mail was taken.
+    A refused sender is a mistake in the settings, here or there: mails wait until it is corrected. What
+    is neither accepted nor refused (3xx, no number) says nothing: after the content the outcome is unknown.
     """
     if code not in _REFUSED or stage is Stage.SENDER:
         is_unknown = stage is Stage.DATA and not is_refusal(code)
@@ -87,19 +87,19 @@ def outcome_of_refusal(stage: Stage, code: int, text: str) -> Outcome:
 
 
 def outcome_of_lost_connection(stage: Stage, text: str) -> Outcome:
-    """No answer at all: once the mail's content was on its way, nobody knows."""
+    """No answer at all: once the content was on its way, the outcome is unknown."""
     return Outcome(MailState.QUEUED, _short(text), is_unknown=stage is Stage.DATA)
 
 
 def outcome_of_stumble(stage: Stage, error: BaseException) -> Outcome:
-    """Something that nobody had foreseen, by its name only: what it says may hold anything."""
+    """An unforeseen error, by its name only: its text may hold anything."""
     return Outcome(MailState.QUEUED, type(error).__name__, is_unknown=stage is Stage.DATA, is_stumble=True)
 
 
 def wait_s(tries: int, *, unknown: int = 0) -> float:
     """Seconds until the next try: 5 after the first, twice as many each time, at most 10 minutes.
 
-    Each of `unknown` outcomes may have been a copy more, so that wait grows without an end: some 15 copies in 48 hours.
+    Each of `unknown` outcomes may have been one more copy, so that wait has no limit: some 15 copies in 48 hours.
     """
     wait = min(_FIRST_WAIT_S * 2.0 ** min(tries - 1, 20), _LONGEST_WAIT_S)
     return max(wait, _FIRST_WAIT_S * 2.0 ** min(unknown - 1, 20)) if unknown else wait

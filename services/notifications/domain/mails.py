@@ -14,12 +14,12 @@ from shared.schemas.notifications import MailKind
 
 KEPT_FOR = timedelta(hours=48)
 
-# Half letters, which come of bytes that are no UTF-8 and cannot be stored, and control characters.
+# Surrogates, which come from bytes that are not UTF-8 and cannot be stored, and control characters.
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class MailState(StrEnum):
-    """Where a row of the ledger stands; the last three are final."""
+    """The state of a row of the ledger; the last three are final."""
 
     QUEUED = "queued"
     CLAIMED = "claimed"
@@ -62,7 +62,7 @@ def mail_id(*, event_id: UUID, addressee: str, kind: MailKind) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A row of the ledger: somebody who should be told something, and what came of it. Nothing in it is secret."""
+    """A row of the ledger: a person who should get an e-mail, and its outcome. It holds no secret."""
 
     id: str
     event_id: UUID
@@ -82,7 +82,7 @@ class Mail:
     tries: int = 0
     unknown_outcomes: int = 0
     interruptions: int = 0  # how often a sender died with it
-    stumbles: int = 0  # tries that ended in what nobody had foreseen
+    stumbles: int = 0  # tries that ended in an unforeseen way
     reason: Reason | None = None
     smtp_reply: str | None = None
     created_at: datetime | None = None
@@ -92,7 +92,7 @@ class Mail:
     turn: int | None = None  # its company's, among those of its priority
     is_counted: bool = False  # among the mails to strangers
     is_expired: bool = False
-    was_claimed: bool = False  # by a sender that did not say what became of it
+    was_claimed: bool = False  # by a sender that died before it wrote the outcome
     was_interrupted: bool = False  # while it was sending
 
     @classmethod
@@ -134,7 +134,7 @@ class Mail:
 
     @property
     def may_be_opted_out(self) -> bool:
-        """Case mails may; what somebody needs to get in may not."""
+        """Case mails may; account mails, which people need to get in, may not."""
         return self.kind in CASE_MAILS
 
     @property
@@ -148,8 +148,8 @@ class Mail:
         return UUID(hex=self.id[:32])
 
     @property
-    def told(self) -> Person:
-        """Whom the mail was for when it was sent."""
+    def recipient(self) -> Person:
+        """Who got the mail, as it was written down before it was sent."""
         if self.user_id is not None:
             return Person.of_user(self.user_id, active=True)
         if self.person is not None and self.person.startswith(USER):

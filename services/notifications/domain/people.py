@@ -16,7 +16,7 @@ class Person:
     active: bool = True
     language: str | None = None
     time_zone: str | None = None
-    is_stranger: bool = False  # nobody signs in with the address, so it may be anybody's
+    is_stranger: bool = False  # no user signs in with the address, so its owner is not known
 
     @classmethod
     def of_user(
@@ -35,19 +35,19 @@ class Person:
     def of_address(
         cls, email: str, company_id: UUID | None, *, time_zone: str | None = None, is_stranger: bool = True
     ) -> Self:
-        """Nobody's address of this company that we know of; its zone is the company's."""
+        """An address in a company that no known user has; its time zone is the company's."""
         return cls(f"address:{company_id}:{email}", time_zone=time_zone, is_stranger=is_stranger)
 
 
 class UnusableAddress(Exception):
-    """No mail server could be told this address."""
+    """The address cannot be written into a mail or an SMTP command."""
 
     def __init__(self) -> None:
-        """What the ledger says of it."""
-        super().__init__("This is no address that a mail can be sent to.")
+        """The text is shown in the ledger."""
+        super().__init__("No e-mail can be sent to this address.")
 
 
 def masked(email: str) -> str:
-    """Enough for its owner to know it by, too little for whoever got the mail passed on."""
+    """Enough for its owner to recognise, too little for a reader of a forwarded mail."""
     local, _, host = email.rpartition("@")
     return f"{local[:1]}…@{host}"

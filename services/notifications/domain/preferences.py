@@ -1,4 +1,4 @@
-"""What people want to be told; pure."""
+"""Which e-mails people want; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from shared.schemas.notifications import MailKind
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a person wants to be told; opted in unless they said otherwise."""
+    """Which e-mails a person wants; opted in unless they chose otherwise."""
 
     case_emails: bool = True
     kinds: Mapping[str, bool] = field(default_factory=dict)

@@ -40,11 +40,11 @@ class UnreadableRow(Exception):
 
 
 async def create_indexes(db: Database) -> None:
-    """What the sender claims by, one mail per person, and lists."""
+    """For claiming in turn, for one mail per person and event, and for lists."""
     mails = db[MAILS]
     # Of an older version: the planner might take it for claiming.
     await drop_index(mails, "due")
-    # Whether a row is due stands last, so that those that are not are passed over without being read.
+    # `due_at` comes last, so that the index alone passes over rows that are not due.
     await mails.create_index([*_IN_TURN, ("due_at", ASCENDING)], name="turn", partialFilterExpression=_UNFINISHED)
     await mails.create_index(
         [("event_id", ASCENDING), ("kind", ASCENDING), ("person", ASCENDING)],
@@ -69,7 +69,7 @@ def load(document: Document) -> Mail:
 
 
 async def put_mails(db: Database, *mails: Mail) -> None:
-    """New rows of one company and kind, due at once; a row that stands there already stays, whatever became of it."""
+    """Inserts rows of one company and kind, due at once; a row that exists already stays as it is."""
     if not mails:
         return
     turns = await take_turns(db, mails[0].company_id, mails[0].priority, count=len(mails))
@@ -96,9 +96,9 @@ def _new_row(mail: Mail, turn: int) -> UpdateOne:
 
 
 async def claim_mail(db: Database, *, lease: UUID, in_hand: Collection[str]) -> Mail | None:
-    """The due row whose turn it is, this sender's for a while; a row whose last sender died with it is due again.
+    """Claims the due row whose turn it is; a row whose last sender died is due again.
 
-    UnreadableRow when another version wrote it, in words that this one does not know.
+    UnreadableRow when another version wrote it in a form that this one does not know.
     """
     claimed, sending = ({"$eq": ["$state", state.value]} for state in (MailState.CLAIMED, MailState.SENDING))
     interrupted = {"$or": [claimed, sending]}
@@ -133,7 +133,7 @@ def _one_more_if(condition: Document, counter: str) -> Document:
 
 
 async def _put_off_unread(db: Database, document: Document, error: ValidationError) -> None:
-    """As for any other stumble; a sender of the version that wrote it may read it meanwhile."""
+    """Counts as any other stumble; a sender of the version that wrote the row may read it meanwhile."""
     stumbles, tries = document.get("stumbles", 0) + 1, document.get("tries", 0) + 1
     is_final = stumbles >= MOST_STUMBLES or document["is_expired"]
     changes = {
@@ -167,7 +167,7 @@ async def name_person(db: Database, mail: Mail, person: Person) -> bool:
 
 
 async def mark_suppressed(db: Database, mail: Mail, reason: Reason) -> bool:
-    """It will not be sent, and this is why."""
+    """Ends the row: it will not be sent, for this reason."""
     changes = {"state": MailState.SUPPRESSED.value, "reason": reason.value}
     return await _mark(db, mail, while_in=MailState.CLAIMED, changes=changes, final=True)
 
@@ -189,7 +189,7 @@ async def mark_due_again(db: Database, mail: Mail, *, wait_s: float) -> bool:
 
 
 async def mark_sending(db: Database, mail: Mail) -> bool:
-    """From here on the server may have it. False when the row was taken away: opted out, or the lease has ended."""
+    """From here on the server may have it. False when the row is no longer ours: opted out, or the lease has ended."""
     changes = {
         "state": MailState.SENDING.value,
         "due_at": ahead(LEASE),
@@ -200,7 +200,7 @@ async def mark_sending(db: Database, mail: Mail) -> bool:
 
 
 async def keep_sending(db: Database, mail: Mail) -> bool:
-    """The lease begins anew: a slow server is no dead sender."""
+    """Extends the lease: a slow server does not mean that the sender has died."""
     return await _mark(db, mail, while_in=MailState.SENDING, changes={"due_at": ahead(LEASE)})
 
 
@@ -210,7 +210,7 @@ async def mark_counted(db: Database, mail: Mail) -> bool:
 
 
 async def mark_outcome(db: Database, mail: Mail, outcome: Outcome, *, wait_s: float) -> bool:
-    """What became of the try; when it is to be tried again, in `wait_s` seconds."""
+    """Writes the outcome of a try; where it is to be tried again, that is in `wait_s` seconds."""
     changes: Document = {"state": outcome.state.value, "smtp_reply": {"$literal": outcome.reply}}
     if outcome.is_unknown:
         changes["unknown_outcomes"] = {"$add": ["$unknown_outcomes", 1]}
@@ -225,13 +225,13 @@ async def mark_outcome(db: Database, mail: Mail, outcome: Outcome, *, wait_s: fl
         return await _mark(db, mail, while_in=MailState.SENDING, changes=changes, final=True)
     changes["sent_at"] = "$$NOW"
     return await _mark(db, mail, while_in=MailState.SENDING, changes=changes, final=True) or (
-        # Too late for the lease, but nobody has begun anew: the server has the mail, so it must not get it again.
+        # Too late for the lease, but no other sender has begun: the server has the mail, and must not get it again.
         await _change(db, {"_id": mail.id, "state": {"$in": _WAITING}}, changes, final=True)
     )
 
 
 async def mark_stumble(db: Database, mail: Mail, outcome: Outcome, *, wait_s: float) -> bool:
-    """A try that failed in what nobody had foreseen, wherever it stood: it counts like one that the server has seen."""
+    """A try that failed in an unforeseen way, before or while sending: it counts like one that the server has seen."""
     sending = {"$eq": ["$state", MailState.SENDING.value]}
     changes: Document = {
         "state": outcome.state.value,
@@ -246,11 +246,11 @@ async def mark_stumble(db: Database, mail: Mail, outcome: Outcome, *, wait_s: fl
     return await _change(db, {"_id": mail.id, "lease": mail.lease, "state": {"$in": in_work}}, changes, final=final)
 
 
-# Rows that are taken away, and found by their link
+# Suppressing rows, and finding them by their link
 
 
 async def suppress_waiting(db: Database, person: Person, preferences: Preferences) -> None:
-    """What this person has opted out of and is not being sent yet will not be."""
+    """Suppresses waiting mails of the kinds that this person has opted out of; those being sent are left alone."""
     await db[MAILS].update_many(
         {
             **_UNFINISHED,
@@ -272,12 +272,12 @@ async def suppress_waiting(db: Database, person: Person, preferences: Preference
 
 
 def _rows_naming_user(person: Person) -> list[Document]:
-    # A row that names an address only is asked about again when it is sent: whose it is may have changed by then.
+    # A row that names only an address is checked again when it is sent: it may be another person's by then.
     return [] if person.user_id is None else [{"user_id": person.user_id}]
 
 
 async def find_mail_of_link(db: Database, link_id: UUID) -> Mail | None:
-    """The row whose unsubscribe link this is."""
+    """The row that an unsubscribe link belongs to."""
     # A range of ids, because the link holds the first half of one. A ledger that forgets rows one day must keep them
     # for as long as people read their mails: without its row a link stops nothing.
     document = await db[MAILS].find_one({"_id": {"$gte": link_id.hex, "$lt": f"{link_id.hex}g"}})

@@ -1,4 +1,4 @@
-"""Who people are, which addresses bounce, and which companies are suspended: copies, and what mail servers said."""
+"""Copies of users and companies, and addresses that bounce, with the mail server's reply."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -16,7 +16,7 @@ BOUNCING = "bouncing"
 
 
 async def create_indexes(db: Database) -> None:
-    """Who has an address."""
+    """For finding a user by address."""
     await db[USERS].create_index([("login_email", ASCENDING), ("company_id", ASCENDING)])
     await db[USERS].create_index([("contact_email", ASCENDING), ("company_id", ASCENDING)])
 
@@ -46,9 +46,9 @@ async def find_person(db: Database, mail: Mail) -> Person:
 
 
 async def _is_login(db: Database, email: str) -> bool:
-    """Whether somebody who proved that the address is theirs signs in with it, in whichever company.
+    """Whether the address is a verified login of an active user, in any company.
 
-    The address of a profile is not enough: anybody may type any there.
+    The address of a profile is not enough: people may type any address there.
     """
     return await db[USERS].find_one({"login_email": email, "active": True}, {"_id": 1}) is not None
 
@@ -64,7 +64,7 @@ async def _find_user_with_address(db: Database, mail: Mail) -> Document | None:
         "$or": [{"login_email": mail.email}, {"contact_email": mail.email}],
     }
     if not mail.may_be_opted_out:
-        # Somebody who was removed may be invited again.
+        # A user who was removed may be invited again.
         wanted["active"] = True
     users: list[Document] = await db[USERS].find(wanted).to_list(100)
     return min(users, key=lambda user: (not user["active"], user["login_email"] != mail.email), default=None)
@@ -76,12 +76,12 @@ async def is_suspended(db: Database, company_id: UUID | None) -> bool:
 
 
 async def is_bouncing(db: Database, email: str) -> bool:
-    """Whether a server has said for good that there is no such recipient."""
+    """Whether a mail server has refused this recipient permanently."""
     return await db[BOUNCING].find_one({"_id": email}, {"_id": 1}) is not None
 
 
 async def put_bouncing(db: Database, email: str, *, reply: str) -> None:
-    """Remembers that a server has refused this recipient for good."""
+    """Remembers that a mail server has refused this recipient permanently."""
     try:
         await db[BOUNCING].update_one(
             {"_id": storable(email)}, [{"$set": {"reply": {"$literal": storable(reply)}, "at": "$$NOW"}}], upsert=True
@@ -91,11 +91,11 @@ async def put_bouncing(db: Database, email: str, *, reply: str) -> None:
 
 
 async def find_bouncing(db: Database, emails: Collection[str]) -> dict[str, str]:
-    """Those of the addresses that bounce, each with what a server said of it."""
+    """Those of the addresses that bounce, each with the mail server's reply."""
     documents = await db[BOUNCING].find({"_id": {"$in": list(emails)}}).to_list()
     return {document["_id"]: document["reply"] for document in documents}
 
 
 async def clear_bouncing(db: Database, email: str) -> bool:
-    """Whether the address was bouncing; what comes from now on is sent there again."""
+    """Lets later mails go to the address again; whether it was bouncing."""
     return (await db[BOUNCING].delete_one({"_id": email})).deleted_count == 1

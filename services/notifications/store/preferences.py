@@ -1,4 +1,4 @@
-"""What people want to be told: a user under their id, an address that is no user's under its own key."""
+"""Preferences: a user's under the user's id, those of an address without a user under a key of its own."""
 
 import functools
 from collections.abc import Collection
@@ -24,7 +24,7 @@ def _load_preferences(document: Document) -> Preferences:
 
 
 async def find_preferences(db: Database, *persons: Person) -> Preferences:
-    """Of the first person who has said anything; opted in when nobody has."""
+    """Of the first of the persons who has chosen anything; opted in when none has."""
     wanted = [_preferences_id(person) for person in persons]
     documents = await db[PREFERENCES].find({"_id": {"$in": wanted}}).to_list()
     first = min(documents, key=lambda document: wanted.index(document["_id"]), default=None)
@@ -56,11 +56,11 @@ async def _change_preferences(db: Database, person: Person, changes: Document) -
 
 
 async def adopt_preferences(db: Database, user: Person, addresses: Collection[Person]) -> None:
-    """What was said for an address, before it was known to be this user's, is the user's until they say otherwise."""
-    said = await db[PREFERENCES].find({"_id": {"$in": [address.key for address in addresses]}}).to_list()
-    if not said:
+    """Gives the user the choices of their addresses from before they were known, unless the user has chosen already."""
+    chosen = await db[PREFERENCES].find({"_id": {"$in": [address.key for address in addresses]}}).to_list()
+    if not chosen:
         return
-    joined = functools.reduce(Preferences.joined, map(_load_preferences, said))
+    joined = functools.reduce(Preferences.joined, map(_load_preferences, chosen))
     first = {"case_emails": joined.case_emails, "kinds": dict(joined.kinds)}
-    with suppress(DuplicateKeyError):  # the user has just spoken
+    with suppress(DuplicateKeyError):  # the user has chosen already
         await db[PREFERENCES].update_one({"_id": user.user_id}, {"$setOnInsert": first}, upsert=True)

@@ -1,4 +1,4 @@
-"""How many case mails one user and one company have caused to addresses that are nobody's sign-in, hour by hour."""
+"""Counts the case mails to strangers (addresses that no user signs in with) per user, company and hour."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from shared.mongo import Database, Document
 
 STRANGER_MAILS = "stranger_mails"
 
-# As long as a mail of that hour may still wait.
+# For as long as a mail of that hour may still wait.
 _COUNTED_FOR = KEPT_FOR + timedelta(hours=2)
 
 
@@ -25,7 +25,7 @@ class StrangerLimits:
 
 
 async def create_indexes(db: Database) -> None:
-    """Counts are forgotten."""
+    """Old counts are removed."""
     await db[STRANGER_MAILS].create_index("expires_at", expireAfterSeconds=0)
 
 
@@ -42,7 +42,7 @@ async def count_stranger_mail(db: Database, mail: Mail, limits: StrangerLimits) 
 
 
 async def _is_of_the_company(db: Database, mail: Mail) -> bool:
-    """The vendor's people close the cases of many: they count for the company only."""
+    """Whether the user is of the case's company. Vendor users close many companies' cases: only the company counts."""
     user = await db[USERS].find_one({"_id": mail.caused_by}, {"company_id": 1})
     return user is None or user["company_id"] == mail.company_id
 

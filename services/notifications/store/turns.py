@@ -1,7 +1,8 @@
 """Fair turns between companies: one that has many mails waiting gets a place for each far behind another's first.
 
 Each company has a line of its own for each priority. A mail gets the turn after its company's last one, but none that
-has passed already: who sends little is always next, and nobody saves turns up. Start-time fair queueing, in short.
+has passed already: a company that sends little is always next, and none can save
+turns up. This is start-time fair queueing.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ TURNS = "turns"
 
 
 def _turns(db: Database) -> Collection:
-    # A turn that is lost with a server makes nobody lose a mail, and no mail should wait for a disk because of it.
+    # A turn that is lost with a server loses no mail, so no mail should wait for a disk because of it.
     return db[TURNS].with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
 
 
@@ -43,6 +44,6 @@ async def take_turns(db: Database, company_id: UUID | None, priority: Priority, 
 
 
 async def note_turn(db: Database, mail: Mail) -> None:
-    """Whose turn it is now: a line that begins, or begins again, begins behind it."""
+    """Remembers the turn that was reached: a line that begins, or begins again, begins behind it."""
     if mail.turn is not None:  # rows of older versions have none
         await _turns(db).update_one({"_id": _reached(mail.priority)}, {"$max": {"turn": mail.turn}}, upsert=True)
