@@ -156,48 +156,50 @@ async def _is_final(post: Post, step: str, said: bytes | None, state: str) -> Js
 
 
 @pytest.mark.parametrize("step", ["mail", "rcpt", "data"])
-async def test_every_yes_is_one(post: Post, step: str) -> None:
+async def test_every_positive_answer_means_sent(post: Post, step: str) -> None:
     for said in YES.values():
         row = await _is_final(post, step, said, "sent")
         assert len([each for each in post.server.contents if row["_id"].encode() in each]) == 1
 
 
 @pytest.mark.parametrize("step", ["rcpt", "start", "data"])
-async def test_every_no_is_final_at_once(post: Post, step: str) -> None:
+async def test_a_permanent_refusal_is_final_at_once(post: Post, step: str) -> None:
     for said in NO.values():
         await _is_final(post, step, said, "failed")
 
 
 @pytest.mark.parametrize("said", [*NO.values(), *NOT_NOW.values(), *NONSENSE.values()])
-async def test_whatever_is_said_to_the_sender_costs_no_mail(post: Post, said: bytes | None) -> None:
+async def test_a_refusal_of_the_sender_loses_no_mail(post: Post, said: bytes | None) -> None:
     await _puts_off(post, "mail", said, is_unknown=False)
 
 
 @pytest.mark.parametrize("step", ["rcpt", "start", "data"])
-async def test_a_no_for_now_is_asked_again_later_each_time(post: Post, step: str) -> None:
+async def test_a_temporary_refusal_is_tried_again_after_growing_waits(post: Post, step: str) -> None:
     for said in NOT_NOW.values():
         await _puts_off(post, step, said, is_unknown=False)
 
 
 @pytest.mark.parametrize("step", ["rcpt", "start", "data"])
 @pytest.mark.parametrize("said", NONSENSE.values(), ids=NONSENSE.keys())
-async def test_what_is_no_answer_is_asked_again_later_each_time(post: Post, step: str, said: bytes | None) -> None:
+async def test_an_unreadable_answer_is_tried_again_after_growing_waits(
+    post: Post, step: str, said: bytes | None
+) -> None:
     if (step, said) == ("start", NONSENSE["go on"]):
         return  # there it is the answer
     await _puts_off(post, step, said, is_unknown=step == "data")
 
 
-async def test_a_yes_before_the_content_was_asked_for_is_no_answer(post: Post) -> None:
+async def test_a_positive_answer_before_the_content_does_not_mean_sent(post: Post) -> None:
     await _puts_off(post, "start", YES["another yes"], is_unknown=False)
 
 
 @pytest.mark.parametrize("step", ["mail", "rcpt"])
-async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(post: Post, step: str) -> None:
+async def test_an_unsolicited_answer_is_not_taken_for_the_next_one(post: Post, step: str) -> None:
     await _puts_off(post, step, TWO_ANSWERS, is_unknown=False)
     assert await post.db["bouncing"].count_documents({}) == 0
 
 
-async def test_an_answer_too_many_is_not_taken_for_another_mails(post: Post) -> None:
+async def test_an_answer_too_many_is_not_taken_for_the_answer_to_another_mail(post: Post) -> None:
     await _is_final(post, "data", TWO_ANSWERS, "sent")
     await _is_final(post, "none", None, "sent")
     assert await post.db["bouncing"].count_documents({}) == 0
@@ -208,7 +210,7 @@ _ALSO = {"noop": ("connect",), "ehlo": ("helo",)}
 
 
 @pytest.mark.parametrize("step", ["connect", "ehlo", "noop"])
-async def test_while_the_server_makes_no_sense_to_us_all_mails_wait(post: Post, step: str) -> None:
+async def test_all_mails_wait_while_the_server_talks_nonsense(post: Post, step: str) -> None:
     await post.after_try(await post.queue(), 1)  # a connection that is kept, and asked whether it still lives
     for said in [*NO.values(), *NOT_NOW.values(), *NONSENSE.values()]:
         if said in (b"", b"250"):
@@ -237,7 +239,7 @@ async def test_while_the_server_makes_no_sense_to_us_all_mails_wait(post: Post, 
         (b"AUTH HOLOGRAM", b""),
     ],
 )
-async def test_whatever_goes_wrong_before_a_mail_is_tried_is_about_the_server(
+async def test_a_failure_before_a_mail_is_tried_counts_against_the_server_only(
     post: Post, offer: bytes, said: bytes | None
 ) -> None:
     post.server.says = {"ehlo": b"250-smtp.example\r\n250 " + offer + b"\r\n", "other": said}
@@ -251,7 +253,7 @@ async def test_an_old_server_that_knows_no_ehlo_gets_its_mails(post: Post) -> No
     assert any(line.startswith("HELO") for line in post.server.asked)
 
 
-async def test_an_answer_is_kept_as_far_as_it_can_be_read(post: Post) -> None:
+async def test_an_answer_is_recorded_as_far_as_it_can_be_read(post: Post) -> None:
     row = await _is_final(post, "rcpt", NO["black list in GBK"], "failed")
     assert row["smtp_reply"] == "550 5.7.1 black ip (\ufffd\ufffd\ufffd\ufffdIP)"
     row = await _is_final(post, "data", YES["with bytes that are no UTF-8"], "sent")
@@ -357,7 +359,7 @@ async def test_a_row_that_an_older_version_left_behind_is_sent_less_and_less_oft
     assert len(post.server.contents) == 1
 
 
-async def test_a_row_whose_senders_die_of_it_before_it_is_sent_is_not_what_each_begins_with(post: Post) -> None:
+async def test_a_row_that_kills_its_senders_is_not_the_first_that_each_tries(post: Post) -> None:
     event = await post.queue()
     await post.after_try(event, 1)
     left: Json = {"state": "claimed", "due_at": now(), "lease": uuid4(), "interruptions": 3}
@@ -366,9 +368,7 @@ async def test_a_row_whose_senders_die_of_it_before_it_is_sent_is_not_what_each_
     assert (row["interruptions"], row["unknown_outcomes"], _waited(row)) == (4, 0, 40.0)
 
 
-async def test_an_outcome_whose_text_the_database_refuses_is_written_down_without_it(
-    post: Post, mongo_url: str
-) -> None:
+async def test_an_outcome_whose_text_the_database_refuses_is_recorded_without_it(post: Post, mongo_url: str) -> None:
     async with AsyncMongoClient[Json](mongo_url) as client:
         # Stands for whatever a database may find fault with.
         await client[post.db.name].create_collection("bouncing", validator={"never": {"$exists": True}})
@@ -376,7 +376,7 @@ async def test_an_outcome_whose_text_the_database_refuses_is_written_down_withou
     assert (row["smtp_reply"], row["tries"]) == ("", 1)
 
 
-async def test_a_yes_that_comes_after_the_lease_has_ended_counts(post: Post) -> None:
+async def test_a_positive_answer_after_the_end_of_the_lease_counts(post: Post) -> None:
     post.server.says = {"connect": None}
     event = await post.queue()
     row = await post.once(event, lambda row: row["updated_at"] > row["created_at"])

@@ -92,14 +92,14 @@ async def test_an_opt_out_holds_for_the_users_address_as_well(notifications: Not
     assert (await notifications.settled(created))[user.contact_email]["reason"] == "opted_out"
 
 
-async def test_nobody_opts_out_of_what_they_need_to_get_in(notifications: Notifications) -> None:
+async def test_account_mails_cannot_be_opted_out_of(notifications: Notifications) -> None:
     user = a_user()
     await notifications.opt_out(an_actor(user_id=user.user_id))
     await notifications.hear(user, invitation := an_invitation(user.login_email, company_id=user.company_id))
     assert (await notifications.settled(invitation))[user.login_email]["state"] == "sent"
 
 
-async def test_what_waits_is_suppressed_by_the_time_the_opt_out_is_answered(notifications: Notifications) -> None:
+async def test_waiting_mails_are_suppressed_before_the_opt_out_is_answered(notifications: Notifications) -> None:
     user, other = a_user(), an_email()
     await notifications.smtp.stop()
     created = a_created_case(user.company_id, named(user), stranger(other))
@@ -230,7 +230,7 @@ async def test_the_ledger_is_for_admins(notifications: Notifications, role: Role
     assert await notifications.refused("GET", "/deliveries", None) == (401, "not_signed_in")
 
 
-async def test_the_metrics_count_mails_by_what_came_of_them(notifications: Notifications) -> None:
+async def test_the_metrics_count_mails_by_outcome(notifications: Notifications) -> None:
     labels = {"kind": "invitation", "outcome": "sent"}
     before = REGISTRY.get_sample_value("portico_mails_total", labels) or 0
     await notifications.hear(invitation := an_invitation(an_email()))

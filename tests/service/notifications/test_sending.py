@@ -33,7 +33,7 @@ from tests.service.notifications.conftest import (
 )
 
 
-async def test_everybody_on_a_case_is_told_once_however_often_the_event_comes(notifications: Notifications) -> None:
+async def test_everybody_on_a_case_gets_one_mail_however_often_the_event_comes(notifications: Notifications) -> None:
     user = a_user()
     contact = an_email("luc")
     created = a_created_case(user.company_id, named(user), named(user, "owner"), stranger(contact))
@@ -105,7 +105,7 @@ async def test_case_mail_goes_to_the_address_on_the_case(notifications: Notifica
     assert notifications.smtp.to(user.contact_email) == []
 
 
-async def test_the_address_of_another_companys_user_is_somebody_else(notifications: Notifications) -> None:
+async def test_the_address_of_another_companys_user_is_another_person(notifications: Notifications) -> None:
     user = a_user()
     await notifications.opt_out(an_actor(user_id=user.user_id))
     await notifications.hear(user, created := a_created_case(uuid7(), stranger(user.login_email)))
@@ -121,7 +121,7 @@ async def test_a_mail_waits_for_the_copy_of_its_user(notifications: Notification
     assert (row["state"], row["reason"], row["tries"]) == ("suppressed", "deactivated", 0)
 
 
-async def test_a_deactivated_user_is_told_nothing_under_any_address(notifications: Notifications) -> None:
+async def test_a_deactivated_user_gets_no_mail_under_any_address(notifications: Notifications) -> None:
     user = a_user(active=False)
     await notifications.hear(user, created := a_created_case(user.company_id, named(user), stranger(user.login_email)))
     await notifications.settled(created)
@@ -148,7 +148,7 @@ async def test_a_suspended_company_gets_no_case_mail_until_it_is_lifted(notifica
     assert (await notifications.settled(closed))[user.contact_email]["state"] == "sent"
 
 
-async def test_a_recipient_refused_for_good_bounces_and_is_not_tried_again(notifications: Notifications) -> None:
+async def test_a_recipient_refused_permanently_bounces_and_is_not_tried_again(notifications: Notifications) -> None:
     contact, other = an_email(), an_email()
     notifications.smtp.answer_recipient(contact, "550 5.1.1 No such user")
     created = a_created_case(uuid7(), stranger(contact), stranger(other))
@@ -179,7 +179,7 @@ async def test_a_bouncing_address_that_is_cleared_gets_mail_again(
     assert "is not bouncing" in capsys.readouterr().err
 
 
-async def test_an_address_that_is_none_is_refused_before_the_database_is_asked(
+async def test_an_invalid_address_is_refused_before_the_database_is_asked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):
@@ -187,7 +187,7 @@ async def test_an_address_that_is_none_is_refused_before_the_database_is_asked(
     assert "invalid address value: 'nobody'" in capsys.readouterr().err
 
 
-async def test_a_refused_sender_marks_nobody_as_bouncing_and_costs_no_mail(notifications: Notifications) -> None:
+async def test_a_refused_sender_marks_no_address_as_bouncing_and_loses_no_mail(notifications: Notifications) -> None:
     contact = an_email()
     notifications.smtp.answer_sender("550 5.1.0 <portico@localhost> sender rejected", times=2)
     await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))
@@ -206,7 +206,7 @@ async def test_another_permanent_refusal_fails_that_mail_only(notifications: Not
     assert (await notifications.settled(closed))[contact]["state"] == "sent"
 
 
-async def test_a_greylisted_mail_is_tried_again_until_it_is_taken(notifications: Notifications) -> None:
+async def test_a_greylisted_mail_is_tried_again_until_it_is_accepted(notifications: Notifications) -> None:
     contact = an_email()
     notifications.smtp.answer_recipient(contact, "451 4.7.1 Greylisted", times=2)
     await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))
@@ -215,7 +215,7 @@ async def test_a_greylisted_mail_is_tried_again_until_it_is_taken(notifications:
     assert notifications.smtp.tried.count(contact) == 3
 
 
-async def test_a_refusal_of_the_content_is_an_answer_too(notifications: Notifications) -> None:
+async def test_a_refusal_of_the_content_is_recorded(notifications: Notifications) -> None:
     contact = an_email()
     notifications.smtp.answer_data("452 4.3.1 Disk full")
     await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))
@@ -223,7 +223,7 @@ async def test_a_refusal_of_the_content_is_an_answer_too(notifications: Notifica
     assert (row["state"], row["tries"]) == ("sent", 2)
 
 
-async def test_mails_wait_while_the_server_is_away_and_go_in_order_of_age(notifications: Notifications) -> None:
+async def test_mails_wait_while_the_server_is_unavailable_and_go_in_order_of_age(notifications: Notifications) -> None:
     await notifications.smtp.stop()
     invitations = [an_invitation(an_email()) for _ in range(20)]
     await notifications.hear(*invitations)
@@ -265,7 +265,7 @@ async def test_a_mail_whose_sender_died_while_sending_goes_again_with_the_same_m
     assert mail.message["Message-ID"] == f"<{row['_id']}@portal.example>"
 
 
-async def test_a_late_mark_of_a_dead_lease_undoes_nothing(notifications: Notifications) -> None:
+async def test_a_sender_whose_lease_has_ended_changes_nothing(notifications: Notifications) -> None:
     await notifications.smtp.stop()
     await notifications.hear(invitation := an_invitation(an_email()))
     (row,) = await notifications.rows(invitation)
@@ -277,7 +277,7 @@ async def test_a_late_mark_of_a_dead_lease_undoes_nothing(notifications: Notific
     assert (await notifications.settled(invitation))[invitation.email]["state"] == "sent"
 
 
-async def test_a_sender_that_read_the_old_preferences_finds_its_row_taken_away(mongo_url: str) -> None:
+async def test_a_sender_that_read_the_old_preferences_finds_its_row_suppressed(mongo_url: str) -> None:
     db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
     user = a_user()
     await handlers.copy_user(db, user)
@@ -306,7 +306,7 @@ async def test_two_senders_send_each_mail_once(notifications: Notifications) -> 
     assert [len(notifications.smtp.to(each.email)) for each in invitations] == [1] * len(invitations)
 
 
-async def test_a_code_past_its_time_is_not_sent(notifications: Notifications) -> None:
+async def test_an_expired_code_is_not_sent(notifications: Notifications) -> None:
     expired = a_verification(an_email(), expires_at=now() - timedelta(seconds=1))
     await notifications.hear(expired)
     row = (await notifications.settled(expired))[expired.email]
@@ -314,7 +314,9 @@ async def test_a_code_past_its_time_is_not_sent(notifications: Notifications) ->
     assert notifications.smtp.tried == []
 
 
-async def test_what_the_server_puts_off_for_48_hours_fails_with_its_last_answer(notifications: Notifications) -> None:
+async def test_a_mail_that_the_server_defers_for_48_hours_fails_with_the_last_answer(
+    notifications: Notifications,
+) -> None:
     contact = an_email()
     notifications.smtp.answer_recipient(contact, "451 4.7.1 Come back")
     await notifications.hear(created := a_created_case(uuid7(), stranger(contact)))

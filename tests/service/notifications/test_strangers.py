@@ -69,7 +69,7 @@ async def post(mongo_url: str, smtp_server: ScriptedSmtp) -> AsyncIterator[Post]
     await db.close()
 
 
-async def test_one_user_causes_so_many_mails_to_strangers_in_an_hour_and_no_more(post: Post) -> None:
+async def test_a_user_can_cause_only_so_many_mails_to_strangers_in_an_hour(post: Post) -> None:
     user = uuid7()
     victim = an_email("victim")
     for _ in range(6):
@@ -81,7 +81,7 @@ async def test_one_user_causes_so_many_mails_to_strangers_in_an_hour_and_no_more
     assert await post.rows(other) == [("sent", None)]
 
 
-async def test_one_company_causes_so_many_and_no_more_whoever_of_it_did(post: Post) -> None:
+async def test_a_company_can_cause_only_so_many_mails_to_strangers_in_an_hour(post: Post) -> None:
     for _ in range(8):
         await post.submit(stranger(an_email()), by=uuid7())
     reasons = [reason for _, reason in await post.rows()]
@@ -107,7 +107,7 @@ async def test_a_mail_is_counted_once_however_often_its_event_comes_and_it_is_tr
     assert counts == [1, 1]
 
 
-async def test_users_are_told_without_a_limit_and_read_the_title(post: Post) -> None:
+async def test_mails_to_users_have_no_limit_and_show_the_title(post: Post) -> None:
     user = a_user(post.company_id)
     await handlers.copy_user(post.db, user)
     for _ in range(6):
@@ -126,7 +126,7 @@ async def test_a_user_of_another_company_is_no_stranger(post: Post) -> None:
     assert await post.db["stranger_mails"].count_documents({}) == 0
 
 
-async def test_an_address_that_somebody_typed_into_a_profile_is_a_strangers(post: Post) -> None:
+async def test_an_unverified_address_of_a_profile_is_a_strangers(post: Post) -> None:
     victim = an_email("victim")
     user = a_user(post.company_id, contact_email=victim)
     await handlers.copy_user(post.db, user)

@@ -44,7 +44,7 @@ async def _claimed(db: Database, count: int) -> list[Mail]:
     return claimed
 
 
-async def test_the_index_that_older_versions_claimed_by_goes_when_the_service_starts(db: Database) -> None:
+async def test_the_index_of_older_versions_is_dropped_at_the_start(db: Database) -> None:
     await db[store.MAILS].create_index(["created_at", "due_at"], name="due")
     await asyncio.gather(*(store.create_indexes(db) for _ in range(3)))
     names = await db[store.MAILS].index_information()
@@ -69,7 +69,7 @@ async def test_codes_go_first_then_invitations_then_every_company_in_turn(db: Da
     assert quiet in {mail.company_id for mail in mails[3:]}
 
 
-async def test_who_sends_a_thousand_invitations_does_not_hold_up_another_companys_one(db: Database) -> None:
+async def test_many_invitations_of_one_company_do_not_hold_up_another_companys_one(db: Database) -> None:
     busy, quiet = uuid7(), uuid7()
     for _ in range(60):
         await handlers.queue_account_mail(db, an_invitation(an_email(), company_id=busy))
@@ -78,7 +78,7 @@ async def test_who_sends_a_thousand_invitations_does_not_hold_up_another_company
     assert quiet in {mail.company_id for mail in await _claimed(db, 2)}
 
 
-async def test_companies_take_turns_and_nobody_saves_turns_up(db: Database) -> None:
+async def test_companies_take_turns_and_cannot_save_turns_up(db: Database) -> None:
     first, second, third = uuid7(), uuid7(), uuid7()
     await _case_mails(db, first, 100)
     await _claimed(db, 60)  # the others had nothing to send meanwhile
@@ -145,7 +145,7 @@ async def test_many_senders_claim_each_mail_once(db: Database) -> None:
     assert len(ids) == len(set(ids)) == 100
 
 
-async def test_rows_of_an_older_version_go_too(db: Database) -> None:
+async def test_rows_of_an_older_version_are_sent_too(db: Database) -> None:
     await _case_mails(db, uuid7(), 3)
     await db["mails"].update_many({}, {"$unset": {"turn": 1, "priority": 1, "interruptions": 1, "stumbles": 1}})
     await _case_mails(db, uuid7(), 1)

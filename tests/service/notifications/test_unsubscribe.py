@@ -146,7 +146,7 @@ async def test_a_wrong_token_is_answered_like_a_right_one_and_changes_nothing(no
     assert await click(notifications, path) == {}
 
 
-async def test_an_address_that_is_no_users_can_stop_its_mails_too(notifications: Notifications) -> None:
+async def test_an_address_without_a_user_can_stop_its_mails_too(notifications: Notifications) -> None:
     email, company_id = an_email(), uuid7()
     created = a_created_case(company_id, stranger(email))
     path = await a_told_case(notifications, email, created)
@@ -192,7 +192,7 @@ async def test_the_link_of_a_users_address_stops_the_users_mails(notifications: 
     assert {row["reason"] for row in (await notifications.settled(again)).values()} == {"opted_out"}
 
 
-async def test_what_an_address_said_holds_when_it_becomes_a_users_until_they_say_otherwise(
+async def test_the_choice_of_an_address_holds_for_its_user_until_the_user_chooses(
     notifications: Notifications,
 ) -> None:
     user = a_user()
@@ -210,7 +210,7 @@ async def test_what_an_address_said_holds_when_it_becomes_a_users_until_they_say
     assert await became_of(notifications, third, user.contact_email) == "sent"
 
 
-async def test_what_an_address_said_holds_while_the_user_is_only_being_copied(notifications: Notifications) -> None:
+async def test_the_choice_of_an_address_holds_while_its_user_is_being_copied(notifications: Notifications) -> None:
     user = a_user()
     created = a_created_case(user.company_id, stranger(user.login_email))
     await click(notifications, await a_told_case(notifications, user.login_email, created))
@@ -221,7 +221,7 @@ async def test_what_an_address_said_holds_while_the_user_is_only_being_copied(no
     assert await became_of(notifications, again, user.contact_email) == "opted_out"
 
 
-async def test_an_address_that_has_become_a_users_speaks_for_the_user(notifications: Notifications) -> None:
+async def test_unsubscribing_as_the_address_of_a_user_counts_for_the_user(notifications: Notifications) -> None:
     user = a_user()
     actor = an_actor(user_id=user.user_id)
     created = a_created_case(user.company_id, stranger(user.login_email))
@@ -233,7 +233,7 @@ async def test_an_address_that_has_become_a_users_speaks_for_the_user(notificati
     assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": False}}
 
 
-async def test_what_waits_is_suppressed_by_the_time_the_click_is_answered(notifications: Notifications) -> None:
+async def test_waiting_mails_are_suppressed_before_the_click_is_answered(notifications: Notifications) -> None:
     user, contact = a_user(), an_email("luc")
     await notifications.hear(user)
     created = a_created_case(user.company_id, named(user), stranger(contact))
@@ -275,7 +275,7 @@ async def test_no_mail_to_an_address_is_marked_as_being_sent_after_the_click_was
     assert suppressed
 
 
-async def test_the_token_says_nothing_of_the_address_and_stays_out_of_the_logs(
+async def test_the_token_does_not_reveal_the_address_and_is_not_logged(
     notifications: Notifications, caplog: pytest.LogCaptureFixture
 ) -> None:
     logging.getLogger().addHandler(caplog.handler)  # starting the service took it away

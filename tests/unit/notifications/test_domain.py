@@ -54,7 +54,7 @@ def test_an_address_is_a_person_of_its_company_only() -> None:
     assert Person.of_address("a@example.com", one) != Person.of_address("a@example.com", other)
 
 
-def test_everybody_is_opted_in_until_they_say_otherwise() -> None:
+def test_everybody_is_opted_in_until_they_choose_otherwise() -> None:
     assert all(Preferences().allow(kind) for kind in KINDS)
 
 
@@ -94,7 +94,7 @@ def test_what_a_servers_refusal_means(*, code: int, text: str, state: MailState,
     assert (outcome.state, outcome.bounced, outcome.reply) == (state, bounced, f"{code} {text}")
 
 
-def test_only_a_refused_recipient_bounces_and_a_refused_sender_costs_no_mail() -> None:
+def test_only_a_refused_recipient_bounces_and_a_refused_sender_loses_no_mail() -> None:
     outcomes = {stage: outcome_of_refusal(stage, 550, "5.1.1 Unknown") for stage in Stage}
     assert {stage for stage, outcome in outcomes.items() if outcome.bounced} == {Stage.RECIPIENT}
     assert {stage for stage, outcome in outcomes.items() if outcome.state is MailState.QUEUED} == {Stage.SENDER}

@@ -40,14 +40,14 @@ def _read(raw: bytes) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_mail_is_what_it_was_when_somebody_looked_at_it(name: str) -> None:
+def test_a_mail_is_the_same_as_its_golden_file(name: str) -> None:
     headers, parts = _read(_rendered(name))
     golden_headers, golden_parts = _read((GOLDEN / f"{name}.eml").read_bytes())
     assert headers == golden_headers
     assert parts == golden_parts
 
 
-def test_there_is_no_file_without_a_mail() -> None:
+def test_every_golden_file_belongs_to_a_mail() -> None:
     assert {file.name for file in GOLDEN.iterdir()} == {f"{name}.eml" for name in READERS}
 
 

@@ -84,7 +84,7 @@ def test_a_reader_has_their_own_language_and_zone_where_they_are_known() -> None
     assert '<html lang="fr">' in html_of(message)
 
 
-def test_an_address_reads_in_the_rows_language_and_the_companys_zone() -> None:
+def test_an_address_gets_the_rows_language_and_the_companys_time_zone() -> None:
     mail = a_mail("invitation", language="fr")
     person = Person.of_address(mail.email, mail.company_id, time_zone="Europe/Paris")
     assert "jusqu’au 1 mai 2026, 14:30 (Europe/Paris)" in text_of(received(mail, person))
@@ -95,7 +95,7 @@ def test_a_zone_that_is_not_known_here_is_utc_and_says_so() -> None:
     assert "24 Apr 2026, 12:29 (UTC)" in text_of(received(a_mail("case_created"), person))
 
 
-def test_a_language_that_we_do_not_have_is_english() -> None:
+def test_an_unknown_language_is_english() -> None:
     message = received(a_mail("case_created"), a_reader(language="de"))
     assert message["Subject"] == "[1000000009] Case created: It smokes"
 
@@ -134,7 +134,7 @@ def test_only_a_user_is_sent_to_a_profile() -> None:
     assert "/unsubscribe/" in text_of(message)
 
 
-def test_what_a_case_lacks_leaves_no_line() -> None:
+def test_a_case_without_a_fact_has_no_line_for_it() -> None:
     message = received(a_mail("case_created", {"serial": None, "site_name": ""}))
     for said in (text_of(message), html_of(message)):
         assert "Serial number" not in said
@@ -249,20 +249,20 @@ def test_an_address_with_letters_beyond_ascii_is_written_whatever_the_name(name:
 @pytest.mark.parametrize(
     "email", [f"ana@{'ü' * 80}.example", "ana@example.com, eve@example.com", "ana", "a b@c.example"]
 )
-def test_an_address_that_no_server_reads_is_refused(email: str) -> None:
+def test_an_address_that_no_server_understands_is_refused(email: str) -> None:
     with pytest.raises(UnusableAddress):
         MAILER.render(a_mail("case_created", email=email), a_reader())
 
 
 @pytest.mark.parametrize("fact", sorted(FACTS["case_closed"].keys() - {"at"}))
-def test_a_fact_that_is_missing_is_no_empty_word(fact: str) -> None:
+def test_a_missing_fact_is_an_error_and_not_an_empty_word(fact: str) -> None:
     mail = a_mail("case_closed")
     del mail.facts[fact]
     with pytest.raises(UndefinedError):
         MAILER.render(mail, a_reader())
 
 
-def test_a_row_from_before_its_time_was_kept_has_the_rows_time() -> None:
+def test_a_row_of_an_older_version_without_a_time_shows_when_it_was_created() -> None:
     mail = a_mail("case_created")
     del mail.facts["at"]
     assert "24 Apr 2026, 14:30" in text_of(received(mail, a_reader(time_zone=ZoneInfo("Europe/Paris").key)))
