@@ -23,6 +23,7 @@ from shared.events.base import Addressee, Event, Relation
 from shared.events.cases import CaseClosed, CaseCreated
 from shared.events.identity import CompanyChanged, InvitationIssued, UserChanged, VerificationRequested
 from shared.mongo import Database
+from shared.schemas.notifications import CASE_MAIL_KINDS
 from shared.settings import read
 from shared.web.app import DATABASE
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, Json, an_email, json_of, signed, until_ready
@@ -113,6 +114,9 @@ def a_company(company_id: UUID, *, version: int = 1, suspended: bool = False) ->
     return CompanyChanged(
         at=now(), version=version, company_id=company_id, name="Acme SA", time_zone="UTC", suspended=suspended
     )
+
+
+ALL_ON = dict.fromkeys(CASE_MAIL_KINDS, True)
 
 
 def _without_labels(preferences: Json) -> Json:

@@ -15,6 +15,7 @@ from shared.events.cases import CaseCreated
 from tests.builders import TEST_SECRET, Json, an_actor, an_email
 from tests.scripted_smtp import ReceivedMail
 from tests.service.notifications.conftest import (
+    ALL_ON,
     Notifications,
     a_closed_case,
     a_created_case,
@@ -75,7 +76,7 @@ async def test_one_click_stops_that_kind_for_that_user_and_nothing_else(notifica
     assert await became_of(notifications, invitation, user.login_email) == "sent"
     assert await became_of(notifications, verification, user.login_email) == "sent"
     preferences = await notifications.switches(an_actor(user_id=user.user_id))
-    assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": True}}
+    assert preferences == {"case_emails": True, "kinds": ALL_ON | {"case_created": False}}
 
 
 @pytest.mark.parametrize("as_multipart", [False, True])
@@ -118,7 +119,7 @@ async def test_clicking_twice_is_clicking_once(notifications: Notifications) -> 
     assert answers == [{}] * 6
     actor = an_actor(user_id=user.user_id)
     preferences = await notifications.switches(actor)
-    assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": True}}
+    assert preferences == {"case_emails": True, "kinds": ALL_ON | {"case_created": False}}
 
 
 async def test_a_wrong_token_is_answered_like_a_right_one_and_changes_nothing(notifications: Notifications) -> None:
@@ -179,7 +180,7 @@ async def test_no_scope_in_json_is_the_mails_own_kind_and_an_unknown_one_is_refu
         assert await notifications.refused("POST", path, None, json=body) == (422, "invalid")
     await click(notifications, path, json={})
     preferences = await notifications.switches(an_actor(user_id=user.user_id))
-    assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": True}}
+    assert preferences == {"case_emails": True, "kinds": ALL_ON | {"case_created": False}}
 
 
 async def test_the_link_of_a_users_address_stops_the_users_mails(notifications: Notifications) -> None:
@@ -201,7 +202,7 @@ async def test_the_choice_of_an_address_holds_for_its_user_until_the_user_choose
     await click(notifications, await a_told_case(notifications, user.login_email, created))
     await notifications.hear(user)
     preferences = await notifications.switches(actor)
-    assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": True}}
+    assert preferences == {"case_emails": True, "kinds": ALL_ON | {"case_created": False}}
     await notifications.hear(again := a_created_case(user.company_id, named(user)))
     assert await became_of(notifications, again, user.contact_email) == "opted_out"
     await notifications.opt_out(actor, case_created=True)
@@ -230,7 +231,7 @@ async def test_unsubscribing_as_the_address_of_a_user_counts_for_the_user(notifi
     await notifications.opt_out(actor, case_closed=False)
     await click(notifications, path)
     preferences = await notifications.switches(actor)
-    assert preferences == {"case_emails": True, "kinds": {"case_created": False, "case_closed": False}}
+    assert preferences == {"case_emails": True, "kinds": ALL_ON | {"case_created": False, "case_closed": False}}
 
 
 async def test_waiting_mails_are_suppressed_before_the_click_is_answered(notifications: Notifications) -> None:

@@ -13,7 +13,7 @@ from services.notifications.domain.delivery import (
 from services.notifications.domain.mails import Mail, MailState, mail_id
 from services.notifications.domain.people import Person
 from services.notifications.domain.preferences import Preferences
-from services.notifications.kinds import KINDS
+from services.notifications.kinds import CASE_MAILS, KINDS
 from services.notifications.settings import NotificationsSettings
 from shared.settings import read
 from tests.builders import TEST_SECRET
@@ -63,7 +63,7 @@ def test_the_main_switch_governs_case_mails_only() -> None:
     assert not off.allow("case_created")
     assert off.allow("invitation")
     assert off.allow("verification_code")
-    assert off.refused == ("case_created", "case_closed")
+    assert off.refused == tuple(CASE_MAILS)
 
 
 def test_each_case_kind_has_its_own_switch() -> None:
