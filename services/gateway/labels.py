@@ -36,10 +36,5 @@ status_styles = {
     "cancelled": "closed cancelled",
 }
 views = {"recent": lazy("Recent cases"), "waiting": lazy("Waiting for me"), "submitted": lazy("Submitted by me")}
-agreement_kinds = {
-    "service_contract": lazy("Service contract"),
-    "warranty_extension": lazy("Warranty extension"),
-    "base_warranty": lazy("Base warranty"),
-}
 start_options = {"serial": lazy("a serial number"), "said": lazy("a contract (SAID)")}
 channels = {"phone": lazy("Phone"), "email": lazy("E-mail")}
