@@ -8,7 +8,7 @@ from shared.settings import read
 
 
 def main() -> None:
-    """Serves until it is told to stop."""
+    """Serves until the process is asked to stop."""
     settings = read(GatewaySettings)
     app = create_app(settings)
     with_private_port(app, settings, with_hints(app, settings))
@@ -17,7 +17,7 @@ def main() -> None:
         most_of_one=settings.max_connections_per_address,
         carriers=settings.trusted_proxies,
     )
-    # Access sends a form and closes the page wants it sent.
+    # A visitor who sends a form and closes the page wants it sent.
     serve(
         app,
         host=settings.public_host,

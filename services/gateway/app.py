@@ -91,7 +91,7 @@ def create_ops(services: Services, is_open: Callable[[], Awaitable[bool]], bus: 
     """Health and metrics."""
 
     async def status() -> tuple[bool, dict[str, Any]]:
-        # Without its services the gateway still answers, so it is ready; what is missing is told.
+        # Without its services the gateway still answers, so it is ready; the missing ones are listed.
         broker = {} if bus.hears_hints else {"broker": "unavailable"}
         return await is_open(), await services.silent() | broker
 

@@ -48,7 +48,7 @@ def remember_newcomer(request: web.Request, response: web.StreamResponse, name: 
 
 
 def _user_agent(request: web.Request) -> str:
-    """Its beginning, in letters that may stand in a header again."""
+    """Its beginning, in characters that are allowed in a header."""
     return _NOT_PRINTABLE.sub("", request.headers.get(hdrs.USER_AGENT, ""))[:_LONGEST_USER_AGENT]
 
 

@@ -14,9 +14,9 @@ Networks = Sequence[IPv4Network | IPv6Network]
 
 _MOST_HOPS = 20
 _HOUR_S = 3600.0
-_MOST_WARNINGS = 20  # an hour: whoever sends the headers causes them
+_MOST_WARNINGS = 20  # an hour: a client can cause them by its headers
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::[\w.-]+)?|([0-9.]+):[\w.-]+")
-# Cut at commas and semicolons wherever they stand: a quotation mark that a client left open must not swallow the
+# Split at every comma and semicolon: a quotation mark that a client left open must not swallow the
 # element that our proxy wrote behind it.
 _FOR = re.compile(r"(?:^|;)\s*for\s*=([^;]*)", re.IGNORECASE)
 

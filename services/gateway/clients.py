@@ -46,7 +46,7 @@ class ServiceUnavailable(errors.Unavailable):
     """A service did not answer in time, or not at all."""
 
     def __init__(self, service: Service) -> None:
-        """Names in plain words what cannot be had now."""
+        """Names in plain words what is not available now."""
         super().__init__(
             f"{_SPEAKS_OF[service]} cannot be reached at the moment. Please try again shortly.",
             params={"reason": service},
@@ -85,7 +85,7 @@ class _Ask:
 
     @property
     def content(self) -> bytes | BytesIO | None:
-        """The body as the client library wants it: a long one in pieces, so that nobody else waits for it."""
+        """The body as the client library wants it: a long one in pieces, so that it does not block other requests."""
         return BytesIO(self.body) if self.body and len(self.body) > _ONE_PIECE_BYTES else self.body
 
     @property
@@ -268,7 +268,7 @@ def refuse_rejected_actor(service: Service, status: int) -> None:
 
 
 def _not_yet_known(reply: Reply) -> list[str]:
-    """The fields that name what the service's copy does not know; none for every other answer."""
+    """The fields that name something that the service's copy does not know yet; empty for every other answer."""
     if reply.status != errors.NotYetKnown.status or reply.headers.get("Content-Type") != _PROBLEM:
         return []
     problem = reply.json()
@@ -276,7 +276,7 @@ def _not_yet_known(reply: Reply) -> list[str]:
 
 
 def _unknown_for_good(reply: Reply) -> Reply:
-    """422 in place of 409: waiting did not help, so the id is nobody's, or not this visitor's."""
+    """422 in place of 409: waiting did not help, so the id does not exist, or is not this visitor's."""
     problem = reply.json()
     title = "Something that the request names is not known."
     fields = [wrong | {"message": "This is not known."} for wrong in problem["errors"]]

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.gateway.routes import ROUTES
 
-# Whoever wrote too much gets all of it back, to shorten it; what nobody would write is not sent back and forth.
+# A text that is too long comes back whole, to be shortened; what no person would write is not sent back and forth.
 _TIMES_ITS_LIMIT = 2
 _AT_LEAST = 1000
 _TOGETHER = 100_000
@@ -30,7 +30,7 @@ def shortened(typed: Mapping[str, str]) -> tuple[dict[str, str], bool]:
 
 
 def _limit_of(name: str) -> int:
-    """By the last part of the name, which is that of the field wherever it stands: `contact.email`."""
+    """By the last part of the name, which is the field's own in every group: `contact.email`."""
     field = name.rpartition(".")[2]
     return _OF_PAGES_ALONE.get(field) or max(_AT_LEAST, _TIMES_ITS_LIMIT * _limits().get(field, 0))
 

@@ -10,7 +10,7 @@ from services.gateway.texts import _, lazy
 Kind = Literal[
     "text", "email", "tel", "password", "area", "select", "country", "time_zone", "radios", "tick", "files", "hidden"
 ]
-Json = Literal["text", "number", "flag", "list"]  # a list: of words with blanks between them, such as the ids of files
+Json = Literal["text", "number", "flag", "list"]  # a list: words separated by blanks, such as the ids of files
 Choices = tuple[tuple[str, str], ...]
 
 YES_OR_NO: Choices = (("yes", lazy("Yes")), ("no", lazy("No")))
@@ -62,7 +62,7 @@ class FormSpec:
 
     @cached_property
     def shown(self) -> tuple[Field, ...]:
-        """The fields that a page shows: an error of any other stands above the form."""
+        """The fields that a page shows; an error of any other field is shown above the form."""
         return tuple(field for field in self.fields if field.kind != "hidden")
 
     @property

@@ -36,7 +36,7 @@ class Access(Enum):
 
 
 class TokenNotValid(errors.NotSignedIn):
-    """An API token that stands for nobody."""
+    """An API token that belongs to no user."""
 
     reason = "token"
     title = "This token is not valid."
@@ -138,7 +138,7 @@ async def allowed_visitor(request: web.Request, route: Route) -> Visitor | None:
 
 
 async def allowed_user(request: web.Request) -> Visitor:
-    """Access is signed in; NotSignedIn, or CrossSiteRequest for a change that the visitor did not mean."""
+    """Who is signed in; NotSignedIn, or CrossSiteRequest for a change that the visitor did not mean."""
     if "Authorization" in request.headers:
         raise TokenNotValid
     visitor = await signed_in(request)

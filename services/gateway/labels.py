@@ -2,7 +2,7 @@
 
 from services.gateway.texts import lazy
 
-# A language is called by its own name, so that whoever reads only that one finds it.
+# Each language has its own name, so that people who read only that one find it.
 languages = (("en", "English"), ("fr", "Français"))
 roles = {
     "member": lazy("Member"),

@@ -1,4 +1,4 @@
-"""What holds for every request from outside: its true address, and headers that no answer goes without."""
+"""Middleware for every request from outside: the client's true address, and headers that every answer carries."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -113,7 +113,7 @@ class Sessions:
         return None if known is None else known.visitor
 
     async def visitor(self, services: Services, token: str, *, anew: bool = False) -> Visitor | None:
-        """Access the token stands for; None for nobody. `anew` asks identity whatever is remembered.
+        """Whose session the token is; None for an unknown one. `anew` asks identity whatever is remembered.
 
         Unavailable when identity is away and did not vouch lately.
         """
@@ -132,7 +132,7 @@ class Sessions:
         return visitor
 
     def forget(self, token: str) -> None:
-        """The session has ended, or goes on as somebody else."""
+        """The session has ended, or continues as another user."""
         self._known.pop(token, None)
 
     def changed(self, token: str, *, request_id: str) -> None:
@@ -217,7 +217,7 @@ async def _resolve(services: Services, token: str) -> Visitor | None:
 
 
 async def visitor_of(request: web.Request) -> Visitor | None:
-    """Access is signed in, or None; from now on logs name that user. Identity is asked once for a request."""
+    """Who is signed in, or None; from now on logs name that user. Identity is asked once for a request."""
     token = request.app[SESSIONS].token_of(request)
     if not token:
         return None
@@ -233,7 +233,7 @@ async def visitor_of(request: web.Request) -> Visitor | None:
 
 
 def know_visitor(request: web.Request, visitor: Visitor | None) -> None:
-    """From now on nobody is asked for this request."""
+    """Sets the visitor of this request, so that identity is not asked."""
     request[_ASKED] = visitor
 
 
@@ -261,7 +261,7 @@ async def ask_again_after_changes(request: web.Request, handler: Handler) -> web
 
 
 async def signed_in(request: web.Request) -> Visitor:
-    """Access is signed in, or NotSignedIn."""
+    """Who is signed in, or NotSignedIn."""
     visitor = await visitor_of(request)
     if visitor is None:
         raise errors.NotSignedIn
@@ -296,7 +296,7 @@ def refuse_cross_site(request: web.Request) -> None:
         return
     # Our own pages say `null`: they are sent with `Referrer-Policy: no-referrer`.
     source = request.headers.get("Origin", "null")
-    # Never by the request's own Host, which whoever sends it may choose.
+    # Never by the request's own Host header, which the sender may choose.
     if source != "null" and source not in request.app[SESSIONS].own_origins:
         raise CrossSiteRequest
 

@@ -16,12 +16,12 @@ def _networks(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-# All files of a message, and what stands between them.
+# All files of a message, and what the form adds to them.
 UPLOAD_MAX_BYTES = 6 * 1024 * 1024 + 512 * 1024
 
 
 class GatewaySettings(Settings):
-    """Where the portal and the private port listen, where the services are, and whose word counts about addresses."""
+    """Where the portal and the private port listen, where the services are, and which proxies are trusted."""
 
     public_host: str = Field("127.0.0.1", alias="PORTICO_HOST")
     public_port: Port = Field(8080, alias="PORTICO_PORT")

@@ -25,9 +25,9 @@ from shared.errors import TooManyRequests
 from shared.logging import origin
 from shared.web.app import Handler
 
-# Access was quiet for so long may send as much as that at once.
+# A client that was quiet for so long may send as much as that at once.
 BURST_S = 4.0
-# Nobody notices more: whoever would wait longer is told so.
+# People do not notice more; a longer wait is refused and said.
 LONGEST_WAIT_S = 2.0
 LONGEST_IN_LINE_S = 5.0
 MOST_IN_LINE = 100
@@ -163,7 +163,7 @@ class Shares:
 
     @asynccontextmanager
     async def of_user(self, visitor: Visitor, request: web.Request) -> AsyncIterator[None]:
-        """The turn of somebody who is signed in; of the vendor's people each counts for themselves only."""
+        """The turn of a signed-in user; each user of the vendor counts alone."""
         user, requests = visitor.user, _LONG_LIST_COUNTS_AS if _is_long_list(request) else 1
         paces = [(self._users, str(user.id))]
         if user.role not in VENDOR_ROLES:
@@ -174,7 +174,7 @@ class Shares:
 
     @asynccontextmanager
     async def of_stranger(self, token: str, request: web.Request) -> AsyncIterator[None]:
-        """The turn of somebody who is not known here, or not yet: then they may have a token."""
+        """The turn of a client without a known session; it may have a token that was not looked up yet."""
         await _take_turn_of_network(self._networks)
         if not token:
             yield
@@ -183,7 +183,7 @@ class Shares:
             yield
 
     async def of_static(self) -> None:
-        """The turn of a stylesheet, module or icon: whoever asks, it counts for their network."""
+        """The turn of a stylesheet, module or icon; it counts for the client's network."""
         await _take_turn_of_network(self._static)
 
     def _place(self, whose: str, request: web.Request) -> AbstractAsyncContextManager[None]:

@@ -38,7 +38,7 @@ _log = structlog.get_logger()
 async def stream(
     request: web.Request, service: Service, path: str, *, visitor: Visitor | None, query: Query = None
 ) -> web.StreamResponse | Reply:
-    """Passes a long GET on to whoever asked, chunk by chunk; a refusal is answered here, and nothing has gone out.
+    """Passes the answer of a long GET on, chunk by chunk; a refusal is returned, before anything was sent.
 
     5 s to the headers, 150 s from there to the body, which may have to be made first, 30 s between chunks, and 5 s for
     a refusal.

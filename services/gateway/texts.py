@@ -1,4 +1,4 @@
-"""The words of the portal in the reader's language, for pages and for the handlers behind them."""
+"""The portal's texts in the reader's language, for templates and for handlers."""
 
 from pathlib import Path
 from typing import cast
@@ -14,7 +14,7 @@ ngettext = TEXTS.ngettext
 
 
 def N_(text: str) -> str:  # noqa: N802  # the name by which gettext's tools know it
-    """Marks a text for the catalogue where it stands; `_` translates it when it is shown."""
+    """Marks a text for the catalogue; `_` translates it later, when it is shown."""
     return text
 
 

@@ -1,4 +1,4 @@
-"""Access is at the door: a signed-in visitor, with what the services and the forms need of the session."""
+"""A signed-in visitor, with what the services and the forms need of the session."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""How long somebody has to wait who did too much at once, in words."""
+"""The time after which a refused request may be sent again, in words."""
 
 from babel.dates import format_timedelta
 

@@ -67,7 +67,7 @@ VERIFY = FormSpec(
 
 @pages.get("/sign-in")
 async def sign_in_form(request: web.Request) -> web.Response:
-    """E-mail and password; whoever is signed in already goes on."""
+    """E-mail and password; a visitor who is signed in already is sent on."""
     target = local_path(request.query.get("next"))
     if await visitor_of(request) is not None:
         return redirect(target)
@@ -110,7 +110,7 @@ async def switched(_request: web.Request) -> web.Response:
 
 @pages.post("/switch-company")
 async def switch_company(request: web.Request) -> web.Response:
-    """Goes on in another company of the same login."""
+    """Continues in another company of the same login."""
     visitor = await signed_in(request)
     typed = await read_form(request, visitor)
     sent = await _move_session(request, visitor, "/session/switch", {"user_id": typed.get("user_id", "")})
@@ -157,13 +157,13 @@ async def _invitation(request: web.Request, visitor: Visitor | None, form: Form,
 
 @pages.get("/invitations/{code}")
 async def invitation(request: web.Request) -> web.Response:
-    """Access invites whom to what."""
+    """Who invites whom to what."""
     return await _invitation(request, await visitor_of(request), Form(ACCEPT))
 
 
 @pages.post("/invitations/{code}")
 async def accept_invitation(request: web.Request) -> web.Response:
-    """A new login goes on to its verification; a signed-in one is a member at once."""
+    """A new login continues with its verification; a signed-in one is a member at once."""
     typed = await read_public_form(request)
     visitor = await _joining_visitor(request, typed)
     path, name = _path(request, "/accept"), name_of(request)
@@ -186,7 +186,7 @@ def _acceptance(typed: FormData) -> dict[str, Any]:
 
 
 async def _joining_visitor(request: web.Request, typed: FormData) -> Visitor | None:
-    """Who joins with the login of the session, which takes its token; None for somebody who makes a new login."""
+    """The signed-in visitor who joins, if the form has the session's token; None for a form that makes a new login."""
     if typed.get("join") != "yes":
         return None
     visitor = await signed_in(request)

@@ -15,7 +15,7 @@ from shared.errors import FieldError, Refusal, problem
 
 _T = TypeVar("_T")
 
-# How long the service wants whoever sent the form to wait.
+# How long the service wants the sender of the form to wait.
 RETRY_AFTER: web.RequestKey[str] = web.RequestKey("retry_after", str)
 
 _PAGE_SIZE = 200

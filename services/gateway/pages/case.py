@@ -54,7 +54,7 @@ async def _case_page(
 
 
 async def _nothing() -> None:
-    """In place of what is not asked for."""
+    """Takes the place of a request that is not needed."""
 
 
 def _history(case: Mapping[str, Any], older: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What can be done with a case, one row for each action: how it is offered, asked for, confirmed and told later."""
+"""Actions on a case, one row each: its menu entry, dialog, fields, confirmation, and its entry in the history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -116,7 +116,7 @@ _PROBLEM = (
         help=lazy("Tick it when colleagues who see the company’s cases should not see this one."),
     ),
 )
-# In the order of the page. What a case is about is chosen before, so an error about it stands above the form.
+# In the order of the page. What a case is about is chosen before, so an error about it is shown above the form.
 CASE = FormSpec(
     (
         hidden("serial", lazy("Serial number")),
@@ -172,6 +172,6 @@ def case_json(typed: FormData) -> dict[str, Any]:
         without.append("parts_address")
     body = to_json(typed, CASE, without=without)
     if "equipment_address" in without:
-        # Sent even when nothing was chosen, so that the error stands at the list of sites.
+        # Sent even when nothing was chosen, so that the error is shown at the list of sites.
         body.setdefault("site_id", "")
     return body

@@ -129,7 +129,7 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
 
 @pages.get("/users")
 async def users(request: web.Request) -> web.Response:
-    """Access is in the company, who is invited, and the form to invite."""
+    """Who is in the company, who is invited, and the form to invite."""
     return await _users_page(request, await signed_in(request), _new(INVITATIONS, role="member"))
 
 

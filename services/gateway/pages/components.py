@@ -1,4 +1,4 @@
-"""The components of the portal in every state, on one page for whoever builds or reviews pages."""
+"""The components of the portal in every state, on one page for developers and reviewers."""
 
 from aiohttp import web
 
@@ -43,6 +43,6 @@ _ERRORS = {
 
 @pages.get("/components")
 async def components(request: web.Request) -> web.Response:
-    """Nothing on it belongs to anybody, so nobody has to sign in, and nothing links to it."""
+    """It shows no data, so no session is needed, and no page links to it."""
     wrong = Form(_SPEC, _TYPED | {"title": "", "description": ""}, _ERRORS)
     return render("components.html", visitor=await visitor_of(request), good=Form(_SPEC, _TYPED), wrong=wrong)

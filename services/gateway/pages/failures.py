@@ -42,7 +42,7 @@ _WAITING = (errors.TooManyRequests.status, errors.Unavailable.status)
 
 @web.middleware
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refusals become pages; whoever is not signed in is asked to, and comes back. No form loses what was typed.
+    """Refusals become pages; visitors without a session sign in and come back. No form loses what was typed.
 
     Nobody reads a page in place of a stylesheet, and making one asks services who is there.
     """
@@ -58,7 +58,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         if error.status < 400:  # noqa: PLR2004
             raise
         return await _page(request, refusal_of(error), allow=error.headers.get("Allow"))
-    except Exception as error:  # anything becomes a page, and is logged where it is nobody's refusal
+    except Exception as error:  # anything becomes a page; what is no refusal is logged
         if isinstance(error, ConnectionError) and has_left(request):
             raise
         return await _page(request, refusal_of(error))
@@ -108,7 +108,7 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
 
 
 def _back(request: web.Request, refusal: Refusal) -> tuple[str, str]:
-    """The page that a download stands on, as it was, or the form that was too long; with what the link says."""
+    """The page that a download was started from, or the form that was too long; with the text of the link."""
     if request.path == "/cases.xlsx":
         return str(URL("/cases").with_query(request.query)), _("Back to the list")
     if request.method != "POST" or refusal.status != errors.TooLarge.status:

@@ -1,6 +1,6 @@
-"""Forms with files: fields are kept, each file goes on to cases as it comes in, and a refused one takes nothing along.
+"""Forms with files: each file is sent on to cases as it comes in; a refused file loses neither fields nor other files.
 
-With JavaScript the files are there before the form is sent; then, and without any, only the fields are read.
+With JavaScript the files were sent before the form; then, and in a form without files, only the fields are read.
 """
 
 import re
@@ -41,7 +41,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What came with a form. `attachment_ids` in `typed` names every file that cases has, with blanks between them."""
+    """A posted form. `attachment_ids` in `typed` names every file that cases has, separated by blanks."""
 
     typed: FormData
     refused: tuple[str, ...] = ()  # a sentence for each file that was not accepted
@@ -52,7 +52,7 @@ class Posted:
 
 
 class KnownLimits:
-    """What cases told last: a setting, so it still holds while cases is away."""
+    """The latest answer of cases: limits are a setting, so they still hold while cases is unavailable."""
 
     latest: Limits | None = None
 
@@ -61,7 +61,7 @@ KNOWN_LIMITS = web.AppKey("known_limits", KnownLimits)
 
 
 async def limits_of(request: web.Request, visitor: Visitor) -> Limits | None:
-    """What may be attached; None while that was never told, and files cannot be sent either."""
+    """What may be attached; None before cases has answered once: then files cannot be sent either."""
     known = request.app[KNOWN_LIMITS]
     try:
         told = await optional(fetch(request, visitor, "cases", "/attachment-limits"))
@@ -98,7 +98,7 @@ def with_fresh_upload_key(form: Form) -> Form:
 async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted:
     """A form of this visitor with its files, those that were accepted before included.
 
-    Nothing goes on to cases before the form has proved that the visitor meant it: CrossSiteRequest, or OldForm. The
+    Nothing is sent to cases before the form's token was checked: CrossSiteRequest, or OldForm. The
     page has `attachments.html` for its files, and its hidden fields before them.
     """
     refuse_cross_site(request)
@@ -200,7 +200,7 @@ class _Incoming:
         """The next file that was chosen; what is unread of the one before is read past."""
         while (part := await self._next_part()) is not None:
             told = read_disposition(part.headers.get(hdrs.CONTENT_DISPOSITION))
-            # What nobody can tell is no field that may be left out: it is refused as a file without a name is.
+            # A part that is unclear is not skipped: it is refused as a file without a name is.
             if told.filename is None and told.name not in ("", _FILE_FIELD):
                 await self._note_field(part, told.name)
                 continue

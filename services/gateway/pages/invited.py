@@ -1,4 +1,4 @@
-"""What became of the e-mails of invitations, for whoever invited: the delivery ledger tells."""
+"""What became of the e-mails of invitations, from the delivery ledger, for the inviter."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -45,7 +45,7 @@ async def _language(request: web.Request) -> str:
 
 @pages.post("/language")
 async def choose_language(request: web.Request) -> web.Response:
-    """Remembers the language that somebody who is not signed in has chosen, and goes back to the page."""
+    """Remembers the language chosen by a visitor without a session, and returns to the page."""
     typed = await read_public_form(request)
     response = redirect(local_path(typed.get("next")))
     if typed.get("to") in LANGUAGES:

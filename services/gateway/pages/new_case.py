@@ -52,7 +52,7 @@ def _start_of(typed: FormData) -> _Start | None:
 
 
 def address_of_form(typed: FormData) -> str:
-    """Where the form stands that this came from."""
+    """The address of the form that this was posted from."""
     start = _start_of(typed)
     return start.url if start else "/cases/new"
 
@@ -80,7 +80,7 @@ async def new_case(request: web.Request) -> web.Response:
     found = await _look_up(request, visitor, wanted) if wanted else _Found()
     if found.certain is not None:
         return redirect(found.certain.url)
-    # No coverage is no dead end: whoever is sure of the number goes on with it.
+    # The case can be created without coverage: the visitor may be sure of the number.
     anyway = [_Start("serial", wanted), _Start("said", wanted)] if wanted else []
     return render("case_start.html", visitor=visitor, wanted=wanted, found=found, anyway=anyway)
 
@@ -167,7 +167,7 @@ async def _pins(request: web.Request, visitor: Visitor) -> list[dict[str, Any]]:
     try:
         answer = await optional(fetch(request, visitor, "identity", "/pins"))
     except ServiceRefusal:
-        # A company without PINs, or a visitor of the vendor's: nobody has to choose one.
+        # A company without PINs, or a visitor of the vendor: there is nothing to choose.
         return []
     return list(answer["items"]) if answer else []
 

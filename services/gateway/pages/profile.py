@@ -158,7 +158,7 @@ async def change_profile(request: web.Request) -> web.Response:
 
 
 async def _review(request: web.Request, visitor: Visitor, typed: FormData, reviewed: FormData) -> web.Response:
-    """Everything as it will be saved; a phone number that was written in another way stands beside it."""
+    """Everything as it will be saved, with each phone number as it was typed if it is written otherwise now."""
     sites, pins = await asyncio.gather(sites_of(request, visitor), _pins_of(request, visitor))
     return render(
         "profile_review.html",
@@ -174,7 +174,7 @@ async def _review(request: web.Request, visitor: Visitor, typed: FormData, revie
 
 async def _put(request: web.Request, visitor: Visitor, typed: FormData, query: dict[str, int]) -> Sent:
     version = typed.get("version", "")
-    # An unreadable version is one that nobody ever had: the answer is that the profile has changed.
+    # An unreadable version never existed: the answer is that the profile has changed.
     tag = version if re.fullmatch(r"\d{1,15}", version, re.ASCII) else "0"
     body = to_json(typed, PROFILE)
     return await send(
@@ -192,7 +192,7 @@ async def _refused(request: web.Request, visitor: Visitor, typed: FormData, sent
 
 @pages.get("/profile/notices")
 async def notices(_request: web.Request) -> web.Response:
-    """The address of the form; what is shown stands on the profile page."""
+    """The address that the form is posted to; the form itself is on the profile page."""
     return redirect("/profile#notices")
 
 

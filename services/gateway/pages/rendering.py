@@ -20,7 +20,7 @@ from services.gateway.visitor import Visitor
 from shared.i18n import install, language
 from shared.logging import origin
 
-# Nothing inline and nothing from elsewhere: a text that slipped through the escaping could still do nothing.
+# Nothing inline, nothing from other hosts: a text that slipped through the escaping could still do nothing.
 _POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 
 VERSION = "0.1.0"  # that of pyproject.toml, which the image does not have

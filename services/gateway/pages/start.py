@@ -67,7 +67,7 @@ def _bar(label: str, count: int, *, look: str = "", **filters: str) -> Bar:
 
 @pages.get("/find")
 async def find(request: web.Request) -> web.Response:
-    """A case number leads to its case, and a mistyped one there to be told so; any other text to the filtered list."""
+    """A case number leads to its case, where a mistyped one is refused; any other text leads to the filtered list."""
     visitor = await signed_in(request)
     wanted = request.query.get("q", "").strip()
     digits = "".join(wanted.split()).replace("-", "")

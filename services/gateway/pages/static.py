@@ -1,4 +1,4 @@
-"""The stylesheet, the modules and the icon, kept in memory and addressed by their content."""
+"""The stylesheets, scripts and the icon: kept in memory, with addresses made of their content."""
 
 import hashlib
 from dataclasses import dataclass

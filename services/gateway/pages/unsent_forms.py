@@ -1,4 +1,4 @@
-"""A form that could not be carried out as it came: what was typed stays in the page, and goes again with one press."""
+"""A form that could not be processed: the page keeps what was typed, and one press sends it again."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,18 +20,18 @@ from shared import errors
 from shared.errors import Refusal
 from shared.i18n import language, reading_in
 
-# The token is put in anew, and nobody's password belongs into a page.
+# The page has a token of its own, and a password must not be in a page.
 _LEFT_OUT = frozenset({"csrf_token", "password"})
 _PREFIX, _PATH = "kept.", "kept_path"
 FORM_SPECS = web.AppKey("form_specs", Mapping[str, FormSpec])
 
 
 async def unsent_fields(request: web.Request) -> FormData | None:
-    """What a form of this site has in its fields; None for anything else, Unavailable where there is no room for it."""
+    """The fields of a posted form of this site; None for anything else, Unavailable where there is no room for them."""
     if request.method != "POST":
         return None
     try:
-        # Else another site could have its own text sent with one press, by whoever it leads here.
+        # Else another site could make a visitor send its text with one press.
         refuse_cross_site(request)
         typed = request[TYPED] if TYPED in request else await read_unproven_fields(request)
     except errors.Unavailable:
@@ -58,7 +58,7 @@ def fields_for_sign_in(request: web.Request, typed: FormData) -> FormData:
 
 
 async def unsent_form_after_sign_in(request: web.Request, typed: FormData, token: str) -> web.Response | None:
-    """The form that the sign-in page carried along, to be sent by whoever has just signed in; None without one."""
+    """The page of the form that the sign-in page carried along, for the user who just signed in; None without one."""
     kept = {name.removeprefix(_PREFIX): text for name, text in typed.items() if name.startswith(_PREFIX)}
     if not kept:
         return None
@@ -67,7 +67,7 @@ async def unsent_form_after_sign_in(request: web.Request, typed: FormData, token
     except errors.Unavailable:
         visitor = None
     kept |= {CUT: typed[CUT]} if CUT in typed else {}
-    # The request itself came from nobody: only now is it known what this person reads.
+    # The request had no session: only now is the user's language known.
     with reading_in(visitor.user.language if visitor else language()):
         sentence = _("You are signed in again.")
         if visitor is not None:
@@ -76,7 +76,7 @@ async def unsent_form_after_sign_in(request: web.Request, typed: FormData, token
 
 
 def here_now(visitor: Visitor) -> str:
-    """In which company a form would be sent now: it may have been filled in for another."""
+    """Names the company of the session: the form may have been filled in for another one."""
     return _("You are now in the portal of %(company)s.") % {"company": visitor.user.company_name}
 
 

@@ -1,4 +1,4 @@
-"""Stopping e-mails by the link that came with one: nobody has to sign in for it."""
+"""Stops e-mails by the link that came with one, without signing in."""
 
 import secrets
 from urllib.parse import parse_qsl

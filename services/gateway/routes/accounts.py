@@ -20,7 +20,7 @@ SESSIONS = (
         method="GET",
         path="/session",
         service="identity",
-        summary="Access is signed in, and the token that changes need",
+        summary="Who is signed in, and the token that changes need",
         answer=identity.SessionAnswer,
         handler=sessions_api.read_session,
     ),
