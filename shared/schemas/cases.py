@@ -1,17 +1,16 @@
-"""The HTTP bodies of cases: submitting, lists, detail, actions of both sides."""
+"""The HTTP bodies of cases: submitting, lists, detail."""
 
 from datetime import date
 from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, RootModel, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from shared.coverage import Verdict
 from shared.schemas.attachments import AttachmentAnswer, AttachmentIds
 from shared.schemas.base import (
     Address,
     Answer,
-    Body,
     Cleaned,
     Email,
     Language,
@@ -22,39 +21,19 @@ from shared.schemas.base import (
     Request,
     Short,
     Utc,
-    Version,
     one_line,
     refuse_unless_one,
     written_day,
 )
+from shared.schemas.case_actions import AgentActionName, CaseActionName, EntryKindName, Severity
 from shared.schemas.contracts import ProductNumber, Said, Serial
 
 Title = Annotated[str, Cleaned(one_line, least=1, most=120)]
 Description = Annotated[str, Cleaned(least=20, most=10_000)]
 Long = Annotated[str, Cleaned(most=10_000)]
-Comment = Annotated[str, Cleaned(least=1, most=10_000)]
-Reason = Annotated[str, Cleaned(least=1, most=2_000)]
-# Two long texts, or one, of characters beyond the first plane, which take twelve bytes each where they are escaped.
-_CASE_BYTES, _ACTION_BYTES = 320 * 1024, 160 * 1024
-Severity = Annotated[int, Field(ge=1, le=4, strict=True)]
+# Two long texts of characters beyond the first plane, which take twelve bytes each where they are escaped.
+_CASE_BYTES = 320 * 1024
 StatusName = Literal["new", "in_progress", "waiting_customer", "waiting_parts", "closed", "cancelled"]
-OpenStatusName = Literal["in_progress", "waiting_customer", "waiting_parts"]
-CaseActionName = Literal["comment", "attach", "change_severity", "close", "cancel", "reopen"]
-AgentActionName = Literal["take", "assign", "reply", "note", "set_status", "close"]
-EntryKindName = Literal[
-    "created",
-    "comment",
-    "attached",
-    "reply",
-    "note",
-    "taken",
-    "assigned",
-    "status_changed",
-    "severity_changed",
-    "closed",
-    "cancelled",
-    "reopened",
-]
 
 
 class ContactBody(Request):
@@ -223,130 +202,6 @@ class CaseDetail(CaseRow):
     service_orders: tuple[()] = ()  # there are none yet
     parts_orders: tuple[()] = ()
     attachments: list[CaseAttachment] = Field(default_factory=list)  # of the entries in `history`
-
-
-class _FitsAnyVersion(Request):
-    """An action that fits whatever else happens to the case meanwhile: its `version` is accepted, and not tested."""
-
-    version: Version | None = None
-
-
-class CommentAction(_FitsAnyVersion):
-    """Adds a comment."""
-
-    action: Literal["comment"]
-    text: Comment
-    attachment_ids: AttachmentIds = ()
-
-
-class AttachAction(_FitsAnyVersion):
-    """Adds files without a text."""
-
-    action: Literal["attach"]
-    attachment_ids: Annotated[AttachmentIds, Field(min_length=1)]
-
-
-class CloseAction(Request):
-    """Ends the case."""
-
-    action: Literal["close"]
-    version: Version
-    reason: Reason
-    resolved: bool
-
-
-class CancelAction(Request):
-    """Ends the case without a solution."""
-
-    action: Literal["cancel"]
-    version: Version
-    reason: Reason
-
-
-class ReopenAction(Request):
-    """Takes a closed case up again, within 14 days."""
-
-    action: Literal["reopen"]
-    version: Version
-    reason: Reason
-
-
-class ChangeSeverityAction(Request):
-    """Sets another severity."""
-
-    action: Literal["change_severity"]
-    version: Version
-    severity: Severity
-
-
-CaseActionUnion = Annotated[
-    CommentAction | AttachAction | ChangeSeverityAction | CloseAction | CancelAction | ReopenAction,
-    Field(discriminator="action"),
-]
-
-
-class CaseAction(RootModel[CaseActionUnion], Body):
-    """`POST /cases/{number}/actions`."""
-
-    max_body_bytes: ClassVar[int] = _ACTION_BYTES
-
-
-class TakeAction(_FitsAnyVersion):
-    """The agent becomes the assignee; 409 `already_taken` when somebody else is."""
-
-    action: Literal["take"]
-
-
-class AssignAction(Request):
-    """Another agent becomes the assignee."""
-
-    action: Literal["assign"]
-    version: Version
-    agent_id: UUID
-
-
-class ReplyAction(_FitsAnyVersion):
-    """An answer that the customer sees."""
-
-    action: Literal["reply"]
-    text: Comment
-    attachment_ids: AttachmentIds = ()
-
-
-class NoteAction(_FitsAnyVersion):
-    """An internal note that never leaves the vendor's side."""
-
-    action: Literal["note"]
-    text: Comment
-    attachment_ids: AttachmentIds = ()
-
-
-class SetStatusAction(Request):
-    """Moves an open case; 409 `case_new` from new to anything but in progress."""
-
-    action: Literal["set_status"]
-    version: Version
-    status: OpenStatusName
-
-
-class AgentCloseAction(Request):
-    """Ends the case with its resolution."""
-
-    action: Literal["close"]
-    version: Version
-    resolution: Reason
-
-
-AgentActionUnion = Annotated[
-    TakeAction | AssignAction | ReplyAction | NoteAction | SetStatusAction | AgentCloseAction,
-    Field(discriminator="action"),
-]
-
-
-class AgentAction(RootModel[AgentActionUnion], Body):
-    """`POST /agent/cases/{number}/actions`."""
-
-    max_body_bytes: ClassVar[int] = _ACTION_BYTES
 
 
 Multi = StatusName | list[StatusName]

@@ -17,14 +17,8 @@ from services.cases.cases.domain.values import Change
 from services.cases.cases.handlers import actions, pins, submission
 from shared.actor import Actor
 from shared.paging import Page
-from shared.schemas.cases import (
-    AgentAction,
-    AgentCaseQuery,
-    CaseAction,
-    CaseQuery,
-    HistoryQuery,
-    SubmitCase,
-)
+from shared.schemas.case_actions import AgentAction, CaseAction
+from shared.schemas.cases import AgentCaseQuery, CaseQuery, HistoryQuery, SubmitCase
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, idempotency_key_of, read_body, read_query
 from shared.web.responses import answer, send_file

@@ -1,7 +1,7 @@
 """Cases and their attachments, from both sides."""
 
 from services.gateway.forwarding import Route, stream, upload
-from shared.schemas import attachments, cases
+from shared.schemas import attachments, case_actions, cases
 from shared.schemas.base import ListAnswer
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -61,7 +61,7 @@ CASES = (
         path="/cases/{number}/actions",
         service="cases",
         summary="Do something with a case",
-        body=cases.CaseAction,
+        body=case_actions.CaseAction,
         answer=cases.CaseDetail,
     ),
     Route(
@@ -102,7 +102,7 @@ CASES = (
         path="/agent/cases/{number}/actions",
         service="cases",
         summary="Do something with a case as the vendor",
-        body=cases.AgentAction,
+        body=case_actions.AgentAction,
         answer=cases.CaseDetail,
     ),
 )

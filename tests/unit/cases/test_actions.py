@@ -14,7 +14,13 @@ from services.cases.cases.domain.values import OPEN, EntryKind, Person, Status, 
 from services.cases.cases.store.history import AS_FILTER
 from shared.actor import Actor, Role
 from shared.errors import Forbidden, Refusal
-from shared.schemas.cases import AgentActionName, AgentActionUnion, CaseActionName, CaseActionUnion, EntryKindName
+from shared.schemas.case_actions import (
+    AgentActionName,
+    AgentActionUnion,
+    CaseActionName,
+    CaseActionUnion,
+    EntryKindName,
+)
 from tests.builders import an_actor
 from tests.unit.cases.acting import ANA, NOW, a_case, a_change
 

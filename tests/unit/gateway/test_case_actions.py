@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from services.cases.cases.domain.values import EntryKind
 from services.gateway.pages.case_actions import ACTIONS, ANY_ACTION, BY_ENTRY, ActionRow
 from shared.i18n import reading_in
-from shared.schemas.cases import CaseActionUnion
+from shared.schemas.case_actions import CaseActionUnion
 
 BODIES: Mapping[str, type[BaseModel]] = {
     get_args(body.model_fields["action"].annotation)[0]: body for body in get_args(get_args(CaseActionUnion)[0])

@@ -13,7 +13,8 @@ from services.cases.attachments.domain.files import clean_name
 from shared.errors import Refusal
 from shared.multipart import read_disposition
 from shared.schemas.base import Body, Cleaned, Request
-from shared.schemas.cases import CaseAction, SubmitCase
+from shared.schemas.case_actions import CaseAction
+from shared.schemas.cases import SubmitCase
 from shared.schemas.identity import AcceptInvitation, SignIn, SiteBody
 from shared.web.requests import parsed
 from tests.worst import JSON_BOMBS, LINES, TEXTS, as_json, body_with, models, text_fields, text_nodes, text_of

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from shared.schemas.attachments import AttachmentIds
 from shared.schemas.base import Request
-from shared.schemas.cases import AgentAction, CaseAction, CaseQuery, SubmitCase
+from shared.schemas.case_actions import AgentAction, CaseAction
+from shared.schemas.cases import CaseQuery, SubmitCase
 from shared.schemas.contracts import CoverageQuery, NewAgreement
 from shared.schemas.identity import NewInvitations, SignIn
 from shared.schemas.notifications import BouncingQuery, PreferencesBody

@@ -19,7 +19,7 @@ from shared.actor import VENDOR_ROLES
 from shared.errors import Conflict, NotYetKnown, StaleVersion
 from shared.mongo import Database
 from shared.quotas import Quota
-from shared.schemas.cases import AgentActionUnion, CaseActionUnion
+from shared.schemas.case_actions import AgentActionUnion, CaseActionUnion
 
 _Body = CaseActionUnion | AgentActionUnion
 
