@@ -154,7 +154,7 @@ class Invitation:
             created_at=now,
             expires_at=now + VALID_FOR,
         )
-        return invitation._said(now)
+        return invitation._with_event(now)
 
     def changed_and_sent_again(
         self, *, role: Role, site_id: UUID | None, asked_by: UUID, by: Actor, now: datetime
@@ -182,7 +182,7 @@ class Invitation:
             inviter_name=by.name,
             language=by.language,
         )
-        return renewed._said(now)
+        return renewed._with_event(now)
 
     def revoked(self) -> "Invitation":
         """Taken back; again is the same."""
@@ -237,8 +237,8 @@ class Invitation:
         if self.state is State.REVOKED:
             raise InvitationRevoked
 
-    def _said(self, now: datetime) -> "Invitation":
-        said = InvitationIssued(
+    def _with_event(self, now: datetime) -> "Invitation":
+        event = InvitationIssued(
             at=now,
             invitation_id=self.id,
             generation=self.generation,
@@ -249,7 +249,7 @@ class Invitation:
             language=self.language,
             expires_at=self.expires_at,
         )
-        return replace(self, events=(*self.events, said))
+        return replace(self, events=(*self.events, event))
 
 
 def _within_the_hour(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.actor import Actor, Role, Visibility
 from shared.errors import Conflict
+from shared.events.base import Event
 from shared.events.identity import UserChanged
 
 ADMIN_ROLES = frozenset({Role.COMPANY_ADMIN, Role.VENDOR_ADMIN})
@@ -42,14 +43,18 @@ class AlreadyMember(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A verified address with a password: somebody who can sign in. `email` is lower-cased."""
+    """A verified address with a password: somebody who can sign in. `email` is lower-cased.
+
+    What concerns the login and no membership rides in `events`, such as that somebody wants to reset the password.
+    There is no such event yet: each comes with its listener.
+    """
 
     id: UUID
     email: str
     password_hash: str
     verified_at: datetime
     version: int = 1
-    events: tuple[UserChanged, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class Verification:
             company_id=company_id,
             browser=browser,
         )
-        return verification._said(now)
+        return verification._with_event(now)
 
     @classmethod
     def of_nobody(cls) -> "Verification":
@@ -186,7 +186,7 @@ class Verification:
             resent_at=(*_within_the_hour(self.resent_at, now), now),
             expires_at=now + VALID_FOR,
         )
-        return renewed._said(now)
+        return renewed._with_event(now)
 
     def resent_for_others(self, now: datetime) -> "Verification":
         """The same code until the same moment: no stranger makes the one in somebody's hand worthless, or last longer.
@@ -196,7 +196,7 @@ class Verification:
         asked = replace(self, resent_by_others_at=(*_within_the_hour(self.resent_by_others_at, now), now))
         if not self.takes_codes(now):
             asked = replace(asked, generation=self.generation + 1, expires_at=now + VALID_FOR)
-        return asked._said(now)
+        return asked._with_event(now)
 
     def used(self) -> "Verification":
         """Done; the password hash lives in the login now."""
@@ -206,8 +206,8 @@ class Verification:
         """Another accepted invitation for the same address takes its place."""
         return replace(self, state=State.REPLACED, password_hash="")
 
-    def _said(self, now: datetime) -> "Verification":
-        said = VerificationRequested(
+    def _with_event(self, now: datetime) -> "Verification":
+        event = VerificationRequested(
             at=now,
             verification_id=self.id,
             generation=self.generation,
@@ -217,7 +217,7 @@ class Verification:
             language=self.language,
             expires_at=self.expires_at,
         )
-        return replace(self, events=(*self.events, said))
+        return replace(self, events=(*self.events, event))
 
 
 def _within_the_hour(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:

@@ -32,7 +32,7 @@ VERIFICATIONS = Documents("verifications", Verification)
 BATCHES = "invitation_batches"
 _STAND_INS = "stand_ins"
 
-EMITTING = tuple(kind.collection for kind in (USERS, COMPANIES, SITES, INVITATIONS, VERIFICATIONS))
+EMITTING = tuple(kind.collection for kind in (LOGINS, USERS, COMPANIES, SITES, INVITATIONS, VERIFICATIONS))
 
 _COMPANY_SORTS = {"name": "name", "created_at": "created_at"}
 _SITE_SORTS = {"name": "name", "city": "city", "created_at": "created_at"}

@@ -52,6 +52,16 @@ async def forget_failures(db: Database, *counters: str) -> None:
     await db[COUNTERS].delete_many({"_id": {"$in": counters}})
 
 
+# One update counts, and decides by what the counter was before:
+#
+#   before                                  failures   blocked_until        window_ends_at             refused
+#   no counter, or its window is over       1          now (no wait)        now + window               no
+#   a wait is going on                      as before  as before            as before                  yes
+#   `who` is counted already                as before  as before            as before                  yes
+#   else, fewer than `most` with this one   + 1        as before            as before                  no
+#   else, `most` or more with this one      + 1        now + wait           now + wait + window        no
+#
+# The wait doubles with every failure beyond `most`, from FIRST_WAIT to LONGEST_WAIT.
 def _counting(now: datetime, *, most: int, who: str | None = None) -> list[Document]:
     fresh = {"$lte": [{"$ifNull": ["$window_ends_at", now]}, now]}
     waiting = {"$gt": [{"$ifNull": ["$blocked_until", now]}, now]}

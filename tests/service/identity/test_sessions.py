@@ -101,6 +101,10 @@ async def test_a_session_is_turned_into_a_signed_actor(identity: IdentityApi) ->
     assert "session_token" not in answer.body
 
 
+async def test_the_relay_looks_at_logins_too(identity: IdentityApi) -> None:
+    assert "relay_after" in await identity.db["logins"].index_information()
+
+
 async def test_each_session_has_a_csrf_token_of_its_own(identity: IdentityApi) -> None:
     user = await identity.a_user()
     sessions = [await identity.sign_in(user.login_email) for _ in range(2)]
@@ -252,7 +256,7 @@ async def test_a_session_goes_on_only_as_an_active_user_of_its_login(identity: I
     assert (await identity.post("/session/switch", {"user_id": str(second.user_id)})).status == 401
 
 
-async def test_whoever_stands_in_a_suspended_company_can_go_on_in_another(identity: IdentityApi) -> None:
+async def test_a_user_of_a_suspended_company_can_switch_to_another(identity: IdentityApi) -> None:
     first = await identity.a_user()
     session = await identity.sign_in(first.login_email)
     second = await joined(identity, first, await identity.a_company(), session)
