@@ -50,6 +50,7 @@ faults: ## kill, freeze and cut off parts of the stack under load
 abuse: ## what one person can do to all others
 	@MONGO_URL= RABBITMQ_URL= deploy/local/bootstrap.sh run
 	@$(PYTHON) -m tests.abuse $(ARGS)
+	@test -n "$(ARGS)" || PORTICO_WORST_TEXTS=all $(PYTHON) -m pytest tests/e2e/test_worst_texts.py -p no:randomly
 
 # Only versions and hashes go into the lock: where packages come from is the machine's own setting.
 lock: ## new versions of the Python packages
