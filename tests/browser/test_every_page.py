@@ -46,8 +46,8 @@ async def in_language(page: Page, stack: Stack, language: str) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("language", ["en", "fr"])
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1440, "dark")])
+# Each page is seen in both languages, widths and schemes; French is the longer one, so it is the one on the phone.
+@pytest.mark.parametrize(("language", "width", "scheme"), [("fr", 360, "light"), ("en", 1440, "dark")])
 async def test_no_page_violates_wcag_or_says_anything_in_the_console(
     stack: Stack, world: World, browser: Browser, *, language: str, width: int, scheme: str
 ) -> None:
@@ -129,5 +129,5 @@ async def _bytes_of(browser: Browser, stack: Stack, path: str, cookies: Sequence
         await fresh.add_cookies([{"name": c["name"], "value": c["value"], "url": stack.base_url} for c in cookies])
         page = await fresh.new_page()
         page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108  # Playwright wants a Python function
-        await page.goto(f"{stack.base_url}{path}", wait_until="networkidle")
+        await page.goto(f"{stack.base_url}{path}", wait_until="load")
         return sum([len(await answer.body()) for answer in answers if answer.ok])
