@@ -137,7 +137,7 @@ async def test_a_refused_comment_that_was_changed_since_outlives_the_reload_that
     await expect(case.get_by_text("Your comment is added.")).to_be_visible()
 
 
-async def test_a_comment_with_files_that_cases_did_not_take_goes_with_one_press_and_then_its_draft_is_gone(
+async def test_a_comment_with_files_that_cases_refused_is_sent_with_one_press_and_its_draft_removed(
     case: Page, stack: Stack, without_cases: Callable[[], Awaitable[None]]
 ) -> None:
     address = case.url
@@ -171,7 +171,7 @@ async def test_what_is_discarded_does_not_come_back(
     await expect(comment(case)).to_have_value("")
 
 
-async def test_a_comment_outlives_the_session_and_nobody_else_sees_it(case: Page, stack: Stack, ana: Visitor) -> None:
+async def test_a_comment_survives_the_session_and_no_other_user_sees_it(case: Page, stack: Stack, ana: Visitor) -> None:
     address = case.url
     await comment(case).fill(TEXT)
     await until_kept(case)
@@ -193,7 +193,7 @@ async def test_a_comment_outlives_the_session_and_nobody_else_sees_it(case: Page
     await expect(comment(case)).to_have_value("")
 
 
-async def test_without_scripts_a_comment_goes_as_before(plain: Page, stack: Stack, ana: Visitor) -> None:
+async def test_a_comment_is_sent_without_scripts_too(plain: Page, stack: Stack, ana: Visitor) -> None:
     number = (await ana.submit(serial=a_serial()))["number"]
     await plain.goto(f"{stack.base_url}/cases/{number}")
     await comment(plain).fill(TEXT)
@@ -205,7 +205,7 @@ async def test_without_scripts_a_comment_goes_as_before(plain: Page, stack: Stac
 # The case form, while a part is away and after a refusal
 
 
-async def test_files_outlive_that_cases_is_away_when_the_form_is_sent(
+async def test_files_are_kept_when_cases_is_unavailable_while_the_form_is_sent(
     form: Page, stack: Stack, ana: Visitor, without_cases: Callable[[], Awaitable[None]]
 ) -> None:
     await describe(form)

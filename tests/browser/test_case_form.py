@@ -254,7 +254,7 @@ async def test_the_same_form_with_other_words_shows_the_case_that_was_made(form:
     assert (await the_case(form, ana))["number"] != first["number"]
 
 
-async def test_a_file_goes_out_at_once_with_its_progress_and_the_form_waits_for_it(form: Page, ana: Visitor) -> None:
+async def test_a_file_is_sent_at_once_with_its_progress_and_the_form_waits_for_it(form: Page, ana: Visitor) -> None:
     held: asyncio.Queue[Route] = asyncio.Queue()
     await form.route("**/api/v1/attachments", held.put)
     await describe(form)
@@ -291,7 +291,7 @@ async def test_files_are_dropped_removed_and_counted(form: Page, ana: Visitor) -
         (507, "storage_low", "Files cannot be taken at the moment, because there is not enough room for them."),
     ],
 )
-async def test_a_file_for_which_there_is_no_room_says_so_and_the_form_goes_without_it(
+async def test_a_file_without_room_is_refused_and_the_form_is_sent_without_it(
     form: Page, ana: Visitor, status: int, code: str, sentence: str
 ) -> None:
     errors = [{"field": "file", "code": code, "message": "In English."}] if status == 429 else []
@@ -314,7 +314,7 @@ async def away(route: Route, *, for_s: int) -> None:
     await route.fulfill(status=503, content_type="application/problem+json", body=answer, headers=headers)
 
 
-async def test_a_file_that_could_not_be_taken_goes_once_more_by_itself(form: Page, ana: Visitor) -> None:
+async def test_a_file_that_was_not_accepted_for_a_moment_is_sent_again_by_itself(form: Page, ana: Visitor) -> None:
     await form.route("**/api/v1/attachments", lambda route: away(route, for_s=1), times=1)
     await describe(form)
     await attach(form, a_file("jam.png"))

@@ -83,7 +83,7 @@ def summary(page: Page) -> Locator:
     return page.locator("#errors")
 
 
-async def test_nobody_signed_in_comes_back_to_the_wanted_page_after_signing_in(plain: Page, customer: Customer) -> None:
+async def test_signing_in_leads_back_to_the_wanted_page(plain: Page, customer: Customer) -> None:
     await sign_in(plain, customer.admin.email, path="/cases?view=submitted")
     await expect(plain).to_have_url(re.compile(r"/cases\?view=submitted$"))
 
@@ -270,7 +270,7 @@ async def test_the_first_page_is_small_and_its_policy_strict(plain: Page) -> Non
     assert answer.headers["referrer-policy"] == "no-referrer"
 
 
-async def test_with_cases_away_the_other_pages_work_and_the_form_comes_back(
+async def test_while_cases_is_unavailable_other_pages_work_and_the_form_comes_back(
     signed_in: Page, stack: Stack, customer: Customer
 ) -> None:
     await signed_in.goto(f"/cases/new?serial={customer.serial}")
@@ -294,7 +294,7 @@ async def test_with_cases_away_the_other_pages_work_and_the_form_comes_back(
     await expect(signed_in.locator("h1")).to_contain_text("Recent cases")
 
 
-async def test_with_contracts_away_a_case_can_still_be_created(
+async def test_a_case_can_be_created_while_contracts_is_unavailable(
     signed_in: Page, stack: Stack, customer: Customer
 ) -> None:
     stack.kill("contracts")

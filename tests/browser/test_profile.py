@@ -100,7 +100,7 @@ async def fill_in(page: Page, *, phone: str = "+33 4 72 00 00 00") -> None:
     await field(page, "time_zone").select_option("Europe/Paris")
 
 
-async def test_nothing_goes_on_before_the_profile_is_complete_and_a_sentence_says_what_is_missing(
+async def test_an_incomplete_profile_is_not_sent_and_the_page_says_what_is_missing(
     scripted: Page, customer: Customer
 ) -> None:
     status = scripted.locator("#complete")

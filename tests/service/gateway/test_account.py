@@ -53,7 +53,7 @@ async def test_the_link_of_an_accepted_invitation_leads_to_the_page_for_the_code
     assert 'formaction="/verify/resend"' in page
 
 
-async def test_whoever_joins_goes_on_in_the_new_company(house: House) -> None:
+async def test_a_user_who_joins_continues_in_the_new_company(house: House) -> None:
     house["identity"].answers("POST /session/resolve", *map(says, _two_companies()))
     house["identity"].answers(f"POST {_PATH}/accept", says({"state": "active", "email": "ana@example.com"}))
     form = {"csrf_token": CSRF, "join": "yes"}
@@ -76,7 +76,7 @@ async def test_the_menu_leads_to_each_other_company(house: House, language: str,
     assert page.count("Second &amp; Söhne") == 2  # the notice and the foot
 
 
-async def test_nobody_else_can_make_a_session_go_on_elsewhere(house: House) -> None:
+async def test_only_the_session_itself_can_switch_its_company(house: House) -> None:
     answer = await house.portal.post("/switch-company", data={"user_id": "x"}, headers=house.signed_in())
     assert answer.status == 403
     assert house["identity"].asked("POST /session/switch") == []
@@ -107,7 +107,7 @@ async def test_another_code_is_asked_for_with_the_address_that_was_just_typed(ho
     assert 'value="ana@example.com"' in await answer.text()
 
 
-async def test_nobody_is_told_that_a_code_was_sent_before_the_last_one_was_a_minute_old(house: House) -> None:
+async def test_the_page_does_not_promise_a_second_code_within_a_minute(house: House) -> None:
     page = await (await house.portal.get("/verify?email=ana@example.com&again=1")).text()
     assert '<p class="notice info">A new code comes at most once a minute' in page
     assert "notice ok" not in page
@@ -121,7 +121,7 @@ async def test_nobody_is_told_that_a_code_was_sent_before_the_last_one_was_a_min
         ("fr", "720", "Vous pourrez réessayer dans environ 12 minutes."),
     ],
 )
-async def test_who_has_to_wait_is_told_how_long(house: House, language: str, wait: str, sentence: str) -> None:
+async def test_a_refused_sign_in_says_how_long_to_wait(house: House, language: str, wait: str, sentence: str) -> None:
     house["identity"].answers("POST /session", refuses(429, "too_many_failures", retry_after=wait))
     headers = {"Accept-Language": language}
     answer = await house.portal.post("/sign-in", data={"email": "a@b.fr", "password": "no"}, headers=headers)

@@ -79,13 +79,13 @@ async def test_a_refused_sign_in_leaves_nothing(house: House, by: str) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["", "x!y", "é", '"', "A" * 401])
-async def test_what_cannot_be_a_proof_goes_no_further(house: House, by: str, cookie: str) -> None:
+async def test_a_cookie_that_cannot_be_a_proof_is_not_passed_on(house: House, by: str, cookie: str) -> None:
     house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
     assert (await signs_in(house, by, f"portico-device={cookie}")).status == 401
     assert "X-Portico-Device" not in house["identity"].asked("POST /session")[0].headers
 
 
-async def test_nobody_brings_the_inner_headers_from_outside(house: House) -> None:
+async def test_internal_headers_from_outside_are_dropped(house: House) -> None:
     house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
     headers = {"X-Portico-Device": PROOFS, "X-Portico-Session": TOKEN}
     await house.portal.post("/api/v1/session", json=CREDENTIALS, headers=headers)

@@ -174,7 +174,9 @@ async def test_more_files_than_allowed_are_not_even_passed_on(portal: House) -> 
 
 
 @pytest.mark.parametrize("answer", [hangs_up, refuses(503, "unavailable")])
-async def test_with_cases_away_the_form_comes_back_with_a_sentence_at_each_file(portal: House, answer: Script) -> None:
+async def test_while_cases_is_unavailable_the_form_comes_back_with_a_sentence_at_each_file(
+    portal: House, answer: Script
+) -> None:
     portal["cases"].answers("POST /attachments", answer)
     status, text, _ = await post(portal, a_form(("a.png", PNG)))
     assert status == 422
@@ -206,7 +208,7 @@ async def test_a_form_of_an_earlier_session_does_nothing_and_can_be_sent_again(p
     assert f'name="csrf_token" value="{CSRF}"' in text
 
 
-async def test_no_file_goes_on_before_the_form_has_shown_where_it_comes_from(portal: House) -> None:
+async def test_no_file_is_sent_to_cases_before_the_token_was_checked(portal: House) -> None:
     form = aiohttp.FormData()
     form.add_field("file", PNG, filename="a.png")
     for name, text in TYPED.items():
@@ -336,9 +338,7 @@ ATTACHED = {"attachment_ids": "file-7", "attachment_name.file-7": "jam.png"}
 
 
 @pytest.mark.parametrize("limits_known", [True, False])
-async def test_files_that_are_attached_stay_in_the_form_while_cases_is_away(
-    portal: House, *, limits_known: bool
-) -> None:
+async def test_attached_files_stay_in_the_form_while_cases_is_unavailable(portal: House, *, limits_known: bool) -> None:
     if limits_known:
         await portal.portal.get("/cases/new?serial=CNB7K2041X", headers=portal.signed_in())
     for name in ("GET /attachment-limits", "GET /cases", "POST /cases", "POST /attachments"):

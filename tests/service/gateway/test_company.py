@@ -81,7 +81,7 @@ async def test_an_accepted_invitation_is_marked_until_the_code_is_entered(house:
     assert "luc@example.com" in marked.rpartition("<tr>")[2]
 
 
-async def test_beside_each_invitation_stands_what_became_of_its_newest_e_mail(house: House) -> None:
+async def test_each_invitation_shows_the_state_of_its_newest_e_mail(house: House) -> None:
     mails = (
         _mail("gone@example.com", "suppressed", reason="bouncing", bouncing_reply=_GONE),
         _mail("gone@example.com", "failed", smtp_reply=_GONE, bouncing_reply=_GONE),
@@ -112,9 +112,7 @@ async def test_beside_each_invitation_stands_what_became_of_its_newest_e_mail(ho
 
 @pytest.mark.parametrize("do", ["invite", "resend"])
 @pytest.mark.parametrize("bounces", [True, False])
-async def test_who_invites_an_address_that_bounces_is_not_told_that_it_is_on_its_way(
-    house: House, do: str, *, bounces: bool
-) -> None:
+async def test_an_invitation_to_a_bouncing_address_is_not_called_sent(house: House, do: str, *, bounces: bool) -> None:
     email = "gone@example.com"
     _company_that_has_invited(house, email, mails=(), bouncing=(email,) if bounces else ())
     house["identity"].answers("POST /invitations", says({"items": [_invitation(email)]}, status=201))

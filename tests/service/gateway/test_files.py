@@ -65,7 +65,7 @@ async def test_the_gateway_does_not_wait_for_the_end_before_it_passes_on_the_beg
             await portal.close()
 
 
-async def test_nothing_is_read_for_nobody_or_for_a_forged_form(house: House) -> None:
+async def test_no_body_is_read_without_a_session_or_with_a_wrong_token(house: House) -> None:
     nobody = await house.portal.post(PATH, data=b"x", headers=FORM)
     forged = await house.portal.post(PATH, data=b"x", headers={"Cookie": f"portico={TOKEN}", **FORM})
     assert (nobody.status, forged.status) == (401, 403)
@@ -124,7 +124,7 @@ async def test_a_body_that_comes_in_drops_is_cut_off(house: House, monkeypatch: 
         answered.set()
 
 
-async def test_a_service_that_is_away_or_never_answers_is_told(impatient: House) -> None:
+async def test_a_service_that_is_unavailable_or_never_answers_is_named(impatient: House) -> None:
     impatient["cases"].answers("POST /attachments", never_answers)
     silent = await impatient.portal.post(PATH, data=pieces(MIB), headers=impatient.signed_in() | FORM)
     assert (silent.status, silent.headers["Retry-After"]) == (503, "2")

@@ -143,7 +143,7 @@ async def test_unknown_paths_and_methods_are_problems(house: House, method: str,
 
 
 @pytest.mark.parametrize("path", ["/api/v1/cases", "/api/v1/nothing", "/api/v1/openapi.json", "/api/v1/docs"])
-async def test_no_answer_goes_without_its_guards(house: House, path: str) -> None:
+async def test_every_answer_has_its_security_headers(house: House, path: str) -> None:
     answer = await house.portal.get(path, headers={"X-Request-Id": "my-request-0001"})
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -163,7 +163,7 @@ async def test_a_request_id_is_taken_or_made_and_goes_along(house: House) -> Non
     assert len(seen[1]) == 32
 
 
-async def test_a_trusted_proxy_says_whom_it_stands_for(house: House) -> None:
+async def test_a_trusted_proxy_names_the_client(house: House) -> None:
     urls = {name: service.url for name, service in house.services.items()}
     portal = await a_portal(urls, PORTICO_TRUSTED_PROXIES="127.0.0.0/8, 10.0.0.0/8")
     try:
@@ -211,14 +211,14 @@ async def test_a_product_that_was_just_loaded_is_waited_for(house: House) -> Non
     assert answer.status == 201
 
 
-async def test_any_other_conflict_is_told_at_once(house: House) -> None:
+async def test_any_other_conflict_is_answered_at_once(house: House) -> None:
     house["cases"].answers("POST /cases/1/actions", refuses(409, "stale"))
     answer = await house.portal.post("/api/v1/cases/1/actions", json={}, headers=house.signed_in())
     assert (answer.status, (await answer.json())["code"]) == (409, "stale")
     assert len(house["cases"].seen) == 1
 
 
-async def test_a_service_that_is_away_is_named_and_the_others_go_on(house: House) -> None:
+async def test_an_unavailable_service_is_named_and_the_others_still_answer(house: House) -> None:
     await house["cases"].stop()
     house["contracts"].answers("GET /devices", says({"items": []}))
     away = await house.portal.get("/api/v1/cases", headers=house.signed_in())
@@ -260,7 +260,7 @@ async def test_what_has_no_key_is_not_repeated(house: House) -> None:
     assert len(house["identity"].asked("PATCH /sites/1")) == 1
 
 
-async def test_a_service_that_does_not_answer_in_time_is_away_and_not_asked_again(impatient: House) -> None:
+async def test_a_service_that_does_not_answer_in_time_is_unavailable_and_not_asked_again(impatient: House) -> None:
     impatient["cases"].answers("GET /cases", never_answers)
     started = time.monotonic()
     answer = await impatient.portal.get("/api/v1/cases", headers=impatient.signed_in())
@@ -329,7 +329,7 @@ async def test_a_refused_file_is_the_owners_refusal(house: House) -> None:
     assert (answer.status, (await answer.json())["code"]) == (422, "invalid")
 
 
-async def test_a_file_that_does_not_begin_in_time_is_not_to_be_had(impatient: House) -> None:
+async def test_a_file_that_does_not_begin_in_time_is_refused_as_unavailable(impatient: House) -> None:
     impatient["cases"].answers("GET /cases.xlsx", never_answers)
     answer = await impatient.portal.get("/api/v1/cases.xlsx", headers=impatient.signed_in())
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
@@ -359,7 +359,7 @@ async def _never_ends(request: web.Request) -> web.StreamResponse:
         await response.write(b"x" * 1024)
 
 
-async def test_whoever_leaves_during_a_download_is_no_fault_of_a_service(
+async def test_a_client_that_leaves_during_a_download_is_not_logged_as_a_fault_of_the_service(
     house: House, capfd: pytest.CaptureFixture[str]
 ) -> None:
     house["cases"].answers("GET /cases.xlsx", _never_ends)
@@ -397,14 +397,14 @@ async def test_coverage_tells_the_open_cases_of_the_device(house: House) -> None
     assert URL(house["cases"].seen[0].path).query == {"serial": "CN1", "status": "open", "limit": "200"}
 
 
-async def test_coverage_does_without_the_cases_when_they_are_away(house: House) -> None:
+async def test_coverage_is_answered_without_open_cases_while_cases_is_unavailable(house: House) -> None:
     house["contracts"].answers("GET /coverage", says(COVERED))
     await house["cases"].stop()
     answer = await house.portal.get("/api/v1/coverage?serial=CN1", headers=house.signed_in())
     assert (answer.status, (await answer.json())["open_cases"]) == (200, [])
 
 
-async def test_coverage_of_a_product_asks_nobody_for_cases(house: House) -> None:
+async def test_coverage_of_a_product_does_not_ask_for_cases(house: House) -> None:
     house["contracts"].answers("GET /coverage", says({"verdict": "not_covered"}))
     answer = await house.portal.get("/api/v1/coverage?product_number=P1", headers=house.signed_in())
     assert answer.status == 200
@@ -417,7 +417,7 @@ async def test_a_refused_coverage_is_the_owners_refusal(house: House) -> None:
     assert answer.status == 422
 
 
-async def test_nobody_home_at_all_still_answers(house: House) -> None:
+async def test_the_gateway_answers_with_every_service_unavailable(house: House) -> None:
     portal = await a_portal({name: unused_url() for name in house.services})
     try:
         assert (await portal.get("/api/v1/openapi.json")).status == 200

@@ -57,7 +57,7 @@ async def half_forms(house: House, addresses: list[str]) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("networks", [1, 20])
-async def test_half_forms_hold_up_nobody_who_signs_in_or_sends(networks: int) -> None:
+async def test_half_sent_forms_do_not_delay_sign_ins_and_other_forms(networks: int) -> None:
     addresses = [f"203.0.113.{number % networks + 1}" for number in range(300)]
     async with a_house(PORTICO_TRUSTED_PROXIES="127.0.0.1/32") as house:
         house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))

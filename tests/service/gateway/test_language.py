@@ -7,7 +7,7 @@ from tests.service.gateway.stand_ins import TOKEN, House, a_session, says
 _FRENCH_BROWSER = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"}
 
 
-async def test_the_browsers_wish_decides_for_whoever_is_not_signed_in(house: House) -> None:
+async def test_accept_language_decides_for_visitors_without_a_session(house: House) -> None:
     answer = await house.portal.get("/sign-in", headers=_FRENCH_BROWSER)
     page = await answer.text()
     assert '<html lang="fr">' in page
@@ -43,7 +43,7 @@ async def test_a_language_that_is_none_of_ours_is_not_remembered(house: House) -
     assert "portico_language" not in answer.cookies
 
 
-async def test_whoever_is_signed_in_reads_the_language_of_the_profile(house: House) -> None:
+async def test_a_signed_in_user_reads_the_language_of_the_profile(house: House) -> None:
     session = a_session()
     session["user"]["language"] = "fr"
     house["identity"].answers("POST /session/resolve", says(session))

@@ -51,9 +51,7 @@ def identity_tells_what_was_saved(house: House, before: Json, after: Json) -> No
     house["identity"].answers("PUT /profile", save)
 
 
-async def test_what_is_done_right_after_a_change_is_done_as_whoever_one_is_now(
-    house: House, other_portal: Client
-) -> None:
+async def test_a_change_right_after_another_is_made_as_the_current_user(house: House, other_portal: Client) -> None:
     before = a_session()
     identity_tells_what_was_saved(house, before, changed(before, email="contact@example.com"))
     house["cases"].answers("POST /cases", says({"number": "1000000009"}, status=201))
@@ -128,7 +126,7 @@ async def test_identity_is_asked_once_for_a_request_whatever_asks(house: House) 
     assert len(house["identity"].asked(RESOLVE)) == 1
 
 
-async def test_while_identity_is_away_changes_go_on_for_thirty_seconds_too(house: House) -> None:
+async def test_while_identity_is_unavailable_changes_are_accepted_for_thirty_seconds(house: House) -> None:
     now = [1000.0]
     services = Services({"identity": house["identity"].url}, DEADLINES)
     sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
@@ -197,7 +195,7 @@ async def test_hints_are_remembered_only_as_long_as_what_they_are_about(house: H
     assert list(sessions._hinted) == ["last"]
 
 
-async def test_a_comment_is_taken_while_identity_is_away_for_a_moment(house: House) -> None:
+async def test_a_comment_is_accepted_while_identity_is_briefly_unavailable(house: House) -> None:
     house["cases"].answers("POST /cases/1000000009/actions", says({"number": "1000000009"}))
     assert (await house.portal.get("/api/v1/session", headers=house.signed_in())).status == 200
     house["identity"].answers(RESOLVE, hangs_up)
@@ -243,7 +241,7 @@ async def test_an_upload_whose_signature_is_refused_is_no_sign_in_either(house: 
     assert (answer.status, (await answer.json())["code"]) == (503, "unavailable")
 
 
-async def test_identitys_word_on_the_session_itself_still_asks_to_sign_in(house: House) -> None:
+async def test_a_session_that_identity_refuses_leads_to_the_sign_in(house: House) -> None:
     house["identity"].answers("POST /session/switch", refuses(401, "not_signed_in"))
     form = {"csrf_token": CSRF, "user_id": "someone"}
     answer = await house.portal.post("/api/v1/session/switch", json=form, headers=house.signed_in())

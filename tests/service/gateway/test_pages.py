@@ -203,7 +203,7 @@ async def test_an_export_after_the_session_has_ended_leads_to_signing_in(house: 
     assert (answer.status, answer.headers["Location"]) == (303, "/sign-in?next=%2Fcases.xlsx")
 
 
-async def test_what_is_somebodys_stays_out_of_caches_and_what_is_everybodys_may_be_kept(house: House) -> None:
+async def test_personal_answers_are_not_cached_and_static_files_may_be(house: House) -> None:
     house["cases"].answers("GET /cases.xlsx", says({}))
     for path in ("/", "/cases.xlsx", "/nowhere", "/find?q=1"):
         answer = await house.portal.get(path, headers=house.signed_in(), allow_redirects=False)

@@ -84,13 +84,13 @@ async def test_the_session_tells_who_is_signed_in_and_the_token_for_changes(hous
 
 
 @pytest.mark.parametrize("cookie", ["", "short", "x" * 101, "a-session-token-with-a-dot.and-more"])
-async def test_a_cookie_that_cannot_be_a_session_is_nobody_and_identity_is_not_asked(house: House, cookie: str) -> None:
+async def test_a_cookie_that_cannot_be_a_session_is_ignored_without_asking_identity(house: House, cookie: str) -> None:
     answer = await house.portal.get("/api/v1/cases", headers={"Cookie": f"portico={cookie}"})
     assert (answer.status, (await answer.json())["code"]) == (401, "not_signed_in")
     assert house["identity"].seen == []
 
 
-async def test_an_unknown_session_is_nobody(house: House) -> None:
+async def test_an_unknown_session_is_no_visitor(house: House) -> None:
     house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
     answer = await house.portal.get("/api/v1/cases", headers=house.signed_in())
     assert answer.status == 401
@@ -175,7 +175,7 @@ async def test_an_invitation_opens_with_and_without_a_session(house: House) -> N
     assert second.headers["X-Portico-Actor"] == SIGNED_ACTOR
 
 
-async def test_only_identity_learns_which_session_asks_and_where_it_goes_on_is_known_at_once(house: House) -> None:
+async def test_the_token_goes_to_identity_only_and_a_switch_is_seen_at_once(house: House) -> None:
     before, after = a_session(), a_session()
     house["identity"].answers("POST /session/resolve", says(before), says(after))
     house["identity"].answers("POST /session/switch", refuses(404, "not_found"), says(after))
@@ -192,7 +192,7 @@ async def test_only_identity_learns_which_session_asks_and_where_it_goes_on_is_k
     assert "X-Portico-Session" not in house["identity"].asked("POST /session/resolve")[0].headers
 
 
-async def test_without_identity_nobody_gets_in_and_the_answer_says_so(house: House) -> None:
+async def test_without_identity_a_request_with_a_session_is_refused_as_unavailable(house: House) -> None:
     await house["identity"].stop()
     answer = await house.portal.get("/api/v1/cases", headers=house.signed_in())
     assert answer.status == 503
@@ -231,7 +231,7 @@ async def test_identity_is_asked_once_a_second(house: House) -> None:
     await services.stop()
 
 
-async def test_an_ended_session_is_not_taken_up_again_when_identity_goes_away(house: House) -> None:
+async def test_an_ended_session_is_not_restored_when_identity_becomes_unavailable(house: House) -> None:
     clock, services = Clock(), _services(house["identity"].url)
     sessions = _sessions(clock)
     await sessions.visitor(services, TOKEN)
@@ -243,7 +243,7 @@ async def test_an_ended_session_is_not_taken_up_again_when_identity_goes_away(ho
     await services.stop()
 
 
-async def test_while_identity_is_away_its_word_holds_for_thirty_seconds_and_it_is_not_asked_for_every_request(
+async def test_while_identity_is_unavailable_its_last_answer_holds_for_thirty_seconds_without_asking_each_time(
     house: House,
 ) -> None:
     clock, services = Clock(), _services(house["identity"].url)
@@ -284,7 +284,7 @@ async def test_the_memory_of_sessions_is_bounded(house: House) -> None:
     await services.stop()
 
 
-async def test_a_session_nobody_vouched_for_gets_nothing_while_identity_is_away() -> None:
+async def test_a_session_that_was_never_confirmed_is_refused_while_identity_is_unavailable() -> None:
     services = _services(unused_url())
     with pytest.raises(Unavailable):
         await _sessions(Clock()).visitor(services, TOKEN)

@@ -76,7 +76,7 @@ async def refused(answer: ClientResponse) -> Json:
     return body
 
 
-async def test_one_users_requests_wait_in_line_and_nobody_else_does() -> None:
+async def test_one_users_many_requests_delay_no_other_user() -> None:
     async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="3") as house:
         cases = CountedCases()
         house["cases"].answers("GET /cases", cases)
@@ -206,7 +206,7 @@ async def test_a_company_has_a_pace_as_a_whole() -> None:
         assert (await house.portal.get(PATH, headers=of_luc())).status == 200
 
 
-async def test_who_is_not_signed_in_shares_with_their_network_and_with_nobody_who_is() -> None:
+async def test_visitors_without_a_session_share_the_bound_of_their_network() -> None:
     async with a_house_of_two(GATEWAY_NETWORK_REQUESTS_PER_S="1") as house:
         at_once = await asyncio.gather(*(house.portal.get("/help") for _ in range(12)))
         assert {answer.status for answer in at_once} == {200, 429}
@@ -214,7 +214,7 @@ async def test_who_is_not_signed_in_shares_with_their_network_and_with_nobody_wh
         assert (await house.portal.get("/favicon.ico")).status == 200  # what stylesheets and icons are is for anybody
 
 
-async def test_stylesheets_have_a_pace_of_their_network_whoever_asks() -> None:
+async def test_static_files_are_bounded_by_network() -> None:
     async with a_house_of_two(GATEWAY_STATIC_REQUESTS_PER_S="1") as house:
         sent = (house.portal.get("/static/portico.css", headers=house.signed_in()) for _ in range(12))
         at_once = await asyncio.gather(*sent)
@@ -244,7 +244,7 @@ async def test_a_stylesheet_that_is_given_out_is_no_line_of_the_log(caplog: pyte
     assert logged == [("/static/{name}", 404), ("/help", 200)]
 
 
-async def test_a_page_says_it_in_words_and_when_to_come_back_and_asks_no_service() -> None:
+async def test_a_refused_page_says_when_to_try_again_and_asks_no_service() -> None:
     async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S=ONE_NOW_AND_THEN) as house:
         for service in house.services.values():
             service.seen.clear()
@@ -269,7 +269,7 @@ async def test_a_form_that_is_refused_loses_nothing_that_was_typed() -> None:
         assert f'value="{CSRF}"' in text
 
 
-async def test_zero_takes_the_bounds_away() -> None:
+async def test_zero_means_no_bound() -> None:
     names = (
         "USER_REQUESTS_PER_S",
         "COMPANY_REQUESTS_PER_S",

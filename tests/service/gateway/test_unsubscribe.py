@@ -77,7 +77,7 @@ async def test_a_broken_link_says_so_and_has_no_button(house: House) -> None:
     assert '<form method="post" action="/unsubscribe' not in page
 
 
-async def test_while_notifications_is_away_nobody_is_told_that_it_worked(house: House) -> None:
+async def test_while_notifications_is_unavailable_unsubscribing_is_not_confirmed(house: House) -> None:
     house["notifications"].answers(f"POST {PATH}", _away)
     async with house.portal.post(PATH, data={"List-Unsubscribe": "One-Click"}) as response:
         assert response.status == 503

@@ -31,7 +31,7 @@ def test_the_address_that_is_not_chosen_does_not_count_whatever_was_typed_there(
     assert elsewhere["equipment_address"] == elsewhere["parts_address"] == {"city": "Lyon"}
 
 
-def test_a_missing_site_is_sent_so_that_its_error_stands_at_the_list() -> None:
+def test_a_missing_site_is_sent_so_that_its_error_is_shown_at_the_list() -> None:
     assert case_json({"where": "site"})["site_id"] == ""
 
 
@@ -49,7 +49,7 @@ def test_an_empty_pin_and_an_empty_second_contact_are_left_out() -> None:
     assert case_json({"pin": "4711", "where": "site"})["pin"] == "4711"
 
 
-def test_each_person_is_told_once() -> None:
+def test_each_person_gets_the_e_mail_once() -> None:
     submitter = {"user_id": "1", "name": "Ana Duarte"}
     case = {"submitter": submitter, "contact": a_contact(user_id="1"), "secondary_contact": None}
     assert told_by_mail(case) == ["Ana Duarte"]
@@ -57,7 +57,7 @@ def test_each_person_is_told_once() -> None:
     assert told_by_mail(case) == ["Ana Duarte", "Luc Petit (luc@example.com)"]
 
 
-def test_sizes_are_said_as_people_say_them() -> None:
+def test_sizes_are_written_in_units_for_people() -> None:
     assert [size(count) for count in (1, 300_000, 2 * 1024 * 1024, 1_600_000)] == ["1 kB", "293 kB", "2 MB", "1.5 MB"]
     with reading_in("fr"):
         assert size(1_600_000) == "1,5 Mo"

@@ -66,7 +66,7 @@ def test_a_hop_may_be_written_in_many_ways(hop: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "hop", ["unknown", "_hidden", '"_gazonk:80"', "nonsense", "1.2.3", "[]", "[::1", "1.2.3.4.5:1"]
 )
-def test_a_client_that_our_proxy_does_not_name_is_nobody_and_not_the_proxy(hop: str) -> None:
+def test_a_client_that_our_proxy_does_not_name_has_no_address(hop: str) -> None:
     for header in (("X-Forwarded-For", f"1.2.3.4, {hop}"), ("Forwarded", f"for=1.2.3.4, for={hop}")):
         assert _client("10.0.0.1", header) == ""
 
@@ -81,11 +81,11 @@ def test_a_quotation_mark_left_open_does_not_hide_what_our_proxy_wrote(opened: s
     assert _client("10.0.0.1", ("Forwarded", f'{opened}, for="[2001:db8::7]:443";proto=https')) == "2001:db8::7"
 
 
-def test_an_element_that_names_nobody_is_not_the_element_before_it() -> None:
+def test_an_empty_element_does_not_become_the_element_before_it() -> None:
     assert _client("10.0.0.1", ("Forwarded", "for=1.2.3.4, proto=https")) == ""
 
 
-def test_nobody_is_trusted_unless_named() -> None:
+def test_no_proxy_is_trusted_unless_named() -> None:
     assert client_address("127.0.0.1", ["1.2.3.4"], ()) == "127.0.0.1"
 
 
@@ -99,7 +99,7 @@ def _said(warnings: ProxyWarnings, monkeypatch: pytest.MonkeyPatch, *seen: tuple
     return [f"{log['event']} {log['peer']}" for log in logs]
 
 
-def test_a_header_of_somebody_who_is_not_trusted_is_warned_of_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_header_of_an_untrusted_peer_is_warned_of_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     warnings = ProxyWarnings(lambda: now)
     seen = [("203.0.113.5", ["1.2.3.4"])] * 3 + [("2001:db8::1", ["1.2.3.4"]), ("2001:db8::2", ["1.2.3.4"])]
@@ -116,6 +116,6 @@ def test_a_proxy_that_does_not_name_its_clients_is_warned_of(monkeypatch: pytest
     assert said == ["proxy_names_no_client 10.0.0.1", "proxy_names_client_unreadably 10.0.0.1"]
 
 
-def test_nobody_fills_the_log_with_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warnings_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = [(f"203.0.113.{number}", ["1.2.3.4"]) for number in range(200)]
     assert len(_said(ProxyWarnings(), monkeypatch, *seen)) == 20

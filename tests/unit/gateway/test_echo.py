@@ -21,7 +21,7 @@ from services.gateway.forms import Form
         ("some_code", 1000),
     ],
 )
-def test_whoever_wrote_too_much_gets_all_of_it_back(name: str, length: int) -> None:
+def test_a_text_that_is_too_long_comes_back_whole(name: str, length: int) -> None:
     assert shortened({name: "x" * length}) == ({name: "x" * length}, False)
 
 
@@ -29,7 +29,7 @@ def test_whoever_wrote_too_much_gets_all_of_it_back(name: str, length: int) -> N
     ("name", "at_most"),
     [("email", 1000), ("code", 1000), ("title", 1000), ("description", 20_000), ("unheard_of", 1000)],
 )
-def test_but_never_without_end(name: str, at_most: int) -> None:
+def test_an_endless_text_is_cut(name: str, at_most: int) -> None:
     shown, is_cut = shortened({name: "x" * 1_000_000})
     assert (len(shown[name]), is_cut) == (at_most, True)
 

@@ -92,7 +92,7 @@ def test_an_answer_fills_a_form_and_comes_back_the_same() -> None:
     }
 
 
-def test_errors_stand_at_the_fields_that_the_page_shows() -> None:
+def test_errors_are_shown_at_the_fields_of_the_page() -> None:
     problem = a_problem(("contact.email", "email", "Enter one e-mail address."), ("title", "missing", "Field required"))
     form = refused(SPEC, {"title": "", "contact.email": "luc@"}, problem)
     sentence = "Enter one e-mail address, such as ana@example.com."
@@ -101,7 +101,7 @@ def test_errors_stand_at_the_fields_that_the_page_shows() -> None:
     assert form["contact.email"] == "luc@"
 
 
-def test_errors_of_fields_that_the_page_does_not_show_stand_above_the_form() -> None:
+def test_errors_of_fields_that_the_page_does_not_have_are_shown_above_the_form() -> None:
     problem = a_problem(*((name, "unknown_site", "In English.") for name in ("body", "other")))
     form = refused(SPEC, {}, problem)
     assert form.errors == {}
@@ -119,7 +119,7 @@ def test_the_first_error_of_a_field_is_shown() -> None:
     assert refused(SPEC, {}, problem).errors == {"title": "Use one line only."}
 
 
-def test_words_of_a_list_become_a_list_and_an_error_of_one_stands_at_its_field() -> None:
+def test_words_of_a_list_become_a_list_and_an_error_of_one_is_shown_at_its_field() -> None:
     spec = FormSpec((FILES,))
     assert to_json({"attachment_ids": "one  two"}, spec) == {"attachment_ids": ["one", "two"]}
     problem = a_problem(("attachment_ids.1", "not_yours", "These files are not yours."))
@@ -138,7 +138,7 @@ def test_a_field_of_a_group_is_called_by_both_where_the_group_is_not_seen() -> N
     assert SPEC.by_name["title"].full_label == "Title"
 
 
-def test_an_error_of_a_hidden_field_stands_above_the_form() -> None:
+def test_an_error_of_a_hidden_field_is_shown_above_the_form() -> None:
     form = refused(SPEC, {}, a_problem(("version", "missing", "")))
     assert (form.errors, form.general) == ({}, ("Fill this in.",))
 

@@ -33,7 +33,7 @@ def refusal_of(pace: Pace, key: str) -> TooManyAtOnce | None:
     return None
 
 
-def test_who_was_quiet_sends_many_at_once_then_waits_a_little_then_is_refused() -> None:
+def test_a_quiet_client_may_send_a_burst_then_waits_then_is_refused() -> None:
     pace = Pace("user", 10, clock=Clock())
     waits = [turn_of(pace, "ana") for _ in range(61)]
     assert waits[:41] == [0.0] * 41  # four seconds of ten, and the one that is due
@@ -42,7 +42,7 @@ def test_who_was_quiet_sends_many_at_once_then_waits_a_little_then_is_refused() 
     assert turn_of(pace, "luc") == 0.0
 
 
-def test_one_after_the_other_at_the_pace_nobody_is_ever_refused() -> None:
+def test_requests_at_the_allowed_rate_are_never_refused() -> None:
     clock = Clock()
     pace = Pace("user", 10, clock=clock)
     for _ in range(1000):
@@ -50,7 +50,7 @@ def test_one_after_the_other_at_the_pace_nobody_is_ever_refused() -> None:
     assert clock.now - 100 == pytest.approx((1000 - 41) / 10)
 
 
-def test_after_the_time_that_was_told_it_goes_on_at_once() -> None:
+def test_a_request_after_the_announced_wait_is_accepted() -> None:
     clock = Clock()
     pace = Pace("user", 10, clock=clock)
     while (refusal := refusal_of(pace, "ana")) is None:
@@ -86,7 +86,7 @@ async def test_who_is_refused_for_the_companys_sake_does_not_pay_from_the_own_pa
     assert turn_of(users, "ana") == 0.0
 
 
-def test_keys_without_end_take_no_memory_without_end() -> None:
+def test_endless_keys_take_bounded_memory() -> None:
     pace = Pace("network", 1, size=3, clock=Clock())
     for n in range(100):
         turn_of(pace, str(n))
@@ -99,7 +99,7 @@ def test_without_a_bound_nothing_is_kept() -> None:
     assert not pace._due
 
 
-async def test_so_many_have_a_place_and_the_next_gets_one_when_somebody_leaves() -> None:
+async def test_a_waiting_request_starts_when_another_one_ends() -> None:
     places = Places()
     async with AsyncExitStack() as first:
         await first.enter_async_context(places.one("ana", of=2))

@@ -93,7 +93,7 @@ def test_no_template_has_words_that_cannot_be_translated(path: Path) -> None:
     assert list(_bare_words(path.read_text())) == []
 
 
-def test_words_are_in_the_language_of_whoever_reads_them_now() -> None:
+def test_labels_are_in_the_language_of_the_current_reader() -> None:
     with reading_in("fr"):
         assert statuses["closed"] == "Clôturé"
         assert severity_choices[0] == ("1", "1 Critique\u00a0: le travail est arrêté")
@@ -126,7 +126,7 @@ def test_a_time_zone_is_found_by_the_name_of_its_city() -> None:
     ("header", "language"),
     [("fr-CA,fr;q=0.9,en;q=0.8", "fr"), ("de,en;q=0.5", "en"), ("de", "en"), ("", "en"), ("en;q=0.1,fr;q=0.2", "fr")],
 )
-def test_the_browsers_wish_decides_where_nobody_has_chosen(header: str, language: str) -> None:
+def test_accept_language_decides_where_no_language_was_chosen(header: str, language: str) -> None:
     assert preferred_language(header) == language
 
 

@@ -55,7 +55,7 @@ async def post(
     return answer.status, await answer.text()
 
 
-async def test_a_comment_stays_while_cases_is_away_and_goes_with_its_key_when_it_is_back(house: House) -> None:
+async def test_a_comment_is_kept_while_cases_is_unavailable_and_sent_later_with_the_same_key(house: House) -> None:
     house["cases"].answers("GET /cases/1000000009", hangs_up)
     house["cases"].answers(COMMENTED, hangs_up)
     status, page = await post(house, "/cases/1000000009", COMMENT, token=TOKEN)
@@ -80,7 +80,9 @@ async def test_a_comment_stays_while_cases_is_away_and_goes_with_its_key_when_it
         ("/profile", {"step": "save", "first_name": "Ana", "version": "3"}),
     ],
 )
-async def test_forms_for_identity_stay_while_it_is_away(house: House, path: str, typed: dict[str, str]) -> None:
+async def test_forms_for_identity_are_kept_while_it_is_unavailable(
+    house: House, path: str, typed: dict[str, str]
+) -> None:
     for name in ("GET /users", "GET /sites", "GET /invitations", "GET /profile", "GET /pins"):
         house["identity"].answers(name, hangs_up)
     for name in ("POST /invitations", "POST /sites", "PUT /profile"):
@@ -94,7 +96,7 @@ async def test_forms_for_identity_stay_while_it_is_away(house: House, path: str,
         assert forms_of(page)[path] == {"csrf_token": CSRF, **typed}
 
 
-async def test_what_is_kept_is_shown_by_the_names_of_its_fields_without_codes(house: House) -> None:
+async def test_an_unsent_form_shows_its_fields_by_their_labels(house: House) -> None:
     for name in ("GET /sites", "POST /sites"):
         house["identity"].answers(name, hangs_up)
     typed = {"csrf_token": CSRF, "name": "Lyon <Nord>", "country": "FR", "version": "7", "contact.city": "Nantes"}
@@ -133,7 +135,7 @@ async def test_a_newcomer_keeps_the_name_but_no_password(house: House) -> None:
 
 
 @pytest.mark.parametrize("as_multipart", [False, True])
-async def test_what_was_typed_outlives_the_session(house: House, *, as_multipart: bool) -> None:
+async def test_an_unsent_form_survives_the_end_of_the_session(house: House, *, as_multipart: bool) -> None:
     house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
     form = aiohttp.FormData(COMMENT, default_to_multipart=as_multipart)
     status, page = await post(house, "/cases/1000000009", form, token=TOKEN)
@@ -154,7 +156,7 @@ async def test_what_was_typed_outlives_the_session(house: House, *, as_multipart
     assert status == 303
 
 
-async def test_what_is_kept_is_shown_in_the_language_of_whoever_signed_in(house: House) -> None:
+async def test_an_unsent_form_is_shown_in_the_language_of_the_user_who_signed_in(house: House) -> None:
     session = a_session()
     session["user"]["language"] = "fr"
     house["identity"].answers("POST /session", says(session | {"session_token": NEW_TOKEN}, status=201))
@@ -174,7 +176,7 @@ async def test_a_form_that_is_older_than_its_session_can_be_sent_with_one_press(
     assert house["cases"].seen == []
 
 
-async def test_files_that_could_not_be_kept_are_said_to_be_missing(house: House) -> None:
+async def test_files_that_could_not_be_kept_are_named_as_missing(house: House) -> None:
     form = aiohttp.FormData(COMMENT)
     form.add_field("file", b"\x89PNG", filename="b.png", content_type="image/png")
     status, page = await post(house, "/cases/1000000009", form)
@@ -204,7 +206,7 @@ TOO_LONG = "too long to be shown in full"
 
 
 @pytest.mark.parametrize("field", ["title", "description", "unheard_of", "x" * 1000])
-async def test_a_text_without_end_is_not_sent_back_to_a_visitor_who_is_not_signed_in(house: House, field: str) -> None:
+async def test_an_endless_text_is_not_sent_back_to_a_visitor_without_a_session(house: House, field: str) -> None:
     status, page = await post(house, "/cases", {field: QUOTES, "own_reference": "kept all the same"})
     assert status == 401
     assert len(page) < 150_000
@@ -215,7 +217,7 @@ async def test_a_text_without_end_is_not_sent_back_to_a_visitor_who_is_not_signe
 @pytest.mark.parametrize(
     ("path", "route", "length"), [("/sign-in", "/session", 120_000), ("/verify", "/registrations/verify", 5000)]
 )
-async def test_nor_is_an_address_without_end(house: House, path: str, route: str, length: int) -> None:
+async def test_an_endless_address_is_not_sent_back(house: House, path: str, route: str, length: int) -> None:
     house["identity"].answers(f"POST {route}", refuses(422, "invalid", "email"))
     status, page = await post(house, path, {"email": QUOTES[:length], "password": "x", "code": "1"})
     assert status == 422
@@ -223,7 +225,7 @@ async def test_nor_is_an_address_without_end(house: House, path: str, route: str
     assert TOO_LONG in page
 
 
-async def test_whoever_wrote_too_much_gets_all_of_it_back(house: House) -> None:
+async def test_a_text_that_is_too_long_comes_back_whole(house: House) -> None:
     typed = {"title": "t" * 130, "description": "d" * 15_000}
     status, page = await post(house, "/cases", typed)
     kept = forms_of(page)["/sign-in"]
@@ -241,7 +243,7 @@ async def test_a_form_that_comes_back_from_a_service_is_bounded_too(house: House
 
 
 @pytest.mark.parametrize("as_multipart", [False, True])
-async def test_a_form_for_which_there_is_no_room_at_this_moment_is_not_led_away_from(
+async def test_a_form_that_the_gateway_has_no_room_for_is_not_redirected_to_the_sign_in(
     house: House, monkeypatch: pytest.MonkeyPatch, *, as_multipart: bool
 ) -> None:
     assert house.portal.app is not None
@@ -251,7 +253,7 @@ async def test_a_form_for_which_there_is_no_room_at_this_moment_is_not_led_away_
     assert "Please try again shortly" in page
 
 
-async def test_that_a_text_was_cut_is_said_until_the_form_has_arrived(house: House) -> None:
+async def test_the_page_says_that_a_text_was_cut_until_the_form_has_arrived(house: House) -> None:
     _, page = await post(house, "/cases/1000000009", COMMENT | {"text": QUOTES})
     for answer in (refuses(401, "wrong_credentials"), says(a_session() | {"session_token": NEW_TOKEN}, status=201)):
         assert TOO_LONG in page
