@@ -12,6 +12,7 @@ from shared.schemas.base import (
     Address,
     Answer,
     Cleaned,
+    CompanyListQuery,
     Email,
     Language,
     ListQuery,
@@ -209,7 +210,7 @@ Multi = StatusName | list[StatusName]
 _Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31)), BeforeValidator(written_day)]
 
 
-class CaseQuery(ListQuery):
+class CaseQuery(CompanyListQuery):
     """`GET /cases`, its export and its facets."""
 
     view: Literal["recent", "submitted", "waiting"] = "recent"

@@ -12,6 +12,7 @@ from shared.schemas.base import (
     Answer,
     Cleaned,
     CompanyListQuery,
+    CompanyQuery,
     Day,
     ListQuery,
     Name,
@@ -137,8 +138,8 @@ class AgreementAnswer(Answer):
     version: int
 
 
-class CoverageQuery(Request):
-    """`GET /coverage`: exactly one of the three."""
+class CoverageQuery(CompanyQuery):
+    """`GET /coverage`: exactly one of serial, SAID and product number."""
 
     serial: Serial | None = None
     said: Said | None = None

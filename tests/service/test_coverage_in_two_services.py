@@ -173,7 +173,7 @@ async def test_two_services_say_the_same_about_coverage(contracts_db: Database, 
 
 
 async def _say_contracts(db: Database, company_id: UUID, about: dict[str, str]) -> dict[str, Any]:
-    found = await find_coverage(db, an_actor(company_id=company_id), CoverageQuery(**about), now=NOW)
+    found = await find_coverage(db, an_actor(company_id=company_id), CoverageQuery.model_validate(about), now=NOW)
     said = next((agreement.said for agreement in found.agreements if agreement.said), about.get("said"))
     ids = tuple(agreement.id for agreement in found.agreements)
     return {"coverage": found.coverage, "said": said, "agreement_ids": ids}

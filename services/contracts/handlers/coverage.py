@@ -1,6 +1,7 @@
 """Asking what is covered."""
 
 from datetime import datetime
+from uuid import UUID
 
 from services.contracts.domain.coverage import Finding, today_in
 from services.contracts.store import agreements, copies, devices, products
@@ -10,37 +11,44 @@ from shared.schemas.contracts import CoverageQuery
 
 
 async def find_coverage(db: Database, actor: Actor, query: CoverageQuery, *, now: datetime) -> Finding:
-    """What covers a device, an agreement's devices or a product today, as far as the actor's company may know."""
+    """What covers a device, an agreement's devices or a product today, as far as the company may know.
+
+    The company is the actor's, unless the vendor's side names another. Without a name, the vendor's side finds the
+    devices and agreements of every company.
+    """
+    owner = actor.company_to_read(query.company_id)
+    only_of = owner if query.company_id is not None else None
     if query.serial is not None:
-        return await _coverage_of_serial(db, actor, query.serial, now)
+        return await _coverage_of_serial(db, actor, query.serial, now, only_of=only_of)
     if query.said is not None:
-        return await _coverage_of_said(db, actor, query.said, now)
-    return await _coverage_of_product(db, actor, query.product_number or "", now)
+        return await _coverage_of_said(db, actor, query.said, now, only_of=only_of)
+    return await _coverage_of_product(db, query.product_number or "", now, owner=owner)
 
 
-async def _coverage_of_serial(db: Database, actor: Actor, serial: str, now: datetime) -> Finding:
+async def _coverage_of_serial(
+    db: Database, actor: Actor, serial: str, now: datetime, *, only_of: UUID | None
+) -> Finding:
     device = await devices.find_device(db, actor, serial)
-    if device is None:
+    if device is None or only_of not in (None, device.company_id):
         return Finding.unverified(did_you_mean=await devices.find_look_alikes(db, actor, serial))
     found = await agreements.find_agreements_of(db, device)
     today = today_in(await copies.find_time_zone(db, device.company_id), now)
     return Finding.of_device(device, found, today)
 
 
-async def _coverage_of_said(db: Database, actor: Actor, said: str, now: datetime) -> Finding:
+async def _coverage_of_said(db: Database, actor: Actor, said: str, now: datetime, *, only_of: UUID | None) -> Finding:
     agreement = await agreements.find_agreement_by_said(db, actor, said)
-    if agreement is None:
+    if agreement is None or only_of not in (None, agreement.company_id):
         return Finding.unverified()
     covered = await devices.find_devices_of(db, actor, agreement.id)
     today = today_in(await copies.find_time_zone(db, agreement.company_id), now)
     return Finding.of_agreement(agreement, covered, today)
 
 
-async def _coverage_of_product(db: Database, actor: Actor, product_number: str, now: datetime) -> Finding:
+async def _coverage_of_product(db: Database, product_number: str, now: datetime, *, owner: UUID) -> Finding:
     product = await products.find_product(db, product_number)
     if product is None:
         return Finding.unverified()
-    owner = actor.company_id
     found = await agreements.find_agreements_naming(db, owner, product_number)
     today = today_in(await copies.find_time_zone(db, owner), now)
     return Finding.of_product(product, found, owner=owner, today=today)

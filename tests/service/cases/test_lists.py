@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from shared.actor import Actor
+from shared.actor import Actor, Role
 from tests.builders import an_actor
 from tests.service.cases.conftest import CasesApi, site_state
 
@@ -145,3 +145,17 @@ async def test_a_site_filters_the_list_by_its_cases_only(cases: CasesApi) -> Non
     await cases.submitted(ana)
     assert await cases.listed(ana, site_id=str(here.site_id)) == [at_here["number"]]
     assert await cases.listed(ana, site_id=str(uuid7())) == []
+
+
+async def test_the_vendors_side_lists_the_cases_of_the_company_that_it_names(cases: CasesApi) -> None:
+    ana, luc = an_actor(), an_actor()
+    numbers = {actor.company_id: (await cases.submitted(actor))["number"] for actor in (ana, luc)}
+    for actor in (ana, luc):
+        query = {"company_id": str(actor.company_id)}
+        for path in ("/cases", "/cases/facets"):
+            assert (await cases.call("GET", path, an_actor(Role.AGENT), params=query)).status == 200
+        listed = (await cases.call("GET", "/cases", an_actor(Role.AGENT), params=query)).body["items"]
+        assert [case["number"] for case in listed] == [numbers[actor.company_id]]
+        own = (await cases.call("GET", "/cases", actor, params=query)).body["items"]
+        assert [case["number"] for case in own] == [numbers[actor.company_id]]
+    assert (await cases.call("GET", "/cases", luc, params={"company_id": str(ana.company_id)})).status == 404

@@ -155,3 +155,22 @@ async def test_the_service_stays_up_and_ready_with_the_broker_away(contracts: Co
     async with contracts.client.get("/readyz") as response:
         body = await response.json()
     assert (response.status, body["ready"], body["degraded"]["broker"]) == (200, True, "unavailable")
+
+
+async def test_the_vendors_side_asks_for_the_company_that_it_names(contracts: Contracts) -> None:
+    product = await contracts.a_product(has_serials=False)
+    number, acme, rival = product["product_number"], await contracts.a_company(), await contracts.a_company()
+    await contracts.an_agreement(company_id=str(acme), product_numbers=[number])
+    device = await contracts.a_device(acme)
+    for role in (Role.AGENT, Role.VENDOR_ADMIN):
+        vendor = an_actor(role)
+        for query, expected in (
+            ({"product_number": number}, ["covered", "not_covered"]),
+            ({"serial": device["serial"]}, ["not_covered", "unverified"]),
+        ):
+            for company, verdict in zip((acme, rival), expected, strict=True):
+                found = await contracts.coverage(by=vendor, company_id=str(company), **query)
+                assert found["verdict"] == verdict, query
+    customer = an_actor(Role.MEMBER, company_id=rival)
+    path = f"/coverage?product_number={number}&company_id={acme}"
+    assert await contracts.refused("GET", path, by=customer) == (404, "not_found")

@@ -45,6 +45,8 @@ class Counts:
 def wanted_by(actor: Actor, query: CaseQuery) -> Document:
     """The filter for what the actor may see and the query asks for."""
     every: list[Document] = [_waiting_for(actor) if query.view == "waiting" else visible_to(actor)]
+    if query.company_id is not None:
+        every.append({"company_id": actor.company_to_read(query.company_id)})
     if query.view == "submitted" or query.mine:
         every.append({"submitter.user_id": actor.user_id})
     if query.status is not None:
