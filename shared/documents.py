@@ -61,6 +61,10 @@ def _pushed(field: str, items: object) -> Document:
     return {"$concatArrays": [{"$ifNull": [f"${field}", []]}, items]}
 
 
+def _at_version(item: Any, version: int) -> Any:
+    return item | {"version": version} if isinstance(item, dict) else item
+
+
 def _relay_soon(pending: list[Document]) -> Document:
     if not pending:
         return {}
@@ -70,8 +74,8 @@ def _relay_soon(pending: list[Document]) -> Document:
 class Documents(Generic[E]):
     """How one kind of entity is kept in its collection.
 
-    `appended` maps fields of the entity that hold only what a change adds to the document's growing arrays. Each item
-    gets the `version` that the document has with it.
+    `appended` maps fields of the entity that hold only what a change adds to the document's growing arrays. An item
+    that is a document itself gets the `version` that the whole document has with it.
     `computed` maps fields of the entity that are never written to the expressions that give them, over the whole
     document, when it is read here.
     `derived` maps fields of the document that follow from the entity, for queries: they are written with every change.
@@ -103,9 +107,9 @@ class Documents(Generic[E]):
         own: Document = self._adapter.dump_python(entity, exclude=self._not_written)
         return own | {field: value_of(entity) for field, value_of in self._derived.items()}
 
-    def _additions(self, entity: E, version: int) -> dict[str, list[Document]]:
+    def _additions(self, entity: E, version: int) -> dict[str, list[Any]]:
         dumped = self._adapter.dump_python(entity, include=set(self._appended))
-        return {field: [item | {"version": version} for item in dumped[name]] for name, field in self._appended.items()}
+        return {field: [_at_version(item, version) for item in dumped[name]] for name, field in self._appended.items()}
 
     def _settled(self, entity: E, version: int) -> E:
         empty: dict[str, Any] = dict.fromkeys(self._appended, ())
