@@ -11,7 +11,7 @@ from shared import audit
 from shared.errors import Forbidden
 from shared.logging import Origin, origin
 from shared.mongo import Database, Document, Driver, Session
-from tests.platform.things import a_database
+from tests.platform.bus_helpers import a_database
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 ANA = Origin("request-1", str(uuid4()), "192.0.2.7", "Ana Duarte")

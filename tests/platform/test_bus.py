@@ -13,12 +13,12 @@ from deploy.local.child import free_port
 from deploy.local.parts import RabbitMQ
 from shared.bus import BrokerUnavailable, Bus, Unroutable
 from shared.logging import Origin
-from tests.platform.things import (
+from tests.platform.bus_helpers import (
     ATTEMPTS,
     NEWER,
     QUEUE,
     TOPOLOGY,
-    Ear,
+    RecordingHandler,
     ThingHappened,
     a_raw_channel,
     a_thing,
@@ -75,7 +75,7 @@ async def test_one_id_twice_in_flight_does_not_cross_the_outcomes(fresh_vhost_ur
 
 async def test_without_a_broker_the_bus_starts_and_publishing_fails_at_once() -> None:
     bus = Bus(f"amqp://guest:guest@127.0.0.1:{free_port()}/", app_id="tests", topology=TOPOLOGY)
-    bus.consume(QUEUE, {ThingHappened: Ear().hear})
+    bus.consume(QUEUE, {ThingHappened: RecordingHandler().handle})
     began = time.monotonic()
     await bus.start()
     try:
@@ -102,24 +102,24 @@ async def test_a_full_queue_refuses_and_nothing_is_lost(fresh_vhost_url: str, ra
                 refused += 1
         assert refused > 0
         assert bus.connected
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear):
-        await eventually(lambda: len(ear.heard) == confirmed)
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle):
+        await eventually(lambda: len(handler.handled) == confirmed)
 
 
 # Consuming
 
 
 async def test_an_event_reaches_its_handler_once_with_its_origin(fresh_vhost_url: str) -> None:
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear) as bus:
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus:
         await bus.publish(replace(a_thing(7), request_id="r-7", actor="u-7", address="192.0.2.7"))
-        await eventually(lambda: bool(ear.heard))
-    async with running(fresh_vhost_url, ear.hear) as bus:
+        await eventually(lambda: bool(handler.handled))
+    async with running(fresh_vhost_url, handler.handle) as bus:
         await bus.publish(a_thing(8))
-        await eventually(lambda: ear.times(8) == 1)
-    assert ear.times(7) == 1
-    assert ear.origins[0] == Origin(request_id="r-7", actor="u-7", address="192.0.2.7")
+        await eventually(lambda: handler.times(8) == 1)
+    assert handler.times(7) == 1
+    assert handler.origins[0] == Origin(request_id="r-7", actor="u-7", address="192.0.2.7")
 
 
 async def test_a_handler_gets_its_arguments_before_the_event(fresh_vhost_url: str) -> None:
@@ -194,18 +194,18 @@ async def test_poison_and_garbage_die_with_their_reasons_and_hold_nobody_up(
 async def test_garbage_dies_at_once_with_its_reason(
     fresh_vhost_url: str, body: bytes, content_type: str, type_: str | None, reason: str
 ) -> None:
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear):
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle):
         await put_by_hand(fresh_vhost_url, aio_pika.Message(body, content_type=content_type, type=type_))
         [letter] = await dead_letters(fresh_vhost_url, 1)
     assert (letter.body, letter.headers["reason"], letter.headers["attempt"]) == (body, reason, 1)
-    assert ear.heard == []
+    assert handler.handled == []
 
 
 async def test_an_unknown_major_waits_for_an_upgrade_before_it_dies(fresh_vhost_url: str) -> None:
-    ear = Ear()
+    handler = RecordingHandler()
     newer = a_thing(type_=NEWER)
-    async with running(fresh_vhost_url, ear.hear) as bus:
+    async with running(fresh_vhost_url, handler.handle) as bus:
         began = time.monotonic()
         await bus.publish(newer)
         [letter] = await dead_letters(fresh_vhost_url, 1)
@@ -217,19 +217,19 @@ async def test_an_unknown_major_waits_for_an_upgrade_before_it_dies(fresh_vhost_
 
 
 async def test_an_event_that_fails_at_first_is_handled_later(fresh_vhost_url: str) -> None:
-    ear = Ear()
+    handler = RecordingHandler()
 
     async def hear(event: ThingHappened) -> None:
-        await ear.hear(event)
-        if len(ear.heard) < ATTEMPTS:
+        await handler.handle(event)
+        if len(handler.handled) < ATTEMPTS:
             raise LookupError
 
     sent = replace(a_thing(4), request_id="r-4")
     async with running(fresh_vhost_url, hear) as bus:
         await bus.publish(sent)
-        await eventually(lambda: len(ear.heard) == ATTEMPTS)
-    assert {event.id for event in ear.heard} == {sent.id}
-    assert {each.request_id for each in ear.origins} == {"r-4"}
+        await eventually(lambda: len(handler.handled) == ATTEMPTS)
+    assert {event.id for event in handler.handled} == {sent.id}
+    assert {each.request_id for each in handler.origins} == {"r-4"}
     assert await dead_letters(fresh_vhost_url, 0) == []
 
 

@@ -16,13 +16,13 @@ from deploy.local.parts import RabbitMQ
 from shared.bus import BrokerUnavailable, Bus, Hint, Unroutable
 from shared.events.identity import InvitationIssued, SiteChanged
 from shared.topology import CASES, EVENTS, NOTIFICATIONS, Topology, WorkQueue
-from tests.platform.things import (
+from tests.platform.bus_helpers import (
     ATTEMPTS,
     HINTED,
     NEWER,
     QUEUE,
     TOPOLOGY,
-    Ear,
+    RecordingHandler,
     ThingHappened,
     a_raw_channel,
     a_sample,
@@ -42,9 +42,9 @@ from tests.platform.things import (
 async def test_an_event_published_before_its_consumer_ever_started_arrives(fresh_vhost_url: str) -> None:
     async with running(fresh_vhost_url) as publisher:
         await publisher.publish(a_thing(5))
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear):
-        await eventually(lambda: ear.times(5) == 1)
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle):
+        await eventually(lambda: handler.times(5) == 1)
 
 
 async def test_processes_that_start_at_once_declare_together(fresh_vhost_url: str) -> None:
@@ -92,12 +92,12 @@ async def test_stopping_lets_a_running_handler_finish(fresh_vhost_url: str) -> N
         await eventually(lambda: bus.status()["consumers"] == {QUEUE.name: False})
         finish.set()
         await stopping
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear) as bus:
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus:
         await bus.publish(a_thing(2))
-        await eventually(lambda: ear.times(2) == 1)
+        await eventually(lambda: handler.times(2) == 1)
     assert len(done) == 1
-    assert ear.times(1) == 0
+    assert handler.times(1) == 0
 
 
 async def test_what_does_not_finish_in_time_is_redelivered_elsewhere(
@@ -113,23 +113,23 @@ async def test_what_does_not_finish_in_time_is_redelivered_elsewhere(
     async with running(fresh_vhost_url, hang) as bus:
         await bus.publish(a_thing(9))
         await began.wait()
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear):
-        await eventually(lambda: ear.times(9) == 1)
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle):
+        await eventually(lambda: handler.times(9) == 1)
 
 
 # Damage
 
 
 async def test_a_deleted_queue_comes_back_with_its_consumer(fresh_vhost_url: str) -> None:
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear) as bus:
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus:
         async with a_raw_channel(fresh_vhost_url) as channel:
             await channel.queue_delete(QUEUE.name)
 
         await soon(lambda: has_consumers(fresh_vhost_url, 1), deadline_s=10.0)
         await bus.publish(a_thing(2))
-        await eventually(lambda: ear.times(2) == 1)
+        await eventually(lambda: handler.times(2) == 1)
 
 
 async def test_a_deleted_queue_of_the_table_comes_back_and_disturbs_no_other(fresh_vhost_url: str) -> None:
@@ -166,8 +166,8 @@ async def test_a_deleted_queue_of_the_table_comes_back_and_disturbs_no_other(fre
 
 
 async def test_a_deleted_binding_is_loud_and_mended(fresh_vhost_url: str) -> None:
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear) as bus:
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus:
         async with a_raw_channel(fresh_vhost_url) as channel:
             await (await channel.get_queue(QUEUE.name)).unbind(EVENTS, ThingHappened.type)
         with pytest.raises(Unroutable):
@@ -181,7 +181,7 @@ async def test_a_deleted_binding_is_loud_and_mended(fresh_vhost_url: str) -> Non
             return True
 
         await soon(mended, deadline_s=10.0)
-        await eventually(lambda: ear.times(2) == 1)
+        await eventually(lambda: handler.times(2) == 1)
 
 
 async def test_a_failed_event_is_held_while_its_retry_queue_is_gone(fresh_vhost_url: str) -> None:
@@ -246,12 +246,12 @@ async def test_a_changed_queue_is_refused_and_tried_again_without_a_storm(fresh_
 async def test_a_killed_broker_loses_nothing_and_everybody_is_back_in_time(
     own_rabbitmq: RabbitMQ, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ear = Ear()
+    handler = RecordingHandler()
     hints: list[Hint] = []
     attempted = confirmed = 0
     over = asyncio.Event()
 
-    async with running(own_rabbitmq.url, ear.hear, hints_to=hints.append) as bus:
+    async with running(own_rabbitmq.url, handler.handle, hints_to=hints.append) as bus:
 
         async def publish_on_and_on() -> None:
             nonlocal attempted, confirmed
@@ -275,17 +275,17 @@ async def test_a_killed_broker_loses_nothing_and_everybody_is_back_in_time(
         await eventually(lambda: bus.hears_hints)
         bus.hint(HINTED, 1)
         await eventually(lambda: [hint.id for hint in hints] == ["1"])
-        await eventually(lambda: len({event.id for event in ear.heard}) == confirmed, deadline_s=30.0)
+        await eventually(lambda: len({event.id for event in handler.handled}) == confirmed, deadline_s=30.0)
 
-    doubled = len(ear.heard) - confirmed
+    doubled = len(handler.handled) - confirmed
     with capsys.disabled():
         sys.stdout.write(f" [kill -9: confirmed {confirmed}, lost 0, doubled {doubled}, back after {back_s:.1f} s] ")
     assert back_s < 10
 
 
 async def test_a_frozen_broker_fails_publishing_in_time_and_thaws(own_rabbitmq: RabbitMQ) -> None:
-    ear = Ear()
-    async with running(own_rabbitmq.url, ear.hear) as bus:
+    handler = RecordingHandler()
+    async with running(own_rabbitmq.url, handler.handle) as bus:
         await bus.publish(a_thing(1))
         own_rabbitmq.freeze()
         try:
@@ -299,16 +299,16 @@ async def test_a_frozen_broker_fails_publishing_in_time_and_thaws(own_rabbitmq: 
             own_rabbitmq.thaw()
         last = a_thing(4)
         await asyncio.wait_for(publish_until_confirmed(bus, last), timeout=20)
-        await eventually(lambda: ear.times(4) >= 1)
+        await eventually(lambda: handler.times(4) >= 1)
 
 
 async def test_what_is_being_handled_when_the_broker_dies_comes_again(own_rabbitmq: RabbitMQ) -> None:
     began = asyncio.Event()
-    ear = Ear()
+    handler = RecordingHandler()
 
     async def hang_at_first(event: ThingHappened) -> None:
-        await ear.hear(event)
-        if len(ear.heard) == 1:
+        await handler.handle(event)
+        if len(handler.handled) == 1:
             began.set()
             await asyncio.Event().wait()
 
@@ -317,4 +317,4 @@ async def test_what_is_being_handled_when_the_broker_dies_comes_again(own_rabbit
         await began.wait()
         own_rabbitmq.kill()
         await own_rabbitmq.restart()
-        await eventually(lambda: ear.times(1) == 2, deadline_s=30.0)
+        await eventually(lambda: handler.times(1) == 2, deadline_s=30.0)

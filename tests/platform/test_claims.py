@@ -8,7 +8,7 @@ import pytest
 
 from shared.claims import ago, ahead, claim_due, has_date
 from shared.mongo import Database, Document, Driver
-from tests.platform.things import a_database
+from tests.platform.bus_helpers import a_database
 
 LEASE = timedelta(minutes=1)
 

@@ -16,7 +16,7 @@ from shared.events.base import Event, State
 from shared.idempotency import IdempotencyKey
 from shared.logging import Origin, origin
 from shared.mongo import Database, Document, Driver, DuplicateKey
-from tests.platform.things import a_database
+from tests.platform.bus_helpers import a_database
 
 
 class BoxChanged(State):

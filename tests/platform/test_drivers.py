@@ -27,7 +27,7 @@ from shared.mongo import (
     is_unavailable,
 )
 from shared.paging import Order, find_page
-from tests.platform.things import a_database
+from tests.platform.bus_helpers import a_database
 
 # The longest that any call to the database may take, and as much again for a machine that is busy.
 AWAY_WITHIN_S = 16

@@ -10,7 +10,7 @@ from deploy.local.child import free_port
 from shared.bus import Bus, Hint
 from shared.logging import Origin, origin
 from shared.topology import LIVE
-from tests.platform.things import TOPOLOGY, a_raw_channel, eventually
+from tests.platform.bus_helpers import TOPOLOGY, a_raw_channel, eventually
 
 KINDS = ("tests.thing.changed", "tests.other.changed")
 

@@ -16,7 +16,7 @@ from shared.documents import Documents
 from shared.events.base import Event
 from shared.mongo import Database, Driver
 from shared.relay import Relay
-from tests.platform.things import TOPOLOGY, Ear, ThingHappened, a_database, running, soon
+from tests.platform.bus_helpers import TOPOLOGY, RecordingHandler, ThingHappened, a_database, running, soon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +66,12 @@ async def nothing_pending(db: Database) -> bool:
 
 
 async def test_an_event_is_published_at_once_and_written_into_the_audit_log(db: Database, fresh_vhost_url: str) -> None:
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear) as bus, relaying(db, bus):
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus, relaying(db, bus):
         thing = await say(db, 1)
         await soon(lambda: nothing_pending(db), deadline_s=5)
         (entry,) = await db["audit"].find().to_list(None)
-        await soon(lambda: _heard(ear, 1))
+        await soon(lambda: _heard(handler, 1))
     assert entry["type"] == ThingHappened.type
     assert entry["body"]["number"] == 1
     assert (entry["company_id"], entry["actor_name"]) == (None, "")
@@ -80,24 +80,24 @@ async def test_an_event_is_published_at_once_and_written_into_the_audit_log(db: 
     assert document["version"] == 1
 
 
-async def _heard(ear: Ear, count: int) -> bool:
-    return len(ear.heard) == count
+async def _heard(handler: RecordingHandler, count: int) -> bool:
+    return len(handler.handled) == count
 
 
 async def test_what_a_dead_writer_left_is_swept_once_by_whichever_replica(db: Database, fresh_vhost_url: str) -> None:
     for number in range(200):
         await say(db, number)
     await make_overdue(db)
-    ear = Ear()
+    handler = RecordingHandler()
     async with (
-        running(fresh_vhost_url, ear.hear) as one,
+        running(fresh_vhost_url, handler.handle) as one,
         running(fresh_vhost_url, topology=TOPOLOGY) as two,
         relaying(db, one),
         relaying(connect_again(db), two),
     ):
         await soon(lambda: nothing_pending(db), deadline_s=20)
-        await soon(lambda: _heard(ear, 200))
-    assert {event.number for event in ear.heard} == set(range(200))
+        await soon(lambda: _heard(handler, 200))
+    assert {event.number for event in handler.handled} == set(range(200))
     assert await db["audit"].count_documents({}) == 200
 
 
@@ -120,10 +120,10 @@ async def test_with_the_broker_away_events_wait_and_go_out_when_it_is_back(db: D
     await away.stop()
     assert oldest is not None
     assert not await nothing_pending(db)
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear) as bus, relaying(db, bus):
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus, relaying(db, bus):
         await soon(lambda: nothing_pending(db), deadline_s=15)
-        await soon(lambda: _heard(ear, 1))
+        await soon(lambda: _heard(handler, 1))
 
 
 async def test_what_waits_longest_is_found_by_its_index(db: Database) -> None:
@@ -160,7 +160,7 @@ async def test_an_event_already_in_the_audit_log_is_published_all_the_same(db: D
     (document,) = await db["things"].find().to_list(None)
     await db["audit"].insert_one({"_id": document["pending"][0]["id"]})
     await make_overdue(db)
-    ear = Ear()
-    async with running(fresh_vhost_url, ear.hear) as bus, relaying(db, bus):
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus, relaying(db, bus):
         await soon(lambda: nothing_pending(db))
-        await soon(lambda: _heard(ear, 1))
+        await soon(lambda: _heard(handler, 1))

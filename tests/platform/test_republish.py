@@ -18,7 +18,7 @@ from shared.mongo import Database
 from shared.settings import ToolSettings, read
 from shared.topology import Topology, WorkQueue
 from tests.builders import MONGO_DRIVER, UNREACHABLE_BROKER
-from tests.platform.things import a_database, a_raw_channel, eventually, running, soon
+from tests.platform.bus_helpers import a_database, a_raw_channel, eventually, running, soon
 
 
 class ThingChanged(State):

@@ -8,7 +8,7 @@ import pytest
 from pymongo.errors import PyMongoError
 
 from shared.mongo import Database, Document, Driver, Session
-from tests.platform.things import a_database
+from tests.platform.bus_helpers import a_database
 
 EVENT: Document = {"id": uuid4(), "type": "tests.thing.happened.v1"}
 CHANGE: Document = {"id": uuid4(), "type": "tests.thing.changed.v1"}

@@ -27,7 +27,7 @@ from shared.mongo import Database, DuplicateKey
 from shared.schemas.cases import SubmitCase
 from shared.schemas.contracts import CoverageQuery
 from tests.builders import MONGO_DRIVER, a_serial, an_actor
-from tests.platform.things import a_database
+from tests.platform.bus_helpers import a_database
 from tests.service.cases.conftest import a_case
 
 NOW = datetime.now(UTC)

@@ -13,7 +13,7 @@ from shared.events.cases import CaseChanged
 from shared.events.contracts import ProductChanged
 from shared.mongo import Document
 from tests.builders import MONGO_DRIVER, a_serial, an_actor
-from tests.platform.things import a_database
+from tests.platform.bus_helpers import a_database
 from tests.service.cases.conftest import CasesApi, agreement, device
 
 

@@ -19,7 +19,7 @@ from services.cases.cases.store.lists import SORTS
 from shared.actor import Actor, Role, Visibility
 from shared.mongo import Database, Document
 from tests.builders import MONGO_DRIVER, an_actor
-from tests.platform.things import a_database
+from tests.platform.bus_helpers import a_database
 from tests.unit.cases.acting import a_case as written
 
 COMPANY, ANA, HERE, THERE = (uuid7() for _ in range(4))

@@ -1,4 +1,4 @@
-"""Something to talk about on the bus, somebody who listens, and ways to wait for it."""
+"""A test event, its queue, a handler that records, and ways to wait for what happens on the bus."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,7 +21,7 @@ from shared.topology import EVENTS, Topology, WorkQueue
 
 
 class ThingHappened(Event):
-    """What these tests talk about."""
+    """The event of these tests."""
 
     type: ClassVar[str] = "tests.thing.happened.v1"
     number: int
@@ -35,18 +35,18 @@ ATTEMPTS = 3
 
 
 @dataclass
-class Ear:
-    """Remembers what was heard, and does to each event what the test says."""
+class RecordingHandler:
+    """Remembers the events that it was given, and from where each came."""
 
-    heard: list[ThingHappened] = field(default_factory=list)
+    handled: list[ThingHappened] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
 
-    async def hear(self, event: ThingHappened) -> None:
-        self.heard.append(event)
+    async def handle(self, event: ThingHappened) -> None:
+        self.handled.append(event)
         self.origins.append(origin.get())
 
     def times(self, number: int) -> int:
-        return sum(event.number == number for event in self.heard)
+        return sum(event.number == number for event in self.handled)
 
 
 @asynccontextmanager
