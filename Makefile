@@ -3,9 +3,9 @@
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
-# How many processes test at the same time. Each has a mongod and, where it needs one, a RabbitMQ of its own.
+# How many processes test at the same time, each with parts of its own; in the order of `tests/conftest.py`.
 PROCESSES ?= 2
-PARALLEL = -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
+PARALLEL = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18

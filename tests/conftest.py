@@ -49,17 +49,11 @@ def pytest_configure() -> None:
         take_share_of_ports(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
-    """With several processes: all that use the whole stack run in one of them, everything else goes by modules."""
-    parallel = config.pluginmanager.hasplugin("xdist")
-    for item in items if parallel else ():
-        uses_stack = "stack" in getattr(item, "fixturenames", ())
-        module = item.path.relative_to(config.rootpath / "tests").with_suffix("")
-        item.add_marker(pytest.mark.xdist_group("stack" if uses_stack else str(module)))
-    yield
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After they were shuffled."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        items.sort(key=_kind)  # after they were shuffled
+        items.sort(key=_kind)
 
 
 def _kind(item: pytest.Item) -> int:
