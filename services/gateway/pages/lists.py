@@ -12,6 +12,8 @@ from yarl import URL
 PAGE_SIZE = 50
 # Cursors only lead on, so the address carries those of the pages before; so many of them fit into it.
 _MOST_PAGES_BEFORE = 20
+# A cursor of a long title is long, and an address has to fit into a line of 8,190 bytes, with what is filtered by.
+_MOST_BEFORE = 4000
 _FORGOTTEN = "-"
 
 
@@ -108,6 +110,6 @@ class ListState:
         if not cursor:
             return ""
         before = (*self.before, self.cursor) if self.cursor else ()
-        if len(before) > _MOST_PAGES_BEFORE:
+        while len(before) > _MOST_PAGES_BEFORE or len(".".join(before)) > _MOST_BEFORE:
             before = (_FORGOTTEN, *before[2:])
         return self.url(cursor=cursor, before=".".join(before))

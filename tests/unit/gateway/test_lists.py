@@ -67,6 +67,14 @@ def test_each_page_leads_back_to_the_one_before_as_far_as_the_address_remembers(
     assert at(here).is_first == (steps == pages - 1)
 
 
+def test_long_cursors_leave_an_address_that_a_request_can_have() -> None:
+    address = f"/cases?view=recent&sort=title&q={'%E7%B4%99' * 200}"
+    for number in range(60):
+        address = at(address).next(f"{number:0>1000}")
+        assert len(f"GET {address} HTTP/1.1") < 8190
+    assert at(at(address).previous).cursor == f"{58:0>1000}"
+
+
 def test_the_last_page_has_no_next_and_the_first_none_before() -> None:
     assert at("/cases").next(None) == ""
     assert at("/cases").previous == at("/cases").first == ""
