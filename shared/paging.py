@@ -86,7 +86,8 @@ class Order:
         value: Any = document
         for part in self.field.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        text = json_util.dumps([value, document["_id"]], json_options=_OPTIONS)
+        # Escaped, the longest title in Japanese would be longer than a cursor may be.
+        text = json_util.dumps([value, document["_id"]], json_options=_OPTIONS, ensure_ascii=False)
         return urlsafe_b64encode(text.encode()).decode()
 
 
