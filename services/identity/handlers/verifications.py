@@ -85,7 +85,7 @@ def _digits(secret: str, verification: Verification) -> str:
 async def _activate(db: Database, verification: Verification, now: datetime, *, session: Session) -> None:
     """The login stands, and is a member wherever somebody accepted an invitation of this address."""
     login = await _make_login(db, verification, now, session=session)
-    invitations = await store.find_accepted_invitations(db, login.email, session=session)
+    invitations = await store.find_accepted_invitations(db, verification, now, session=session)
     # First where the typed code belongs: that is the company in which they sign in.
     for invitation in sorted(invitations, key=lambda one: one.id != verification.invitation_id):
         await _join(db, login, invitation, verification, now, session=session)

@@ -235,9 +235,21 @@ async def find_pending_invitation(db: Database, company_id: UUID, email: str) ->
     )
 
 
-async def find_accepted_invitations(db: Database, email: str, *, session: mongo.Session) -> list[Invitation]:
-    """What somebody accepted for an address that was not proven then."""
-    wanted = {"email": email, "state": InvitationState.PENDING.value, "accepted_at.0": {"$exists": True}}
+async def find_accepted_invitations(
+    db: Database, verification: Verification, now: datetime, *, session: mongo.Session
+) -> list[Invitation]:
+    """What somebody accepted for an address that was not proven then.
+
+    The one that the code was sent for, though it expired meanwhile, and those of other companies that did not.
+    """
+    asked_for = {"_id": verification.invitation_id}
+    accepted = {"state": InvitationState.PENDING.value, "accepted_at.0": {"$exists": True}}
+    # Older versions took an invitation for used up as soon as it was accepted.
+    accepted_before = {**asked_for, "state": InvitationState.ACCEPTED.value, "accepted_at": {"$exists": False}}
+    wanted: Document = {
+        "email": verification.email,
+        "$or": [{**accepted, **asked_for}, {**accepted, "expires_at": {"$gt": now}}, accepted_before],
+    }
     found = db[INVITATIONS.collection].find(wanted, {"pending": 0}, session=session)
     return [INVITATIONS.load(document) for document in await found.to_list(None)]
 

@@ -163,6 +163,31 @@ async def test_an_accepted_invitation_that_is_sent_again_still_takes_the_6_digit
     assert (await identity.sign_in(email)).body["user"]["company_id"] == str(admin.company_id)
 
 
+async def test_an_invitation_that_an_older_version_counted_as_used_makes_a_member_when_the_code_is_typed(
+    identity: IdentityApi,
+) -> None:
+    email = an_email()
+    invitation = await identity.invited(await identity.a_company(), email)
+    await identity.accepted(invitation)
+    as_then = {"$set": {"state": "accepted"}, "$unset": {"accepted_at": ""}}
+    await identity.db["invitations"].update_one({"_id": invitation["_id"]}, as_then)
+    await identity.db["verifications"].update_one({"email": email}, {"$unset": {"kind": ""}})
+    assert (await identity.verified(email)).status == 200
+    assert (await identity.sign_in(email)).status == 201
+
+
+async def test_an_accepted_invitation_that_has_expired_makes_no_member_with_the_code_of_another(
+    identity: IdentityApi,
+) -> None:
+    email, companies = an_email(), [await identity.a_company(name=name) for name in ("First SA", "Second SA")]
+    await identity.accepted(await identity.invited(companies[0], email))
+    identity.clock.pass_by(days=8)
+    await identity.accepted(await identity.invited(companies[1], email))
+    assert (await identity.verified(email)).status == 200
+    session = await identity.sign_in(email)
+    assert [one["company_name"] for one in session.body["memberships"]] == ["Second SA"]
+
+
 async def test_every_missing_field_of_a_newcomer_is_named(identity: IdentityApi) -> None:
     invitation = await identity.invited(await identity.a_company(), an_email())
     answer = await identity.post(f"/invitations/{invitation_code(invitation)}/accept", {})
