@@ -2,21 +2,17 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 from aiohttp.test_utils import TestClient
-from uuid_utils.compat import uuid7
 
 from services.cases.app import create_app
 from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.settings import CasesSettings
 from shared.actor import Actor, Role
 from shared.events.base import Event
-from shared.events.contracts import AgreementChanged, DeviceChanged
-from shared.events.identity import CompanyChanged, SiteChanged, UserChanged
 from shared.mongo import Database
 from shared.web.app import CLOCK, DATABASE
 from tests.builders import (
@@ -99,42 +95,6 @@ def a_case(**fields: Any) -> Json:
     return body | fields
 
 
-def user_state(actor: Actor, *, version: int = 1, **other: Any) -> UserChanged:
-    """What identity says of this actor."""
-    values: dict[str, Any] = {
-        "user_id": actor.user_id,
-        "company_id": actor.company_id,
-        "login_email": actor.login_email,
-        "contact_email": actor.email,
-        "name": actor.name,
-        "role": actor.role,
-        "language": actor.language,
-        "time_zone": actor.time_zone,
-        "version": version,
-        "at": datetime.now(UTC),
-    }
-    return UserChanged(**(values | other))
-
-
-def company_state(actor: Actor) -> CompanyChanged:
-    """What identity says of this actor's company."""
-    now = datetime.now(UTC)
-    return CompanyChanged(company_id=actor.company_id, name=actor.company_name, time_zone="UTC", version=1, at=now)
-
-
-def site_state(company_id: UUID, *, version: int = 1, **other: Any) -> SiteChanged:
-    """What identity says of a site."""
-    values: dict[str, Any] = {
-        "site_id": uuid7(),
-        "company_id": company_id,
-        "name": "Lyon",
-        "version": version,
-        "at": datetime.now(UTC),
-        **an_address(),
-    }
-    return SiteChanged(**(values | other))
-
-
 @asynccontextmanager
 async def a_replica(
     mongo_url: str, clock: Callable[[], datetime] | None = None, /, **environment: str
@@ -167,34 +127,3 @@ async def cases(mongo_url: str) -> AsyncIterator[CasesApi]:
 def agent() -> Actor:
     """Somebody of the vendor's."""
     return an_actor(Role.AGENT, name="Marek Kowal")
-
-
-def agreement(**other: Any) -> AgreementChanged:
-    """A service contract that runs now."""
-    now = datetime.now(UTC)
-    values: dict[str, Any] = {
-        "agreement_id": uuid7(),
-        "agreement_kind": "service_contract",
-        "level": "next business day",
-        "start": now.date() - timedelta(days=10),
-        "end": now.date() + timedelta(days=300),
-        "version": 1,
-        "at": datetime.now(UTC),
-    }
-    return AgreementChanged(**(values | other))
-
-
-def device(company_id: UUID, serial: str, *agreements: AgreementChanged, **other: Any) -> DeviceChanged:
-    """A device under these agreements."""
-    values: dict[str, Any] = {
-        "device_id": uuid7(),
-        "serial": serial,
-        "product_id": uuid7(),
-        "product_number": "LP600",
-        "product_name": "LaserPress 600",
-        "company_id": company_id,
-        "agreement_ids": tuple(item.agreement_id for item in agreements),
-        "version": 1,
-        "at": datetime.now(UTC),
-    }
-    return DeviceChanged(**(values | other))

@@ -8,7 +8,8 @@ import pytest
 from services.cases.cases.store import history
 from shared.actor import Actor, Role
 from tests.builders import Json, an_actor
-from tests.service.cases.conftest import CasesApi, user_state
+from tests.events import user_changed
+from tests.service.cases.conftest import CasesApi
 from tests.service.cases.files import MIB
 
 
@@ -126,7 +127,7 @@ async def test_equal_changes_at_once_are_one_change(cases: CasesApi, action: dic
 
 @pytest.mark.parametrize("action", ["set_status", "assign", "close"])
 async def test_equal_changes_of_an_agent_at_once_are_one_change(cases: CasesApi, agent: Actor, action: str) -> None:
-    await cases.hear(user_state(agent))
+    await cases.hear(user_changed(agent))
     number = (await cases.submitted(an_actor()))["number"]
     what = {
         "set_status": {"status": "in_progress"},
@@ -209,8 +210,8 @@ async def test_customers_cannot_do_what_agents_do(cases: CasesApi, action: dict[
 async def test_a_case_is_assigned_to_agents_only(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
-    await cases.hear(user_state(agent))
-    await cases.hear(user_state(ana))
+    await cases.hear(user_changed(agent))
+    await cases.hear(user_changed(ana))
     assigned = await cases.agent_act(number, agent, action="assign", version=1, agent_id=str(agent.user_id))
     assert assigned.body["assignee"]["name"] == agent.name
     wrong = await cases.agent_act(
@@ -220,7 +221,7 @@ async def test_a_case_is_assigned_to_agents_only(cases: CasesApi, agent: Actor) 
 
 
 async def test_setting_the_current_value_changes_nothing(cases: CasesApi, agent: Actor) -> None:
-    await cases.hear(user_state(agent))
+    await cases.hear(user_changed(agent))
     number = (await cases.submitted(an_actor()))["number"]
     taken = (await cases.agent_act(number, agent, action="take")).body
     same: list[Json] = [

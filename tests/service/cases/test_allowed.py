@@ -13,7 +13,8 @@ from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.store.history import AS_FILTER
 from shared.actor import Actor, Role
 from tests.builders import Json, a_contact, an_actor
-from tests.service.cases.conftest import CasesApi, user_state
+from tests.events import user_changed
+from tests.service.cases.conftest import CasesApi
 
 MIB = 1024 * 1024
 OTHER_AGENT = {"user_id": uuid7(), "name": "Other Agent", "email": "other@example.com", "language": "en"}
@@ -84,8 +85,8 @@ async def test_the_service_does_exactly_what_the_case_says_is_allowed(
     ana = an_actor(Role.MEMBER)
     contact = an_actor(Role.MEMBER, company_id=ana.company_id)
     actor = {"owner": ana, "contact": contact, "agent": agent}[who]
-    await cases.hear(user_state(contact))
-    await cases.hear(user_state(agent))
+    await cases.hear(user_changed(contact))
+    await cases.hear(user_changed(agent))
     contact_body = a_contact(user_id=str(contact.user_id), email=contact.email)
     like = (await cases.submitted(ana, contact=contact_body))["number"]
     seen = (await cases.get(await a_copy(cases, like, **STATES[state]), actor)).body

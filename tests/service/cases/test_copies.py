@@ -13,8 +13,9 @@ from shared.events.cases import CaseChanged
 from shared.events.contracts import ProductChanged
 from shared.mongo import Document
 from tests.builders import MONGO_DRIVER, a_serial, an_actor
+from tests.events import agreement_changed, device_changed
 from tests.platform.bus_helpers import a_database
-from tests.service.cases.conftest import CasesApi, agreement, device
+from tests.service.cases.conftest import CasesApi
 
 
 async def _copy_of(cases: CasesApi, device_id: UUID) -> Document:
@@ -26,9 +27,9 @@ async def _copy_of(cases: CasesApi, device_id: UUID) -> Document:
 async def test_a_new_device_with_a_serial_that_another_copy_still_holds_is_kept_and_is_the_one_that_counts(
     cases: CasesApi,
 ) -> None:
-    ana, serial, contract = an_actor(), a_serial(), agreement()
-    old = device(ana.company_id, serial)
-    new = device(ana.company_id, serial, contract, product_name="LaserPress 900")
+    ana, serial, contract = an_actor(), a_serial(), agreement_changed()
+    old = device_changed(ana.company_id, serial)
+    new = device_changed(ana.company_id, serial, contract, product_name="LaserPress 900")
     for event in (contract, old, new, old):
         await cases.hear(event)
     assert (await _copy_of(cases, new.device_id))["serial"] == serial
@@ -38,7 +39,7 @@ async def test_a_new_device_with_a_serial_that_another_copy_still_holds_is_kept_
 
 async def test_a_device_whose_serial_changes_to_one_that_another_copy_still_holds_is_kept(cases: CasesApi) -> None:
     ana, serial = an_actor(), a_serial()
-    holder, moved = device(ana.company_id, serial), device(ana.company_id, a_serial())
+    holder, moved = device_changed(ana.company_id, serial), device_changed(ana.company_id, a_serial())
     for event in (holder, moved, moved.model_copy(update={"serial": serial, "version": 2})):
         await cases.hear(event)
     assert (await _copy_of(cases, moved.device_id))["serial"] == serial
@@ -47,8 +48,8 @@ async def test_a_device_whose_serial_changes_to_one_that_another_copy_still_hold
 
 async def test_a_serial_that_moved_to_another_company_is_found_by_its_owner_alone(cases: CasesApi) -> None:
     ana, luc, serial = an_actor(), an_actor(), a_serial()
-    await cases.hear(device(ana.company_id, serial, deleted=True))
-    await cases.hear(device(luc.company_id, serial))
+    await cases.hear(device_changed(ana.company_id, serial, deleted=True))
+    await cases.hear(device_changed(luc.company_id, serial))
     assert (await cases.submitted(luc, serial=serial))["product_name"] == "LaserPress 600"
     assert (await cases.submitted(ana, serial=serial))["product_name"] == ""
 
@@ -58,7 +59,10 @@ async def test_devices_that_change_their_serials_with_each_other_are_both_kept_i
     cases: CasesApi, order: int
 ) -> None:
     ana, first, second = an_actor(), a_serial(), a_serial()
-    one, other = device(ana.company_id, first, product_name="One"), device(ana.company_id, second, product_name="Other")
+    one, other = (
+        device_changed(ana.company_id, first, product_name="One"),
+        device_changed(ana.company_id, second, product_name="Other"),
+    )
     renumbered = one.model_copy(update={"serial": second, "version": 2})
     moved = other.model_copy(update={"serial": first, "version": 2})
     for event in list(permutations((one, other, renumbered, moved)))[order]:
@@ -74,8 +78,8 @@ async def test_a_case_about_a_product_without_serials_is_under_the_companys_agre
     product = ProductChanged(
         product_id=uuid7(), product_number=number, name="Toner", line="", has_serials=False, version=1, at=now
     )
-    contract = agreement(company_id=ana.company_id, said=a_serial(), product_numbers=(number,))
-    for event in (product, contract, agreement(product_numbers=(number,))):
+    contract = agreement_changed(company_id=ana.company_id, said=a_serial(), product_numbers=(number,))
+    for event in (product, contract, agreement_changed(product_numbers=(number,))):
         await cases.hear(event)
     case = await cases.submitted(ana, product_number=number)
     assert (case["coverage"]["verdict"], case["said"]) == ("covered", contract.said)

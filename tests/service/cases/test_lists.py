@@ -10,7 +10,8 @@ from uuid_utils.compat import uuid7
 
 from shared.actor import Actor, Role
 from tests.builders import an_actor
-from tests.service.cases.conftest import CasesApi, site_state
+from tests.events import site_changed
+from tests.service.cases.conftest import CasesApi
 
 DAY = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -86,7 +87,7 @@ async def test_the_newest_activity_comes_first_unless_told_otherwise(cases: Case
 
 async def test_counts_are_of_what_the_filters_leave(cases: CasesApi) -> None:
     ana = an_actor()
-    lyon, nantes = site_state(ana.company_id), site_state(ana.company_id, name="Nantes")
+    lyon, nantes = site_changed(ana.company_id), site_changed(ana.company_id, name="Nantes")
     for site in (lyon, nantes):
         await cases.hear(site)
     for severity, site in ((1, lyon), (1, nantes), (2, lyon), (2, lyon)):
@@ -137,7 +138,7 @@ async def counts(cases: CasesApi, by: Actor, **query: Any) -> dict[str, dict[tup
 
 async def test_a_site_filters_the_list_by_its_cases_only(cases: CasesApi) -> None:
     ana = an_actor()
-    here, there = site_state(ana.company_id), site_state(ana.company_id)
+    here, there = site_changed(ana.company_id), site_changed(ana.company_id)
     for site in (here, there):
         await cases.hear(site)
     at_here = await cases.submitted(ana, site_id=str(here.site_id))

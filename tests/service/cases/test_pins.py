@@ -1,28 +1,25 @@
 """PINs on cases: which are valid, and the instructions that only agents read."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
-from uuid_utils.compat import uuid7
 
 from services.cases.cases import store
 from shared.actor import Actor, Role
-from shared.coverage import AgreementKind
-from shared.events.contracts import AgreementChanged, DeviceChanged
+from shared.events.contracts import AgreementChanged
 from shared.events.identity import CompanyChanged, CompanyPin
 from tests.builders import Json, a_serial, an_actor
-from tests.service.cases.conftest import CasesApi, a_case, site_state, user_state
+from tests.events import agreement_changed, company_changed, device_changed, site_changed, user_changed
+from tests.service.cases.conftest import CasesApi, a_case
 
 NOW = datetime.now(UTC)
 SECRET = "Call the account manager first."
 
 
 def company_with(owner: Actor, *pins: CompanyPin, version: int = 1) -> CompanyChanged:
-    return CompanyChanged(
-        company_id=owner.company_id, name=owner.company_name, time_zone="UTC", pins=pins, version=version, at=NOW
-    )
+    return company_changed(owner.company_id, pins=pins, version=version)
 
 
 def a_pin(pin: str = "GOLD", **other: Any) -> CompanyPin:
@@ -30,33 +27,13 @@ def a_pin(pin: str = "GOLD", **other: Any) -> CompanyPin:
 
 
 async def a_contract(cases: CasesApi, company_id: UUID, said: str) -> AgreementChanged:
-    contract = AgreementChanged(
-        agreement_id=uuid7(),
-        agreement_kind=AgreementKind.SERVICE_CONTRACT,
-        said=said,
-        company_id=company_id,
-        level="next business day",
-        start=NOW.date() - timedelta(days=10),
-        end=NOW.date() + timedelta(days=300),
-        version=1,
-        at=NOW,
-    )
+    contract = agreement_changed(said=said, company_id=company_id)
     await cases.hear(contract)
     return contract
 
 
 async def a_device(cases: CasesApi, company_id: UUID, *contracts: AgreementChanged) -> str:
-    device = DeviceChanged(
-        device_id=uuid7(),
-        serial=a_serial(),
-        product_id=uuid7(),
-        product_number="LP600",
-        product_name="LaserPress 600",
-        company_id=company_id,
-        agreement_ids=tuple(contract.agreement_id for contract in contracts),
-        version=1,
-        at=NOW,
-    )
+    device = device_changed(company_id, a_serial(), *contracts)
     await cases.hear(device)
     return device.serial
 
@@ -120,7 +97,7 @@ async def test_a_pin_bound_to_a_contract_is_valid_only_under_it(cases: CasesApi)
 @pytest.mark.parametrize("place", [0, 1, 2])
 async def test_a_pin_bound_to_a_site_is_valid_only_there(cases: CasesApi, place: int) -> None:
     ana = an_actor()
-    sites = [site_state(ana.company_id) for _ in range(3)]
+    sites = [site_changed(ana.company_id) for _ in range(3)]
     for site in sites:
         await cases.hear(site)
     pins = (a_pin("A", site_id=sites[0].site_id), a_pin("B", site_id=sites[1].site_id))
@@ -138,7 +115,7 @@ async def test_a_pin_bound_to_a_site_is_valid_only_there(cases: CasesApi, place:
 
 async def test_on_behalf_the_pins_of_the_submitters_company_are_valid(cases: CasesApi, agent: Actor) -> None:
     ana = await a_customer(cases, a_pin("GOLD"))
-    await cases.hear(user_state(ana))
+    await cases.hear(user_changed(ana))
     case = await cases.submitted(agent, submitter_id=str(ana.user_id), pin="GOLD")
     assert (case["pin"], case["company_id"]) == ("GOLD", str(ana.company_id))
 

@@ -15,7 +15,8 @@ from uuid_utils.compat import uuid7
 from services.cases.cases.domain.numbers import case_number
 from shared.actor import Actor, Role
 from tests.builders import Json, a_contact, a_serial, an_actor
-from tests.service.cases.conftest import CasesApi, site_state, user_state
+from tests.events import site_changed, user_changed
+from tests.service.cases.conftest import CasesApi
 
 
 async def export(cases: CasesApi, by: Actor, **query: Any) -> list[list[object]]:
@@ -70,7 +71,7 @@ async def test_the_companys_visibility_decides_what_members_see_of_colleagues(
     cases: CasesApi, *, role: Role, visibility: str, seen: bool
 ) -> None:
     ana = an_actor()
-    site = site_state(ana.company_id)
+    site = site_changed(ana.company_id)
     await cases.hear(site)
     case = await cases.submitted(ana, site_id=str(site.site_id))
     colleague = an_actor(role, company_id=ana.company_id, visibility=visibility)
@@ -80,7 +81,7 @@ async def test_the_companys_visibility_decides_what_members_see_of_colleagues(
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.CASE_MANAGER])
 async def test_a_site_scope_hides_other_sites_but_not_cases_without_site(cases: CasesApi, role: Role) -> None:
     ana = an_actor()
-    here, there = site_state(ana.company_id), site_state(ana.company_id, name="Nice")
+    here, there = site_changed(ana.company_id), site_changed(ana.company_id, name="Nice")
     for site in (here, there):
         await cases.hear(site)
     at_here = await cases.submitted(ana, site_id=str(here.site_id))
@@ -94,8 +95,8 @@ async def test_a_site_scope_hides_other_sites_but_not_cases_without_site(cases: 
 async def test_own_cases_stay_visible_whatever_the_scope(cases: CasesApi) -> None:
     ana = an_actor()
     luc = an_actor(Role.MEMBER, company_id=ana.company_id, visibility="own", site_ids=frozenset({uuid7()}))
-    await cases.hear(user_state(luc))
-    site = site_state(ana.company_id)
+    await cases.hear(user_changed(luc))
+    site = site_changed(ana.company_id)
     await cases.hear(site)
     as_contact = a_contact(user_id=str(luc.user_id), email=luc.email)
     first = await cases.submitted(ana, site_id=str(site.site_id), contact=as_contact, confidential=True)

@@ -18,7 +18,8 @@ from shared.actor import Actor, Role
 from shared.mongo import connect
 from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, a_contact, an_actor
 from tests.client import Answer
-from tests.service.cases.conftest import CasesApi, a_replica, company_state, user_state
+from tests.events import company_changed, user_changed
+from tests.service.cases.conftest import CasesApi, a_replica
 from tests.service.cases.files import MIB, TEXT, upload, uploaded
 from tests.unbounded import UNBOUNDED
 
@@ -111,8 +112,8 @@ async def test_a_case_for_a_colleague_that_is_refused_does_not_count(mongo_url: 
     ana = an_actor(Role.CASE_MANAGER)
     async with a_replica(mongo_url, **only(CASES_PER_USER_AND_HOUR=1)) as cases:
         luc = an_actor(Role.MEMBER, company_id=ana.company_id)
-        await cases.hear(user_state(luc))
-        await cases.hear(company_state(ana))
+        await cases.hear(user_changed(luc))
+        await cases.hear(company_changed(ana.company_id))
         assert (await cases.submit(ana, submitter_id=str(luc.user_id), confidential=True)).status == 422
         assert (await cases.submit(ana)).status == 201
 

@@ -12,7 +12,8 @@ from services.cases.cases.domain.numbers import read_case_number
 from shared.actor import Actor, Role, Visibility
 from shared.events.contracts import ProductChanged
 from tests.builders import Json, a_contact, a_serial, an_actor, an_address, an_email
-from tests.service.cases.conftest import CasesApi, a_case, agreement, company_state, device, site_state, user_state
+from tests.events import agreement_changed, company_changed, device_changed, site_changed, user_changed
+from tests.service.cases.conftest import CasesApi, a_case
 
 NOW = datetime.now(UTC)
 
@@ -62,15 +63,15 @@ async def test_an_unknown_serial_is_accepted_as_unverified(cases: CasesApi) -> N
 
 async def test_another_companys_serial_is_treated_like_an_unknown_one(cases: CasesApi) -> None:
     serial = a_serial()
-    await cases.hear(device(uuid7(), serial))
+    await cases.hear(device_changed(uuid7(), serial))
     case = await cases.submitted(an_actor(), serial=serial)
     assert (case["coverage"]["verdict"], case["product_name"]) == ("unverified", "")
 
 
 async def test_a_known_device_brings_its_product_and_coverage(cases: CasesApi) -> None:
-    ana, serial, contract = an_actor(), a_serial(), agreement(said="SA-204-118")
+    ana, serial, contract = an_actor(), a_serial(), agreement_changed(said="SA-204-118")
     await cases.hear(contract)
-    await cases.hear(device(ana.company_id, serial, contract))
+    await cases.hear(device_changed(ana.company_id, serial, contract))
     case = await cases.submitted(ana, serial=serial.lower())
     assert case["product_name"] == "LaserPress 600"
     assert case["said"] == "SA-204-118"
@@ -83,9 +84,9 @@ async def test_a_known_device_brings_its_product_and_coverage(cases: CasesApi) -
 
 async def test_a_device_without_live_agreement_is_accepted_as_not_covered(cases: CasesApi) -> None:
     ana, serial = an_actor(), a_serial()
-    over = agreement(start=date(2020, 1, 1), end=date(2021, 1, 1))
+    over = agreement_changed(start=date(2020, 1, 1), end=date(2021, 1, 1))
     await cases.hear(over)
-    await cases.hear(device(ana.company_id, serial, over))
+    await cases.hear(device_changed(ana.company_id, serial, over))
     assert (await cases.submitted(ana, serial=serial))["coverage"]["verdict"] == "not_covered"
 
 
@@ -110,7 +111,7 @@ async def test_a_serial_is_required_only_for_products_that_have_serials(cases: C
 
 async def test_a_site_gives_its_address_and_another_companys_site_is_not_known(cases: CasesApi) -> None:
     ana = an_actor()
-    site = site_state(ana.company_id, city="Marseille")
+    site = site_changed(ana.company_id, city="Marseille")
     await cases.hear(site)
     case = await cases.submitted(ana, site_id=str(site.site_id))
     assert (case["site_name"], case["equipment_address"]["city"]) == ("Lyon", "Marseille")
@@ -121,12 +122,12 @@ async def test_a_site_gives_its_address_and_another_companys_site_is_not_known(c
 async def test_a_contact_with_the_address_of_a_verified_login_is_that_user(cases: CasesApi) -> None:
     ana = an_actor()
     luc = an_actor(Role.MEMBER, company_id=ana.company_id, visibility="own")
-    await cases.hear(user_state(luc))
+    await cases.hear(user_changed(luc))
     by_address = await cases.submitted(ana, contact=a_contact(email=luc.login_email))
     assert by_address["contact"]["user_id"] == str(luc.user_id)
     assert (await cases.get(by_address["number"], luc)).status == 200
     # A profile's address is no proof of who somebody is.
-    await cases.hear(user_state(luc, version=2, contact_email="boss@example.com"))
+    await cases.hear(user_changed(luc, version=2, contact_email="boss@example.com"))
     by_profile = await cases.submitted(ana, contact=a_contact(email="boss@example.com"))
     assert by_profile["contact"]["user_id"] is None
     assert (await cases.get(by_profile["number"], luc)).status == 404
@@ -136,7 +137,7 @@ async def test_a_picked_contact_with_another_address_is_not_that_user(cases: Cas
     luc = an_actor(Role.MEMBER, login_email=an_email("luc"))
     admin = an_actor(company_id=luc.company_id, login_email=an_email("admin"))
     for one in (luc, admin):
-        await cases.hear(user_state(one))
+        await cases.hear(user_changed(one))
 
     async def user_id_of(email: str) -> str | None:
         picked = a_contact(user_id=str(admin.user_id), email=email)
@@ -154,7 +155,7 @@ async def test_a_picked_contact_with_another_address_is_not_that_user(cases: Cas
 
 async def test_a_contact_picked_from_another_company_is_not_known(cases: CasesApi) -> None:
     stranger = an_actor()
-    await cases.hear(user_state(stranger))
+    await cases.hear(user_changed(stranger))
     answer = await cases.submit(an_actor(), contact=a_contact(user_id=str(stranger.user_id)))
     assert (answer.status, answer.code) == (409, "not_yet_known")
 
@@ -185,8 +186,8 @@ async def test_a_manager_creates_for_a_colleague_and_the_history_names_the_manag
 async def with_luc(cases: CasesApi, manager: Actor) -> Actor:
     """A colleague of the manager. Cases has copies of the colleague and of the company."""
     luc = an_actor(Role.MEMBER, company_id=manager.company_id, name="Luc Petit", visibility="own")
-    await cases.hear(user_state(luc))
-    await cases.hear(company_state(manager))
+    await cases.hear(user_changed(luc))
+    await cases.hear(company_changed(manager.company_id))
     return luc
 
 
@@ -208,7 +209,7 @@ async def test_for_a_colleague_a_manager_can_choose_only_sites_in_their_scope(ca
     manager = an_actor(Role.CASE_MANAGER, site_ids=frozenset({here}))
     luc = await with_luc(cases, manager)
     for site_id in (here, there):
-        await cases.hear(site_state(manager.company_id, site_id=site_id))
+        await cases.hear(site_changed(manager.company_id, site_id=site_id))
     for _ in range(2):
         answer = await cases.submit(manager, key="k", submitter_id=str(luc.user_id), site_id=str(there))
         assert (answer.status, answer.wrong_fields) == (422, {"site_id"})
@@ -245,8 +246,8 @@ async def test_the_vendors_side_names_the_submitter_whose_company_gets_the_case(
     nobody = await cases.submit(agent)
     assert (nobody.status, nobody.wrong_fields) == (422, {"submitter_id"})
     ana = an_actor()
-    await cases.hear(user_state(ana))
-    await cases.hear(company_state(ana))
+    await cases.hear(user_changed(ana))
+    await cases.hear(company_changed(ana.company_id))
     case = await cases.submitted(agent, submitter_id=str(ana.user_id))
     assert case["company_id"] == str(ana.company_id)
     assert (await cases.get(case["number"], ana)).status == 200

@@ -13,7 +13,8 @@ from services.cases.settings import CasesSettings
 from shared.idempotency import IdempotencyKey
 from shared.schemas.cases import SubmitCase
 from tests.builders import TEST_SECRET, Json, a_serial, an_actor
-from tests.service.cases.conftest import CasesApi, a_case, agreement, device
+from tests.events import agreement_changed, device_changed
+from tests.service.cases.conftest import CasesApi, a_case
 
 NOW = datetime.now(UTC)
 
@@ -22,9 +23,9 @@ NOW = datetime.now(UTC)
 async def test_an_unverified_case_gets_its_verdict_in_any_order_of_events(
     cases: CasesApi, *, agreement_first: bool
 ) -> None:
-    ana, serial, contract = an_actor(), a_serial(), agreement()
+    ana, serial, contract = an_actor(), a_serial(), agreement_changed()
     case = await cases.submitted(ana, serial=serial)
-    told = [contract, device(ana.company_id, serial, contract)]
+    told = [contract, device_changed(ana.company_id, serial, contract)]
     for event in told if agreement_first else reversed(told):
         await cases.hear(event)
     now = (await cases.get(case["number"], ana)).body
@@ -41,7 +42,7 @@ async def test_an_agreement_that_comes_late_gives_the_cases_begun_with_its_numbe
     foreign = await cases.submitted(an_actor(), said=said)
     closed = await cases.submitted(ana, said=said)
     await cases.act(closed["number"], ana, action="cancel", version=1, reason="Sent twice.")
-    free = agreement(said=said)
+    free = agreement_changed(said=said)
     own = free.model_copy(update={"company_id": ana.company_id, "version": 2})
     for event, verdict in ((free, "unverified"), (own, "covered"), (own, "covered")):
         await cases.hear(event)
@@ -60,11 +61,11 @@ async def test_a_verdict_that_comes_while_its_case_is_being_written_is_not_misse
     cases: CasesApi, *, by_said: bool
 ) -> None:
     ana, name = an_actor(), a_serial()
-    contract = agreement(said=name, company_id=ana.company_id)
+    contract = agreement_changed(said=name, company_id=ana.company_id)
 
     class NumbersInAMoment(CaseNumbers):
         async def take(self) -> str:
-            for event in (contract,) if by_said else (contract, device(ana.company_id, name, contract)):
+            for event in (contract,) if by_said else (contract, device_changed(ana.company_id, name, contract)):
                 await cases.hear(event)
             return await super().take()
 
@@ -99,11 +100,11 @@ async def test_the_cases_that_wait_for_a_verdict_are_found_by_an_index(
 async def test_a_case_between_its_agreement_and_its_device_gets_the_verdict_of_the_devices_first_state(
     cases: CasesApi,
 ) -> None:
-    ana, serial, contract = an_actor(), a_serial(), agreement()
+    ana, serial, contract = an_actor(), a_serial(), agreement_changed()
     await cases.hear(contract)
     case = await cases.submitted(ana, serial=serial)
     assert case["coverage"]["verdict"] == "unverified"
-    first = device(ana.company_id, serial, contract)
+    first = device_changed(ana.company_id, serial, contract)
     for event in (first, first.model_copy(update={"version": 2})):
         await cases.hear(event)
     assert (await cases.get(case["number"], ana)).body["coverage"]["verdict"] == "covered"
@@ -111,7 +112,7 @@ async def test_a_case_between_its_agreement_and_its_device_gets_the_verdict_of_t
 
 async def test_an_older_state_of_a_device_never_overwrites_a_newer_one(cases: CasesApi) -> None:
     ana, serial = an_actor(), a_serial()
-    newer = device(ana.company_id, serial, version=3, product_name="LaserPress 700")
+    newer = device_changed(ana.company_id, serial, version=3, product_name="LaserPress 700")
     older = newer.model_copy(update={"version": 2, "product_name": "LaserPress 600"})
     for event in (newer, older, newer):
         await cases.hear(event)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,6 @@ from services.contracts.consumers import SUBSCRIPTIONS
 from services.contracts.settings import ContractsSettings
 from shared.actor import Actor, Role
 from shared.events.base import Event
-from shared.events.identity import CompanyChanged, SiteChanged
 from shared.mongo import Database
 from shared.settings import read
 from shared.web.app import DATABASE
@@ -34,6 +32,7 @@ from tests.builders import (
     until_ready,
 )
 from tests.client import client_of
+from tests.events import company_changed, site_changed
 
 Client = TestClient[web.Request, web.Application]
 
@@ -51,34 +50,12 @@ class Contracts:
 
     async def a_company(self, *, time_zone: str = "UTC", is_vendor: bool = False) -> UUID:
         company_id = uuid7()
-        await self.hear(
-            CompanyChanged(
-                at=datetime.now(UTC),
-                version=1,
-                company_id=company_id,
-                name="Acme SA",
-                time_zone=time_zone,
-                is_vendor=is_vendor,
-            )
-        )
+        await self.hear(company_changed(company_id, time_zone=time_zone, is_vendor=is_vendor))
         return company_id
 
     async def a_site(self, company_id: UUID) -> UUID:
         site_id = uuid7()
-        await self.hear(
-            SiteChanged(
-                at=datetime.now(UTC),
-                version=1,
-                site_id=site_id,
-                company_id=company_id,
-                name="Lyon",
-                company_name="Acme SA",
-                address_line_1="1 rue de la Paix",
-                city="Lyon",
-                postal_code="69001",
-                country="FR",
-            )
-        )
+        await self.hear(site_changed(company_id, site_id=site_id))
         return site_id
 
     async def a_product(self, **other: Any) -> Json:

@@ -26,8 +26,18 @@ from shared.mongo import Database
 from shared.schemas.notifications import CASE_MAIL_KINDS
 from shared.settings import read
 from shared.web.app import DATABASE
-from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, Json, an_email, json_of, signed, until_ready
+from tests.builders import (
+    MONGO_DRIVER,
+    TEST_SECRET,
+    UNREACHABLE_BROKER,
+    Json,
+    an_actor,
+    json_of,
+    signed,
+    until_ready,
+)
 from tests.client import client_of
+from tests.events import company_changed, user_changed
 from tests.scripted_smtp import ScriptedSmtp
 
 Client = TestClient[web.Request, web.Application]
@@ -38,20 +48,7 @@ def now() -> datetime:
 
 
 def a_user(company_id: UUID | None = None, **other: Any) -> UserChanged:
-    email = an_email()
-    values: dict[str, Any] = {
-        "at": now(),
-        "version": 1,
-        "user_id": uuid7(),
-        "company_id": company_id or uuid7(),
-        "login_email": email,
-        "contact_email": email,
-        "name": "Ana Duarte",
-        "role": Role.MEMBER,
-        "language": "en",
-        "time_zone": "UTC",
-    }
-    return UserChanged(**(values | other))
+    return user_changed(an_actor(Role.MEMBER, company_id=company_id), **other)
 
 
 def named(user: UserChanged, relation: Relation = "submitter", *, email: str | None = None) -> Addressee:
@@ -111,9 +108,7 @@ def a_verification(email: str, **other: Any) -> VerificationRequested:
 
 
 def a_company(company_id: UUID, *, version: int = 1, suspended: bool = False) -> CompanyChanged:
-    return CompanyChanged(
-        at=now(), version=version, company_id=company_id, name="Acme SA", time_zone="UTC", suspended=suspended
-    )
+    return company_changed(company_id, version=version, suspended=suspended)
 
 
 ALL_ON = dict.fromkeys(CASE_MAIL_KINDS, True)
