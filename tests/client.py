@@ -9,6 +9,9 @@ import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from tests import api_document
+from tests.api_document import Received
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -49,8 +52,10 @@ class CheckedResponse(aiohttp.ClientResponse):
         return body
 
 
-def check_answer(_response: aiohttp.ClientResponse, _body: bytes) -> None:
-    """Called once for each answer that a test has read: its method, address, status and headers are in the response."""
+def check_answer(response: aiohttp.ClientResponse, body: bytes) -> None:
+    """Called once for each answer that a test has read: NotAsDescribed unless it is as OpenAPI says."""
+    received = Received(response.method, response.url.path, response.status, response.headers, body)
+    api_document.check(received)
 
 
 async def answer_of(response: aiohttp.ClientResponse) -> Answer:

@@ -64,7 +64,11 @@ def _operation(method: str, path: str, operation: Json) -> Json:
         "body": _content(operation.get("requestBody", {})),
         "status": status,
         "answer": _content(success),
-        "refusals": [code for code in operation["responses"] if code not in {status, "default"}],
+        "refusals": [
+            (refused, response["description"])
+            for refused, response in operation["responses"].items()
+            if "400" <= refused <= "599"
+        ],
     }
 
 

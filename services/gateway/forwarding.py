@@ -1,8 +1,9 @@
 """One row of the table at work: who asks, may this browser ask it, then the owner's answer as it is."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Literal
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -61,7 +62,11 @@ class Route:
     files: str | None = None  # the name of the multipart parts that hold files, where these are the body
     media_type: str = "application/json"  # of a success
     access: Access = Access.SIGNED_IN
-    if_match: bool = False
+    if_match: Literal["", "version", "any"] = ""  # "any" also takes `*`
+    etag: bool = False  # whether a success has one
+    takes_key: bool = False  # an Idempotency-Key
+    sorts: tuple[str, ...] = ()  # what a list can be sorted by
+    refusals: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # codes beside those that follow from above
     handler: Handler | None = None  # code of its own, where passing on is not enough
 
     @property

@@ -97,7 +97,13 @@ class Patch(Request):
 class Answer(BaseModel):
     """An answer: readers ignore what they don't know."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # What has a default is sent all the same, so the API's description may promise it.
+    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_serialization_defaults_required=True)
+
+
+def example(**fields: Any) -> ConfigDict:
+    """The configuration of a request whose description shows an example."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
 class Cleaned:
@@ -239,17 +245,45 @@ def _utc(value: datetime) -> str:
 Name = Annotated[str, Cleaned(one_line, least=1, most=100)]
 Short = Annotated[str, Cleaned(one_line, most=100)]
 PostalCode = Annotated[str, Cleaned(one_line, least=1, most=20)]
-Email = Annotated[str, Cleaned(one_line, least=3, most=254), AfterValidator(_email)]
-Phone = Annotated[str, Cleaned(one_line, most=40), AfterValidator(_phone)]
-Country = Annotated[str, StringConstraints(min_length=2, max_length=2), AfterValidator(_country)]
-TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_time_zone)]
-Language = Annotated[str, StringConstraints(max_length=5), AfterValidator(_language)]
+Email = Annotated[
+    str, Cleaned(one_line, least=3, most=254), AfterValidator(_email), Field(json_schema_extra={"format": "email"})
+]
+Phone = Annotated[
+    str,
+    Cleaned(one_line, most=40),
+    AfterValidator(_phone),
+    Field(description="With the country code. It is kept as in E.164: +33472000000.", examples=["+33 4 72 00 00 00"]),
+]
+Country = Annotated[
+    str,
+    StringConstraints(min_length=2, max_length=2),
+    AfterValidator(_country),
+    Field(description="ISO 3166-1, two letters.", examples=["FR"]),
+]
+TimeZone = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    AfterValidator(_time_zone),
+    Field(description="A name of the IANA database.", examples=["Europe/Paris"]),
+]
+Language = Annotated[
+    str,
+    StringConstraints(max_length=5),
+    AfterValidator(_language),
+    Field(json_schema_extra={"enum": list(LANGUAGES)}),
+]
 # Case makes no difference where a PIN is read out over the phone.
 Pin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$", to_upper=True)]
 Version = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 # A number would be taken for seconds since 1970.
 Day = Annotated[date, BeforeValidator(written_day)]
-Utc = Annotated[AwareDatetime, PlainSerializer(_utc, when_used="json")]
+Utc = Annotated[
+    AwareDatetime,
+    PlainSerializer(_utc, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
+# In answers: an address that was checked when it came in.
+EmailText = Annotated[str, WithJsonSchema({"type": "string", "format": "email"})]
 
 
 class Address(Request):
@@ -292,3 +326,9 @@ class ListAnswer(Answer, Generic[_I]):
     next_cursor: str | None = None
     total: int
     total_is_lower_bound: bool = False
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """As the API's description calls it: `CaseList` for rows of cases."""
+        name = str(params[0].__name__)
+        return f"{name.removesuffix('Answer').removesuffix('Row')}List"

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field, RootModel
 
 from shared.schemas.attachments import AttachmentIds
-from shared.schemas.base import Body, Cleaned, Request, Version
+from shared.schemas.base import Body, Cleaned, Request, Version, example
 
 # One long text of characters beyond the first plane, which take twelve bytes each where they are escaped.
 _ACTION_BYTES = 160 * 1024
@@ -40,6 +40,8 @@ class _FitsAnyVersion(Request):
 
 class CommentAction(_FitsAnyVersion):
     """Adds a comment."""
+
+    model_config = example(action="comment", text="It stopped again after ten sheets.")
 
     action: Literal["comment"]
     text: Comment

@@ -14,6 +14,7 @@ from shared.schemas.base import (
     Cleaned,
     CompanyListQuery,
     Email,
+    EmailText,
     Language,
     ListQuery,
     Name,
@@ -22,6 +23,7 @@ from shared.schemas.base import (
     Request,
     Short,
     Utc,
+    example,
     one_line,
     refuse_unless_one,
     written_day,
@@ -51,6 +53,19 @@ class ContactBody(Request):
 class SubmitCase(Request):
     """`POST /cases`. Exactly one of serial, said and product_number; exactly one of site_id and equipment_address."""
 
+    model_config = example(
+        serial="VC-4410-0917",
+        title="Paper jam in tray 3",
+        description="Every second sheet of tray 3 jams since this morning.",
+        severity=3,
+        contact={
+            "first_name": "Ana",
+            "last_name": "Duarte",
+            "email": "ana@example.com",
+            "phone": "+33 4 72 00 00 00",
+        },
+        site_id="0198c0de-0000-7000-8000-000000000001",
+    )
     max_body_bytes: ClassVar[int] = _CASE_BYTES
 
     serial: Serial | None = None
@@ -88,7 +103,7 @@ class ContactAnswer(Answer):
 
     first_name: str
     last_name: str
-    email: str
+    email: EmailText
     phone: str
     language: str | None = None
     user_id: UUID | None = None

@@ -16,6 +16,7 @@ from shared.schemas.base import (
     CompanyListQuery,
     Country,
     Email,
+    EmailText,
     Language,
     ListAnswer,
     Name,
@@ -27,6 +28,7 @@ from shared.schemas.base import (
     Short,
     TimeZone,
     Utc,
+    example,
     secret_schema,
 )
 from shared.schemas.contracts import Said
@@ -64,7 +66,7 @@ class SessionUser(Answer):
 
     id: UUID
     name: str
-    email: str
+    email: EmailText
     role: Role
     company_id: UUID
     company_name: str
@@ -132,7 +134,7 @@ class AcceptInvitation(Request):
 class InvitationView(Answer):
     """What the holder of an invitation's code may see."""
 
-    email: str
+    email: EmailText
     company_name: str
     inviter_name: str
     has_login: bool
@@ -145,7 +147,7 @@ class AcceptedInvitation(Answer):
     """202 `verify` (a code went out), or 200 `active` (the membership stands)."""
 
     state: Literal["verify", "active"]
-    email: str
+    email: EmailText
 
 
 class VerifyRegistration(Request):
@@ -188,6 +190,7 @@ class NewInvitation(Request):
 class NewInvitations(Request):
     """`POST /invitations`, `POST /vendor/companies/{id}/invitations`."""
 
+    model_config = example(invitations=[{"email": "luc@example.com", "role": "member"}])
     max_body_bytes: ClassVar[int] = 128 * 1024
 
     invitations: Annotated[list[NewInvitation], Field(min_length=1, max_length=100)]
@@ -197,7 +200,7 @@ class InvitationAnswer(Answer):
     """An invitation in lists; its code is never shown. Pending, but accepted: the address is not proven yet."""
 
     id: UUID
-    email: str
+    email: EmailText
     role: Role
     site_id: UUID | None
     state: Literal["pending", "accepted", "revoked", "expired"]
@@ -297,7 +300,7 @@ class ProfileAnswer(Answer):
 
     first_name: str
     last_name: str
-    email: str
+    email: EmailText
     phone: str = ""
     language: str
     time_zone: str
@@ -357,7 +360,7 @@ class UserAnswer(Answer):
 
     id: UUID
     name: str
-    email: str
+    email: EmailText
     role: Role
     active: bool
     site_ids: list[UUID] | None

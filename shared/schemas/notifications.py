@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from shared.schemas.base import SMALL_BODY_BYTES, Answer, CompanyListQuery, Email, Request, Utc
+from shared.schemas.base import SMALL_BODY_BYTES, Answer, CompanyListQuery, Email, EmailText, Request, Utc
 
 
 def _listed(value: object) -> object:
@@ -14,6 +14,16 @@ def _listed(value: object) -> object:
 
 CaseMailKind = Literal["case_created", "case_closed"]
 MailKind = Literal["invitation", "verification_code"] | CaseMailKind
+UnsentReason = Literal[
+    "opted_out",
+    "deactivated",
+    "company_suspended",
+    "bouncing",
+    "same_person",
+    "expired",
+    "too_many",
+    "unexpected",
+]
 CASE_MAIL_KINDS: tuple[CaseMailKind, ...] = get_args(CaseMailKind)
 Texts = dict[Literal["en", "fr"], str]
 
@@ -64,11 +74,11 @@ class DeliveryAnswer(Answer):
     """One row of the ledger: somebody who should have been told, and what came of it."""
 
     id: str
-    kind: str
-    email: str
+    kind: MailKind
+    email: EmailText
     name: str
     state: Literal["queued", "claimed", "sending", "sent", "failed", "suppressed"]
-    reason: str | None = None  # why it was suppressed
+    reason: UnsentReason | None = None  # why it was suppressed
     smtp_reply: str | None = None  # the mail server's answer
     bouncing_reply: str | None = None  # with which a mail server has refused the address for good, until it is cleared
     tries: int
@@ -88,7 +98,7 @@ class BouncingQuery(Request):
 class BouncingAnswer(Answer):
     """An address that gets no mail: a mail server has refused it for good."""
 
-    email: str
+    email: EmailText
     smtp_reply: str
 
 

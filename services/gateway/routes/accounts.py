@@ -4,6 +4,8 @@ from services.gateway import sessions_api
 from services.gateway.forwarding import Access, Route
 from shared.schemas import identity, notifications
 
+INVITATION_GONE = ("invitation_used", "invitation_revoked", "invitation_replaced", "invitation_expired")
+
 SESSIONS = (
     Route(
         method="POST",
@@ -15,6 +17,13 @@ SESSIONS = (
         answer=identity.SessionAnswer,
         access=Access.ANYBODY,
         handler=sessions_api.sign_in,
+        takes_key=True,
+        refusals={
+            401: ("wrong_credentials",),
+            403: ("account_inactive",),
+            409: ("session_already_made",),
+            429: ("too_many_failures",),
+        },
     ),
     Route(
         method="GET",
@@ -40,6 +49,7 @@ SESSIONS = (
         body=identity.SwitchSession,
         answer=identity.SessionAnswer,
         handler=sessions_api.move_session,
+        refusals={403: ("account_inactive",), 404: ("not_found",)},
     ),
     Route(
         method="GET",
@@ -49,6 +59,7 @@ SESSIONS = (
         answer=identity.InvitationView,
         access=Access.SESSION_OPTIONAL,
         handler=sessions_api.ask_as_newcomer,
+        refusals={409: INVITATION_GONE},
     ),
     Route(
         method="POST",
@@ -62,6 +73,11 @@ SESSIONS = (
         answer=identity.AcceptedInvitation,
         access=Access.SESSION_OPTIONAL,
         handler=sessions_api.accept_invitation,
+        refusals={
+            401: ("not_signed_in",),
+            403: ("invited_other_address", "company_suspended"),
+            409: (*INVITATION_GONE, "has_login", "already_member"),
+        },
     ),
     Route(
         method="POST",
@@ -72,6 +88,7 @@ SESSIONS = (
         answer=identity.VerifiedRegistration,
         access=Access.ANYBODY,
         handler=sessions_api.ask_as_newcomer,
+        refusals={409: ("already_member",), 422: ("wrong_code",)},
     ),
     Route(
         method="POST",
@@ -93,6 +110,7 @@ OWN = (
         service="identity",
         summary="My profile, and what it lacks",
         answer=identity.ProfileAnswer,
+        etag=True,
     ),
     Route(
         method="PUT",
@@ -102,7 +120,9 @@ OWN = (
         body=identity.ProfileBody,
         query=identity.ProfileQuery,
         answer=identity.ProfileAnswer,
-        if_match=True,
+        if_match="any",
+        etag=True,
+        refusals={422: ("unknown_site", "pin_not_valid")},
     ),
     Route(
         method="GET",

@@ -6,6 +6,24 @@ from shared.schemas.base import ListAnswer
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
+# Each also with a minus before it.
+CASE_SORTS = (
+    "number",
+    "title",
+    "status",
+    "severity",
+    "product_name",
+    "serial",
+    "site_name",
+    "company_name",
+    "submitter",
+    "created_at",
+    "updated_at",
+    "turn",
+)
+
+CASE_STATES = ("stale", "case_closed", "case_full")
+
 CASES = (
     Route(
         method="GET",
@@ -14,6 +32,7 @@ CASES = (
         summary="The cases I may see",
         query=cases.CaseQuery,
         answer=ListAnswer[cases.CaseRow],
+        sorts=CASE_SORTS,
     ),
     Route(
         method="POST",
@@ -23,6 +42,8 @@ CASES = (
         status=201,
         body=cases.SubmitCase,
         answer=cases.CaseDetail,
+        takes_key=True,
+        refusals={422: ("pin_not_valid", "more_than_allowed")},
     ),
     Route(
         method="GET",
@@ -40,6 +61,8 @@ CASES = (
         query=cases.CaseQuery,
         media_type=_XLSX,
         handler=stream,
+        sorts=CASE_SORTS,
+        refusals={429: ("export_is_running",), 503: ("too_many_exports",)},
     ),
     Route(
         method="GET",
@@ -47,6 +70,7 @@ CASES = (
         service="cases",
         summary="One case with its history and what I may do",
         answer=cases.CaseDetail,
+        refusals={422: ("check_number",)},
     ),
     Route(
         method="GET",
@@ -55,6 +79,7 @@ CASES = (
         summary="A case's history in pages, or what came after a version; oldest first on each page",
         query=cases.HistoryQuery,
         answer=ListAnswer[cases.HistoryEntry],
+        refusals={422: ("check_number",)},
     ),
     Route(
         method="POST",
@@ -63,6 +88,8 @@ CASES = (
         summary="Do something with a case",
         body=case_actions.CaseAction,
         answer=cases.CaseDetail,
+        takes_key=True,
+        refusals={409: (*CASE_STATES, "case_open", "case_cancelled", "reopen_too_late"), 422: ("check_number",)},
     ),
     Route(
         method="POST",
@@ -73,14 +100,17 @@ CASES = (
         files="file",
         answer=attachments.UploadAnswer,
         handler=upload,
+        takes_key=True,
+        refusals={422: ("more_than_allowed",), 507: ("storage_low",)},
     ),
     Route(
         method="GET",
         path="/attachments/{id}",
         service="cases",
         summary="Download a file",
-        media_type="application/octet-stream",
+        media_type="*/*",
         handler=stream,
+        refusals={409: ("scanning", "infected")},
     ),
     Route(
         method="GET",
@@ -96,6 +126,7 @@ CASES = (
         summary="An agent's queues",
         query=cases.AgentCaseQuery,
         answer=ListAnswer[cases.CaseRow],
+        sorts=CASE_SORTS,
     ),
     Route(
         method="POST",
@@ -104,5 +135,7 @@ CASES = (
         summary="Do something with a case as the vendor",
         body=case_actions.AgentAction,
         answer=cases.CaseDetail,
+        takes_key=True,
+        refusals={409: (*CASE_STATES, "case_new", "already_taken"), 422: ("check_number",)},
     ),
 )

@@ -12,6 +12,7 @@ COMPANY = (
         summary="The company's sites",
         query=identity.SiteQuery,
         answer=ListAnswer[identity.SiteAnswer],
+        sorts=("name", "city", "created_at"),
     ),
     Route(
         method="POST",
@@ -22,6 +23,8 @@ COMPANY = (
         query=CompanyQuery,
         body=identity.SiteBody,
         answer=identity.SiteAnswer,
+        etag=True,
+        takes_key=True,
     ),
     Route(
         method="GET",
@@ -29,6 +32,7 @@ COMPANY = (
         service="identity",
         summary="One site",
         answer=identity.SiteAnswer,
+        etag=True,
     ),
     Route(
         method="PATCH",
@@ -37,7 +41,8 @@ COMPANY = (
         summary="Change or close a site",
         body=identity.SitePatch,
         answer=identity.SiteAnswer,
-        if_match=True,
+        if_match="version",
+        etag=True,
     ),
     Route(
         method="GET",
@@ -46,6 +51,7 @@ COMPANY = (
         summary="The company's users",
         query=CompanyListQuery,
         answer=ListAnswer[identity.UserAnswer],
+        sorts=("name", "email", "role"),
     ),
     Route(
         method="GET",
@@ -54,6 +60,7 @@ COMPANY = (
         summary="The company's invitations",
         query=CompanyListQuery,
         answer=ListAnswer[identity.InvitationAnswer],
+        sorts=("created_at", "email", "expires_at"),
     ),
     Route(
         method="POST",
@@ -64,6 +71,8 @@ COMPANY = (
         query=CompanyQuery,
         body=identity.NewInvitations,
         answer=identity.InvitationsAnswer,
+        takes_key=True,
+        refusals={422: ("more_than_allowed",)},
     ),
     Route(
         method="POST",
@@ -71,6 +80,8 @@ COMPANY = (
         service="identity",
         summary="Send an invitation again; the older code is worth nothing from then on",
         answer=identity.InvitationAnswer,
+        takes_key=True,
+        refusals={409: ("invitation_used", "invitation_revoked")},
     ),
     Route(
         method="DELETE",
@@ -78,6 +89,7 @@ COMPANY = (
         service="identity",
         summary="Revoke an invitation",
         status=204,
+        refusals={409: ("invitation_used",)},
     ),
     Route(
         method="GET",
@@ -94,6 +106,7 @@ COMPANY = (
         summary="What became of each of the company's e-mails",
         query=notifications.DeliveryQuery,
         answer=ListAnswer[notifications.DeliveryAnswer],
+        sorts=("created_at",),
     ),
     Route(
         method="GET",

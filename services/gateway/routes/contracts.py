@@ -13,6 +13,7 @@ CONTRACTS = (
         summary="The catalogue, by name or number",
         query=contracts.ProductQuery,
         answer=ListAnswer[contracts.ProductAnswer],
+        sorts=("name", "product_number"),
     ),
     Route(
         method="GET",
@@ -21,6 +22,7 @@ CONTRACTS = (
         summary="The company's devices",
         query=contracts.DeviceQuery,
         answer=ListAnswer[contracts.DeviceAnswer],
+        sorts=("serial", "product_number", "product_name"),
     ),
     Route(
         method="GET",

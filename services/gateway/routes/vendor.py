@@ -12,6 +12,7 @@ VENDOR = (
         summary="Every company",
         query=ListQuery,
         answer=ListAnswer[identity.CompanyAnswer],
+        sorts=("name", "created_at"),
     ),
     Route(
         method="POST",
@@ -21,6 +22,7 @@ VENDOR = (
         status=201,
         body=identity.NewCompany,
         answer=identity.CompanyAnswer,
+        takes_key=True,
     ),
     Route(
         method="GET",
@@ -37,6 +39,8 @@ VENDOR = (
         status=201,
         body=identity.NewInvitations,
         answer=identity.InvitationsAnswer,
+        takes_key=True,
+        refusals={422: ("more_than_allowed",)},
     ),
     Route(
         method="GET",
@@ -44,6 +48,7 @@ VENDOR = (
         service="identity",
         summary="A company's PINs, with their handling instructions",
         answer=identity.AssignedPins,
+        etag=True,
     ),
     Route(
         method="PUT",
@@ -52,7 +57,9 @@ VENDOR = (
         summary="Assign a company's PINs: the whole list",
         body=identity.PinsBody,
         answer=identity.AssignedPins,
-        if_match=True,
+        if_match="version",
+        etag=True,
+        refusals={422: ("duplicate_pin", "unknown_site")},
     ),
     Route(
         method="POST",
@@ -62,6 +69,8 @@ VENDOR = (
         status=201,
         body=contracts.NewProduct,
         answer=contracts.ProductAnswer,
+        takes_key=True,
+        refusals={409: ("product_exists",)},
     ),
     Route(
         method="POST",
@@ -71,6 +80,8 @@ VENDOR = (
         status=201,
         body=contracts.NewDevice,
         answer=contracts.DeviceAnswer,
+        takes_key=True,
+        refusals={409: ("device_exists",)},
     ),
     Route(
         method="POST",
@@ -80,6 +91,8 @@ VENDOR = (
         status=201,
         body=contracts.NewAgreement,
         answer=contracts.AgreementAnswer,
+        takes_key=True,
+        refusals={409: ("said_exists",)},
     ),
     Route(
         method="DELETE",

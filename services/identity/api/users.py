@@ -26,7 +26,8 @@ async def put_profile(request: web.Request) -> web.Response:
     db, actor = request.app[DATABASE], actor_of(request)
     query, body = read_query(request, ProfileQuery), await read_body(request, ProfileBody)
     if query.dry_run:
-        return answer(answers.profile_answer(await profiles.review_profile(db, actor, body)))
+        reviewed = await profiles.review_profile(db, actor, body)
+        return answer(answers.profile_answer(reviewed), headers={"ETag": etag(reviewed.version)})
     expected = expected_version(request, any_allowed=True)
     user = await profiles.save_profile(db, actor, body, expected_version=expected, now=request.app[CLOCK]())
     return answer(answers.profile_answer(user), headers={"ETag": etag(user.version)})

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from services.gateway import docs, openapi
 from services.gateway.forwarding import Access, Route
@@ -87,3 +88,55 @@ def test_the_page_for_people_names_every_route_and_needs_no_other_host() -> None
     assert "<script" not in page
     anchors = set(re.findall(r'href="#([^"]+)"', page))
     assert anchors <= set(re.findall(r'id="([^"]+)"', page))
+
+
+def test_values_have_their_formats() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["CaseRow"]["properties"]["created_at"]["format"] == "date-time"
+    assert schemas["SignIn"]["properties"]["email"]["format"] == "email"
+    assert schemas["AgreementAnswer"]["properties"]["end"]["format"] == "date"
+    assert schemas["CaseRow"]["properties"]["company_id"]["format"] == "uuid"
+
+
+def test_names_are_those_of_things_and_what_is_always_sent_is_promised() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert [name for name in schemas if not re.fullmatch("[A-Za-z]+", name)] == []
+    assert set(schemas["CaseList"]["required"]) == {"items", "next_cursor", "total", "total_is_lower_bound"}
+
+
+def test_a_route_says_with_which_codes_it_refuses() -> None:
+    responses = DOCUMENT["paths"]["/cases/{number}/actions"]["post"]["responses"]
+    (content,) = responses["409"]["content"].values()
+    assert {"stale", "case_closed"} <= set(content["schema"]["allOf"][1]["properties"]["code"]["enum"])
+    assert "Retry-After" in responses["429"]["headers"]
+    assert "ETag" in DOCUMENT["paths"]["/profile"]["get"]["responses"]["200"]["headers"]
+
+
+def test_examples_are_what_is_accepted() -> None:
+    models = [model for route in ROUTES if (model := route.body) is not None]
+    examples = [(model, each) for model in models for each in _examples(model)]
+    assert len(examples) >= 2
+    for model, each in examples:
+        model.model_validate(each)
+
+
+def _examples(model: type[BaseModel]) -> list[Any]:
+    extra = model.model_config.get("json_schema_extra") or {}
+    found = extra.get("examples") if isinstance(extra, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def test_a_list_says_by_what_it_is_sorted() -> None:
+    (sort,) = (each for each in DOCUMENT["paths"]["/sites"]["get"]["parameters"] if each["name"] == "sort")
+    assert sort["schema"]["enum"] == ["name", "-name", "city", "-city", "created_at", "-created_at"]
+
+
+def test_the_keys_that_make_a_request_act_once_are_described_where_they_do() -> None:
+    taking = {
+        f"{method.upper()} {path}"
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+        if any(each["name"] == "Idempotency-Key" for each in operation["parameters"])
+    }
+    assert {"POST /session", "POST /cases", "POST /attachments"} <= taking
+    assert taking.isdisjoint({"POST /session/switch", "POST /registrations/verify"})
