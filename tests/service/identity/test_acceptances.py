@@ -370,3 +370,13 @@ async def test_a_removed_user_comes_back_like_a_newcomer_with_a_new_password(ide
     old_session = {"token": before.body["session_token"]}
     assert (await identity.post("/session/resolve", old_session)).status == 401
     assert [said["role"] for said in await identity.said("users", user.user_id)] == ["member", "company_admin"]
+
+
+async def test_one_address_accepts_the_invitations_of_several_companies_at_once(identity: IdentityApi) -> None:
+    email, companies = an_email(), [await identity.a_company() for _ in range(4)]
+    invitations = [await identity.invited(company, email) for company in companies]
+    answers = await asyncio.gather(*(identity.accepted(invitation) for invitation in invitations))
+    assert [answer.status for answer in answers] == [202] * len(companies)
+    assert (await identity.verified(email)).status == 200
+    joined = {str(user["company_id"]) async for user in identity.db["users"].find({"login_email": email})}
+    assert joined == {company["id"] for company in companies}
