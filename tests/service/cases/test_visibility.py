@@ -1,5 +1,6 @@
 """Who sees a case: the database's filter against the rule, and which index serves it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import product
@@ -14,6 +15,7 @@ from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.domain.values import Contact, person_of
 from services.cases.cases.domain.visibility import sees
+from services.cases.cases.store import indexes
 from services.cases.cases.store.indexes import fill_in_readers
 from services.cases.cases.store.lists import SORTS
 from shared.actor import Actor, Role, Visibility
@@ -99,6 +101,22 @@ async def test_cases_of_an_older_version_get_the_readers_that_a_save_would_give_
     await store.create_indexes(db)
     assert await readers(db) == written
     assert await fill_in_readers(db) == 0
+
+
+async def test_two_replicas_that_begin_together_both_wait_for_the_last_case(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexes, "_AT_ONCE", 1)
+    for number in range(8):
+        await store.CASES.insert(db, a_case(number))
+    await db["cases"].update_many({}, {"$unset": {"readers": ""}})
+
+    async def left_when_done() -> int:
+        while await fill_in_readers(db):
+            pass
+        return await db["cases"].count_documents({"readers": None})
+
+    assert sum(await asyncio.gather(left_when_done(), left_when_done())) == 0
 
 
 async def readers(db: Database) -> dict[UUID, Any]:

@@ -25,7 +25,7 @@ _WITHOUT_READERS: Document = {"readers": None}
 # As `visibility.readers_of` says it.
 _READERS: Document = {
     "$concatArrays": [
-        "$own_ids",
+        {"$ifNull": ["$own_ids", []]},
         {"$cond": ["$confidential", [CONFIDENTIAL], [COMPANY, {"$ifNull": ["$site_id", NO_SITE]}]]},
     ]
 }
@@ -83,10 +83,14 @@ def _only_with(field: str) -> Document:
 
 
 async def fill_in_readers(db: Database) -> int:
-    """Gives readers to the cases that an older version wrote, as many as are looked for at once; how many."""
+    """Gives readers to the cases that an older version wrote, as many as are looked for at once; how many it found.
+
+    Another replica that does the same may be faster with them: only when none is found has every case its readers.
+    """
     cases = db[CASES.collection]
     found = await cases.find(_WITHOUT_READERS, {"_id": 1}).limit(_AT_ONCE).to_list(None)
     if not found:
         return 0
     wanted = {"_id": {"$in": [document["_id"] for document in found]}, **_WITHOUT_READERS}
-    return (await cases.update_many(wanted, [{"$set": {"readers": _READERS}}])).modified_count
+    await cases.update_many(wanted, [{"$set": {"readers": _READERS}}])
+    return len(found)
