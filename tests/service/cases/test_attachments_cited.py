@@ -292,6 +292,13 @@ async def test_cited_files_are_never_swept(cases: CasesApi) -> None:
 # Owners of other kinds, and files of an older version
 
 
+async def test_an_older_version_finds_the_case_of_a_file_by_its_id(cases: CasesApi) -> None:
+    file_id = await uploaded(cases, ANA)
+    number = (await cases.submitted(ANA, attachment_ids=[file_id]))["number"]
+    case = await cases.db["cases"].find_one({"number": number}) or {}
+    assert (await the_file(cases, file_id))["case_id"] == case["_id"]
+
+
 async def test_a_file_that_an_older_version_claimed_still_belongs_to_its_case(cases: CasesApi) -> None:
     kept, orphan = await uploaded(cases, ANA), await uploaded(cases, ANA)
     number = (await cases.submitted(ANA, attachment_ids=[kept]))["number"]

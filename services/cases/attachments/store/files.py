@@ -126,6 +126,8 @@ async def claim_files(db: Database, actor: Actor, ids: Sequence[str], claim: Cla
     fields = {
         "entry_id": claim.owner.entry_id,
         "owner": {"kind": claim.owner.kind, "id": claim.owner.id},
+        # By this alone a replica of an older version finds the case of a file, while the service is upgraded.
+        "case_id": claim.owner.id if claim.owner.kind == "case" else None,
         "claim": {"token": claim.token, "digest": claim.digest},
         "claimed_at": "$$NOW",
     }
