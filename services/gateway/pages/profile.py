@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
@@ -115,11 +116,18 @@ async def _pins_of(request: web.Request, visitor: Visitor) -> list[tuple[str, st
     return None if answer is None else [(pin["pin"], f"{pin['pin']} · {pin['label']}") for pin in answer["items"]]
 
 
+async def _preferences_of(request: web.Request, visitor: Visitor) -> dict[str, Any] | None:
+    """Which e-mails the visitor gets; None while notifications are away, or of a version that does not label kinds."""
+    preferences = await optional(fetch(request, visitor, "notifications", "/notification-preferences"))
+    # A form without its kinds would switch them all off.
+    return preferences if preferences is not None and "labels" in preferences else None
+
+
 async def _page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
     sites, pins, preferences = await asyncio.gather(
         sites_of(request, visitor),
         _pins_of(request, visitor),
-        optional(fetch(request, visitor, "notifications", "/notification-preferences")),
+        _preferences_of(request, visitor),
     )
     return render(
         "profile.html",

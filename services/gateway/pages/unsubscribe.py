@@ -4,6 +4,7 @@ import secrets
 from urllib.parse import parse_qsl
 
 from aiohttp import web
+from pydantic import ValidationError
 
 from services.gateway.clients import SERVICES, ServiceUnavailable, fill
 from services.gateway.pages.rendering import render
@@ -28,7 +29,10 @@ async def unsubscribe_form(request: web.Request) -> web.Response:
         return render("unsubscribe.html", visitor=None, status=reply.status, step="broken")
     if not reply.ok:
         raise ServiceUnavailable("notifications")
-    found = UnsubscribeAnswer.model_validate_json(reply.body)
+    try:
+        found = UnsubscribeAnswer.model_validate_json(reply.body)
+    except ValidationError as error:  # of a version that does not say what the link stops
+        raise ServiceUnavailable("notifications") from error
     return render("unsubscribe.html", visitor=None, step="ask", found=found, path=request.path)
 
 

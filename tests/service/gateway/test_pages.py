@@ -87,6 +87,18 @@ async def test_a_main_site_that_was_closed_stays_until_another_one_is_chosen(
     assert "Your main site can no longer be chosen" in page
 
 
+async def test_a_profile_shows_no_notices_of_an_older_version_that_does_not_label_them(house: House) -> None:
+    house["identity"].answers("GET /profile", says({"version": 1}))
+    house["identity"].answers("GET /sites", says(a_list()))
+    house["identity"].answers("GET /pins", says(a_list()))
+    older = {"case_emails": True, "kinds": {"case_created": True, "case_closed": True}}
+    house["notifications"].answers("GET /notification-preferences", says(older))
+    page = await _page(house, "/profile")
+    assert "Your e-mail notices cannot be shown just now." in page
+    # Sent without its kinds, the form would switch them all off.
+    assert 'action="/profile/notices"' not in page
+
+
 @pytest.mark.parametrize(
     ("script", "said", "unsaid"),
     [

@@ -42,6 +42,13 @@ async def test_the_page_shows_what_would_stop_and_changes_nothing(portal: House)
     assert _bodies(portal) == []
 
 
+async def test_an_older_version_that_does_not_say_what_stops_is_waited_for(house: House) -> None:
+    older = {name: value for name, value in FOUND.items() if name != "stop_label"}
+    house["notifications"].answers(f"GET {PATH}", says(older))
+    async with house.portal.get(PATH) as response:
+        assert response.status == 503
+
+
 @pytest.mark.parametrize("as_multipart", [False, True])
 async def test_a_provider_needs_no_session_no_origin_and_no_csrf_token(portal: House, *, as_multipart: bool) -> None:
     form = FormData({"List-Unsubscribe": "One-Click"}, default_to_multipart=as_multipart)
