@@ -19,11 +19,16 @@ def processor_s(work: Callable[[], object], *, enough_s: float) -> float:
     first_s = _taken_s(work)
     if first_s <= enough_s:
         return first_s
-    calls, yardsticks = [], []
+    calls, slow = [], []
     for _ in range(_TRIES):
-        yardsticks += [_taken_s(lambda: quote(_YARDSTICK)) for _ in range(3)]
+        slow.append(slowness())
         calls.append(_taken_s(work))
-    return median(calls) * min(1.0, _YARDSTICK_S / median(yardsticks))
+    return median(calls) / median(slow)
+
+
+def slowness() -> float:
+    """How many times as long the yardstick takes now; at least 1."""
+    return max(1.0, median(_taken_s(lambda: quote(_YARDSTICK)) for _ in range(_TRIES)) / _YARDSTICK_S)
 
 
 def _taken_s(work: Callable[[], object]) -> float:

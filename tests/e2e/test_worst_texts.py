@@ -40,6 +40,7 @@ from shared.mongo import connect
 from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_email
 from tests.e2e.loops import TimedLoop
+from tests.processor import slowness
 from tests.worst import (
     EDGE,
     FORM_BOMBS,
@@ -340,7 +341,8 @@ def _tell(world: World, capsys: pytest.CaptureFixture[str], about: str, statuses
 
 
 def _stood_still(world: World) -> dict[str, list[tuple[float, str]]]:
-    found = {name: [stall for stall in loop.stalls if stall[0] > _MOST_S] for name, loop in world.loops.items()}
+    most_s = _MOST_S * slowness()
+    found = {name: [stall for stall in loop.stalls if stall[0] > most_s] for name, loop in world.loops.items()}
     return {name: stalls for name, stalls in found.items() if stalls}
 
 
