@@ -69,7 +69,9 @@ async def export_cases(request: web.Request) -> web.StreamResponse:
     """The filtered rows over all pages as a sheet."""
     actor, db, now = actor_of(request), request.app[DATABASE], request.app[CLOCK]()
     query = read_query(request, CaseQuery)
-    store.read_order(query.sort)  # an unknown order is refused before the answer begins
+    # What is refused is refused before the answer begins.
+    store.read_order(query.sort)
+    actor.company_to_read(query.company_id)
     name = f"cases-{now.astimezone(ZoneInfo(actor.time_zone)):%Y-%m-%d-%H%M}.xlsx"
     async with export.only_one(db, actor):
         with request.app[PLACES].take() as leave:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import openpyxl
@@ -191,3 +192,8 @@ async def _exported_in_s(cases: CasesApi, actor: Actor, *, rows: int) -> float:
         spent_s = time.thread_time() - before
     assert len(exported(content)) == rows
     return spent_s
+
+
+async def test_an_export_of_another_company_is_refused_before_it_begins(cases: CasesApi) -> None:
+    answer = await cases.call("GET", "/cases.xlsx", an_actor(), params={"company_id": str(uuid4())})
+    assert (answer.status, answer.code) == (404, "not_found")
