@@ -85,6 +85,22 @@ async def test_an_action_of_a_case_is_a_dialog_and_its_refusal_keeps_it_open(she
     await expect(shell.get_by_role("status").filter(has_text="The case is closed.")).to_be_visible()
 
 
+async def test_a_refused_dialog_holds_a_long_reason_and_its_button(shell: Page, ana: Visitor) -> None:
+    case = await ana.submit(serial="SH1234567")
+    await shell.set_viewport_size({"width": 360, "height": 740})
+    await shell.goto(re.sub(r"/$", "", shell.url) + f"/cases/{case['number']}")
+    dialog = shell.get_by_role("dialog", name="Close")
+    await shell.locator("summary", has_text="Update this case").click()
+    await shell.get_by_role("link", name="Close", exact=True).click()
+    await dialog.get_by_label("Reason").fill("Line of a long reason\n" * 60)
+    await dialog.get_by_role("button", name="Close the case").click()
+    await expect(shell.get_by_role("alert")).to_contain_text("Is the problem solved?: Fill this in.")
+    await dialog.get_by_label("Yes").check()
+    # A dialog that is shown in the page grows with its text: nothing behind it lies over its button.
+    await dialog.get_by_role("button", name="Close the case").click()
+    await expect(shell.get_by_role("status").filter(has_text="The case is closed.")).to_be_visible()
+
+
 async def test_all_sections_of_a_case_close_and_open_together(shell: Page, ana: Visitor) -> None:
     case = await ana.submit(serial="SH1234567")
     await shell.goto(re.sub(r"/$", "", shell.url) + f"/cases/{case['number']}")
