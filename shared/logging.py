@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import structlog
 
-SAFE_LEVELS = ("debug", "info", "warning", "error")
-
 
 @dataclass(frozen=True, slots=True)
 class Origin:

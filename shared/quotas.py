@@ -93,7 +93,7 @@ class Quota:
         """Counts for the user and the company, both or neither; raises the refusal when one is full.
 
         MoreThanAllowed where it would never fit. One round trip.
-        A request that was answered before is not to be counted again: ask for its intent first.
+        A request that was answered before is not to be counted again: look for its idempotency key first.
         """
         counters = self._counters(actor, now)
         if any(amount > counter.most for counter in counters):

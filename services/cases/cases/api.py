@@ -1,8 +1,6 @@
 """HTTP of cases: parse, call, answer."""
 
-from dataclasses import replace
 from typing import BinaryIO
-from uuid import uuid5
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -145,9 +143,9 @@ async def act_as_agent(request: web.Request) -> web.Response:
 
 async def _change(request: web.Request, number: str) -> Change:
     actor = actor_of(request)
-    key = await idempotency_key_of(request, actor)
     # A key counts for one case only: the route's pattern is the same for all of them.
-    return Change(actor, request.app[CLOCK](), replace(key, id=uuid5(key.id, number)))
+    key = (await idempotency_key_of(request, actor)).at(number)
+    return Change(actor, request.app[CLOCK](), key)
 
 
 async def _detail(request: web.Request, actor: Actor, number: str) -> web.Response:
