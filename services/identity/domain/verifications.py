@@ -138,6 +138,14 @@ class Verification:
         """Whether this is the browser that asked for the code."""
         return not self.browser or hmac.compare_digest(self.browser, browser)
 
+    def is_of_another_newcomer(self, browser: str) -> bool:
+        """Whether a browser that accepted something itself types the code that another browser asked for.
+
+        A stranger with the link can accept after the owner of the mailbox did: the code in the newest e-mail is then
+        for the stranger's password, and the owner types it. A browser without a name has accepted nothing.
+        """
+        return bool(browser) and not self.is_asked_by(browser)
+
     def asked_again(self, newer: "Verification", now: datetime) -> "Verification":
         """The same person in the same browser fills the form in once more: the newest name and password count.
 

@@ -23,7 +23,8 @@ async def verify_address(db: Database, secret: str, *, email: str, code: str, br
     verification = await store.find_open_verification_or_nobodys(db, email)
     tries = await store.count_try(db, _tries_of(verification, email, browser), now)
     right = codes.same_code(_digits(secret, verification), code)
-    if not right or tries > MOST_TRIES or not verification.takes_codes(now):
+    meant = not verification.is_of_another_newcomer(hash_of(browser))
+    if not (right and meant) or tries > MOST_TRIES or not verification.takes_codes(now):
         await _record_refusal(db, verification, now)
         raise WrongCode
 

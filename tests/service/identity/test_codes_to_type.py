@@ -265,3 +265,18 @@ async def test_a_code_may_be_written_as_people_copy_it(identity: IdentityApi, wr
 async def test_what_is_no_code_is_refused_for_its_form(identity: IdentityApi, code: str) -> None:
     answer = await types(identity, an_email(), code)
     assert (answer.status, answer.field_codes) == (422, {"code": "string_pattern_mismatch"})
+
+
+async def test_a_stranger_who_accepts_after_the_owner_of_the_mailbox_does_not_set_the_password(
+    identity: IdentityApi,
+) -> None:
+    email, strange = an_email(), "nine purple foxes under Oslo"
+    invitation = await identity.invited(await identity.a_company(), email)
+    assert (await identity.accepted(invitation, browser=OWN)).status == 202
+    identity.clock.pass_by(seconds=61)
+    assert (await identity.accepted(invitation, browser=FOREIGN, password=strange)).status == 202
+    assert (await types(identity, email, await newest(identity, email), OWN)).code == "wrong_code"
+    identity.clock.pass_by(seconds=61)
+    assert (await identity.accepted(invitation, browser=OWN)).status == 202
+    assert (await types(identity, email, await newest(identity, email), OWN)).status == 200
+    assert [(await identity.sign_in(email, password)).status for password in (strange, PASSWORD)] == [401, 201]
