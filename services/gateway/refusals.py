@@ -28,6 +28,8 @@ def _usual(route: Route) -> Iterator[tuple[int, tuple[str, ...]]]:
     if _VARIABLE.search(route.path) or "company_id" in getattr(route.query, "model_fields", ()):
         yield 404, ("not_found",)
     if route.if_match:
+        # Where somebody else was faster between the look at the version and the save.
+        yield 409, ("stale",)
         yield 412, ("precondition_failed",)
         yield 428, ("precondition_required",)
     if has_body:

@@ -76,7 +76,7 @@ SESSIONS = (
         refusals={
             401: ("not_signed_in",),
             403: ("invited_other_address", "company_suspended"),
-            409: (*INVITATION_GONE, "has_login", "already_member"),
+            409: (*INVITATION_GONE, "has_login", "already_member", "stale"),
         },
     ),
     Route(

@@ -81,7 +81,7 @@ COMPANY = (
         summary="Send an invitation again; the older code is worth nothing from then on",
         answer=identity.InvitationAnswer,
         takes_key=True,
-        refusals={409: ("invitation_used", "invitation_revoked")},
+        refusals={409: ("invitation_used", "invitation_revoked", "stale")},
     ),
     Route(
         method="DELETE",
@@ -89,7 +89,7 @@ COMPANY = (
         service="identity",
         summary="Revoke an invitation",
         status=204,
-        refusals={409: ("invitation_used",)},
+        refusals={409: ("invitation_used", "stale")},
     ),
     Route(
         method="GET",
