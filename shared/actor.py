@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from shared.errors import Forbidden, NotFound
+from shared.errors import NotFound, VendorAdminsOnly
 
 
 class Role(StrEnum):
@@ -76,8 +76,8 @@ class Actor:
         return named
 
     def company_to_change(self, named: UUID | None) -> UUID:
-        """As `company_to_read`, for changes: Forbidden for an agent who names another company."""
+        """As `company_to_read`, for changes: VendorAdminsOnly for an agent who names another company."""
         company_id = self.company_to_read(named)
         if company_id != self.company_id and not self.is_vendor_admin:
-            raise Forbidden("Only a vendor admin may do this.")
+            raise VendorAdminsOnly
         return company_id
