@@ -70,11 +70,21 @@ class Request(Body):
 UNCHANGED: Any = Field(default_factory=lambda: None)
 
 
+def _describe_nulls(schema: dict[str, Any]) -> None:
+    """For the API's description: null empties a field, which stays as it is where nothing is sent."""
+    for name, described in schema.get("properties", {}).items():
+        if "default" in described:
+            without = {key: value for key, value in described.items() if key != "default"}
+            schema["properties"][name] = {"anyOf": [without, {"type": "null"}]}
+
+
 class Patch(Request):
     """The body of a PATCH: what is left out stays as it is.
 
     Null puts the field's default in, which is its empty value; it is refused for a field whose default is `UNCHANGED`.
     """
+
+    model_config = ConfigDict(json_schema_extra=_describe_nulls)
 
     @property
     def changes(self) -> dict[str, Any]:

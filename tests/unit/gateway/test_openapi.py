@@ -140,3 +140,12 @@ def test_the_keys_that_make_a_request_act_once_are_described_where_they_do() -> 
     }
     assert {"POST /session", "POST /cases", "POST /attachments"} <= taking
     assert taking.isdisjoint({"POST /session/switch", "POST /registrations/verify"})
+
+
+def test_of_a_patch_null_is_described_for_what_it_empties_and_for_nothing_else() -> None:
+    site = DOCUMENT["components"]["schemas"]["SitePatch"]["properties"]
+    assert site["region"] == {"anyOf": [{"maxLength": 100, "title": "Region", "type": "string"}, {"type": "null"}]}
+    assert {name for name, field in site.items() if {"type": "null"} in field.get("anyOf", [])} == {
+        "address_line_2",
+        "region",
+    }
