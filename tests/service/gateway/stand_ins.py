@@ -169,7 +169,7 @@ def a_session() -> Json:
 
 
 @dataclass
-class House:
+class Gateway:
     """The stand-ins and the gateway before them."""
 
     services: dict[Service, StandIn]
@@ -185,7 +185,7 @@ class House:
 
 
 @asynccontextmanager
-async def a_house(deadlines: Deadlines = PATIENT, **environment: str) -> AsyncIterator[House]:
+async def a_gateway(deadlines: Deadlines = PATIENT, **environment: str) -> AsyncIterator[Gateway]:
     """Four services that answer as told, identity knowing one session, and a gateway before them."""
     services = {name: StandIn() for name in NAMES}
     for stand_in in services.values():
@@ -193,7 +193,7 @@ async def a_house(deadlines: Deadlines = PATIENT, **environment: str) -> AsyncIt
     services["identity"].answers("POST /session/resolve", says(a_session()))
     portal = await a_portal({name: stand_in.url for name, stand_in in services.items()}, deadlines, **environment)
     try:
-        yield House(services, portal)
+        yield Gateway(services, portal)
     finally:
         await portal.close()
         for stand_in in services.values():

@@ -7,15 +7,15 @@ import orjson
 import pytest
 from aiohttp import web
 
-from tests.service.gateway.stand_ins import CSRF, House, Json, a_session, hangs_up, problem_response, refuses, says
+from tests.service.gateway.stand_ins import CSRF, Gateway, Json, a_session, hangs_up, problem_response, refuses, says
 
 _PATH = "/invitations/abc"
 
 
 @pytest.fixture(autouse=True)
-def _no_cases(house: House) -> None:
+def _no_cases(gateway: Gateway) -> None:
     for path in ("/cases", "/cases/facets"):
-        house["cases"].answers(f"GET {path}", refuses(503, "unavailable"))
+        gateway["cases"].answers(f"GET {path}", refuses(503, "unavailable"))
 
 
 def _two_companies() -> tuple[Json, Json]:
@@ -37,15 +37,15 @@ _INVITATION = {
 }
 
 
-async def test_an_invitation_ends_when_its_mail_says_it_does(house: House) -> None:
-    house["identity"].answers(f"GET {_PATH}", says(_INVITATION))
-    page = await (await house.portal.get(_PATH)).text()
+async def test_an_invitation_ends_when_its_mail_says_it_does(gateway: Gateway) -> None:
+    gateway["identity"].answers(f"GET {_PATH}", says(_INVITATION))
+    page = await (await gateway.portal.get(_PATH)).text()
     assert "valid until 23 Nov 2026, 00:30 (Europe/Paris)." in page
 
 
-async def test_the_link_of_an_accepted_invitation_leads_to_the_page_for_the_code(house: House) -> None:
-    house["identity"].answers(f"GET {_PATH}", says(_INVITATION | {"awaits_code": True}))
-    answer = await house.portal.get(_PATH)
+async def test_the_link_of_an_accepted_invitation_leads_to_the_page_for_the_code(gateway: Gateway) -> None:
+    gateway["identity"].answers(f"GET {_PATH}", says(_INVITATION | {"awaits_code": True}))
+    answer = await gateway.portal.get(_PATH)
     page = await answer.text()
     assert (answer.status, answer.url.path) == (200, "/verify")
     assert "You have accepted the invitation. Only the code from the e-mail is missing." in page
@@ -53,62 +53,62 @@ async def test_the_link_of_an_accepted_invitation_leads_to_the_page_for_the_code
     assert 'formaction="/verify/resend"' in page
 
 
-async def test_a_user_who_joins_continues_in_the_new_company(house: House) -> None:
-    house["identity"].answers("POST /session/resolve", *map(says, _two_companies()))
-    house["identity"].answers(f"POST {_PATH}/accept", says({"state": "active", "email": "ana@example.com"}))
+async def test_a_user_who_joins_continues_in_the_new_company(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /session/resolve", *map(says, _two_companies()))
+    gateway["identity"].answers(f"POST {_PATH}/accept", says({"state": "active", "email": "ana@example.com"}))
     form = {"csrf_token": CSRF, "join": "yes"}
-    page = await (await house.portal.post(_PATH, data=form, headers=house.signed_in())).text()
+    page = await (await gateway.portal.post(_PATH, data=form, headers=gateway.signed_in())).text()
     assert "You are now a member of Second &amp; Söhne." in page
 
 
 @pytest.mark.parametrize(("language", "button"), [("en", "Switch to Second"), ("fr", "Passer à Second")])
-async def test_the_menu_leads_to_each_other_company(house: House, language: str, button: str) -> None:
+async def test_the_menu_leads_to_each_other_company(gateway: Gateway, language: str, button: str) -> None:
     before, after = _two_companies()
     before["user"]["language"] = after["user"]["language"] = language
-    house["identity"].answers("POST /session/resolve", says(before), says(after))
-    house["identity"].answers("POST /session/switch", says(after))
-    page = await (await house.portal.get("/", headers=house.signed_in())).text()
+    gateway["identity"].answers("POST /session/resolve", says(before), says(after))
+    gateway["identity"].answers("POST /session/switch", says(after))
+    page = await (await gateway.portal.get("/", headers=gateway.signed_in())).text()
     assert page.count('name="user_id"') == 1
     assert f'value="{after["user"]["id"]}">{button} &amp; Söhne<' in page
     form = {"csrf_token": CSRF, "user_id": after["user"]["id"]}
-    page = await (await house.portal.post("/switch-company", data=form, headers=house.signed_in())).text()
+    page = await (await gateway.portal.post("/switch-company", data=form, headers=gateway.signed_in())).text()
     assert f'value="{before["user"]["id"]}"' in page
     assert page.count("Second &amp; Söhne") == 2  # the notice and the foot
 
 
-async def test_only_the_session_itself_can_switch_its_company(house: House) -> None:
-    answer = await house.portal.post("/switch-company", data={"user_id": "x"}, headers=house.signed_in())
+async def test_only_the_session_itself_can_switch_its_company(gateway: Gateway) -> None:
+    answer = await gateway.portal.post("/switch-company", data={"user_id": "x"}, headers=gateway.signed_in())
     assert answer.status == 403
-    assert house["identity"].asked("POST /session/switch") == []
+    assert gateway["identity"].asked("POST /session/switch") == []
 
 
-async def test_a_form_of_the_menu_that_came_too_late_can_be_discarded(house: House) -> None:
+async def test_a_form_of_the_menu_that_came_too_late_can_be_discarded(gateway: Gateway) -> None:
     form = {"csrf_token": "of-the-other-company", "user_id": str(uuid4())}
-    page = await (await house.portal.post("/switch-company", data=form, headers=house.signed_in())).text()
+    page = await (await gateway.portal.post("/switch-company", data=form, headers=gateway.signed_in())).text()
     assert "You have signed in again, or changed the company, since this page was opened." in page
-    discarded = await house.portal.get("/switch-company", headers=house.signed_in(), allow_redirects=False)
+    discarded = await gateway.portal.get("/switch-company", headers=gateway.signed_in(), allow_redirects=False)
     assert (discarded.status, discarded.headers["Location"]) == (303, "/")
 
 
-async def test_the_menu_of_one_company_leads_to_no_other(house: House) -> None:
-    page = await (await house.portal.get("/", headers=house.signed_in())).text()
+async def test_the_menu_of_one_company_leads_to_no_other(gateway: Gateway) -> None:
+    page = await (await gateway.portal.get("/", headers=gateway.signed_in())).text()
     assert "/switch-company" not in page
 
 
-async def test_another_code_is_asked_for_with_the_address_that_was_just_typed(house: House) -> None:
-    house["identity"].answers("POST /registrations/resend", says({"state": "accepted"}, status=202))
-    page = await (await house.portal.get("/verify")).text()
+async def test_another_code_is_asked_for_with_the_address_that_was_just_typed(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /registrations/resend", says({"state": "accepted"}, status=202))
+    page = await (await gateway.portal.get("/verify")).text()
     form = page.partition('action="/verify"')[2].partition("</form>")[0]
     assert 'name="email"' in form
     assert '<button class="btn quiet" formaction="/verify/resend">' in form
     typed = {"email": "ana@example.com", "code": "12"}
-    answer = await house.portal.post("/verify/resend", data=typed)
-    assert orjson.loads(house["identity"].seen[-1].body) == {"email": "ana@example.com"}
+    answer = await gateway.portal.post("/verify/resend", data=typed)
+    assert orjson.loads(gateway["identity"].seen[-1].body) == {"email": "ana@example.com"}
     assert 'value="ana@example.com"' in await answer.text()
 
 
-async def test_the_page_does_not_promise_a_second_code_within_a_minute(house: House) -> None:
-    page = await (await house.portal.get("/verify?email=ana@example.com&again=1")).text()
+async def test_the_page_does_not_promise_a_second_code_within_a_minute(gateway: Gateway) -> None:
+    page = await (await gateway.portal.get("/verify?email=ana@example.com&again=1")).text()
     assert '<p class="notice info">A new code comes at most once a minute' in page
     assert "notice ok" not in page
 
@@ -121,41 +121,43 @@ async def test_the_page_does_not_promise_a_second_code_within_a_minute(house: Ho
         ("fr", "720", "Vous pourrez réessayer dans environ 12 minutes."),
     ],
 )
-async def test_a_refused_sign_in_says_how_long_to_wait(house: House, language: str, wait: str, sentence: str) -> None:
-    house["identity"].answers("POST /session", refuses(429, "too_many_failures", retry_after=wait))
+async def test_a_refused_sign_in_says_how_long_to_wait(
+    gateway: Gateway, language: str, wait: str, sentence: str
+) -> None:
+    gateway["identity"].answers("POST /session", refuses(429, "too_many_failures", retry_after=wait))
     headers = {"Accept-Language": language}
-    answer = await house.portal.post("/sign-in", data={"email": "a@b.fr", "password": "no"}, headers=headers)
+    answer = await gateway.portal.post("/sign-in", data={"email": "a@b.fr", "password": "no"}, headers=headers)
     assert (answer.status, answer.headers["Retry-After"]) == (429, wait)
     assert sentence in html.unescape(await answer.text())
 
 
-async def test_a_page_that_is_refused_for_a_while_says_how_long(house: House) -> None:
-    house["identity"].answers("GET /sites", refuses(429, "too_many_requests", retry_after="40"))
-    answer = await house.portal.get("/sites", headers=house.signed_in())
+async def test_a_page_that_is_refused_for_a_while_says_how_long(gateway: Gateway) -> None:
+    gateway["identity"].answers("GET /sites", refuses(429, "too_many_requests", retry_after="40"))
+    answer = await gateway.portal.get("/sites", headers=gateway.signed_in())
     assert (answer.status, answer.headers["Retry-After"]) == (429, "40")
     assert "You can try again in about 40 seconds." in await answer.text()
-    house["identity"].answers("POST /session/switch", refuses(429, "too_many_requests", retry_after="40"))
+    gateway["identity"].answers("POST /session/switch", refuses(429, "too_many_requests", retry_after="40"))
     typed = {"csrf_token": CSRF, "user_id": "another"}
-    answer = await house.portal.post("/switch-company", data=typed, headers=house.signed_in())
+    answer = await gateway.portal.post("/switch-company", data=typed, headers=gateway.signed_in())
     assert (answer.status, answer.headers["Retry-After"]) == (429, "40")
     assert "You can try again in about 40 seconds." in await answer.text()
 
 
-async def test_a_form_that_a_service_cannot_take_now_comes_back_with_when_it_can(house: House) -> None:
-    house["identity"].answers("POST /session", hangs_up)
-    answer = await house.portal.post("/sign-in", data={"email": "a@b.fr", "password": "no"})
+async def test_a_form_that_a_service_cannot_take_now_comes_back_with_when_it_can(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /session", hangs_up)
+    answer = await gateway.portal.post("/sign-in", data={"email": "a@b.fr", "password": "no"})
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
 
 
-async def test_an_address_that_identity_does_not_even_read_is_refused_in_the_readers_language(house: House) -> None:
+async def test_an_address_that_identity_does_not_even_read_is_refused_in_the_readers_language(gateway: Gateway) -> None:
     too_large = problem_response(413, "too_large", params={"reason": "body", "limit_bytes": 16_384})
 
     async def refuse(_request: web.Request) -> web.Response:
         return too_large
 
-    house["identity"].answers("POST /session", refuse)
+    gateway["identity"].answers("POST /session", refuse)
     typed = {"email": "é" * 15_000, "password": "no"}
-    answer = await house.portal.post("/sign-in", data=typed, headers={"Accept-Language": "fr"})
+    answer = await gateway.portal.post("/sign-in", data=typed, headers={"Accept-Language": "fr"})
     text = html.unescape(await answer.text())
     assert "ensemble, ils peuvent faire 16 ko au plus." in text
     assert "bytes" not in text

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from tests.service.gateway.stand_ins import CSRF, TOKEN, House, says
+from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, says
 
 
-async def _status_of(house: House, *head: bytes, body: bytes = b"") -> int:
+async def _status_of(gateway: Gateway, *head: bytes, body: bytes = b"") -> int:
     """Sends a request byte by byte as written, and reads the status of the answer."""
     session = f"Host: localhost\r\nCookie: portico={TOKEN}\r\nX-CSRF-Token: {CSRF}\r\nConnection: close".encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.port)
     try:
         writer.write(b"\r\n".join([head[0], session, *head[1:], b"", b""]) + body)
         async with asyncio.timeout(5):
@@ -38,9 +38,9 @@ async def _status_of(house: House, *head: bytes, body: bytes = b"") -> int:
         b"/coverage?serial=%00&serial=2",
     ],
 )
-async def test_no_target_breaks_the_gateway(house: House, target: bytes) -> None:
-    house["contracts"].answers("GET /coverage", says({"verdict": "unverified"}))
-    assert await _status_of(house, b"GET /api/v1" + target + b" HTTP/1.1") in {200, 400, 404}
+async def test_no_target_breaks_the_gateway(gateway: Gateway, target: bytes) -> None:
+    gateway["contracts"].answers("GET /coverage", says({"verdict": "unverified"}))
+    assert await _status_of(gateway, b"GET /api/v1" + target + b" HTTP/1.1") in {200, 400, 404}
 
 
 @pytest.mark.parametrize(
@@ -58,30 +58,30 @@ async def test_no_target_breaks_the_gateway(house: House, target: bytes) -> None
         (b"Content-Encoding: unheard-of", 415),
     ],
 )
-async def test_no_header_breaks_the_gateway(house: House, header: bytes, status: int) -> None:
-    house["identity"].answers("POST /sites", says({}, status=201))
-    got = await _status_of(house, b"POST /api/v1/sites HTTP/1.1", header, b"Content-Length: 2", body=b"{}")
+async def test_no_header_breaks_the_gateway(gateway: Gateway, header: bytes, status: int) -> None:
+    gateway["identity"].answers("POST /sites", says({}, status=201))
+    got = await _status_of(gateway, b"POST /api/v1/sites HTTP/1.1", header, b"Content-Length: 2", body=b"{}")
     assert got == status
 
 
 @pytest.mark.parametrize("chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}XX0\r\n\r\n"])
-async def test_a_body_in_broken_chunks_is_malformed_and_no_service_sees_it(house: House, chunks: bytes) -> None:
+async def test_a_body_in_broken_chunks_is_malformed_and_no_service_sees_it(gateway: Gateway, chunks: bytes) -> None:
     head = (b"POST /api/v1/sites HTTP/1.1", b"Transfer-Encoding: chunked")
-    assert await _status_of(house, *head, body=chunks) == 400
-    assert house["identity"].asked("POST /sites") == []
+    assert await _status_of(gateway, *head, body=chunks) == 400
+    assert gateway["identity"].asked("POST /sites") == []
 
 
 @pytest.mark.parametrize("path", [b"/sign-in", b"/cases", b"/users", b"/cases/1000000009", b"/verify"])
 @pytest.mark.parametrize("charset", [b"", b"; charset=bogus", b"; charset=utf-16"])
-async def test_no_encoding_of_a_form_breaks_a_page(house: House, path: bytes, charset: bytes) -> None:
+async def test_no_encoding_of_a_form_breaks_a_page(gateway: Gateway, path: bytes, charset: bytes) -> None:
     content_type = b"Content-Type: application/x-www-form-urlencoded" + charset
     body = b"csrf_token=\xff%ff&emails=\xc3&serial=\xed\xa0\x80&a"
     length = b"Content-Length: %d" % len(body)
-    got = await _status_of(house, b"POST " + path + b" HTTP/1.1", content_type, length, body=body)
+    got = await _status_of(gateway, b"POST " + path + b" HTTP/1.1", content_type, length, body=body)
     assert 400 <= got < 500
 
 
-async def test_a_form_of_too_many_fields_is_refused(house: House) -> None:
+async def test_a_form_of_too_many_fields_is_refused(gateway: Gateway) -> None:
     body = b"&".join(b"a=1" for _ in range(1001))
     head = (b"POST /sign-in HTTP/1.1", b"Content-Type: application/x-www-form-urlencoded")
-    assert await _status_of(house, *head, b"Content-Length: %d" % len(body), body=body) == 413
+    assert await _status_of(gateway, *head, b"Content-Length: %d" % len(body), body=body) == 413

@@ -12,7 +12,7 @@ from aiohttp import web
 from shared.bodies import FILES_IN_HAND
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
-from tests.service.gateway.stand_ins import CSRF, House, Script, a_session, hangs_up, refuses, says
+from tests.service.gateway.stand_ins import CSRF, Gateway, Script, a_session, hangs_up, refuses, says
 
 LIMITS = {
     "max_files": 3,
@@ -50,18 +50,18 @@ def accepts() -> Script:
 
 
 @pytest.fixture
-async def portal(house: House) -> House:
+async def portal(gateway: Gateway) -> Gateway:
     nothing: dict[str, Any] = {"items": [], "next_cursor": None, "total": 0}
-    house["identity"].answers("GET /profile", says({}))
-    house["identity"].answers("GET /sites", says(nothing))
-    house["identity"].answers("GET /pins", says(nothing))
+    gateway["identity"].answers("GET /profile", says({}))
+    gateway["identity"].answers("GET /sites", says(nothing))
+    gateway["identity"].answers("GET /pins", says(nothing))
     coverage = CoverageAnswer(verdict=Verdict.UNVERIFIED)
-    house["contracts"].answers("GET /coverage", says(coverage.model_dump(mode="json")))
-    house["cases"].answers("GET /cases", says(nothing))
-    house["cases"].answers("GET /attachment-limits", says(LIMITS))
-    house["cases"].answers("POST /attachments", accepts())
-    house["cases"].answers("POST /cases", says({"number": "1000000009"}, status=201))
-    return house
+    gateway["contracts"].answers("GET /coverage", says(coverage.model_dump(mode="json")))
+    gateway["cases"].answers("GET /cases", says(nothing))
+    gateway["cases"].answers("GET /attachment-limits", says(LIMITS))
+    gateway["cases"].answers("POST /attachments", accepts())
+    gateway["cases"].answers("POST /cases", says({"number": "1000000009"}, status=201))
+    return gateway
 
 
 def a_form(*files: tuple[str, bytes], **typed: str) -> aiohttp.FormData:
@@ -77,14 +77,14 @@ def a_form(*files: tuple[str, bytes], **typed: str) -> aiohttp.FormData:
     return form
 
 
-async def post(house: House, form: aiohttp.FormData, *, session: bool = True) -> tuple[int, str, str]:
+async def post(gateway: Gateway, form: aiohttp.FormData, *, session: bool = True) -> tuple[int, str, str]:
     """Status, text, and where it leads."""
-    headers = {"Cookie": house.signed_in()["Cookie"]} if session else {}
-    answer = await house.portal.post("/cases", data=form, headers=headers, allow_redirects=False)
+    headers = {"Cookie": gateway.signed_in()["Cookie"]} if session else {}
+    answer = await gateway.portal.post("/cases", data=form, headers=headers, allow_redirects=False)
     return answer.status, await answer.text(), answer.headers.get("Location", "")
 
 
-async def test_files_go_on_to_cases_one_by_one_and_the_case_cites_them(portal: House) -> None:
+async def test_files_go_on_to_cases_one_by_one_and_the_case_cites_them(portal: Gateway) -> None:
     status, _, location = await post(portal, a_form(('é "1".png', PNG), ("b.txt", b"two")))
     assert (status, location) == (303, "/cases/1000000009/created")
     first, second = portal["cases"].asked("POST /attachments")
@@ -101,7 +101,7 @@ async def test_files_go_on_to_cases_one_by_one_and_the_case_cites_them(portal: H
     assert b"upload_key" not in case.body
 
 
-async def test_a_refused_file_is_named_with_its_rule_and_nothing_is_lost(portal: House) -> None:
+async def test_a_refused_file_is_named_with_its_rule_and_nothing_is_lost(portal: Gateway) -> None:
     bad = {"name": "b.exe", "code": "file_type", "message": "Not accepted."}
     portal["cases"].answers("POST /attachments", accepts(), refuses(422, "file_type", "file.0", allowed=["png", "txt"]))
     status, text, _ = await post(portal, a_form(("a.png", PNG), (bad["name"], b"MZ")))
@@ -126,7 +126,7 @@ async def test_a_refused_file_is_named_with_its_rule_and_nothing_is_lost(portal:
     ],
 )
 async def test_a_file_for_which_there_is_no_room_says_so_in_the_readers_language(
-    portal: House, status: int, code: str, english: str, french: str
+    portal: Gateway, status: int, code: str, english: str, french: str
 ) -> None:
     # What cases says of the user's own files stands at their field.
     fields = ["file"] if code in {"too_many_uncited", "too_many_uploads"} else []
@@ -141,7 +141,7 @@ async def test_a_file_for_which_there_is_no_room_says_so_in_the_readers_language
         assert 'value="Paper jam in tray 3"' in text
 
 
-async def test_files_that_were_accepted_before_are_cited_and_those_unticked_are_not(portal: House) -> None:
+async def test_files_that_were_accepted_before_are_cited_and_those_unticked_are_not(portal: Gateway) -> None:
     form = a_form(**{"attachment_ids": "kept-1", "attachment_name.kept-1": "a.png", "attachment_name.kept-2": "b.png"})
     assert (await post(portal, form))[0] == 303
     assert b'"attachment_ids":["kept-1"]' in portal["cases"].asked("POST /cases")[0].body
@@ -151,7 +151,7 @@ async def test_files_that_were_accepted_before_are_cited_and_those_unticked_are_
 # The gateway's client sends a body of more than a megabyte in one piece.
 @pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
 async def test_of_a_huge_file_one_byte_more_than_allowed_is_passed_on_and_the_fields_behind_it_are_read(
-    portal: House,
+    portal: Gateway,
 ) -> None:
     portal["cases"].answers(
         "POST /attachments", refuses(422, "too_large", "file.0", reason="file", limit_bytes=2 * 1024 * 1024)
@@ -163,7 +163,7 @@ async def test_of_a_huge_file_one_byte_more_than_allowed_is_passed_on_and_the_fi
     assert len(portal["cases"].asked("POST /attachments")[0].body) < 2 * 1024 * 1024 + 500
 
 
-async def test_more_files_than_allowed_are_not_even_passed_on(portal: House) -> None:
+async def test_more_files_than_allowed_are_not_even_passed_on(portal: Gateway) -> None:
     files = [(f"{place}.png", PNG) for place in range(5)]
     status, text, _ = await post(portal, a_form(*files))
     assert status == 422
@@ -175,7 +175,7 @@ async def test_more_files_than_allowed_are_not_even_passed_on(portal: House) -> 
 
 @pytest.mark.parametrize("answer", [hangs_up, refuses(503, "unavailable")])
 async def test_while_cases_is_unavailable_the_form_comes_back_with_a_sentence_at_each_file(
-    portal: House, answer: Script
+    portal: Gateway, answer: Script
 ) -> None:
     portal["cases"].answers("POST /attachments", answer)
     status, text, _ = await post(portal, a_form(("a.png", PNG)))
@@ -184,7 +184,7 @@ async def test_while_cases_is_unavailable_the_form_comes_back_with_a_sentence_at
 
 
 async def test_where_too_many_files_are_in_hand_the_form_comes_back_with_a_sentence_at_each_file(
-    portal: House, monkeypatch: pytest.MonkeyPatch
+    portal: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = portal.portal.app
     assert app is not None
@@ -198,7 +198,7 @@ async def test_where_too_many_files_are_in_hand_the_form_comes_back_with_a_sente
     assert app[FILES_IN_HAND].held == 0
 
 
-async def test_a_form_of_an_earlier_session_does_nothing_and_can_be_sent_again(portal: House) -> None:
+async def test_a_form_of_an_earlier_session_does_nothing_and_can_be_sent_again(portal: Gateway) -> None:
     status, text, _ = await post(portal, a_form(("a.png", PNG), csrf_token="of-another-session"))
     assert status == 403
     assert portal["cases"].asked("POST /attachments") == []
@@ -208,7 +208,7 @@ async def test_a_form_of_an_earlier_session_does_nothing_and_can_be_sent_again(p
     assert f'name="csrf_token" value="{CSRF}"' in text
 
 
-async def test_no_file_is_sent_to_cases_before_the_token_was_checked(portal: House) -> None:
+async def test_no_file_is_sent_to_cases_before_the_token_was_checked(portal: Gateway) -> None:
     form = aiohttp.FormData()
     form.add_field("file", PNG, filename="a.png")
     for name, text in TYPED.items():
@@ -217,7 +217,7 @@ async def test_no_file_is_sent_to_cases_before_the_token_was_checked(portal: Hou
     assert portal["cases"].asked("POST /attachments") == []
 
 
-async def test_a_form_of_another_site_reaches_nothing_and_shows_nothing_of_what_it_sent(portal: House) -> None:
+async def test_a_form_of_another_site_reaches_nothing_and_shows_nothing_of_what_it_sent(portal: Gateway) -> None:
     headers = {"Cookie": portal.signed_in()["Cookie"], "Sec-Fetch-Site": "cross-site"}
     answer = await portal.portal.post("/cases", data=a_form(("a.png", PNG)), headers=headers)
     assert answer.status == 403
@@ -260,14 +260,14 @@ A_FIELD = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
         ),
     ],
 )
-async def test_what_is_no_form_is_refused(portal: House, content_type: str, body: bytes, status: int) -> None:
+async def test_what_is_no_form_is_refused(portal: Gateway, content_type: str, body: bytes, status: int) -> None:
     headers = {"Cookie": portal.signed_in()["Cookie"], "Content-Type": content_type}
     answer = await portal.portal.post("/cases", data=BytesIO(body), headers=headers, allow_redirects=False)
     assert answer.status == status
     assert portal["cases"].asked("POST /cases") == []
 
 
-async def test_a_wrong_pin_is_answered_with_the_valid_ones(portal: House) -> None:
+async def test_a_wrong_pin_is_answered_with_the_valid_ones(portal: Gateway) -> None:
     portal["identity"].answers("GET /pins", says({"items": [a_pin("4711"), a_pin("4712", said="SA-1")]}))
     portal["cases"].answers("POST /cases", refuses(422, "pin_not_valid", "pin", pins=["4711 (Gold)"]))
     status, text, _ = await post(portal, a_form(pin="4712"))
@@ -281,7 +281,7 @@ def a_pin(pin: str, **bound: str) -> dict[str, str | None]:
     return {"pin": pin, "label": "Gold", "said": None, "site_id": None} | bound
 
 
-async def test_a_company_without_pins_and_a_service_without_files_leave_both_out(portal: House) -> None:
+async def test_a_company_without_pins_and_a_service_without_files_leave_both_out(portal: Gateway) -> None:
     portal["cases"].answers("GET /attachment-limits", refuses(404, "not_found"))
     answer = await portal.portal.get("/cases/new?serial=CNB7K2041X", headers=portal.signed_in())
     text = await answer.text()
@@ -291,14 +291,14 @@ async def test_a_company_without_pins_and_a_service_without_files_leave_both_out
     assert "No files can be added just now." in text
 
 
-async def test_the_pin_of_the_profile_is_chosen_already(portal: House) -> None:
+async def test_the_pin_of_the_profile_is_chosen_already(portal: Gateway) -> None:
     portal["identity"].answers("GET /profile", says({"pin": "4711"}))
     portal["identity"].answers("GET /pins", says({"items": [a_pin("4711")]}))
     answer = await portal.portal.get("/cases/new?serial=CNB7K2041X", headers=portal.signed_in())
     assert '<option value="4711" selected>4711 · Gold</option>' in await answer.text()
 
 
-async def test_the_same_key_with_another_body_leads_to_the_case_that_was_made(portal: House) -> None:
+async def test_the_same_key_with_another_body_leads_to_the_case_that_was_made(portal: Gateway) -> None:
     case = {"number": "1000000009", "title": "Paper jam <b>", "created_at": "2026-11-22T09:00:00Z", "status": "new"}
     portal["cases"].answers("GET /cases", says({"items": [case], "total": 1, "total_is_lower_bound": False}))
     portal["cases"].answers("POST /cases", refuses(422, "idempotency_key_reused"))
@@ -309,7 +309,7 @@ async def test_the_same_key_with_another_body_leads_to_the_case_that_was_made(po
     assert 'value="Paper jam in tray 3"' in text
 
 
-async def test_every_field_of_the_form_has_a_help_text(portal: House) -> None:
+async def test_every_field_of_the_form_has_a_help_text(portal: Gateway) -> None:
     portal["identity"].answers("GET /pins", says({"items": [a_pin("4711")]}))
     site = {"id": "019abc00-0000-7000-8000-000000000001", "name": "Lyon", "city": "Lyon"}
     portal["identity"].answers("GET /sites", says({"items": [site], "next_cursor": None}))
@@ -323,10 +323,10 @@ async def test_every_field_of_the_form_has_a_help_text(portal: House) -> None:
     assert 'popover id="f-attachment_ids-help"' in form
 
 
-async def test_the_form_speaks_french(house: House, portal: House) -> None:
+async def test_the_form_speaks_french(gateway: Gateway, portal: Gateway) -> None:
     session = a_session()
     session["user"]["language"] = "fr"
-    house["identity"].answers("POST /session/resolve", says(session))
+    gateway["identity"].answers("POST /session/resolve", says(session))
     portal["cases"].answers("POST /attachments", refuses(422, "empty", "file.0"))
     status, text, _ = await post(portal, a_form(("a.png", b"")))
     assert status == 422
@@ -338,7 +338,9 @@ ATTACHED = {"attachment_ids": "file-7", "attachment_name.file-7": "jam.png"}
 
 
 @pytest.mark.parametrize("limits_known", [True, False])
-async def test_attached_files_stay_in_the_form_while_cases_is_unavailable(portal: House, *, limits_known: bool) -> None:
+async def test_attached_files_stay_in_the_form_while_cases_is_unavailable(
+    portal: Gateway, *, limits_known: bool
+) -> None:
     if limits_known:
         await portal.portal.get("/cases/new?serial=CNB7K2041X", headers=portal.signed_in())
     for name in ("GET /attachment-limits", "GET /cases", "POST /cases", "POST /attachments"):
@@ -352,7 +354,7 @@ async def test_attached_files_stay_in_the_form_while_cases_is_unavailable(portal
     assert ("No files can be added just now." in text) is not limits_known
 
 
-async def test_a_file_that_cannot_go_out_without_limits_is_named_in_the_form(portal: House) -> None:
+async def test_a_file_that_cannot_go_out_without_limits_is_named_in_the_form(portal: Gateway) -> None:
     for name in ("GET /attachment-limits", "POST /attachments"):
         portal["cases"].answers(name, hangs_up)
     status, text, _ = await post(portal, a_form(("b.png", PNG), **ATTACHED))
@@ -361,7 +363,7 @@ async def test_a_file_that_cannot_go_out_without_limits_is_named_in_the_form(por
     assert 'value="file-7" checked> jam.png' in text
 
 
-async def test_a_file_that_is_no_longer_there_is_named_and_all_else_stays(portal: House) -> None:
+async def test_a_file_that_is_no_longer_there_is_named_and_all_else_stays(portal: Gateway) -> None:
     portal["cases"].answers("POST /cases", refuses(422, "not_yours", "attachment_ids.1"))
     form = aiohttp.FormData(default_to_multipart=True)
     for name, text in {**TYPED, "attachment_name.file-1": "still.png", "attachment_name.file-2": "gone.png"}.items():
@@ -378,7 +380,7 @@ async def test_a_file_that_is_no_longer_there_is_named_and_all_else_stays(portal
 
 @pytest.mark.parametrize("as_multipart", [True, False])
 async def test_texts_that_are_too_long_are_no_matter_of_files_and_lead_back_to_the_form(
-    portal: House, *, as_multipart: bool
+    portal: Gateway, *, as_multipart: bool
 ) -> None:
     form = aiohttp.FormData(default_to_multipart=as_multipart)
     for name, text in (TYPED | {"description": "x" * 1_000_000}).items():
@@ -400,7 +402,7 @@ async def test_texts_that_are_too_long_are_no_matter_of_files_and_lead_back_to_t
         ("/cases/1000000009", "/cases/1000000009"),
     ],
 )
-async def test_every_form_that_is_too_long_leads_back_to_itself(portal: House, path: str, back: str) -> None:
+async def test_every_form_that_is_too_long_leads_back_to_itself(portal: Gateway, path: str, back: str) -> None:
     typed = {"csrf_token": CSRF, "text": "x" * 1_000_000}
     answer = await portal.portal.post(path, data=typed, headers={"Cookie": portal.signed_in()["Cookie"]})
     text = await answer.text()
@@ -411,7 +413,7 @@ async def test_every_form_that_is_too_long_leads_back_to_itself(portal: House, p
 
 @pytest.mark.parametrize("token", ["of-another-session", CSRF])
 async def test_a_form_that_was_filled_in_for_another_company_names_this_one_and_keeps_nothing_of_that(
-    portal: House, token: str
+    portal: Gateway, token: str
 ) -> None:
     session = a_session()
     portal["identity"].answers("POST /session/resolve", says(session))

@@ -4,21 +4,21 @@ import logging
 
 import pytest
 
-from tests.service.gateway.stand_ins import House, a_portal, refuses
+from tests.service.gateway.stand_ins import Gateway, a_portal, refuses
 
 _CREDENTIALS = {"email": "ana@example.com", "password": "correct horse battery"}
 
 
-async def _told(house: House, headers: dict[str, str], *, trusted: str) -> str:
+async def _told(gateway: Gateway, headers: dict[str, str], *, trusted: str) -> str:
     """What identity is told of where a sign-in came from."""
-    house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
-    urls = {name: service.url for name, service in house.services.items()}
+    gateway["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
+    urls = {name: service.url for name, service in gateway.services.items()}
     portal = await a_portal(urls, PORTICO_TRUSTED_PROXIES=trusted)
     try:
         await portal.post("/api/v1/session", json=_CREDENTIALS, headers=headers)
     finally:
         await portal.close()
-    return house["identity"].asked("POST /session")[-1].headers["X-Portico-Client"]
+    return gateway["identity"].asked("POST /session")[-1].headers["X-Portico-Client"]
 
 
 @pytest.mark.parametrize(
@@ -32,15 +32,15 @@ async def _told(house: House, headers: dict[str, str], *, trusted: str) -> str:
     ],
 )
 async def test_a_trusted_proxy_that_writes_ports_does_not_make_one_client_of_everybody(
-    house: House, name: str, value: str, address: str
+    gateway: Gateway, name: str, value: str, address: str
 ) -> None:
-    assert await _told(house, {name: value}, trusted="127.0.0.1/32") == address
+    assert await _told(gateway, {name: value}, trusted="127.0.0.1/32") == address
 
 
 async def test_a_proxy_that_is_not_trusted_is_named_in_the_log_with_the_setting(
-    house: House, caplog: pytest.LogCaptureFixture
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
 ) -> None:
-    urls = {name: service.url for name, service in house.services.items()}
+    urls = {name: service.url for name, service in gateway.services.items()}
     portal = await a_portal(urls)
     logging.getLogger().addHandler(caplog.handler)  # starting the gateway took it away
     try:
@@ -51,4 +51,4 @@ async def test_a_proxy_that_is_not_trusted_is_named_in_the_log_with_the_setting(
     warned = [record for record in caplog.records if "proxy_not_trusted" in str(record.msg)]
     assert len(warned) == 1
     assert "PORTICO_TRUSTED_PROXIES" in str(warned[0].msg)
-    assert house["identity"].asked("POST /session")[-1].headers["X-Portico-Client"] == "127.0.0.1"
+    assert gateway["identity"].asked("POST /session")[-1].headers["X-Portico-Client"] == "127.0.0.1"

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from tests.service.gateway.stand_ins import CSRF, House, Json, Script, a_session, says
+from tests.service.gateway.stand_ins import CSRF, Gateway, Json, Script, a_session, says
 
 
 async def _refuses_the_second_address(_request: web.Request) -> web.Response:
@@ -16,31 +16,31 @@ async def _refuses_the_second_address(_request: web.Request) -> web.Response:
     return web.Response(body=body, status=422, content_type="application/problem+json")
 
 
-async def test_what_is_wrong_with_one_of_many_addresses_is_said_in_the_readers_language(house: House) -> None:
+async def test_what_is_wrong_with_one_of_many_addresses_is_said_in_the_readers_language(gateway: Gateway) -> None:
     session = a_session()
     session["user"]["language"] = "fr"
-    house["identity"].answers("POST /session/resolve", says(session))
-    house["identity"].answers("POST /invitations", _refuses_the_second_address)
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    gateway["identity"].answers("POST /invitations", _refuses_the_second_address)
     for path in ("/users", "/invitations", "/sites"):
-        house["identity"].answers(
+        gateway["identity"].answers(
             f"GET {path}", says({"items": [], "next_cursor": None, "total": 0, "total_is_lower_bound": False})
         )
     form = {"csrf_token": CSRF, "emails": "luc@example.com ana@example.com", "role": "member"}
-    answer = await house.portal.post("/users", data=form, headers=house.signed_in())
+    answer = await gateway.portal.post("/users", data=form, headers=gateway.signed_in())
     page = await answer.text()
     assert answer.status == 422
     assert "ana@example.com\u00a0: Cette personne est déjà un utilisateur de la société." in page
     assert re.search('<a href="#f-emails">[^<]+</a>\u00a0: ana@example.com', page)
 
 
-async def test_too_many_addresses_are_called_addresses(house: House) -> None:
+async def test_too_many_addresses_are_called_addresses(gateway: Gateway) -> None:
     error = {"field": "invitations", "code": "too_long", "message": "List should have at most 100 items"}
     problem = {"status": 422, "code": "invalid", "title": "Invalid", "errors": [error]}
-    house["identity"].answers("POST /invitations", says(problem, status=422))
+    gateway["identity"].answers("POST /invitations", says(problem, status=422))
     for path in ("/users", "/invitations", "/sites"):
-        house["identity"].answers(f"GET {path}", _listed())
+        gateway["identity"].answers(f"GET {path}", _listed())
     typed = {"csrf_token": CSRF, "emails": " ".join(f"a{n}@example.com" for n in range(101)), "role": "member"}
-    page = await (await house.portal.post("/users", data=typed, headers=house.signed_in())).text()
+    page = await (await gateway.portal.post("/users", data=typed, headers=gateway.signed_in())).text()
     assert '<p class="error" id="f-emails-error">Enter at most 100 e-mail addresses.</p>' in page
 
 
@@ -60,28 +60,30 @@ _LATER = "2030-01-01T00:00:00Z"
 _GONE = "550 5.1.1 No such user"
 
 
-def _company_that_has_invited(house: House, *emails: str, mails: tuple[Json, ...], bouncing: tuple[str, ...]) -> None:
+def _company_that_has_invited(
+    gateway: Gateway, *emails: str, mails: tuple[Json, ...], bouncing: tuple[str, ...]
+) -> None:
     for path in ("/users", "/sites"):
-        house["identity"].answers(f"GET {path}", _listed())
-    house["identity"].answers("GET /invitations", _listed(*map(_invitation, emails)))
-    house["notifications"].answers("GET /deliveries", _listed(*mails))
-    house["notifications"].answers(
+        gateway["identity"].answers(f"GET {path}", _listed())
+    gateway["identity"].answers("GET /invitations", _listed(*map(_invitation, emails)))
+    gateway["notifications"].answers("GET /deliveries", _listed(*mails))
+    gateway["notifications"].answers(
         "GET /bouncing-addresses", says({"items": [{"email": email, "smtp_reply": _GONE} for email in bouncing]})
     )
 
 
-async def test_an_accepted_invitation_is_marked_until_the_code_is_entered(house: House) -> None:
+async def test_an_accepted_invitation_is_marked_until_the_code_is_entered(gateway: Gateway) -> None:
     for path in ("/users", "/sites"):
-        house["identity"].answers(f"GET {path}", _listed())
-    house["notifications"].answers("GET /deliveries", _listed())
+        gateway["identity"].answers(f"GET {path}", _listed())
+    gateway["notifications"].answers("GET /deliveries", _listed())
     invitations = [_invitation("ana@example.com"), _invitation("luc@example.com") | {"accepted_at": _LATER}]
-    house["identity"].answers("GET /invitations", _listed(*invitations))
-    page = await (await house.portal.get("/users", headers=house.signed_in())).text()
+    gateway["identity"].answers("GET /invitations", _listed(*invitations))
+    page = await (await gateway.portal.get("/users", headers=gateway.signed_in())).text()
     [marked] = re.findall(r"<tr>(.*?)Accepted. The code from the e-mail has not been entered yet.", page, re.DOTALL)
     assert "luc@example.com" in marked.rpartition("<tr>")[2]
 
 
-async def test_each_invitation_shows_the_state_of_its_newest_e_mail(house: House) -> None:
+async def test_each_invitation_shows_the_state_of_its_newest_e_mail(gateway: Gateway) -> None:
     mails = (
         _mail("gone@example.com", "suppressed", reason="bouncing", bouncing_reply=_GONE),
         _mail("gone@example.com", "failed", smtp_reply=_GONE, bouncing_reply=_GONE),
@@ -93,8 +95,8 @@ async def test_each_invitation_shows_the_state_of_its_newest_e_mail(house: House
         _mail("fine@example.com", "failed", smtp_reply="554 5.7.1 An older one"),
     )
     emails = dict.fromkeys(mail["email"] for mail in mails)
-    _company_that_has_invited(house, *emails, "new+1@example.com", mails=mails, bouncing=("new+1@example.com",))
-    page = await (await house.portal.get("/users", headers=house.signed_in())).text()
+    _company_that_has_invited(gateway, *emails, "new+1@example.com", mails=mails, bouncing=("new+1@example.com",))
+    page = await (await gateway.portal.get("/users", headers=gateway.signed_in())).text()
     told = dict(re.findall(r'<td class="main">([^<]+)<p class="hint">([^<]+)</p>', page))
     check = "Please check the address, or send it again."
     way_out = "Ask your vendor to clear the address, or withdraw this and invite another."
@@ -106,33 +108,35 @@ async def test_each_invitation_shows_the_state_of_its_newest_e_mail(house: House
         "waits@example.com": "The e-mail is waiting to be sent.",
         "new+1@example.com": f"Could not be delivered: {_GONE}. {way_out}",
     }
-    (asked,) = house["notifications"].asked("GET /bouncing-addresses")
+    (asked,) = gateway["notifications"].asked("GET /bouncing-addresses")
     assert asked.path.endswith("?email=new%2B1@example.com")
 
 
 @pytest.mark.parametrize("do", ["invite", "resend"])
 @pytest.mark.parametrize("bounces", [True, False])
-async def test_an_invitation_to_a_bouncing_address_is_not_called_sent(house: House, do: str, *, bounces: bool) -> None:
+async def test_an_invitation_to_a_bouncing_address_is_not_called_sent(
+    gateway: Gateway, do: str, *, bounces: bool
+) -> None:
     email = "gone@example.com"
-    _company_that_has_invited(house, email, mails=(), bouncing=(email,) if bounces else ())
-    house["identity"].answers("POST /invitations", says({"items": [_invitation(email)]}, status=201))
-    house["identity"].answers("POST /invitations/1/resend", says(_invitation(email)))
+    _company_that_has_invited(gateway, email, mails=(), bouncing=(email,) if bounces else ())
+    gateway["identity"].answers("POST /invitations", says({"items": [_invitation(email)]}, status=201))
+    gateway["identity"].answers("POST /invitations/1/resend", says(_invitation(email)))
     form = {"csrf_token": CSRF, "do": do, "id": "1", "emails": email, "role": "member"}
-    answer = await house.portal.post("/users", data=form, headers=house.signed_in(), allow_redirects=False)
+    answer = await gateway.portal.post("/users", data=form, headers=gateway.signed_in(), allow_redirects=False)
     assert answer.status == 303
-    page = await (await house.portal.get(answer.headers["Location"], headers=house.signed_in())).text()
+    page = await (await gateway.portal.get(answer.headers["Location"], headers=gateway.signed_in())).text()
     sentence = "Not every e-mail can be delivered: a mail server has refused an address for good. See the list below."
     assert (f'<p class="notice warn" role="status">{sentence}</p>' in page) == bounces
     assert ('<p class="notice ok"' in page) == (not bounces)
 
 
-async def test_the_page_of_users_does_without_the_ledger(house: House) -> None:
-    _company_that_has_invited(house, "ana@example.com", mails=(), bouncing=())
+async def test_the_page_of_users_does_without_the_ledger(gateway: Gateway) -> None:
+    _company_that_has_invited(gateway, "ana@example.com", mails=(), bouncing=())
     for path in ("/deliveries", "/bouncing-addresses"):
-        house["notifications"].answers(f"GET {path}", says({"code": "unavailable"}, status=503))
-    house["identity"].answers("POST /invitations", says({"items": [_invitation("ana@example.com")]}, status=201))
+        gateway["notifications"].answers(f"GET {path}", says({"code": "unavailable"}, status=503))
+    gateway["identity"].answers("POST /invitations", says({"items": [_invitation("ana@example.com")]}, status=201))
     form = {"csrf_token": CSRF, "emails": "ana@example.com", "role": "member"}
-    answer = await house.portal.post("/users", data=form, headers=house.signed_in())
+    answer = await gateway.portal.post("/users", data=form, headers=gateway.signed_in())
     page = await answer.text()
     assert answer.status == 200
     assert "ana@example.com" in page

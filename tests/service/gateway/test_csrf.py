@@ -6,7 +6,7 @@ import pytest
 from aiohttp import FormData, web
 
 from services.gateway.middleware import API
-from tests.service.gateway.stand_ins import CSRF, House, hangs_up
+from tests.service.gateway.stand_ins import CSRF, Gateway, hangs_up
 
 # Whoever sends these needs no session, so there is no token to ask for. A form of another site is refused all the same.
 PUBLIC_FORMS = {"/sign-in", "/verify", "/verify/resend", "/invitations/{code}", "/language"}
@@ -33,22 +33,22 @@ OTHER_SITES = [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}
 
 
 @pytest.fixture
-def portal(house: House) -> House:
+def portal(gateway: Gateway) -> Gateway:
     """What the case form shows beside its fields may be missing."""
     for path in ("/sites", "/pins", "/profile"):
-        house["identity"].answers(f"GET {path}", hangs_up)
-    house["contracts"].answers("GET /coverage", hangs_up)
+        gateway["identity"].answers(f"GET {path}", hangs_up)
+    gateway["contracts"].answers("GET /coverage", hangs_up)
     for path in ("/cases", "/attachment-limits"):
-        house["cases"].answers(f"GET {path}", hangs_up)
-    return house
+        gateway["cases"].answers(f"GET {path}", hangs_up)
+    return gateway
 
 
-def _forms(house: House) -> set[str]:
+def _forms(gateway: Gateway) -> set[str]:
     """The paths of all pages that take a form."""
-    assert house.portal.app is not None
+    assert gateway.portal.app is not None
     paths = {
         route.resource.canonical
-        for route in house.portal.app.router.routes()
+        for route in gateway.portal.app.router.routes()
         if route.method == "POST" and route.resource is not None
     }
     return {path for path in paths if not path.startswith(API)}
@@ -58,17 +58,17 @@ def _address(path: str) -> str:
     return path.format(number="1000000009", code="a-code", token="a-token")  # of a link
 
 
-async def _post(house: House, path: str, typed: dict[str, str], **headers: str) -> web.StreamResponse | Any:
-    sent = {"Cookie": house.signed_in()["Cookie"], **headers}
-    return await house.portal.post(_address(path), data=typed, headers=sent, allow_redirects=False)
+async def _post(gateway: Gateway, path: str, typed: dict[str, str], **headers: str) -> web.StreamResponse | Any:
+    sent = {"Cookie": gateway.signed_in()["Cookie"], **headers}
+    return await gateway.portal.post(_address(path), data=typed, headers=sent, allow_redirects=False)
 
 
-def _changes_asked_of_services(house: House) -> list[str]:
-    seen = [f"{seen.method} {seen.path}" for service in house.services.values() for seen in service.seen]
+def _changes_asked_of_services(gateway: Gateway) -> list[str]:
+    seen = [f"{seen.method} {seen.path}" for service in gateway.services.values() for seen in service.seen]
     return [request for request in seen if not request.startswith("GET ") and request != "POST /session/resolve"]
 
 
-async def test_every_form_is_on_one_of_the_lists_or_asks_for_the_token(portal: House) -> None:
+async def test_every_form_is_on_one_of_the_lists_or_asks_for_the_token(portal: Gateway) -> None:
     forms = _forms(portal)
     assert len(forms) > 10
     assert forms >= PUBLIC_FORMS | FROM_ANY_SITE | WITH_FILES
@@ -82,7 +82,7 @@ async def test_every_form_is_on_one_of_the_lists_or_asks_for_the_token(portal: H
 @pytest.mark.parametrize("path", sorted(WITH_FILES))
 @pytest.mark.parametrize("token", TOKENS)
 async def test_a_form_with_files_sends_no_file_without_the_token(
-    portal: House, path: str, token: dict[str, str]
+    portal: Gateway, path: str, token: dict[str, str]
 ) -> None:
     form = FormData()
     for name, text in {**token, **TYPED}.items():
@@ -95,21 +95,21 @@ async def test_a_form_with_files_sends_no_file_without_the_token(
 
 
 @pytest.mark.parametrize("headers", OTHER_SITES)
-async def test_no_form_is_taken_from_another_site_even_with_the_token(portal: House, headers: dict[str, str]) -> None:
+async def test_no_form_is_taken_from_another_site_even_with_the_token(portal: Gateway, headers: dict[str, str]) -> None:
     for path in sorted(_forms(portal) - FROM_ANY_SITE):
         answer = await _post(portal, path, TYPED | {"csrf_token": CSRF}, **headers)
         assert answer.status == 403, path
     assert _changes_asked_of_services(portal) == []
 
 
-async def test_joining_with_the_login_of_the_session_takes_its_token(portal: House) -> None:
+async def test_joining_with_the_login_of_the_session_takes_its_token(portal: Gateway) -> None:
     for token in TOKENS:
         answer = await _post(portal, "/invitations/{code}", {"join": "yes"} | token)
         assert answer.status == 403, token
     assert _changes_asked_of_services(portal) == []
 
 
-async def test_the_same_forms_go_on_to_a_service_with_the_token(portal: House) -> None:
+async def test_the_same_forms_go_on_to_a_service_with_the_token(portal: Gateway) -> None:
     """Else a page that refuses everything would pass the tests above."""
     unheard = []
     for path in sorted(_forms(portal) - {"/language"}):

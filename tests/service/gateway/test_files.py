@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from shared import bodies
-from tests.service.gateway.stand_ins import CSRF, TOKEN, House, a_portal, never_answers, says, unused_url
+from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, a_portal, never_answers, says, unused_url
 
 MIB = 1024 * 1024
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -25,20 +25,20 @@ async def pieces(size: int, sent: list[int] | None = None) -> AsyncIterator[byte
         yield b"x" * (64 * 1024)
 
 
-async def test_a_body_goes_through_as_it_came_with_who_sends_it(house: House) -> None:
-    house["cases"].answers("POST /attachments", says({"items": []}, status=201))
+async def test_a_body_goes_through_as_it_came_with_who_sends_it(gateway: Gateway) -> None:
+    gateway["cases"].answers("POST /attachments", says({"items": []}, status=201))
     body = b"--x\r\n\r\n" + b"y" * (3 * MIB)
-    headers = house.signed_in(Idempotency_Key="mine") | FORM
-    answer = await house.portal.post(PATH, data=BytesIO(body), headers=headers)
+    headers = gateway.signed_in(Idempotency_Key="mine") | FORM
+    answer = await gateway.portal.post(PATH, data=BytesIO(body), headers=headers)
     assert (answer.status, await answer.json()) == (201, {"items": []})
-    (seen,) = house["cases"].seen
+    (seen,) = gateway["cases"].seen
     assert seen.body == body
     assert (seen.headers["Content-Type"], seen.headers["Idempotency-Key"]) == (FORM["Content-Type"], "mine")
     assert "X-Portico-Actor" in seen.headers
     assert "Cookie" not in seen.headers
 
 
-async def test_the_gateway_does_not_wait_for_the_end_before_it_passes_on_the_beginning(house: House) -> None:
+async def test_the_gateway_does_not_wait_for_the_end_before_it_passes_on_the_beginning(gateway: Gateway) -> None:
     began = asyncio.Event()
 
     async def reads_in_pieces(request: web.Request) -> web.StreamResponse:
@@ -55,44 +55,46 @@ async def test_the_gateway_does_not_wait_for_the_end_before_it_passes_on_the_beg
     inner = web.Application()
     inner.router.add_post("/attachments", reads_in_pieces)
     async with TestServer(inner) as cases:
-        urls = {name: service.url for name, service in house.services.items()} | {
+        urls = {name: service.url for name, service in gateway.services.items()} | {
             "cases": f"http://127.0.0.1:{cases.port}"
         }
         portal = await a_portal(urls)
         try:
-            assert (await portal.post(PATH, data=body(), headers=house.signed_in() | FORM)).status == 201
+            assert (await portal.post(PATH, data=body(), headers=gateway.signed_in() | FORM)).status == 201
         finally:
             await portal.close()
 
 
-async def test_no_body_is_read_without_a_session_or_with_a_wrong_token(house: House) -> None:
-    nobody = await house.portal.post(PATH, data=b"x", headers=FORM)
-    forged = await house.portal.post(PATH, data=b"x", headers={"Cookie": f"portico={TOKEN}", **FORM})
+async def test_no_body_is_read_without_a_session_or_with_a_wrong_token(gateway: Gateway) -> None:
+    nobody = await gateway.portal.post(PATH, data=b"x", headers=FORM)
+    forged = await gateway.portal.post(PATH, data=b"x", headers={"Cookie": f"portico={TOKEN}", **FORM})
     assert (nobody.status, forged.status) == (401, 403)
-    assert house["cases"].seen == []
+    assert gateway["cases"].seen == []
     assert CSRF not in await forged.text()
 
 
-async def test_a_body_that_says_it_is_too_long_is_refused_at_once(house: House) -> None:
+async def test_a_body_that_says_it_is_too_long_is_refused_at_once(gateway: Gateway) -> None:
     try:
-        async with house.portal.post(PATH, data=BytesIO(b"x" * 7 * MIB), headers=house.signed_in() | FORM) as answer:
+        async with gateway.portal.post(
+            PATH, data=BytesIO(b"x" * 7 * MIB), headers=gateway.signed_in() | FORM
+        ) as answer:
             assert answer.status == 413
     except aiohttp.ClientError:
         pass  # the answer can be lost while we still send; nothing of it went on
-    assert house["cases"].seen == []
+    assert gateway["cases"].seen == []
 
 
-async def test_a_body_that_does_not_say_so_is_cut_where_it_gets_too_long(house: House) -> None:
+async def test_a_body_that_does_not_say_so_is_cut_where_it_gets_too_long(gateway: Gateway) -> None:
     sent: list[int] = []
     try:
-        async with house.portal.post(PATH, data=pieces(60 * MIB, sent), headers=house.signed_in() | FORM) as answer:
+        async with gateway.portal.post(PATH, data=pieces(60 * MIB, sent), headers=gateway.signed_in() | FORM) as answer:
             assert (answer.status, answer.content_type) == (413, "application/problem+json")
     except aiohttp.ClientError:
         pass  # as above
     assert sum(sent) < 20 * MIB
 
 
-async def test_a_stalled_body_is_cut_off(impatient: House) -> None:
+async def test_a_stalled_body_is_cut_off(gateway_with_short_deadlines: Gateway) -> None:
     never = asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:
@@ -100,13 +102,15 @@ async def test_a_stalled_body_is_cut_off(impatient: House) -> None:
         await never.wait()
 
     try:
-        async with impatient.portal.post(PATH, data=stalls(), headers=impatient.signed_in() | FORM) as answer:
+        async with gateway_with_short_deadlines.portal.post(
+            PATH, data=stalls(), headers=gateway_with_short_deadlines.signed_in() | FORM
+        ) as answer:
             assert answer.status == 408
     finally:
         never.set()
 
 
-async def test_a_body_that_comes_in_drops_is_cut_off(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_comes_in_drops_is_cut_off(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "_RESERVE_S", 0.2)
     answered = asyncio.Event()
 
@@ -116,34 +120,38 @@ async def test_a_body_that_comes_in_drops_is_cut_off(house: House, monkeypatch: 
             with suppress(TimeoutError):
                 await asyncio.wait_for(answered.wait(), 0.01)
 
-    house["cases"].answers("POST /attachments", says({}, status=201))
+    gateway["cases"].answers("POST /attachments", says({}, status=201))
     try:
-        async with house.portal.post(PATH, data=drops(), headers=house.signed_in() | FORM) as answer:
+        async with gateway.portal.post(PATH, data=drops(), headers=gateway.signed_in() | FORM) as answer:
             assert answer.status == 408
     finally:
         answered.set()
 
 
-async def test_a_service_that_is_unavailable_or_never_answers_is_named(impatient: House) -> None:
-    impatient["cases"].answers("POST /attachments", never_answers)
-    silent = await impatient.portal.post(PATH, data=pieces(MIB), headers=impatient.signed_in() | FORM)
+async def test_a_service_that_is_unavailable_or_never_answers_is_named(gateway_with_short_deadlines: Gateway) -> None:
+    gateway_with_short_deadlines["cases"].answers("POST /attachments", never_answers)
+    silent = await gateway_with_short_deadlines.portal.post(
+        PATH, data=pieces(MIB), headers=gateway_with_short_deadlines.signed_in() | FORM
+    )
     assert (silent.status, silent.headers["Retry-After"]) == (503, "2")
-    urls = {name: service.url for name, service in impatient.services.items()} | {"cases": unused_url()}
+    urls = {name: service.url for name, service in gateway_with_short_deadlines.services.items()} | {
+        "cases": unused_url()
+    }
     portal = await a_portal(urls)
     try:
-        away = await portal.post(PATH, data=pieces(MIB), headers=impatient.signed_in() | FORM)
+        away = await portal.post(PATH, data=pieces(MIB), headers=gateway_with_short_deadlines.signed_in() | FORM)
         assert away.status == 503
     finally:
         await portal.close()
 
 
-async def test_a_refusal_comes_back_as_the_service_said_it(house: House) -> None:
-    house["cases"].answers("POST /attachments", says({"code": "invalid"}, status=422))
-    answer = await house.portal.post(PATH, data=pieces(MIB), headers=house.signed_in() | FORM)
+async def test_a_refusal_comes_back_as_the_service_said_it(gateway: Gateway) -> None:
+    gateway["cases"].answers("POST /attachments", says({"code": "invalid"}, status=422))
+    answer = await gateway.portal.post(PATH, data=pieces(MIB), headers=gateway.signed_in() | FORM)
     assert (answer.status, await answer.json()) == (422, {"code": "invalid"})
 
 
-async def test_a_download_keeps_what_makes_it_harmless(house: House) -> None:
+async def test_a_download_keeps_what_makes_it_harmless(gateway: Gateway) -> None:
     async def file(_request: web.Request) -> web.Response:
         kept = {
             "Content-Disposition": "attachment; filename=\"a.xml\"; filename*=UTF-8''a.xml",
@@ -153,8 +161,8 @@ async def test_a_download_keeps_what_makes_it_harmless(house: House) -> None:
         }
         return web.Response(body=b"<a/>", content_type="application/xml", headers={**kept, "X-Inner": "secret"})
 
-    house["cases"].answers("GET /attachments/abc", file)
-    async with house.portal.get(f"{PATH}/abc", headers=house.signed_in()) as answer:
+    gateway["cases"].answers("GET /attachments/abc", file)
+    async with gateway.portal.get(f"{PATH}/abc", headers=gateway.signed_in()) as answer:
         assert (answer.status, await answer.read(), answer.content_type) == (200, b"<a/>", "application/xml")
         assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
         assert answer.headers["Cache-Control"] == "private, no-store"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.service.gateway.stand_ins import House, Json, Script, hangs_up, refuses, says
+from tests.service.gateway.stand_ins import Gateway, Json, Script, hangs_up, refuses, says
 
 FOUND: Json = {"items": [{"number": "1000000009"}], "next_cursor": None, "total": 1}
 NOTHING: Json = {"items": [], "next_cursor": None, "total": 0}
@@ -24,12 +24,12 @@ MISTYPED = refuses(422, "check_number", "number")
     ],
 )
 async def test_a_number_leads_to_its_case_and_everything_else_to_the_list(
-    house: House, *, typed: str, case: Script, listed: Json, leads_to: str
+    gateway: Gateway, *, typed: str, case: Script, listed: Json, leads_to: str
 ) -> None:
-    house["cases"].answers(f"GET /cases/{''.join(typed.split()).replace('-', '')}", case)
-    house["cases"].answers("GET /cases", says(listed))
-    answer = await house.portal.get("/find", params={"q": typed}, headers=house.signed_in(), allow_redirects=False)
+    gateway["cases"].answers(f"GET /cases/{''.join(typed.split()).replace('-', '')}", case)
+    gateway["cases"].answers("GET /cases", says(listed))
+    answer = await gateway.portal.get("/find", params={"q": typed}, headers=gateway.signed_in(), allow_redirects=False)
     assert (answer.status, answer.headers["Location"]) == (303, leads_to)
     assert all(
-        seen.path == f"/cases?q={typed.replace(' ', '+')}&limit=1" for seen in house["cases"].asked("GET /cases")
+        seen.path == f"/cases?q={typed.replace(' ', '+')}&limit=1" for seen in gateway["cases"].asked("GET /cases")
     )

@@ -14,7 +14,7 @@ from deploy.local.waiting import until
 from tests.service.gateway.stand_ins import (
     SIGNED_ACTOR,
     TOKEN,
-    House,
+    Gateway,
     a_portal,
     hangs_up,
     never_answers,
@@ -27,23 +27,23 @@ BODY = b'{ "title":"Pr\xc3\xa9sentation",\n "severity": 3 }'
 JSON = "application/json"
 
 
-async def test_a_body_goes_through_as_the_bytes_it_came_in(house: House) -> None:
-    house["cases"].answers("POST /cases", says({"number": "1000000009"}, status=201))
-    answer = await house.portal.post("/api/v1/cases", data=BODY, headers=house.signed_in(Content_Type=JSON))
+async def test_a_body_goes_through_as_the_bytes_it_came_in(gateway: Gateway) -> None:
+    gateway["cases"].answers("POST /cases", says({"number": "1000000009"}, status=201))
+    answer = await gateway.portal.post("/api/v1/cases", data=BODY, headers=gateway.signed_in(Content_Type=JSON))
     assert (answer.status, await answer.json()) == (201, {"number": "1000000009"})
-    assert house["cases"].seen[0].body == BODY
+    assert gateway["cases"].seen[0].body == BODY
 
 
-async def test_a_query_goes_through_as_it_was_written(house: House) -> None:
-    house["cases"].answers("GET /cases", says({"items": []}))
+async def test_a_query_goes_through_as_it_was_written(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases", says({"items": []}))
     query = "q=a%2Bb+c%26d&status=new&status=closed&limit=-1"
-    answer = await house.portal.get(URL(f"/api/v1/cases?{query}", encoded=True), headers=house.signed_in())
+    answer = await gateway.portal.get(URL(f"/api/v1/cases?{query}", encoded=True), headers=gateway.signed_in())
     assert answer.status == 200
-    assert house["cases"].seen[0].path == f"/cases?{query}"
+    assert gateway["cases"].seen[0].path == f"/cases?{query}"
 
 
-async def test_only_a_few_headers_pass_in_and_forged_ones_have_no_effect(house: House) -> None:
-    house["identity"].answers("PUT /profile", says({}))
+async def test_only_a_few_headers_pass_in_and_forged_ones_have_no_effect(gateway: Gateway) -> None:
+    gateway["identity"].answers("PUT /profile", says({}))
     forged = {
         "X-Portico-Actor": "forged",
         "x-portico-client": "10.0.0.1",
@@ -53,8 +53,8 @@ async def test_only_a_few_headers_pass_in_and_forged_ones_have_no_effect(house: 
         "Accept-Language": "fr",
         "If-Match": '"3"',
     }
-    await house.portal.put("/api/v1/profile", json={}, headers=house.signed_in() | forged)
-    seen = house["identity"].asked("PUT /profile")[0].headers
+    await gateway.portal.put("/api/v1/profile", json={}, headers=gateway.signed_in() | forged)
+    seen = gateway["identity"].asked("PUT /profile")[0].headers
     assert seen["X-Portico-Actor"] == SIGNED_ACTOR
     assert seen["X-Portico-Client"] == "127.0.0.1"
     assert (seen["If-Match"], seen["Accept-Language"]) == ('"3"', "fr")
@@ -62,24 +62,24 @@ async def test_only_a_few_headers_pass_in_and_forged_ones_have_no_effect(house: 
         assert name not in seen
 
 
-async def test_an_anonymous_request_cannot_bring_an_actor_of_its_own(house: House) -> None:
-    await house.portal.post("/api/v1/registrations/resend", json={}, headers={"X-Portico-Actor": "forged"})
-    assert "X-Portico-Actor" not in house["identity"].seen[0].headers
+async def test_an_anonymous_request_cannot_bring_an_actor_of_its_own(gateway: Gateway) -> None:
+    await gateway.portal.post("/api/v1/registrations/resend", json={}, headers={"X-Portico-Actor": "forged"})
+    assert "X-Portico-Actor" not in gateway["identity"].seen[0].headers
 
 
-async def test_only_a_few_headers_pass_out(house: House) -> None:
-    house["identity"].answers(
+async def test_only_a_few_headers_pass_out(gateway: Gateway) -> None:
+    gateway["identity"].answers(
         "GET /sites/1", says({}, ETag='"7"', Set_Cookie="portico=stolen", X_Internal="secret", Server="identity/1")
     )
-    answer = await house.portal.get("/api/v1/sites/1", headers=house.signed_in())
+    answer = await gateway.portal.get("/api/v1/sites/1", headers=gateway.signed_in())
     assert answer.headers["ETag"] == '"7"'
     assert not {"Set-Cookie", "X-Internal"} & set(answer.headers)
     assert answer.headers["Server"] != "identity/1"
 
 
-async def test_a_place_inside_is_named_as_the_outside_knows_it(house: House) -> None:
-    house["cases"].answers("POST /cases", says({}, status=201, Location="/cases/1000000009"))
-    answer = await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in())
+async def test_a_place_inside_is_named_as_the_outside_knows_it(gateway: Gateway) -> None:
+    gateway["cases"].answers("POST /cases", says({}, status=201, Location="/cases/1000000009"))
+    answer = await gateway.portal.post("/api/v1/cases", json={}, headers=gateway.signed_in())
     assert answer.headers["Location"] == "/api/v1/cases/1000000009"
 
 
@@ -92,34 +92,34 @@ async def test_a_place_inside_is_named_as_the_outside_knows_it(house: House) -> 
         ("/cases/%252e%252e", "/cases/%252e%252e"),
     ],
 )
-async def test_no_variable_of_a_path_becomes_another_path(house: House, outer: str, inner: str) -> None:
-    answer = await house.portal.get(URL(f"/api/v1{outer}", encoded=True), headers=house.signed_in())
+async def test_no_variable_of_a_path_becomes_another_path(gateway: Gateway, outer: str, inner: str) -> None:
+    answer = await gateway.portal.get(URL(f"/api/v1{outer}", encoded=True), headers=gateway.signed_in())
     assert answer.status == 404
-    assert [seen.path for seen in house["cases"].seen] == [inner]
+    assert [seen.path for seen in gateway["cases"].seen] == [inner]
 
 
 @pytest.mark.parametrize("outer", ["/cases/..", "/cases/%2e%2e", "/devices/%2E"])
-async def test_dots_lead_nowhere(house: House, outer: str) -> None:
-    answer = await house.portal.get(URL(f"/api/v1{outer}", encoded=True), headers=house.signed_in())
+async def test_dots_lead_nowhere(gateway: Gateway, outer: str) -> None:
+    answer = await gateway.portal.get(URL(f"/api/v1{outer}", encoded=True), headers=gateway.signed_in())
     assert answer.status in {401, 404}
-    assert house["cases"].seen == []
-    assert house["contracts"].seen == []
+    assert gateway["cases"].seen == []
+    assert gateway["contracts"].seen == []
 
 
-async def test_a_post_without_idempotency_key_gets_one_and_a_given_one_is_kept(house: House) -> None:
-    house["cases"].answers("POST /cases", says({}, status=201))
-    await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in())
-    await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in(Idempotency_Key="mine"))
-    made, given = (seen.headers["Idempotency-Key"] for seen in house["cases"].seen)
+async def test_a_post_without_idempotency_key_gets_one_and_a_given_one_is_kept(gateway: Gateway) -> None:
+    gateway["cases"].answers("POST /cases", says({}, status=201))
+    await gateway.portal.post("/api/v1/cases", json={}, headers=gateway.signed_in())
+    await gateway.portal.post("/api/v1/cases", json={}, headers=gateway.signed_in(Idempotency_Key="mine"))
+    made, given = (seen.headers["Idempotency-Key"] for seen in gateway["cases"].seen)
     assert len(made) >= 16
     assert given == "mine"
 
 
-async def test_five_megabytes_of_json_are_too_large_and_no_service_sees_them(house: House) -> None:
+async def test_five_megabytes_of_json_are_too_large_and_no_service_sees_them(gateway: Gateway) -> None:
     huge = BytesIO(b'{"title": "' + b"x" * 5_000_000 + b'"}')
-    answer = await house.portal.post("/api/v1/cases", data=huge, headers=house.signed_in(Content_Type=JSON))
+    answer = await gateway.portal.post("/api/v1/cases", data=huge, headers=gateway.signed_in(Content_Type=JSON))
     assert (answer.status, answer.content_type) == (413, "application/problem+json")
-    assert house["cases"].seen == []
+    assert gateway["cases"].seen == []
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ async def test_five_megabytes_of_json_are_too_large_and_no_service_sees_them(hou
         ("OPTIONS", "/api/v1/cases", 405),
     ],
 )
-async def test_unknown_paths_and_methods_are_problems(house: House, method: str, path: str, status: int) -> None:
-    answer = await house.portal.request(method, path)
+async def test_unknown_paths_and_methods_are_problems(gateway: Gateway, method: str, path: str, status: int) -> None:
+    answer = await gateway.portal.request(method, path)
     assert answer.status == status
     if path != "/api":
         assert answer.content_type == "application/problem+json"
@@ -143,8 +143,8 @@ async def test_unknown_paths_and_methods_are_problems(house: House, method: str,
 
 
 @pytest.mark.parametrize("path", ["/api/v1/cases", "/api/v1/nothing", "/api/v1/openapi.json", "/api/v1/docs"])
-async def test_every_answer_has_its_security_headers(house: House, path: str) -> None:
-    answer = await house.portal.get(path, headers={"X-Request-Id": "my-request-0001"})
+async def test_every_answer_has_its_security_headers(gateway: Gateway, path: str) -> None:
+    answer = await gateway.portal.get(path, headers={"X-Request-Id": "my-request-0001"})
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Cache-Control"] == "no-store"
@@ -152,121 +152,127 @@ async def test_every_answer_has_its_security_headers(house: House, path: str) ->
     assert answer.headers["X-Request-Id"] == "my-request-0001"
 
 
-async def test_a_request_id_is_taken_or_made_and_goes_along(house: House) -> None:
-    house["cases"].answers("GET /cases", says({"items": []}))
-    headers = house.signed_in()
-    taken = await house.portal.get("/api/v1/cases", headers=headers | {"X-Request-Id": "my-request-0002"})
-    made = await house.portal.get("/api/v1/cases", headers=headers | {"X-Request-Id": "a b\tc"})
-    seen = [one.headers["X-Request-Id"] for one in house["cases"].seen]
+async def test_a_request_id_is_taken_or_made_and_goes_along(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases", says({"items": []}))
+    headers = gateway.signed_in()
+    taken = await gateway.portal.get("/api/v1/cases", headers=headers | {"X-Request-Id": "my-request-0002"})
+    made = await gateway.portal.get("/api/v1/cases", headers=headers | {"X-Request-Id": "a b\tc"})
+    seen = [one.headers["X-Request-Id"] for one in gateway["cases"].seen]
     assert seen == ["my-request-0002", made.headers["X-Request-Id"]]
     assert taken.headers["X-Request-Id"] == "my-request-0002"
     assert len(seen[1]) == 32
 
 
-async def test_a_trusted_proxy_names_the_client(house: House) -> None:
-    urls = {name: service.url for name, service in house.services.items()}
+async def test_a_trusted_proxy_names_the_client(gateway: Gateway) -> None:
+    urls = {name: service.url for name, service in gateway.services.items()}
     portal = await a_portal(urls, PORTICO_TRUSTED_PROXIES="127.0.0.0/8, 10.0.0.0/8")
     try:
         forwarded = {"X-Forwarded-For": "1.2.3.4, 203.0.113.9, 10.1.1.1"}
         await portal.post("/api/v1/registrations/resend", json={}, headers=forwarded)
     finally:
         await portal.close()
-    assert house["identity"].seen[0].headers["X-Portico-Client"] == "203.0.113.9"
+    assert gateway["identity"].seen[0].headers["X-Portico-Client"] == "203.0.113.9"
 
 
 # When a copy is behind, or a service fails
 
 
-async def test_what_is_not_yet_known_is_asked_again_with_the_same_key(house: House) -> None:
+async def test_what_is_not_yet_known_is_asked_again_with_the_same_key(gateway: Gateway) -> None:
     behind = refuses(409, "not_yet_known", "site_id")
-    house["cases"].answers("POST /cases", behind, behind, says({"number": "1000000009"}, status=201))
-    answer = await house.portal.post("/api/v1/cases", data=BODY, headers=house.signed_in(Content_Type=JSON))
+    gateway["cases"].answers("POST /cases", behind, behind, says({"number": "1000000009"}, status=201))
+    answer = await gateway.portal.post("/api/v1/cases", data=BODY, headers=gateway.signed_in(Content_Type=JSON))
     assert answer.status == 201
-    assert {seen.body for seen in house["cases"].seen} == {BODY}
-    assert len({seen.headers["Idempotency-Key"] for seen in house["cases"].seen}) == 1
+    assert {seen.body for seen in gateway["cases"].seen} == {BODY}
+    assert len({seen.headers["Idempotency-Key"] for seen in gateway["cases"].seen}) == 1
 
 
-async def test_what_stays_unknown_is_a_wrong_field(impatient: House) -> None:
-    impatient["cases"].answers("POST /cases", refuses(409, "not_yet_known", "site_id"))
-    answer = await impatient.portal.post("/api/v1/cases", json={}, headers=impatient.signed_in())
+async def test_what_stays_unknown_is_a_wrong_field(gateway_with_short_deadlines: Gateway) -> None:
+    gateway_with_short_deadlines["cases"].answers("POST /cases", refuses(409, "not_yet_known", "site_id"))
+    answer = await gateway_with_short_deadlines.portal.post(
+        "/api/v1/cases", json={}, headers=gateway_with_short_deadlines.signed_in()
+    )
     told = await answer.json()
     assert (answer.status, told["status"], told["code"]) == (422, 422, "not_yet_known")
     wrong = {"field": "site_id", "code": "not_yet_known", "message": "This is not known.", "params": {}}
     assert told["errors"] == [wrong]
-    assert 3 <= len(impatient["cases"].seen) <= 5
+    assert 3 <= len(gateway_with_short_deadlines["cases"].seen) <= 5
 
 
-async def test_a_product_that_stays_unknown_is_asked_for_less_often(house: House) -> None:
-    house["cases"].answers("POST /cases", refuses(409, "not_yet_known", "product_number"))
-    answer = await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in())
+async def test_a_product_that_stays_unknown_is_asked_for_less_often(gateway: Gateway) -> None:
+    gateway["cases"].answers("POST /cases", refuses(409, "not_yet_known", "product_number"))
+    answer = await gateway.portal.post("/api/v1/cases", json={}, headers=gateway.signed_in())
     told = await answer.json()
     assert (answer.status, told["errors"][0]["field"]) == (422, "product_number")
-    assert 2 <= len(house["cases"].seen) <= 4  # for 3 s it would be five times
+    assert 2 <= len(gateway["cases"].seen) <= 4  # for 3 s it would be five times
 
 
-async def test_a_product_that_was_just_loaded_is_waited_for(house: House) -> None:
+async def test_a_product_that_was_just_loaded_is_waited_for(gateway: Gateway) -> None:
     behind = refuses(409, "not_yet_known", "product_number")
-    house["cases"].answers("POST /cases", behind, behind, says({"number": "1000000009"}, status=201))
-    answer = await house.portal.post("/api/v1/cases", data=BODY, headers=house.signed_in(Content_Type=JSON))
+    gateway["cases"].answers("POST /cases", behind, behind, says({"number": "1000000009"}, status=201))
+    answer = await gateway.portal.post("/api/v1/cases", data=BODY, headers=gateway.signed_in(Content_Type=JSON))
     assert answer.status == 201
 
 
-async def test_any_other_conflict_is_answered_at_once(house: House) -> None:
-    house["cases"].answers("POST /cases/1/actions", refuses(409, "stale"))
-    answer = await house.portal.post("/api/v1/cases/1/actions", json={}, headers=house.signed_in())
+async def test_any_other_conflict_is_answered_at_once(gateway: Gateway) -> None:
+    gateway["cases"].answers("POST /cases/1/actions", refuses(409, "stale"))
+    answer = await gateway.portal.post("/api/v1/cases/1/actions", json={}, headers=gateway.signed_in())
     assert (answer.status, (await answer.json())["code"]) == (409, "stale")
-    assert len(house["cases"].seen) == 1
+    assert len(gateway["cases"].seen) == 1
 
 
-async def test_an_unavailable_service_is_named_and_the_others_still_answer(house: House) -> None:
-    await house["cases"].stop()
-    house["contracts"].answers("GET /devices", says({"items": []}))
-    away = await house.portal.get("/api/v1/cases", headers=house.signed_in())
-    there = await house.portal.get("/api/v1/devices", headers=house.signed_in())
+async def test_an_unavailable_service_is_named_and_the_others_still_answer(gateway: Gateway) -> None:
+    await gateway["cases"].stop()
+    gateway["contracts"].answers("GET /devices", says({"items": []}))
+    away = await gateway.portal.get("/api/v1/cases", headers=gateway.signed_in())
+    there = await gateway.portal.get("/api/v1/devices", headers=gateway.signed_in())
     assert (away.status, away.headers["Retry-After"]) == (503, "2")
     assert "Support cases" in (await away.json())["detail"]
     assert there.status == 200
 
 
-async def test_a_get_is_repeated_once_when_the_connection_dies(house: House) -> None:
-    house["cases"].answers("GET /cases", hangs_up, says({"items": []}))
-    answer = await house.portal.get("/api/v1/cases", headers=house.signed_in())
+async def test_a_get_is_repeated_once_when_the_connection_dies(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases", hangs_up, says({"items": []}))
+    answer = await gateway.portal.get("/api/v1/cases", headers=gateway.signed_in())
     assert answer.status == 200
 
 
-async def test_a_get_is_repeated_only_once(house: House) -> None:
-    house["cases"].answers("GET /cases/1", hangs_up)
-    answer = await house.portal.get("/api/v1/cases/1", headers=house.signed_in())
+async def test_a_get_is_repeated_only_once(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases/1", hangs_up)
+    answer = await gateway.portal.get("/api/v1/cases/1", headers=gateway.signed_in())
     assert answer.status == 503
     # aiohttp itself repeats a GET when a kept-alive connection turns out to be dead.
-    assert len(house["cases"].seen) <= 4
+    assert len(gateway["cases"].seen) <= 4
 
 
-async def test_a_post_is_repeated_under_its_own_key(house: House) -> None:
-    house["cases"].answers("POST /cases", hangs_up, says({}, status=201))
-    answer = await house.portal.post("/api/v1/cases", json={}, headers=house.signed_in())
+async def test_a_post_is_repeated_under_its_own_key(gateway: Gateway) -> None:
+    gateway["cases"].answers("POST /cases", hangs_up, says({}, status=201))
+    answer = await gateway.portal.post("/api/v1/cases", json={}, headers=gateway.signed_in())
     assert answer.status == 201
-    first, second = house["cases"].seen
+    first, second = gateway["cases"].seen
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
 
 
-async def test_what_has_no_key_is_not_repeated(house: House) -> None:
-    house["identity"].answers("POST /registrations/resend", hangs_up)
-    house["identity"].answers("PATCH /sites/1", hangs_up)
-    anonymous = await house.portal.post("/api/v1/registrations/resend", json={})
-    change = await house.portal.patch("/api/v1/sites/1", json={}, headers=house.signed_in())
+async def test_what_has_no_key_is_not_repeated(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /registrations/resend", hangs_up)
+    gateway["identity"].answers("PATCH /sites/1", hangs_up)
+    anonymous = await gateway.portal.post("/api/v1/registrations/resend", json={})
+    change = await gateway.portal.patch("/api/v1/sites/1", json={}, headers=gateway.signed_in())
     assert [anonymous.status, change.status] == [503, 503]
-    assert len(house["identity"].asked("POST /registrations/resend")) == 1
-    assert len(house["identity"].asked("PATCH /sites/1")) == 1
+    assert len(gateway["identity"].asked("POST /registrations/resend")) == 1
+    assert len(gateway["identity"].asked("PATCH /sites/1")) == 1
 
 
-async def test_a_service_that_does_not_answer_in_time_is_unavailable_and_not_asked_again(impatient: House) -> None:
-    impatient["cases"].answers("GET /cases", never_answers)
+async def test_a_service_that_does_not_answer_in_time_is_unavailable_and_not_asked_again(
+    gateway_with_short_deadlines: Gateway,
+) -> None:
+    gateway_with_short_deadlines["cases"].answers("GET /cases", never_answers)
     started = time.monotonic()
-    answer = await impatient.portal.get("/api/v1/cases", headers=impatient.signed_in())
+    answer = await gateway_with_short_deadlines.portal.get(
+        "/api/v1/cases", headers=gateway_with_short_deadlines.signed_in()
+    )
     assert answer.status == 503
     assert time.monotonic() - started < 2
-    assert len(impatient["cases"].seen) == 1
+    assert len(gateway_with_short_deadlines["cases"].seen) == 1
 
 
 # Files
@@ -307,45 +313,57 @@ async def _stops_in_the_middle(request: web.Request) -> web.StreamResponse:
     return await never_answers(request)
 
 
-async def test_a_file_streams_through(house: House) -> None:
-    house["cases"].answers("GET /cases.xlsx", _two_chunks)
-    answer = await house.portal.get("/api/v1/cases.xlsx?status=new", headers=house.signed_in())
+async def test_a_file_streams_through(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases.xlsx", _two_chunks)
+    answer = await gateway.portal.get("/api/v1/cases.xlsx?status=new", headers=gateway.signed_in())
     assert (answer.status, await answer.read()) == (200, b"first second")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="cases.xlsx"'
     assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.headers["X-Request-Id"] == house["cases"].seen[0].headers["X-Request-Id"]
-    assert house["cases"].seen[0].path == "/cases.xlsx?status=new"
+    assert answer.headers["X-Request-Id"] == gateway["cases"].seen[0].headers["X-Request-Id"]
+    assert gateway["cases"].seen[0].path == "/cases.xlsx?status=new"
 
 
-async def test_a_file_may_be_made_before_it_is_sent(impatient: House) -> None:
-    impatient["cases"].answers("GET /cases.xlsx", _is_made_first)
-    answer = await impatient.portal.get("/api/v1/cases.xlsx", headers=impatient.signed_in())
+async def test_a_file_may_be_made_before_it_is_sent(gateway_with_short_deadlines: Gateway) -> None:
+    gateway_with_short_deadlines["cases"].answers("GET /cases.xlsx", _is_made_first)
+    answer = await gateway_with_short_deadlines.portal.get(
+        "/api/v1/cases.xlsx", headers=gateway_with_short_deadlines.signed_in()
+    )
     assert (answer.status, await answer.read()) == (200, b"a sheet")
 
 
-async def test_a_refused_file_is_the_owners_refusal(house: House) -> None:
-    house["cases"].answers("GET /cases.xlsx", refuses(422, "invalid", "limit"))
-    answer = await house.portal.get("/api/v1/cases.xlsx", headers=house.signed_in())
+async def test_a_refused_file_is_the_owners_refusal(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases.xlsx", refuses(422, "invalid", "limit"))
+    answer = await gateway.portal.get("/api/v1/cases.xlsx", headers=gateway.signed_in())
     assert (answer.status, (await answer.json())["code"]) == (422, "invalid")
 
 
-async def test_a_file_that_does_not_begin_in_time_is_refused_as_unavailable(impatient: House) -> None:
-    impatient["cases"].answers("GET /cases.xlsx", never_answers)
-    answer = await impatient.portal.get("/api/v1/cases.xlsx", headers=impatient.signed_in())
+async def test_a_file_that_does_not_begin_in_time_is_refused_as_unavailable(
+    gateway_with_short_deadlines: Gateway,
+) -> None:
+    gateway_with_short_deadlines["cases"].answers("GET /cases.xlsx", never_answers)
+    answer = await gateway_with_short_deadlines.portal.get(
+        "/api/v1/cases.xlsx", headers=gateway_with_short_deadlines.signed_in()
+    )
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
 
 
 @pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle, _is_never_made])
-async def test_half_a_file_never_looks_like_a_whole_one(impatient: House, script: object) -> None:
-    impatient["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
+async def test_half_a_file_never_looks_like_a_whole_one(gateway_with_short_deadlines: Gateway, script: object) -> None:
+    gateway_with_short_deadlines["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
     with pytest.raises(aiohttp.ClientError):
-        await (await impatient.portal.get("/api/v1/cases.xlsx", headers=impatient.signed_in())).read()
+        await (
+            await gateway_with_short_deadlines.portal.get(
+                "/api/v1/cases.xlsx", headers=gateway_with_short_deadlines.signed_in()
+            )
+        ).read()
 
 
 @pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle, _is_never_made])
-async def test_nor_to_a_proxy_for_which_only_the_end_tells_the_length(impatient: House, script: object) -> None:
-    impatient["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
-    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.portal.server.port)
+async def test_nor_to_a_proxy_for_which_only_the_end_tells_the_length(
+    gateway_with_short_deadlines: Gateway, script: object
+) -> None:
+    gateway_with_short_deadlines["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway_with_short_deadlines.portal.server.port)
     writer.write(f"GET /api/v1/cases.xlsx HTTP/1.0\r\nHost: x\r\nCookie: portico={TOKEN}\r\n\r\n".encode())
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(reader.read(), 20)
@@ -360,12 +378,12 @@ async def _never_ends(request: web.Request) -> web.StreamResponse:
 
 
 async def test_a_client_that_leaves_during_a_download_is_not_logged_as_a_fault_of_the_service(
-    house: House, capfd: pytest.CaptureFixture[str]
+    gateway: Gateway, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    house["cases"].answers("GET /cases.xlsx", _never_ends)
+    gateway["cases"].answers("GET /cases.xlsx", _never_ends)
     labels = {"method": "GET", "route": "/api/v1/cases.xlsx", "status": "499"}
     before = REGISTRY.get_sample_value("portico_http_requests_total", labels) or 0
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.server.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.server.port)
     writer.write(f"GET /api/v1/cases.xlsx HTTP/1.1\r\nHost: x\r\nCookie: portico={TOKEN}\r\n\r\n".encode())
     assert (await reader.readline()).split()[1] == b"200"
     writer.transport.abort()
@@ -387,38 +405,38 @@ COVERED = {
 }
 
 
-async def test_coverage_tells_the_open_cases_of_the_device(house: House) -> None:
-    house["contracts"].answers("GET /coverage", says(COVERED))
-    house["cases"].answers("GET /cases", says({"items": [{"number": "1000000009"}]}))
-    answer = await house.portal.get("/api/v1/coverage?serial=cn-1", headers=house.signed_in())
+async def test_coverage_tells_the_open_cases_of_the_device(gateway: Gateway) -> None:
+    gateway["contracts"].answers("GET /coverage", says(COVERED))
+    gateway["cases"].answers("GET /cases", says({"items": [{"number": "1000000009"}]}))
+    answer = await gateway.portal.get("/api/v1/coverage?serial=cn-1", headers=gateway.signed_in())
     told = await answer.json()
     assert (told["verdict"], told["open_cases"]) == ("covered", ["1000000009"])
-    assert house["contracts"].seen[0].path == "/coverage?serial=cn-1"
-    assert URL(house["cases"].seen[0].path).query == {"serial": "CN1", "status": "open", "limit": "200"}
+    assert gateway["contracts"].seen[0].path == "/coverage?serial=cn-1"
+    assert URL(gateway["cases"].seen[0].path).query == {"serial": "CN1", "status": "open", "limit": "200"}
 
 
-async def test_coverage_is_answered_without_open_cases_while_cases_is_unavailable(house: House) -> None:
-    house["contracts"].answers("GET /coverage", says(COVERED))
-    await house["cases"].stop()
-    answer = await house.portal.get("/api/v1/coverage?serial=CN1", headers=house.signed_in())
+async def test_coverage_is_answered_without_open_cases_while_cases_is_unavailable(gateway: Gateway) -> None:
+    gateway["contracts"].answers("GET /coverage", says(COVERED))
+    await gateway["cases"].stop()
+    answer = await gateway.portal.get("/api/v1/coverage?serial=CN1", headers=gateway.signed_in())
     assert (answer.status, (await answer.json())["open_cases"]) == (200, [])
 
 
-async def test_coverage_of_a_product_does_not_ask_for_cases(house: House) -> None:
-    house["contracts"].answers("GET /coverage", says({"verdict": "not_covered"}))
-    answer = await house.portal.get("/api/v1/coverage?product_number=P1", headers=house.signed_in())
+async def test_coverage_of_a_product_does_not_ask_for_cases(gateway: Gateway) -> None:
+    gateway["contracts"].answers("GET /coverage", says({"verdict": "not_covered"}))
+    answer = await gateway.portal.get("/api/v1/coverage?product_number=P1", headers=gateway.signed_in())
     assert answer.status == 200
-    assert house["cases"].seen == []
+    assert gateway["cases"].seen == []
 
 
-async def test_a_refused_coverage_is_the_owners_refusal(house: House) -> None:
-    house["contracts"].answers("GET /coverage", refuses(422, "invalid", "serial"))
-    answer = await house.portal.get("/api/v1/coverage", headers=house.signed_in())
+async def test_a_refused_coverage_is_the_owners_refusal(gateway: Gateway) -> None:
+    gateway["contracts"].answers("GET /coverage", refuses(422, "invalid", "serial"))
+    answer = await gateway.portal.get("/api/v1/coverage", headers=gateway.signed_in())
     assert answer.status == 422
 
 
-async def test_the_gateway_answers_with_every_service_unavailable(house: House) -> None:
-    portal = await a_portal({name: unused_url() for name in house.services})
+async def test_the_gateway_answers_with_every_service_unavailable(gateway: Gateway) -> None:
+    portal = await a_portal({name: unused_url() for name in gateway.services})
     try:
         assert (await portal.get("/api/v1/openapi.json")).status == 200
         assert (await portal.post("/api/v1/session", json={})).status == 503

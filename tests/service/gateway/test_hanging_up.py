@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from deploy.local.waiting import until
 from shared import bodies
 from shared.bodies import FILES_IN_HAND, Held
-from tests.service.gateway.stand_ins import CSRF, TOKEN, House, says
+from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, says
 
 COOKIE = f"Cookie: portico={TOKEN}\r\nX-CSRF-Token: {CSRF}\r\n"
 FORM = "Content-Type: multipart/form-data; boundary=x\r\n"
@@ -33,8 +33,8 @@ def of_anybody(status: int) -> float:
     return sum(found)
 
 
-async def hang_up_in(house: House, request: str, *, with_reset: bool) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.server.port)
+async def hang_up_in(gateway: Gateway, request: str, *, with_reset: bool) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.server.port)
     writer.write(request.encode())
     await writer.drain()
     if with_reset:
@@ -67,25 +67,25 @@ async def hang_up_in(house: House, request: str, *, with_reset: bool) -> None:
     ],
 )
 async def test_hanging_up_in_the_middle_of_a_body_is_counted_as_that(
-    house: House, capfd: pytest.CaptureFixture[str], request_so_far: str, *, with_reset: bool
+    gateway: Gateway, capfd: pytest.CaptureFixture[str], request_so_far: str, *, with_reset: bool
 ) -> None:
-    house["cases"].answers("GET /attachment-limits", says(LIMITS))
+    gateway["cases"].answers("GET /attachment-limits", says(LIMITS))
     before, broken = of_anybody(499) + of_anybody(400), of_anybody(500)
 
     async def counted() -> bool:
         return of_anybody(499) + of_anybody(400) > before or of_anybody(500) > broken
 
-    await hang_up_in(house, request_so_far, with_reset=with_reset)
+    await hang_up_in(gateway, request_so_far, with_reset=with_reset)
     assert await until(counted, deadline_s=20)
     assert of_anybody(500) == broken
     assert "unhandled" not in "".join(capfd.readouterr())
 
 
 async def test_a_form_of_anybody_that_does_not_come_on_is_not_waited_for(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "_RESERVE_S", 0.2)
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.server.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.server.port)
     writer.write(f"POST /cases HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 999\r\n\r\n{TEXT}".encode())
     answer = await asyncio.wait_for(reader.readline(), 20)
     assert answer.split()[1] == b"303"  # to the sign-in page: nothing of the form is there to be kept
@@ -93,24 +93,24 @@ async def test_a_form_of_anybody_that_does_not_come_on_is_not_waited_for(
 
 
 async def test_a_form_of_anybody_that_comes_at_a_slow_line_is_read(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "_RESERVE_S", 0.01)
     monkeypatch.setattr(bodies, "_SLOWEST_RATE", 1)
     form = {"title": "x" * 100, "files": "y" * 1000}
-    answer = await house.portal.post("/cases", data=_multipart(form), headers={"Sec-Fetch-Site": "same-origin"})
+    answer = await gateway.portal.post("/cases", data=_multipart(form), headers={"Sec-Fetch-Site": "same-origin"})
     assert answer.status == 401
     assert "x" * 100 in await answer.text()
 
 
 async def test_a_form_whose_file_gave_way_comes_back_with_what_was_typed(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house["cases"].answers("GET /attachment-limits", says(LIMITS))
-    assert house.portal.app is not None
-    in_hand = house.portal.app[FILES_IN_HAND]
+    gateway["cases"].answers("GET /attachment-limits", says(LIMITS))
+    assert gateway.portal.app is not None
+    in_hand = gateway.portal.app[FILES_IN_HAND]
     monkeypatch.setattr(in_hand, "_most", 15)  # room for one file of ten bytes
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.portal.server.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.server.port)
     form = f"{FIELD}{TEXT}er jam\r\n{FILE}" + "m" * 200_000
     writer.write(f"POST /cases HTTP/1.1\r\nHost: x\r\n{COOKIE}{FORM}Content-Length: 999999\r\n\r\n{form}".encode())
 

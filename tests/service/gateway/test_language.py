@@ -2,77 +2,77 @@
 
 import pytest
 
-from tests.service.gateway.stand_ins import TOKEN, House, a_session, says
+from tests.service.gateway.stand_ins import TOKEN, Gateway, a_session, says
 
 _FRENCH_BROWSER = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"}
 
 
-async def test_accept_language_decides_for_visitors_without_a_session(house: House) -> None:
-    answer = await house.portal.get("/sign-in", headers=_FRENCH_BROWSER)
+async def test_accept_language_decides_for_visitors_without_a_session(gateway: Gateway) -> None:
+    answer = await gateway.portal.get("/sign-in", headers=_FRENCH_BROWSER)
     page = await answer.text()
     assert '<html lang="fr">' in page
     assert "Mot de passe" in page
     assert answer.headers["Content-Language"] == "fr"
 
 
-async def test_a_choice_is_remembered_and_leads_back_to_the_page(house: House) -> None:
+async def test_a_choice_is_remembered_and_leads_back_to_the_page(gateway: Gateway) -> None:
     form = {"to": "en", "next": "/sign-in?next=/cases"}
-    chosen = await house.portal.post("/language", data=form, headers=_FRENCH_BROWSER, allow_redirects=False)
+    chosen = await gateway.portal.post("/language", data=form, headers=_FRENCH_BROWSER, allow_redirects=False)
     assert (chosen.status, chosen.headers["Location"]) == (303, "/sign-in?next=/cases")
     cookie = chosen.cookies["portico_language"]
     assert (cookie.value, cookie["samesite"], cookie["httponly"]) == ("en", "Lax", True)
-    answer = await house.portal.get("/sign-in", headers=_FRENCH_BROWSER)
+    answer = await gateway.portal.get("/sign-in", headers=_FRENCH_BROWSER)
     assert '<html lang="en">' in await answer.text()
 
 
 @pytest.mark.parametrize("target", ["//example.org/", "https://example.org/", "/\\example.org", ""])
-async def test_a_choice_never_leads_to_another_site(house: House, target: str) -> None:
-    answer = await house.portal.post("/language", data={"to": "fr", "next": target}, allow_redirects=False)
+async def test_a_choice_never_leads_to_another_site(gateway: Gateway, target: str) -> None:
+    answer = await gateway.portal.post("/language", data={"to": "fr", "next": target}, allow_redirects=False)
     assert answer.headers["Location"] == "/"
 
 
-async def test_another_site_cannot_change_the_language(house: House) -> None:
-    answer = await house.portal.post("/language", data={"to": "fr"}, headers={"Sec-Fetch-Site": "cross-site"})
+async def test_another_site_cannot_change_the_language(gateway: Gateway) -> None:
+    answer = await gateway.portal.post("/language", data={"to": "fr"}, headers={"Sec-Fetch-Site": "cross-site"})
     assert answer.status == 403
     assert "portico_language" not in answer.cookies
 
 
-async def test_a_language_that_is_none_of_ours_is_not_remembered(house: House) -> None:
-    answer = await house.portal.post("/language", data={"to": "de"}, allow_redirects=False)
+async def test_a_language_that_is_none_of_ours_is_not_remembered(gateway: Gateway) -> None:
+    answer = await gateway.portal.post("/language", data={"to": "de"}, allow_redirects=False)
     assert answer.status == 303
     assert "portico_language" not in answer.cookies
 
 
-async def test_a_signed_in_user_reads_the_language_of_the_profile(house: House) -> None:
+async def test_a_signed_in_user_reads_the_language_of_the_profile(gateway: Gateway) -> None:
     session = a_session()
     session["user"]["language"] = "fr"
-    house["identity"].answers("POST /session/resolve", says(session))
-    answer = await house.portal.get(
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    answer = await gateway.portal.get(
         "/nowhere", headers={"Cookie": f"portico={TOKEN}; portico_language=en", "Accept-Language": "en"}
     )
     assert answer.status == 404
     assert "Il n’y a rien ici" in await answer.text()
 
 
-async def test_a_refusal_is_in_the_readers_language(house: House) -> None:
-    answer = await house.portal.post("/sign-in", data="x", headers=_FRENCH_BROWSER | {"Content-Type": "text/plain"})
+async def test_a_refusal_is_in_the_readers_language(gateway: Gateway) -> None:
+    answer = await gateway.portal.post("/sign-in", data="x", headers=_FRENCH_BROWSER | {"Content-Type": "text/plain"})
     page = await answer.text()
     assert answer.status == 415
     assert '<html lang="fr">' in page
     assert "Une erreur s’est produite" in page
 
 
-async def test_the_components_are_shown_to_anybody_in_both_languages(house: House) -> None:
+async def test_the_components_are_shown_to_anybody_in_both_languages(gateway: Gateway) -> None:
     for language, heading in (("en", "Components"), ("fr", "Composants")):
-        answer = await house.portal.get("/components", headers={"Accept-Language": language})
+        answer = await gateway.portal.get("/components", headers={"Accept-Language": language})
         assert answer.status == 200
         assert f"<h1>{heading}</h1>" in await answer.text()
 
 
-async def test_the_brands_colours_are_a_stylesheet_of_their_own(house: House) -> None:
-    page = await (await house.portal.get("/")).text()
+async def test_the_brands_colours_are_a_stylesheet_of_their_own(gateway: Gateway) -> None:
+    page = await (await gateway.portal.get("/")).text()
     address = page.partition('href="/static/brand.css')[2].partition('"')[0]
-    answer = await house.portal.get(f"/static/brand.css{address}")
+    answer = await gateway.portal.get(f"/static/brand.css{address}")
     assert answer.content_type == "text/css"
     assert "--accent: light-dark(#1f5fbf," in await answer.text()
     assert "immutable" in answer.headers["Cache-Control"]

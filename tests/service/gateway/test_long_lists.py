@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.service.gateway.stand_ins import House, Json, Script, says
+from tests.service.gateway.stand_ins import Gateway, Json, Script, says
 
 
 def in_pages(items: list[Json], **also: Any) -> Script:
@@ -49,46 +49,46 @@ def an_invitation(number: int) -> Json:
 
 
 @pytest.fixture
-def portal(house: House) -> House:
+def portal(gateway: Gateway) -> Gateway:
     whole = {"total_is_lower_bound": False}
-    house["identity"].answers("GET /sites", in_pages([a_site(number) for number in range(1, 202)], **whole))
-    house["identity"].answers("GET /users", in_pages([a_user(number) for number in range(1, 61)], **whole))
-    house["identity"].answers("GET /invitations", in_pages([an_invitation(number) for number in range(1, 202)]))
-    house["identity"].answers("GET /profile", says({"site_id": "site-201", "version": 1}))
-    house["identity"].answers("GET /pins", says({"items": []}))
-    house["notifications"].answers(
+    gateway["identity"].answers("GET /sites", in_pages([a_site(number) for number in range(1, 202)], **whole))
+    gateway["identity"].answers("GET /users", in_pages([a_user(number) for number in range(1, 61)], **whole))
+    gateway["identity"].answers("GET /invitations", in_pages([an_invitation(number) for number in range(1, 202)]))
+    gateway["identity"].answers("GET /profile", says({"site_id": "site-201", "version": 1}))
+    gateway["identity"].answers("GET /pins", says({"items": []}))
+    gateway["notifications"].answers(
         "GET /notification-preferences", says({"case_emails": True, "kinds": {}, "labels": {}})
     )
-    house["cases"].answers("GET /cases/facets", says({"status": [], "severity": [], "site": []}))
-    return house
+    gateway["cases"].answers("GET /cases/facets", says({"status": [], "severity": [], "site": []}))
+    return gateway
 
 
-async def _page(house: House, path: str) -> str:
-    answer = await house.portal.get(path, headers=house.signed_in())
+async def _page(gateway: Gateway, path: str) -> str:
+    answer = await gateway.portal.get(path, headers=gateway.signed_in())
     assert answer.status == 200
     return await answer.text()
 
 
-async def _pages(house: House, path: str) -> list[str]:
+async def _pages(gateway: Gateway, path: str) -> list[str]:
     """This page and those that *Next page* leads to."""
-    pages = [await _page(house, path)]
+    pages = [await _page(gateway, path)]
     while found := re.search(r'href="([^"]+)" rel="next"', pages[-1]):
-        pages.append(await _page(house, html.unescape(found[1])))
+        pages.append(await _page(gateway, html.unescape(found[1])))
     return pages
 
 
-async def test_the_last_of_201_sites_can_be_chosen(portal: House) -> None:
+async def test_the_last_of_201_sites_can_be_chosen(portal: Gateway) -> None:
     assert '<option value="site-201" selected>Site 201, Lyon</option>' in await _page(portal, "/profile")
     assert '<option value="site-201">Site 201, Lyon</option>' in await _page(portal, "/users")
 
 
-async def test_no_more_sites_are_fetched_than_a_list_can_offer(portal: House) -> None:
+async def test_no_more_sites_are_fetched_than_a_list_can_offer(portal: Gateway) -> None:
     portal["identity"].answers("GET /sites", in_pages([a_site(number) for number in range(1, 5_402)]))
     await _page(portal, "/profile")
     assert len(portal["identity"].asked("GET /sites")) == 25
 
 
-async def test_all_sites_are_listed_page_by_page(portal: House) -> None:
+async def test_all_sites_are_listed_page_by_page(portal: Gateway) -> None:
     pages = await _pages(portal, "/sites")
     assert re.findall(r"<b>Site (\d+)</b>", "".join(pages)) == [f"{number:03}" for number in range(1, 202)]
     assert "1–50 of 201" in pages[0]
@@ -97,7 +97,7 @@ async def test_all_sites_are_listed_page_by_page(portal: House) -> None:
     assert ["First page" in page for page in pages] == [False, True, True, True, True]
 
 
-async def test_each_page_of_a_list_leads_back_to_the_one_before(portal: House) -> None:
+async def test_each_page_of_a_list_leads_back_to_the_one_before(portal: Gateway) -> None:
     pages = await _pages(portal, "/sites")
     for before, page in zip(pages[-2::-1], pages[:0:-1], strict=True):
         previous = re.search(r'href="([^"]+)" rel="prev"', page)
@@ -107,7 +107,7 @@ async def test_each_page_of_a_list_leads_back_to_the_one_before(portal: House) -
     assert 'rel="prev"' not in pages[0]
 
 
-async def test_all_users_are_listed_page_by_page_beside_all_pending_invitations(portal: House) -> None:
+async def test_all_users_are_listed_page_by_page_beside_all_pending_invitations(portal: Gateway) -> None:
     first, second = await _pages(portal, "/users")
     assert re.findall(r"<b>User (\d+)</b>", first + second) == [f"{number:03}" for number in range(1, 61)]
     assert "51–60 of 60" in second
@@ -116,7 +116,7 @@ async def test_all_users_are_listed_page_by_page_beside_all_pending_invitations(
         assert "<small>201</small>" in page
 
 
-async def test_a_page_of_a_list_that_is_not_counted_to_its_end_claims_no_place(portal: House) -> None:
+async def test_a_page_of_a_list_that_is_not_counted_to_its_end_claims_no_place(portal: Gateway) -> None:
     rows: Json = {"items": [], "next_cursor": None, "total": 10_000, "total_is_lower_bound": True}
     portal["cases"].answers("GET /cases", says(rows))
     assert "0 on this page, 10,000+ in all" in await _page(portal, "/cases?cursor=behind")

@@ -5,13 +5,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from services.gateway.app import create_ops
 from services.gateway.clients import Services
 from shared.bus import Bus
-from tests.service.gateway.stand_ins import DEADLINES, House, unused_url
+from tests.service.gateway.stand_ins import DEADLINES, Gateway, unused_url
 
 NO_BUS = Bus("amqp://127.0.0.1:1/", app_id="tests")
 
 
-async def test_ready_tells_which_services_are_silent(house: House) -> None:
-    urls = {name: service.url for name, service in house.services.items()} | {"cases": unused_url()}
+async def test_ready_tells_which_services_are_silent(gateway: Gateway) -> None:
+    urls = {name: service.url for name, service in gateway.services.items()} | {"cases": unused_url()}
     services = Services(urls, DEADLINES)
     async with TestClient(TestServer(create_ops(services, is_open, NO_BUS))) as ops:
         answer = await ops.get("/readyz")
@@ -25,8 +25,8 @@ async def test_ready_tells_which_services_are_silent(house: House) -> None:
     await services.stop()
 
 
-async def test_ready_tells_that_no_hints_come_in(house: House) -> None:
-    services = Services({name: service.url for name, service in house.services.items()}, DEADLINES)
+async def test_ready_tells_that_no_hints_come_in(gateway: Gateway) -> None:
+    services = Services({name: service.url for name, service in gateway.services.items()}, DEADLINES)
     unheard = Bus("amqp://127.0.0.1:1/", app_id="tests")
     unheard.listen(("tests.thing.changed",), lambda _hint: None)
     async with TestClient(TestServer(create_ops(services, is_open, unheard))) as ops:
@@ -35,8 +35,8 @@ async def test_ready_tells_that_no_hints_come_in(house: House) -> None:
     await services.stop()
 
 
-async def test_it_is_not_ready_before_the_portals_port_is_open(house: House) -> None:
-    services = Services({name: service.url for name, service in house.services.items()}, DEADLINES)
+async def test_it_is_not_ready_before_the_portals_port_is_open(gateway: Gateway) -> None:
+    services = Services({name: service.url for name, service in gateway.services.items()}, DEADLINES)
     async with TestClient(TestServer(create_ops(services, is_closed, NO_BUS))) as ops:
         assert (await ops.get("/readyz")).status == 503
     await services.stop()
@@ -50,6 +50,6 @@ async def is_closed() -> bool:
     return False
 
 
-async def test_the_private_paths_are_not_on_the_portals_port(house: House) -> None:
+async def test_the_private_paths_are_not_on_the_portals_port(gateway: Gateway) -> None:
     for path in ("/healthz", "/readyz", "/metrics", "/session/resolve"):
-        assert (await house.portal.get(path)).status == 404
+        assert (await gateway.portal.get(path)).status == 404

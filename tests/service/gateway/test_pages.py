@@ -9,7 +9,7 @@ from aiohttp import web
 
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
-from tests.service.gateway.stand_ins import TOKEN, House, Json, hangs_up, problem_response, refuses, says
+from tests.service.gateway.stand_ins import TOKEN, Gateway, Json, hangs_up, problem_response, refuses, says
 
 A_CASE: Json = {
     "number": "1000000009",
@@ -66,34 +66,34 @@ def a_list(*items: Json, total: int = 0, more: bool = False) -> Json:
     }
 
 
-async def _page(house: House, path: str, *, status: int = 200) -> str:
-    answer = await house.portal.get(path, headers=house.signed_in())
+async def _page(gateway: Gateway, path: str, *, status: int = 200) -> str:
+    answer = await gateway.portal.get(path, headers=gateway.signed_in())
     assert answer.status == status
     return await answer.text()
 
 
 @pytest.mark.parametrize("others", [(), ({"id": "site-2", "name": "Nantes", "city": "Nantes"},)])
 async def test_a_main_site_that_was_closed_stays_until_another_one_is_chosen(
-    house: House, others: tuple[Json, ...]
+    gateway: Gateway, others: tuple[Json, ...]
 ) -> None:
-    house["identity"].answers("GET /profile", says({"site_id": "site-1", "version": 1}))
-    house["identity"].answers("GET /sites", says(a_list(*others)))
-    house["identity"].answers("GET /pins", says(a_list()))
-    house["notifications"].answers(
+    gateway["identity"].answers("GET /profile", says({"site_id": "site-1", "version": 1}))
+    gateway["identity"].answers("GET /sites", says(a_list(*others)))
+    gateway["identity"].answers("GET /pins", says(a_list()))
+    gateway["notifications"].answers(
         "GET /notification-preferences", says({"case_emails": True, "kinds": {}, "labels": {}})
     )
-    page = await _page(house, "/profile")
+    page = await _page(gateway, "/profile")
     assert '<option value="site-1" selected>' in page
     assert "Your main site can no longer be chosen" in page
 
 
-async def test_a_profile_shows_no_notices_of_an_older_version_that_does_not_label_them(house: House) -> None:
-    house["identity"].answers("GET /profile", says({"version": 1}))
-    house["identity"].answers("GET /sites", says(a_list()))
-    house["identity"].answers("GET /pins", says(a_list()))
+async def test_a_profile_shows_no_notices_of_an_older_version_that_does_not_label_them(gateway: Gateway) -> None:
+    gateway["identity"].answers("GET /profile", says({"version": 1}))
+    gateway["identity"].answers("GET /sites", says(a_list()))
+    gateway["identity"].answers("GET /pins", says(a_list()))
     older = {"case_emails": True, "kinds": {"case_created": True, "case_closed": True}}
-    house["notifications"].answers("GET /notification-preferences", says(older))
-    page = await _page(house, "/profile")
+    gateway["notifications"].answers("GET /notification-preferences", says(older))
+    page = await _page(gateway, "/profile")
     assert "Your e-mail notices cannot be shown just now." in page
     # Sent without its kinds, the form would switch them all off.
     assert 'action="/profile/notices"' not in page
@@ -107,41 +107,41 @@ async def test_a_profile_shows_no_notices_of_an_older_version_that_does_not_labe
     ],
 )
 async def test_what_cannot_be_looked_up_is_not_called_unknown(
-    house: House, script: object, said: str, unsaid: str
+    gateway: Gateway, script: object, said: str, unsaid: str
 ) -> None:
     for path in ("/coverage", "/products"):
-        house["contracts"].answers(f"GET {path}", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
-    page = await _page(house, "/cases/new?q=CNB7K2041X")
+        gateway["contracts"].answers(f"GET {path}", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
+    page = await _page(gateway, "/cases/new?q=CNB7K2041X")
     assert said in page
     assert unsaid not in page
     assert 'href="/cases/new?serial=CNB7K2041X"' in page
 
 
-async def test_a_case_that_waits_for_parts_does_not_say_that_none_is_on_its_way(house: House) -> None:
-    house["cases"].answers("GET /cases/1000000009", says(A_CASE), says(A_CASE | {"status": "waiting_parts"}))
-    assert "no part is on its way" in await _page(house, "/cases/1000000009")
-    page = await _page(house, "/cases/1000000009")
+async def test_a_case_that_waits_for_parts_does_not_say_that_none_is_on_its_way(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases/1000000009", says(A_CASE), says(A_CASE | {"status": "waiting_parts"}))
+    assert "no part is on its way" in await _page(gateway, "/cases/1000000009")
+    page = await _page(gateway, "/cases/1000000009")
     assert "no part is on its way" not in page
     assert "This case is waiting for parts." in page
 
 
 @pytest.mark.parametrize(("total", "said"), [(12, "12 cases"), (10_000, "10,000+ cases")])
 async def test_the_form_shows_some_open_cases_of_the_device_and_leads_to_all(
-    house: House, total: int, said: str
+    gateway: Gateway, total: int, said: str
 ) -> None:
     for path in ("/profile", "/pins", "/sites"):
-        house["identity"].answers(f"GET {path}", says(a_list()))
+        gateway["identity"].answers(f"GET {path}", says(a_list()))
     coverage = CoverageAnswer(verdict=Verdict.UNVERIFIED)
-    house["contracts"].answers("GET /coverage", says(coverage.model_dump(mode="json")))
-    house["cases"].answers("GET /cases", says(a_list(*[A_CASE] * 5, total=total, more=True)))
-    page = await _page(house, "/cases/new?serial=CN%2B1")
+    gateway["contracts"].answers("GET /coverage", says(coverage.model_dump(mode="json")))
+    gateway["cases"].answers("GET /cases", says(a_list(*[A_CASE] * 5, total=total, more=True)))
+    page = await _page(gateway, "/cases/new?serial=CN%2B1")
     assert f'<a href="/cases?serial=CN%2B1&amp;status=open">{said}</a>' in page
 
 
-async def test_the_start_page_writes_counts_as_the_reader_does(house: House) -> None:
-    house["cases"].answers("GET /cases", says(a_list(A_CASE, total=1_234)), says(a_list(A_CASE, total=10_000)))
-    house["cases"].answers("GET /cases/facets", says({"status": [], "severity": [], "site": []}))
-    counts = re.findall(r"All [\d,+]+ cases that wait|[\d,+]+ cases(?=<)", await _page(house, "/"))
+async def test_the_start_page_writes_counts_as_the_reader_does(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases", says(a_list(A_CASE, total=1_234)), says(a_list(A_CASE, total=10_000)))
+    gateway["cases"].answers("GET /cases/facets", says({"status": [], "severity": [], "site": []}))
+    counts = re.findall(r"All [\d,+]+ cases that wait|[\d,+]+ cases(?=<)", await _page(gateway, "/"))
     assert sorted(counts) in (
         ["1,234 cases", "All 10,000+ cases that wait"],
         ["10,000+ cases", "All 1,234 cases that wait"],
@@ -149,9 +149,9 @@ async def test_the_start_page_writes_counts_as_the_reader_does(house: House) -> 
 
 
 @pytest.mark.parametrize(("status", "code"), [(422, "invalid"), (403, "forbidden"), (503, "unavailable")])
-async def test_a_refused_export_is_a_page_with_the_same_status(house: House, status: int, code: str) -> None:
-    house["cases"].answers("GET /cases.xlsx", refuses(status, code, "status"))
-    answer = await house.portal.get("/cases.xlsx?status=nonsense", headers=house.signed_in())
+async def test_a_refused_export_is_a_page_with_the_same_status(gateway: Gateway, status: int, code: str) -> None:
+    gateway["cases"].answers("GET /cases.xlsx", refuses(status, code, "status"))
+    answer = await gateway.portal.get("/cases.xlsx?status=nonsense", headers=gateway.signed_in())
     assert (answer.status, answer.content_type) == (status, "text/html")
     assert "Content-Disposition" not in answer.headers
 
@@ -164,15 +164,15 @@ async def test_a_refused_export_is_a_page_with_the_same_status(house: House, sta
     ],
 )
 async def test_an_export_that_has_to_wait_is_a_page_with_the_way_back_to_the_list(
-    house: House, status: int, code: str, sentence: str
+    gateway: Gateway, status: int, code: str, sentence: str
 ) -> None:
     async def waits(_request: web.Request) -> web.Response:
         refused = problem_response(status, code, detail=sentence)
         refused.headers["Retry-After"] = "10"
         return refused
 
-    house["cases"].answers("GET /cases.xlsx", waits)
-    answer = await house.portal.get("/cases.xlsx?status=new&q=a+b", headers=house.signed_in())
+    gateway["cases"].answers("GET /cases.xlsx", waits)
+    answer = await gateway.portal.get("/cases.xlsx?status=new&q=a+b", headers=gateway.signed_in())
     page = await answer.text()
     assert (answer.status, answer.headers["Retry-After"]) == (status, "10")
     assert sentence in page
@@ -185,67 +185,69 @@ def _entry(text: str) -> Json:
     return {"id": text, "kind": "comment", "at": "2026-11-22T09:00:00Z", "by": by, "by_vendor": False, "text": text}
 
 
-async def test_a_long_history_is_shown_in_pages_by_links(house: House) -> None:
+async def test_a_long_history_is_shown_in_pages_by_links(gateway: Gateway) -> None:
     newest = A_CASE | {"history": [_entry("the newest")], "history_cursor": "70", "history_total": 120}
-    house["cases"].answers("GET /cases/1000000009", says(newest))
-    house["cases"].answers("GET /cases/1000000009/history", says(a_list(_entry("an older one"), total=120, more=True)))
-    page = await _page(house, "/cases/1000000009")
+    gateway["cases"].answers("GET /cases/1000000009", says(newest))
+    gateway["cases"].answers(
+        "GET /cases/1000000009/history", says(a_list(_entry("an older one"), total=120, more=True))
+    )
+    page = await _page(gateway, "/cases/1000000009")
     assert "120 entries, newest first" in page
     assert "the newest" in page
     assert 'href="/cases/1000000009?before=70#history"' in page
     assert "Show the newest entries" not in page
-    page = await _page(house, "/cases/1000000009?before=70")
-    assert "/cases/1000000009/history?cursor=70" in [asked.path for asked in house["cases"].seen]
+    page = await _page(gateway, "/cases/1000000009?before=70")
+    assert "/cases/1000000009/history?cursor=70" in [asked.path for asked in gateway["cases"].seen]
     assert "an older one" in page
     assert "the newest" not in page.replace("Show the newest entries", "")
     assert 'href="/cases/1000000009?before=behind#history"' in page
     assert 'href="/cases/1000000009#history"' in page
 
 
-async def test_a_short_history_has_no_other_pages(house: House) -> None:
-    house["cases"].answers("GET /cases/1000000009", says(A_CASE | {"history": [_entry("the only one")]}))
-    page = await _page(house, "/cases/1000000009")
+async def test_a_short_history_has_no_other_pages(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases/1000000009", says(A_CASE | {"history": [_entry("the only one")]}))
+    page = await _page(gateway, "/cases/1000000009")
     assert "1 entry, newest first" in page
     assert "?before=" not in page
 
 
-async def test_an_export_after_the_session_has_ended_leads_to_signing_in(house: House) -> None:
-    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
-    answer = await house.portal.get("/cases.xlsx", headers=house.signed_in(), allow_redirects=False)
+async def test_an_export_after_the_session_has_ended_leads_to_signing_in(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+    answer = await gateway.portal.get("/cases.xlsx", headers=gateway.signed_in(), allow_redirects=False)
     assert (answer.status, answer.headers["Location"]) == (303, "/sign-in?next=%2Fcases.xlsx")
 
 
-async def test_personal_answers_are_not_cached_and_static_files_may_be(house: House) -> None:
-    house["cases"].answers("GET /cases.xlsx", says({}))
+async def test_personal_answers_are_not_cached_and_static_files_may_be(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases.xlsx", says({}))
     for path in ("/", "/cases.xlsx", "/nowhere", "/find?q=1"):
-        answer = await house.portal.get(path, headers=house.signed_in(), allow_redirects=False)
+        answer = await gateway.portal.get(path, headers=gateway.signed_in(), allow_redirects=False)
         assert answer.headers["Cache-Control"] == "no-store", path
-    icon = await house.portal.get("/favicon.ico", allow_redirects=False)
+    icon = await gateway.portal.get("/favicon.ico", allow_redirects=False)
     assert "Cache-Control" not in icon.headers
-    picture = await house.portal.get(icon.headers["Location"])
+    picture = await gateway.portal.get(icon.headers["Location"])
     assert "immutable" in picture.headers["Cache-Control"]
 
 
 @pytest.mark.parametrize("cookie", [{}, {"Cookie": f"portico={TOKEN}"}])
 async def test_the_help_is_for_anybody_and_says_whom_to_ask_for_the_role_of_administrator(
-    house: House, cookie: dict[str, str]
+    gateway: Gateway, cookie: dict[str, str]
 ) -> None:
-    answer = await house.portal.get("/help", headers=cookie)
+    answer = await gateway.portal.get("/help", headers=cookie)
     page = await answer.text()
     assert answer.status == 200
     assert "For the role of company administrator, ask an administrator of your company as well" in page
     assert "call your account manager at the vendor" in page
 
 
-async def test_every_page_leads_to_the_help_and_names_the_version(house: House) -> None:
+async def test_every_page_leads_to_the_help_and_names_the_version(gateway: Gateway) -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     footer = f'Version {project["version"]} · <a href="/help">Help</a></footer>'
-    assert footer in await _page(house, "/nowhere", status=404)
-    assert footer in await (await house.portal.get("/sign-in")).text()
+    assert footer in await _page(gateway, "/nowhere", status=404)
+    assert footer in await (await gateway.portal.get("/sign-in")).text()
 
 
-async def test_no_link_out_of_a_dialog_reads_like_the_action_itself(house: House) -> None:
-    house["cases"].answers("GET /cases/1000000009", says(A_CASE | {"allowed_actions": ["close", "cancel"]}))
-    house["cases"].answers("GET /attachment-limits", refuses(404, "not_found"))
-    links = re.findall(r"data-dismiss>([^<]+)</a>", await _page(house, "/cases/1000000009"))
+async def test_no_link_out_of_a_dialog_reads_like_the_action_itself(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases/1000000009", says(A_CASE | {"allowed_actions": ["close", "cancel"]}))
+    gateway["cases"].answers("GET /attachment-limits", refuses(404, "not_found"))
+    links = re.findall(r"data-dismiss>([^<]+)</a>", await _page(gateway, "/cases/1000000009"))
     assert links == ["Cancel", "Keep the case as it is"]

@@ -13,7 +13,7 @@ from tests.service.gateway.stand_ins import (
     DEADLINES,
     SIGNED_ACTOR,
     TOKEN,
-    House,
+    Gateway,
     Json,
     StandIn,
     a_portal,
@@ -32,10 +32,10 @@ def _told(session: Json) -> Json:
     return {name: session[name] for name in ("user", "csrf_token", "memberships")}
 
 
-async def test_signing_in_puts_the_token_into_the_cookie_and_nowhere_else(house: House) -> None:
+async def test_signing_in_puts_the_token_into_the_cookie_and_nowhere_else(gateway: Gateway) -> None:
     session = a_session()
-    house["identity"].answers("POST /session", says({**session, "session_token": TOKEN}, status=201))
-    answer = await house.portal.post("/api/v1/session", json=CREDENTIALS)
+    gateway["identity"].answers("POST /session", says({**session, "session_token": TOKEN}, status=201))
+    answer = await gateway.portal.post("/api/v1/session", json=CREDENTIALS)
     assert answer.status == 201
     assert await answer.json() == _told(session)
     cookie = answer.headers["Set-Cookie"]
@@ -45,9 +45,9 @@ async def test_signing_in_puts_the_token_into_the_cookie_and_nowhere_else(house:
     assert "Domain" not in cookie
 
 
-async def test_behind_tls_the_cookie_is_bound_to_the_host(house: House) -> None:
-    house["identity"].answers("POST /session", says({**a_session(), "session_token": TOKEN}, status=201))
-    urls = {name: service.url for name, service in house.services.items()}
+async def test_behind_tls_the_cookie_is_bound_to_the_host(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /session", says({**a_session(), "session_token": TOKEN}, status=201))
+    urls = {name: service.url for name, service in gateway.services.items()}
     portal = await a_portal(urls, PORTICO_BASE_URL="https://portal.example.com")
     try:
         answer = await portal.post("/api/v1/session", json=CREDENTIALS)
@@ -62,65 +62,67 @@ async def test_behind_tls_the_cookie_is_bound_to_the_host(house: House) -> None:
         await portal.close()
 
 
-async def test_wrong_credentials_set_no_cookie(house: House) -> None:
-    house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
-    answer = await house.portal.post("/api/v1/session", json=CREDENTIALS)
+async def test_wrong_credentials_set_no_cookie(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
+    answer = await gateway.portal.post("/api/v1/session", json=CREDENTIALS)
     assert (answer.status, (await answer.json())["code"]) == (401, "wrong_credentials")
     assert "Set-Cookie" not in answer.headers
 
 
-async def test_another_site_cannot_sign_a_browser_in(house: House) -> None:
-    answer = await house.portal.post("/api/v1/session", json=CREDENTIALS, headers={"Sec-Fetch-Site": "cross-site"})
+async def test_another_site_cannot_sign_a_browser_in(gateway: Gateway) -> None:
+    answer = await gateway.portal.post("/api/v1/session", json=CREDENTIALS, headers={"Sec-Fetch-Site": "cross-site"})
     assert (answer.status, (await answer.json())["code"]) == (403, "csrf")
-    assert house["identity"].asked("POST /session") == []
+    assert gateway["identity"].asked("POST /session") == []
 
 
-async def test_the_session_tells_who_is_signed_in_and_the_token_for_changes(house: House) -> None:
+async def test_the_session_tells_who_is_signed_in_and_the_token_for_changes(gateway: Gateway) -> None:
     session = a_session()
-    house["identity"].answers("POST /session/resolve", says(session))
-    answer = await house.portal.get("/api/v1/session", headers=house.signed_in())
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    answer = await gateway.portal.get("/api/v1/session", headers=gateway.signed_in())
     assert answer.status == 200
     assert await answer.json() == _told(session)
 
 
 @pytest.mark.parametrize("cookie", ["", "short", "x" * 101, "a-session-token-with-a-dot.and-more"])
-async def test_a_cookie_that_cannot_be_a_session_is_ignored_without_asking_identity(house: House, cookie: str) -> None:
-    answer = await house.portal.get("/api/v1/cases", headers={"Cookie": f"portico={cookie}"})
+async def test_a_cookie_that_cannot_be_a_session_is_ignored_without_asking_identity(
+    gateway: Gateway, cookie: str
+) -> None:
+    answer = await gateway.portal.get("/api/v1/cases", headers={"Cookie": f"portico={cookie}"})
     assert (answer.status, (await answer.json())["code"]) == (401, "not_signed_in")
-    assert house["identity"].seen == []
+    assert gateway["identity"].seen == []
 
 
-async def test_an_unknown_session_is_no_visitor(house: House) -> None:
-    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
-    answer = await house.portal.get("/api/v1/cases", headers=house.signed_in())
+async def test_an_unknown_session_is_no_visitor(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+    answer = await gateway.portal.get("/api/v1/cases", headers=gateway.signed_in())
     assert answer.status == 401
-    assert house["cases"].seen == []
+    assert gateway["cases"].seen == []
 
 
-async def test_a_bearer_token_is_not_a_session_and_does_not_hide_behind_one(house: House) -> None:
-    answer = await house.portal.get("/api/v1/cases", headers=house.signed_in(Authorization="Bearer abc"))
+async def test_a_bearer_token_is_not_a_session_and_does_not_hide_behind_one(gateway: Gateway) -> None:
+    answer = await gateway.portal.get("/api/v1/cases", headers=gateway.signed_in(Authorization="Bearer abc"))
     assert answer.status == 401
-    assert house["cases"].seen == []
+    assert gateway["cases"].seen == []
 
 
-async def test_signing_out_ends_the_session_here_at_once(house: House) -> None:
+async def test_signing_out_ends_the_session_here_at_once(gateway: Gateway) -> None:
     async def end(_request: web.Request) -> web.Response:
-        house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+        gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
         return web.Response(status=204)
 
-    house["identity"].answers("POST /session/end", end)
-    assert (await house.portal.get("/api/v1/session", headers=house.signed_in())).status == 200
-    answer = await house.portal.delete("/api/v1/session", headers=house.signed_in())
+    gateway["identity"].answers("POST /session/end", end)
+    assert (await gateway.portal.get("/api/v1/session", headers=gateway.signed_in())).status == 200
+    answer = await gateway.portal.delete("/api/v1/session", headers=gateway.signed_in())
     assert answer.status == 204
     assert answer.headers["Set-Cookie"].startswith('portico=""; ')
     assert "Max-Age=0" in answer.headers["Set-Cookie"]
-    assert TOKEN in house["identity"].asked("POST /session/end")[0].body.decode()
-    assert (await house.portal.get("/api/v1/session", headers=house.signed_in())).status == 401
+    assert TOKEN in gateway["identity"].asked("POST /session/end")[0].body.decode()
+    assert (await gateway.portal.get("/api/v1/session", headers=gateway.signed_in())).status == 401
 
 
-async def test_a_sign_out_that_identity_did_not_take_is_no_success(house: House) -> None:
-    house["identity"].answers("POST /session/end", refuses(503, "unavailable"))
-    answer = await house.portal.delete("/api/v1/session", headers=house.signed_in())
+async def test_a_sign_out_that_identity_did_not_take_is_no_success(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /session/end", refuses(503, "unavailable"))
+    answer = await gateway.portal.delete("/api/v1/session", headers=gateway.signed_in())
     assert answer.status == 503
     assert "Set-Cookie" not in answer.headers
 
@@ -139,10 +141,10 @@ async def test_a_sign_out_that_identity_did_not_take_is_no_success(house: House)
         {"Origin": "https://localhost:8080"},
     ],
 )
-async def test_a_change_that_the_visitor_did_not_mean_is_refused(house: House, headers: dict[str, str]) -> None:
-    answer = await house.portal.post("/api/v1/sites", json={}, headers=house.signed_in() | headers)
+async def test_a_change_that_the_visitor_did_not_mean_is_refused(gateway: Gateway, headers: dict[str, str]) -> None:
+    answer = await gateway.portal.post("/api/v1/sites", json={}, headers=gateway.signed_in() | headers)
     assert (answer.status, (await answer.json())["code"]) == (403, "csrf")
-    assert house["identity"].asked("POST /sites") == []
+    assert gateway["identity"].asked("POST /sites") == []
 
 
 @pytest.mark.parametrize(
@@ -156,45 +158,45 @@ async def test_a_change_that_the_visitor_did_not_mean_is_refused(house: House, h
         {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
     ],
 )
-async def test_a_change_from_an_own_page_passes(house: House, headers: dict[str, str]) -> None:
-    house["identity"].answers("POST /sites", says({}, status=201))
-    answer = await house.portal.post("/api/v1/sites", json={}, headers=house.signed_in() | headers)
+async def test_a_change_from_an_own_page_passes(gateway: Gateway, headers: dict[str, str]) -> None:
+    gateway["identity"].answers("POST /sites", says({}, status=201))
+    answer = await gateway.portal.post("/api/v1/sites", json={}, headers=gateway.signed_in() | headers)
     assert answer.status == 201
 
 
-async def test_an_invitation_opens_with_and_without_a_session(house: House) -> None:
-    house["identity"].answers("POST /invitations/abc/accept", says({"state": "verify", "email": "x"}, status=202))
-    anonymous = await house.portal.post("/api/v1/invitations/abc/accept", json={})
-    with_session = await house.portal.post("/api/v1/invitations/abc/accept", json={}, headers=house.signed_in())
-    careless = await house.portal.post(
+async def test_an_invitation_opens_with_and_without_a_session(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /invitations/abc/accept", says({"state": "verify", "email": "x"}, status=202))
+    anonymous = await gateway.portal.post("/api/v1/invitations/abc/accept", json={})
+    with_session = await gateway.portal.post("/api/v1/invitations/abc/accept", json={}, headers=gateway.signed_in())
+    careless = await gateway.portal.post(
         "/api/v1/invitations/abc/accept", json={}, headers={"Cookie": f"portico={TOKEN}"}
     )
     assert [anonymous.status, with_session.status, careless.status] == [202, 202, 403]
-    first, second = house["identity"].asked("POST /invitations/abc/accept")
+    first, second = gateway["identity"].asked("POST /invitations/abc/accept")
     assert "X-Portico-Actor" not in first.headers
     assert second.headers["X-Portico-Actor"] == SIGNED_ACTOR
 
 
-async def test_the_token_goes_to_identity_only_and_a_switch_is_seen_at_once(house: House) -> None:
+async def test_the_token_goes_to_identity_only_and_a_switch_is_seen_at_once(gateway: Gateway) -> None:
     before, after = a_session(), a_session()
-    house["identity"].answers("POST /session/resolve", says(before), says(after))
-    house["identity"].answers("POST /session/switch", refuses(404, "not_found"), says(after))
+    gateway["identity"].answers("POST /session/resolve", says(before), says(after))
+    gateway["identity"].answers("POST /session/switch", refuses(404, "not_found"), says(after))
     path, body = "/api/v1/session/switch", {"user_id": after["user"]["id"]}
-    refused = await house.portal.post(path, json=body, headers=house.signed_in())
+    refused = await gateway.portal.post(path, json=body, headers=gateway.signed_in())
     assert refused.status == 404
-    assert (await house.portal.post(path, json=body, headers={"Cookie": f"portico={TOKEN}"})).status == 403
-    assert (await house.portal.post(path, json=body, headers=house.signed_in())).status == 200
-    assert [seen.headers["X-Portico-Session"] for seen in house["identity"].asked("POST /session/switch")] == [
+    assert (await gateway.portal.post(path, json=body, headers={"Cookie": f"portico={TOKEN}"})).status == 403
+    assert (await gateway.portal.post(path, json=body, headers=gateway.signed_in())).status == 200
+    assert [seen.headers["X-Portico-Session"] for seen in gateway["identity"].asked("POST /session/switch")] == [
         TOKEN
     ] * 2
-    answer = await house.portal.get("/api/v1/session", headers=house.signed_in())
+    answer = await gateway.portal.get("/api/v1/session", headers=gateway.signed_in())
     assert await answer.json() == _told(after)
-    assert "X-Portico-Session" not in house["identity"].asked("POST /session/resolve")[0].headers
+    assert "X-Portico-Session" not in gateway["identity"].asked("POST /session/resolve")[0].headers
 
 
-async def test_without_identity_a_request_with_a_session_is_refused_as_unavailable(house: House) -> None:
-    await house["identity"].stop()
-    answer = await house.portal.get("/api/v1/cases", headers=house.signed_in())
+async def test_without_identity_a_request_with_a_session_is_refused_as_unavailable(gateway: Gateway) -> None:
+    await gateway["identity"].stop()
+    answer = await gateway.portal.get("/api/v1/cases", headers=gateway.signed_in())
     assert answer.status == 503
     assert answer.headers["Retry-After"] == "2"
     assert "Sign-in" in (await answer.json())["detail"]
@@ -219,24 +221,24 @@ def _services(url: str) -> Services:
     return Services({"identity": url}, DEADLINES)
 
 
-async def test_identity_is_asked_once_a_second(house: House) -> None:
-    clock, services = Clock(), _services(house["identity"].url)
+async def test_identity_is_asked_once_a_second(gateway: Gateway) -> None:
+    clock, services = Clock(), _services(gateway["identity"].url)
     sessions = _sessions(clock)
     for _ in range(5):
         assert await sessions.visitor(services, TOKEN) is not None
-    assert len(house["identity"].asked("POST /session/resolve")) == 1
+    assert len(gateway["identity"].asked("POST /session/resolve")) == 1
     clock.now += 1.0
-    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+    gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
     assert await sessions.visitor(services, TOKEN) is None
     await services.stop()
 
 
-async def test_an_ended_session_is_not_restored_when_identity_becomes_unavailable(house: House) -> None:
-    clock, services = Clock(), _services(house["identity"].url)
+async def test_an_ended_session_is_not_restored_when_identity_becomes_unavailable(gateway: Gateway) -> None:
+    clock, services = Clock(), _services(gateway["identity"].url)
     sessions = _sessions(clock)
     await sessions.visitor(services, TOKEN)
     clock.now += 1.0
-    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"), refuses(503, "unavailable"))
+    gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"), refuses(503, "unavailable"))
     assert await sessions.visitor(services, TOKEN) is None
     with pytest.raises(Unavailable):
         await sessions.visitor(services, TOKEN)
@@ -244,16 +246,16 @@ async def test_an_ended_session_is_not_restored_when_identity_becomes_unavailabl
 
 
 async def test_while_identity_is_unavailable_its_last_answer_holds_for_thirty_seconds_without_asking_each_time(
-    house: House,
+    gateway: Gateway,
 ) -> None:
-    clock, services = Clock(), _services(house["identity"].url)
+    clock, services = Clock(), _services(gateway["identity"].url)
     sessions = _sessions(clock)
     await sessions.visitor(services, TOKEN)
-    house["identity"].answers("POST /session/resolve", refuses(503, "unavailable"))
+    gateway["identity"].answers("POST /session/resolve", refuses(503, "unavailable"))
     clock.now += 29.0
     for _ in range(5):
         assert await sessions.visitor(services, TOKEN) is not None
-    assert len(house["identity"].asked("POST /session/resolve")) == 2
+    assert len(gateway["identity"].asked("POST /session/resolve")) == 2
     clock.now += 2.0
     with pytest.raises(Unavailable):
         await sessions.visitor(services, TOKEN)
@@ -261,12 +263,12 @@ async def test_while_identity_is_unavailable_its_last_answer_holds_for_thirty_se
 
 
 async def test_a_silent_identity_takes_only_a_part_of_the_time_that_an_answer_may_take(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, services = Clock(), _services(house["identity"].url)
+    clock, services = Clock(), _services(gateway["identity"].url)
     sessions = _sessions(clock)
     await sessions.visitor(services, TOKEN)
-    house["identity"].answers("POST /session/resolve", never_answers)
+    gateway["identity"].answers("POST /session/resolve", never_answers)
     monkeypatch.setattr("services.gateway.session.RESOLVED_WITHIN_S", 0.1)
     clock.now += 1.0
     began = monotonic()
@@ -275,8 +277,8 @@ async def test_a_silent_identity_takes_only_a_part_of_the_time_that_an_answer_ma
     await services.stop()
 
 
-async def test_the_memory_of_sessions_is_bounded(house: House) -> None:
-    clock, services = Clock(), _services(house["identity"].url)
+async def test_the_memory_of_sessions_is_bounded(gateway: Gateway) -> None:
+    clock, services = Clock(), _services(gateway["identity"].url)
     sessions = _sessions(clock, size=3)
     for number in range(10):
         await sessions.visitor(services, f"{TOKEN}-{number}")
@@ -291,7 +293,7 @@ async def test_a_session_that_was_never_confirmed_is_refused_while_identity_is_u
     await services.stop()
 
 
-async def test_resolving_is_repeated_when_the_connection_dies(house: House) -> None:
+async def test_resolving_is_repeated_when_the_connection_dies(gateway: Gateway) -> None:
     identity = StandIn()
     await identity.start()
     services = _services(identity.url)

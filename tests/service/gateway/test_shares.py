@@ -13,7 +13,7 @@ from yarl import URL
 
 from services.gateway import shares
 from services.gateway.session import SESSIONS
-from tests.service.gateway.stand_ins import CSRF, PATIENT, TOKEN, House, Json, a_house, a_session, says
+from tests.service.gateway.stand_ins import CSRF, PATIENT, TOKEN, Gateway, Json, a_gateway, a_session, says
 
 LUC = "the-session-token-of-somebody-else-0123456789"
 PATH = "/api/v1/cases"
@@ -46,9 +46,9 @@ class CountedCases:
 
 
 @asynccontextmanager
-async def a_house_of_two(**environment: str) -> AsyncIterator[House]:
+async def a_house_of_two(**environment: str) -> AsyncIterator[Gateway]:
     """Ana and Luc are signed in, in companies of their own, and have been here before."""
-    async with a_house(PATIENT, **environment) as house:
+    async with a_gateway(PATIENT, **environment) as gateway:
         ana, luc = a_session(), a_session()
         luc["user"]["id"] = str(uuid4())
 
@@ -56,12 +56,12 @@ async def a_house_of_two(**environment: str) -> AsyncIterator[House]:
             token = orjson.loads(await request.read())["token"]
             return web.json_response({TOKEN: ana, LUC: luc}[token])
 
-        house["identity"].answers("POST /session/resolve", resolve)
-        house["cases"].answers("GET /cases", says({"items": []}))
+        gateway["identity"].answers("POST /session/resolve", resolve)
+        gateway["cases"].answers("GET /cases", says({"items": []}))
         # By the first time each gets known, by the second it is counted whose requests they are.
-        for headers in (house.signed_in(), of_luc()) * 2:
-            assert (await house.portal.get(PATH, headers=headers)).status == 200
-        yield house
+        for headers in (gateway.signed_in(), of_luc()) * 2:
+            assert (await gateway.portal.get(PATH, headers=headers)).status == 200
+        yield gateway
 
 
 def of_luc() -> dict[str, str]:
@@ -77,12 +77,12 @@ async def refused(answer: ClientResponse) -> Json:
 
 
 async def test_one_users_many_requests_delay_no_other_user() -> None:
-    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="3") as house:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="3") as gateway:
         cases = CountedCases()
-        house["cases"].answers("GET /cases", cases)
-        sent = [asyncio.create_task(house.portal.get(PATH, headers=house.signed_in())) for _ in range(20)]
+        gateway["cases"].answers("GET /cases", cases)
+        sent = [asyncio.create_task(gateway.portal.get(PATH, headers=gateway.signed_in())) for _ in range(20)]
         await cases.until_inside(3)
-        luc = asyncio.create_task(house.portal.get(PATH, headers=of_luc()))
+        luc = asyncio.create_task(gateway.portal.get(PATH, headers=of_luc()))
         await cases.until_inside(4)
         assert cases.inside == 4
         cases.may_go.set()
@@ -92,13 +92,13 @@ async def test_one_users_many_requests_delay_no_other_user() -> None:
 
 
 async def test_a_session_that_this_replica_does_not_know_yet_has_as_many_places_as_any() -> None:
-    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="3") as house:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="3") as gateway:
         cases = CountedCases()
-        house["cases"].answers("GET /cases", cases)
-        app = house.portal.app
+        gateway["cases"].answers("GET /cases", cases)
+        app = gateway.portal.app
         assert app is not None
         app[SESSIONS].forget(TOKEN)
-        sent = [asyncio.create_task(house.portal.get(PATH, headers=house.signed_in())) for _ in range(20)]
+        sent = [asyncio.create_task(gateway.portal.get(PATH, headers=gateway.signed_in())) for _ in range(20)]
         await cases.until_inside(3)
         cases.may_go.set()
         assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
@@ -107,10 +107,10 @@ async def test_a_session_that_this_replica_does_not_know_yet_has_as_many_places_
 
 async def test_beyond_the_line_requests_are_refused_and_the_others_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shares, "MOST_IN_LINE", 50)
-    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as house:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as gateway:
         cases = CountedCases()
-        house["cases"].answers("GET /cases", cases)
-        sent = [asyncio.create_task(house.portal.get(PATH, headers=house.signed_in())) for _ in range(60)]
+        gateway["cases"].answers("GET /cases", cases)
+        sent = [asyncio.create_task(gateway.portal.get(PATH, headers=gateway.signed_in())) for _ in range(60)]
         await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
         cases.may_go.set()
         answers = await asyncio.gather(*sent)
@@ -120,12 +120,12 @@ async def test_beyond_the_line_requests_are_refused_and_the_others_answered(monk
 
 
 async def test_of_long_lists_one_is_made_at_a_time_and_short_ones_beside_it() -> None:
-    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="2") as house:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="2") as gateway:
         lists = CountedCases()
-        house["cases"].answers("GET /cases", lists)
+        gateway["cases"].answers("GET /cases", lists)
         long = f"{PATH}?limit=200"
-        sent = [asyncio.create_task(house.portal.get(long, headers=house.signed_in())) for _ in range(5)]
-        sent += [asyncio.create_task(house.portal.get(PATH, headers=house.signed_in())) for _ in range(5)]
+        sent = [asyncio.create_task(gateway.portal.get(long, headers=gateway.signed_in())) for _ in range(5)]
+        sent += [asyncio.create_task(gateway.portal.get(PATH, headers=gateway.signed_in())) for _ in range(5)]
         await lists.until_inside(3)
         lists.may_go.set()
         assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
@@ -136,15 +136,15 @@ async def test_of_long_lists_one_is_made_at_a_time_and_short_ones_beside_it() ->
     "limit", ["200", "200.0", "%2B200", "%20200", "2_00", "0200", "%D9%A2%D9%A0%D9%A0", "200&limit=1"]
 )
 async def test_a_long_list_is_one_however_it_is_asked_for(limit: str) -> None:
-    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="2") as house:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="2") as gateway:
         lists = CountedCases()
-        house["cases"].answers("GET /cases", lists)
-        headers = house.signed_in() | {"Content-Type": "multipart/x"}
+        gateway["cases"].answers("GET /cases", lists)
+        headers = gateway.signed_in() | {"Content-Type": "multipart/x"}
         sent = [
-            asyncio.create_task(house.portal.get(URL(f"{PATH}?limit={limit}", encoded=True), headers=headers))
+            asyncio.create_task(gateway.portal.get(URL(f"{PATH}?limit={limit}", encoded=True), headers=headers))
             for _ in range(5)
         ]
-        short = [asyncio.create_task(house.portal.get(f"{PATH}?limit=50", headers=headers)) for _ in range(5)]
+        short = [asyncio.create_task(gateway.portal.get(f"{PATH}?limit=50", headers=headers)) for _ in range(5)]
         await lists.until_inside(3)
         lists.may_go.set()
         assert {answer.status for answer in await asyncio.gather(*sent, *short)} == {200}
@@ -152,15 +152,15 @@ async def test_a_long_list_is_one_however_it_is_asked_for(limit: str) -> None:
 
 
 async def test_files_on_their_way_leave_the_places_for_everything_else_free() -> None:
-    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as house:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as gateway:
         uploads = CountedCases()
-        house["cases"].answers("POST /attachments", uploads)
-        headers = house.signed_in() | {"Content-Type": "multipart/form-data; boundary=x"}
+        gateway["cases"].answers("POST /attachments", uploads)
+        headers = gateway.signed_in() | {"Content-Type": "multipart/form-data; boundary=x"}
         sent = [
-            asyncio.create_task(house.portal.post("/api/v1/attachments", data=b"", headers=headers)) for _ in "123456"
+            asyncio.create_task(gateway.portal.post("/api/v1/attachments", data=b"", headers=headers)) for _ in "123456"
         ]
         await uploads.until_inside(4)
-        assert (await house.portal.get(PATH, headers=house.signed_in())).status == 200
+        assert (await gateway.portal.get(PATH, headers=gateway.signed_in())).status == 200
         uploads.may_go.set()
         assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
         assert uploads.most_inside == 4
@@ -168,8 +168,8 @@ async def test_files_on_their_way_leave_the_places_for_everything_else_free() ->
 
 async def test_forms_on_a_bad_line_hold_up_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shares, "LONGEST_IN_LINE_S", 3.0)
-    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as house:
-        house["cases"].answers("POST /cases", says({}))
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as gateway:
+        gateway["cases"].answers("POST /cases", says({}))
         came, may_end = asyncio.Semaphore(0), asyncio.Event()
 
         async def body() -> AsyncIterator[bytes]:
@@ -178,89 +178,89 @@ async def test_forms_on_a_bad_line_hold_up_no_page(monkeypatch: pytest.MonkeyPat
             await may_end.wait()
             yield b"}"
 
-        headers = house.signed_in() | {"Content-Type": "application/json"}
-        sent = [asyncio.create_task(house.portal.post(PATH, data=body(), headers=headers)) for _ in "1234"]
+        headers = gateway.signed_in() | {"Content-Type": "application/json"}
+        sent = [asyncio.create_task(gateway.portal.post(PATH, data=body(), headers=headers)) for _ in "1234"]
         for _ in sent:
             await came.acquire()
-        assert (await house.portal.get(PATH, headers=house.signed_in())).status == 200
+        assert (await gateway.portal.get(PATH, headers=gateway.signed_in())).status == 200
         assert not any(task.done() for task in sent)
         may_end.set()
         assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
 
 
 async def test_who_is_far_too_fast_is_refused_and_others_are_not() -> None:
-    async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S="1") as house:
-        answers = [await house.portal.get(PATH, headers=house.signed_in()) for _ in range(4)]
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S="1") as gateway:
+        answers = [await gateway.portal.get(PATH, headers=gateway.signed_in()) for _ in range(4)]
         assert {answer.status for answer in answers} == {200}
-        at_once = await asyncio.gather(*(house.portal.get(PATH, headers=house.signed_in()) for _ in range(10)))
+        at_once = await asyncio.gather(*(gateway.portal.get(PATH, headers=gateway.signed_in()) for _ in range(10)))
         assert 429 in {answer.status for answer in at_once}
         told = await refused(next(answer for answer in at_once if answer.status == 429))
         assert told["detail"] == "Too many requests came at once. Please wait a moment, then try again."
-        assert (await house.portal.get(PATH, headers=of_luc())).status == 200
+        assert (await gateway.portal.get(PATH, headers=of_luc())).status == 200
 
 
 async def test_a_company_has_a_pace_as_a_whole() -> None:
-    async with a_house_of_two(GATEWAY_COMPANY_REQUESTS_PER_S="1") as house:
-        at_once = await asyncio.gather(*(house.portal.get(PATH, headers=house.signed_in()) for _ in range(12)))
+    async with a_house_of_two(GATEWAY_COMPANY_REQUESTS_PER_S="1") as gateway:
+        at_once = await asyncio.gather(*(gateway.portal.get(PATH, headers=gateway.signed_in()) for _ in range(12)))
         assert 429 in {answer.status for answer in at_once}
-        assert (await house.portal.get(PATH, headers=of_luc())).status == 200
+        assert (await gateway.portal.get(PATH, headers=of_luc())).status == 200
 
 
 async def test_visitors_without_a_session_share_the_bound_of_their_network() -> None:
-    async with a_house_of_two(GATEWAY_NETWORK_REQUESTS_PER_S="1") as house:
-        at_once = await asyncio.gather(*(house.portal.get("/help") for _ in range(12)))
+    async with a_house_of_two(GATEWAY_NETWORK_REQUESTS_PER_S="1") as gateway:
+        at_once = await asyncio.gather(*(gateway.portal.get("/help") for _ in range(12)))
         assert {answer.status for answer in at_once} == {200, 429}
-        assert (await house.portal.get(PATH, headers=house.signed_in())).status == 200
-        assert (await house.portal.get("/favicon.ico")).status == 200  # what stylesheets and icons are is for anybody
+        assert (await gateway.portal.get(PATH, headers=gateway.signed_in())).status == 200
+        assert (await gateway.portal.get("/favicon.ico")).status == 200  # what stylesheets and icons are is for anybody
 
 
 async def test_static_files_are_bounded_by_network() -> None:
-    async with a_house_of_two(GATEWAY_STATIC_REQUESTS_PER_S="1") as house:
-        sent = (house.portal.get("/static/portico.css", headers=house.signed_in()) for _ in range(12))
+    async with a_house_of_two(GATEWAY_STATIC_REQUESTS_PER_S="1") as gateway:
+        sent = (gateway.portal.get("/static/portico.css", headers=gateway.signed_in()) for _ in range(12))
         at_once = await asyncio.gather(*sent)
         assert {answer.status for answer in at_once} == {200, 429}
         await refused(next(answer for answer in at_once if answer.status == 429))
-        assert (await house.portal.get(PATH, headers=house.signed_in())).status == 200
-        assert (await house.portal.get("/help")).status == 200
+        assert (await gateway.portal.get(PATH, headers=gateway.signed_in())).status == 200
+        assert (await gateway.portal.get("/help")).status == 200
 
 
 @pytest.mark.parametrize("path", ["/static/nothing.css", "/static/no/thing", "/static/"])
 async def test_a_stylesheet_that_is_not_there_is_no_page_and_asks_no_service(path: str) -> None:
-    async with a_house(PATIENT) as house:
+    async with a_gateway(PATIENT) as gateway:
         for method in ("GET", "POST"):
-            answer = await house.portal.request(method, path, headers=house.signed_in())
+            answer = await gateway.portal.request(method, path, headers=gateway.signed_in())
             assert answer.status in (404, 405)
             assert answer.content_type == "application/problem+json"
-        assert [seen for service in house.services.values() for seen in service.seen] == []
+        assert [seen for service in gateway.services.values() for seen in service.seen] == []
 
 
 async def test_a_stylesheet_that_is_given_out_is_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    async with a_house(PATIENT) as house:
+    async with a_gateway(PATIENT) as gateway:
         logging.getLogger().addHandler(caplog.handler)  # starting the gateway took it away
         for path, status in (("/static/portico.css", 200), ("/static/nothing.css", 404), ("/help", 200)):
-            assert (await house.portal.get(path)).status == status
+            assert (await gateway.portal.get(path)).status == status
     lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
     logged = [(line["route"], line["status"]) for line in lines if line["event"] == "request"]
     assert logged == [("/static/{name}", 404), ("/help", 200)]
 
 
 async def test_a_refused_page_says_when_to_try_again_and_asks_no_service() -> None:
-    async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S=ONE_NOW_AND_THEN) as house:
-        for service in house.services.values():
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S=ONE_NOW_AND_THEN) as gateway:
+        for service in gateway.services.values():
             service.seen.clear()
-        page = await house.portal.get("/cases", headers=house.signed_in())
+        page = await gateway.portal.get("/cases", headers=gateway.signed_in())
         assert (page.status, page.content_type) == (429, "text/html")
         assert int(page.headers["Retry-After"]) >= 1
         text = await page.text()
         assert "Please wait a moment" in text
         assert "Ana Duarte" in text
-        assert [seen for service in house.services.values() for seen in service.seen] == []
+        assert [seen for service in gateway.services.values() for seen in service.seen] == []
 
 
 async def test_a_form_that_is_refused_loses_nothing_that_was_typed() -> None:
-    async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S=ONE_NOW_AND_THEN) as house:
+    async with a_house_of_two(GATEWAY_USER_REQUESTS_PER_S=ONE_NOW_AND_THEN) as gateway:
         typed = {"csrf_token": CSRF, "title": "Jams in tray 3", "description": "Since this morning."}
-        page = await house.portal.post("/cases/new", data=typed, headers=house.signed_in())
+        page = await gateway.portal.post("/cases/new", data=typed, headers=gateway.signed_in())
         assert page.status == 429
         assert int(page.headers["Retry-After"]) >= 1
         text = await page.text()
@@ -277,6 +277,6 @@ async def test_zero_means_no_bound() -> None:
         "STATIC_REQUESTS_PER_S",
         "USER_REQUESTS_AT_ONCE",
     )
-    async with a_house_of_two(**{f"GATEWAY_{name}": "0" for name in names}) as house:
-        answers = await asyncio.gather(*(house.portal.get(PATH, headers=house.signed_in()) for _ in range(100)))
+    async with a_house_of_two(**{f"GATEWAY_{name}": "0" for name in names}) as gateway:
+        answers = await asyncio.gather(*(gateway.portal.get(PATH, headers=gateway.signed_in()) for _ in range(100)))
         assert {answer.status for answer in answers} == {200}

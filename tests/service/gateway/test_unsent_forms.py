@@ -9,7 +9,7 @@ import pytest
 from services.gateway.middleware import API
 from services.gateway.pages.unsent_forms import FORM_SPECS
 from shared.bodies import IN_HAND
-from tests.service.gateway.stand_ins import CSRF, TOKEN, House, a_session, hangs_up, refuses, says
+from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, a_session, hangs_up, refuses, says
 
 COMMENT = {
     "csrf_token": CSRF,
@@ -48,26 +48,26 @@ def forms_of(page: str) -> dict[str, dict[str, str]]:
 
 
 async def post(
-    house: House, path: str, typed: dict[str, str] | aiohttp.FormData, *, token: str = "", site: str = "same-origin"
+    gateway: Gateway, path: str, typed: dict[str, str] | aiohttp.FormData, *, token: str = "", site: str = "same-origin"
 ) -> tuple[int, str]:
     headers = {"Sec-Fetch-Site": site} | ({"Cookie": f"portico={token}"} if token else {})
-    answer = await house.portal.post(path, data=typed, headers=headers, allow_redirects=False)
+    answer = await gateway.portal.post(path, data=typed, headers=headers, allow_redirects=False)
     return answer.status, await answer.text()
 
 
-async def test_a_comment_is_kept_while_cases_is_unavailable_and_sent_later_with_the_same_key(house: House) -> None:
-    house["cases"].answers("GET /cases/1000000009", hangs_up)
-    house["cases"].answers(COMMENTED, hangs_up)
-    status, page = await post(house, "/cases/1000000009", COMMENT, token=TOKEN)
+async def test_a_comment_is_kept_while_cases_is_unavailable_and_sent_later_with_the_same_key(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases/1000000009", hangs_up)
+    gateway["cases"].answers(COMMENTED, hangs_up)
+    status, page = await post(gateway, "/cases/1000000009", COMMENT, token=TOKEN)
     assert status == 503
     assert "It jams on every second page &lt;b&gt;" in page
     kept = forms_of(page)["/cases/1000000009"]
     assert kept == COMMENT
     assert "<dt>Files</dt><dd>jam.png</dd>" in page
-    house["cases"].answers(COMMENTED, says({"number": "1000000009"}))
-    status, _ = await post(house, "/cases/1000000009", kept, token=TOKEN)
+    gateway["cases"].answers(COMMENTED, says({"number": "1000000009"}))
+    status, _ = await post(gateway, "/cases/1000000009", kept, token=TOKEN)
     assert status == 303
-    sent = house["cases"].asked(COMMENTED)[-1]
+    sent = gateway["cases"].asked(COMMENTED)[-1]
     assert sent.headers["Idempotency-Key"] == "the-key-of-this-form"
     assert b"since Monday." in sent.body
 
@@ -81,14 +81,14 @@ async def test_a_comment_is_kept_while_cases_is_unavailable_and_sent_later_with_
     ],
 )
 async def test_forms_for_identity_are_kept_while_it_is_unavailable(
-    house: House, path: str, typed: dict[str, str]
+    gateway: Gateway, path: str, typed: dict[str, str]
 ) -> None:
     for name in ("GET /users", "GET /sites", "GET /invitations", "GET /profile", "GET /pins"):
-        house["identity"].answers(name, hangs_up)
+        gateway["identity"].answers(name, hangs_up)
     for name in ("POST /invitations", "POST /sites", "PUT /profile"):
-        house["identity"].answers(name, hangs_up)
-    house["notifications"].answers("GET /notification-preferences", hangs_up)
-    status, page = await post(house, path, {"csrf_token": CSRF, **typed}, token=TOKEN)
+        gateway["identity"].answers(name, hangs_up)
+    gateway["notifications"].answers("GET /notification-preferences", hangs_up)
+    status, page = await post(gateway, path, {"csrf_token": CSRF, **typed}, token=TOKEN)
     assert status == 503
     if path == "/profile":
         assert 'value="Ana"' in page
@@ -96,106 +96,106 @@ async def test_forms_for_identity_are_kept_while_it_is_unavailable(
         assert forms_of(page)[path] == {"csrf_token": CSRF, **typed}
 
 
-async def test_an_unsent_form_shows_its_fields_by_their_labels(house: House) -> None:
+async def test_an_unsent_form_shows_its_fields_by_their_labels(gateway: Gateway) -> None:
     for name in ("GET /sites", "POST /sites"):
-        house["identity"].answers(name, hangs_up)
+        gateway["identity"].answers(name, hangs_up)
     typed = {"csrf_token": CSRF, "name": "Lyon <Nord>", "country": "FR", "version": "7", "contact.city": "Nantes"}
-    _, page = await post(house, "/sites", typed, token=TOKEN)
+    _, page = await post(gateway, "/sites", typed, token=TOKEN)
     shown = re.findall(r"<dt>(.*?)</dt><dd class=\"prose\">(.*?)</dd>", page)
     assert shown == [("Name of the site", "Lyon &lt;Nord&gt;"), ("Country", "France")]
 
 
-async def test_choices_are_shown_as_they_were_offered(house: House) -> None:
+async def test_choices_are_shown_as_they_were_offered(gateway: Gateway) -> None:
     typed = {"csrf_token": "old", "action": "close", "reason": "It works.", "resolved": "yes", "version": "7"}
-    _, page = await post(house, "/cases/1000000009", typed, token=TOKEN)
+    _, page = await post(gateway, "/cases/1000000009", typed, token=TOKEN)
     shown = re.findall(r"<dt>(.*?)</dt><dd class=\"prose\">(.*?)</dd>", page)
     assert shown == [("Reason", "It works."), ("Is the problem solved?", "Yes")]
 
 
-async def test_every_form_with_texts_says_what_its_fields_are_called(house: House) -> None:
-    assert house.portal.app is not None
+async def test_every_form_with_texts_says_what_its_fields_are_called(gateway: Gateway) -> None:
+    assert gateway.portal.app is not None
     forms = {
         route.resource.canonical
-        for route in house.portal.app.router.routes()
+        for route in gateway.portal.app.router.routes()
         if route.method == "POST" and route.resource is not None and not route.resource.canonical.startswith(API)
     }
     without_texts = {"/language", "/sign-out", "/switch-company", "/unsubscribe/{token}"}
-    specs = house.portal.app[FORM_SPECS]
+    specs = gateway.portal.app[FORM_SPECS]
     assert set(specs) == forms - without_texts
 
 
-async def test_a_newcomer_keeps_the_name_but_no_password(house: House) -> None:
-    house["identity"].answers("GET /invitations/a-code", hangs_up)
-    house["identity"].answers("POST /invitations/a-code/accept", hangs_up)
+async def test_a_newcomer_keeps_the_name_but_no_password(gateway: Gateway) -> None:
+    gateway["identity"].answers("GET /invitations/a-code", hangs_up)
+    gateway["identity"].answers("POST /invitations/a-code/accept", hangs_up)
     typed = {"first_name": "Ana", "last_name": "Duarte", "password": "correct horse battery staple"}
-    status, page = await post(house, "/invitations/a-code", typed)
+    status, page = await post(gateway, "/invitations/a-code", typed)
     assert status == 503
     assert "correct horse" not in page
     assert forms_of(page)["/invitations/a-code"] == {"csrf_token": "", "first_name": "Ana", "last_name": "Duarte"}
 
 
 @pytest.mark.parametrize("as_multipart", [False, True])
-async def test_an_unsent_form_survives_the_end_of_the_session(house: House, *, as_multipart: bool) -> None:
-    house["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+async def test_an_unsent_form_survives_the_end_of_the_session(gateway: Gateway, *, as_multipart: bool) -> None:
+    gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
     form = aiohttp.FormData(COMMENT, default_to_multipart=as_multipart)
-    status, page = await post(house, "/cases/1000000009", form, token=TOKEN)
+    status, page = await post(gateway, "/cases/1000000009", form, token=TOKEN)
     assert status == 401
     assert "Your session has ended." in page
     # A wrong password first: it is still there.
-    house["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
-    status, page = await post(house, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "no"})
+    gateway["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
+    status, page = await post(gateway, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "no"})
     assert status == 401
-    house["identity"].answers("POST /session", says(a_session() | {"session_token": NEW_TOKEN}, status=201))
-    house["identity"].answers("POST /session/resolve", says(a_session() | {"csrf_token": "the-new-token"}))
-    status, page = await post(house, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"})
+    gateway["identity"].answers("POST /session", says(a_session() | {"session_token": NEW_TOKEN}, status=201))
+    gateway["identity"].answers("POST /session/resolve", says(a_session() | {"csrf_token": "the-new-token"}))
+    status, page = await post(gateway, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"})
     assert status == 200
     kept = forms_of(page)["/cases/1000000009"]
     assert kept == COMMENT | {"csrf_token": "the-new-token"}
-    house["cases"].answers(COMMENTED, says({"number": "1000000009"}))
-    status, _ = await post(house, "/cases/1000000009", kept, token=NEW_TOKEN)
+    gateway["cases"].answers(COMMENTED, says({"number": "1000000009"}))
+    status, _ = await post(gateway, "/cases/1000000009", kept, token=NEW_TOKEN)
     assert status == 303
 
 
-async def test_an_unsent_form_is_shown_in_the_language_of_the_user_who_signed_in(house: House) -> None:
+async def test_an_unsent_form_is_shown_in_the_language_of_the_user_who_signed_in(gateway: Gateway) -> None:
     session = a_session()
     session["user"]["language"] = "fr"
-    house["identity"].answers("POST /session", says(session | {"session_token": NEW_TOKEN}, status=201))
-    house["identity"].answers("POST /session/resolve", says(session))
-    _, page = await post(house, "/cases/1000000009", COMMENT)
-    _, page = await post(house, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"})
+    gateway["identity"].answers("POST /session", says(session | {"session_token": NEW_TOKEN}, status=201))
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    _, page = await post(gateway, "/cases/1000000009", COMMENT)
+    _, page = await post(gateway, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"})
     assert '<html lang="fr">' in page
     assert "Envoyer à nouveau" in page
 
 
-async def test_a_form_that_is_older_than_its_session_can_be_sent_with_one_press(house: House) -> None:
-    status, page = await post(house, "/cases/1000000009", COMMENT | {"csrf_token": "of-an-old-session"}, token=TOKEN)
+async def test_a_form_that_is_older_than_its_session_can_be_sent_with_one_press(gateway: Gateway) -> None:
+    status, page = await post(gateway, "/cases/1000000009", COMMENT | {"csrf_token": "of-an-old-session"}, token=TOKEN)
     assert status == 403
     assert "You have signed in again, or changed the company, since this page was opened." in page
     assert "You are now in the portal of Acme SA." in page
     assert forms_of(page)["/cases/1000000009"] == COMMENT
-    assert house["cases"].seen == []
+    assert gateway["cases"].seen == []
 
 
-async def test_files_that_could_not_be_kept_are_named_as_missing(house: House) -> None:
+async def test_files_that_could_not_be_kept_are_named_as_missing(gateway: Gateway) -> None:
     form = aiohttp.FormData(COMMENT)
     form.add_field("file", b"\x89PNG", filename="b.png", content_type="image/png")
-    status, page = await post(house, "/cases/1000000009", form)
+    status, page = await post(gateway, "/cases/1000000009", form)
     assert status == 401
-    house["identity"].answers("POST /session", says(a_session() | {"session_token": NEW_TOKEN}, status=201))
-    _, page = await post(house, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"})
+    gateway["identity"].answers("POST /session", says(a_session() | {"session_token": NEW_TOKEN}, status=201))
+    _, page = await post(gateway, "/sign-in", forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"})
     assert "add them afterwards" in page
     assert "lost_files" not in page
 
 
 @pytest.mark.parametrize("token", ["", TOKEN])
-async def test_nothing_that_another_site_sends_is_kept(house: House, token: str) -> None:
-    status, page = await post(house, "/cases/1000000009", COMMENT, token=token, site="cross-site")
+async def test_nothing_that_another_site_sends_is_kept(gateway: Gateway, token: str) -> None:
+    status, page = await post(gateway, "/cases/1000000009", COMMENT, token=token, site="cross-site")
     assert status == (403 if token else 303)
     assert "It jams" not in page
 
 
-async def test_a_page_that_is_only_looked_at_still_leads_to_the_sign_in(house: House) -> None:
-    answer = await house.portal.get("/cases?status=open", allow_redirects=False)
+async def test_a_page_that_is_only_looked_at_still_leads_to_the_sign_in(gateway: Gateway) -> None:
+    answer = await gateway.portal.get("/cases?status=open", allow_redirects=False)
     assert (answer.status, answer.headers["Location"]) == (303, "/sign-in?next=%2Fcases%3Fstatus%3Dopen")
 
 
@@ -206,8 +206,8 @@ TOO_LONG = "too long to be shown in full"
 
 
 @pytest.mark.parametrize("field", ["title", "description", "unheard_of", "x" * 1000])
-async def test_an_endless_text_is_not_sent_back_to_a_visitor_without_a_session(house: House, field: str) -> None:
-    status, page = await post(house, "/cases", {field: QUOTES, "own_reference": "kept all the same"})
+async def test_an_endless_text_is_not_sent_back_to_a_visitor_without_a_session(gateway: Gateway, field: str) -> None:
+    status, page = await post(gateway, "/cases", {field: QUOTES, "own_reference": "kept all the same"})
     assert status == 401
     assert len(page) < 150_000
     assert TOO_LONG in page
@@ -217,26 +217,26 @@ async def test_an_endless_text_is_not_sent_back_to_a_visitor_without_a_session(h
 @pytest.mark.parametrize(
     ("path", "route", "length"), [("/sign-in", "/session", 120_000), ("/verify", "/registrations/verify", 5000)]
 )
-async def test_an_endless_address_is_not_sent_back(house: House, path: str, route: str, length: int) -> None:
-    house["identity"].answers(f"POST {route}", refuses(422, "invalid", "email"))
-    status, page = await post(house, path, {"email": QUOTES[:length], "password": "x", "code": "1"})
+async def test_an_endless_address_is_not_sent_back(gateway: Gateway, path: str, route: str, length: int) -> None:
+    gateway["identity"].answers(f"POST {route}", refuses(422, "invalid", "email"))
+    status, page = await post(gateway, path, {"email": QUOTES[:length], "password": "x", "code": "1"})
     assert status == 422
     assert len(page) < 20_000
     assert TOO_LONG in page
 
 
-async def test_a_text_that_is_too_long_comes_back_whole(house: House) -> None:
+async def test_a_text_that_is_too_long_comes_back_whole(gateway: Gateway) -> None:
     typed = {"title": "t" * 130, "description": "d" * 15_000}
-    status, page = await post(house, "/cases", typed)
+    status, page = await post(gateway, "/cases", typed)
     kept = forms_of(page)["/sign-in"]
     assert (status, kept["kept.title"], kept["kept.description"]) == (401, "t" * 130, "d" * 15_000)
     assert TOO_LONG not in page
 
 
-async def test_a_form_that_comes_back_from_a_service_is_bounded_too(house: House) -> None:
-    house["cases"].answers("GET /cases/1000000009", hangs_up)
-    house["cases"].answers(COMMENTED, hangs_up)
-    status, page = await post(house, "/cases/1000000009", COMMENT | {"text": QUOTES}, token=TOKEN)
+async def test_a_form_that_comes_back_from_a_service_is_bounded_too(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases/1000000009", hangs_up)
+    gateway["cases"].answers(COMMENTED, hangs_up)
+    status, page = await post(gateway, "/cases/1000000009", COMMENT | {"text": QUOTES}, token=TOKEN)
     assert status == 503
     assert len(page) < 300_000
     assert TOO_LONG in page
@@ -244,26 +244,26 @@ async def test_a_form_that_comes_back_from_a_service_is_bounded_too(house: House
 
 @pytest.mark.parametrize("as_multipart", [False, True])
 async def test_a_form_that_the_gateway_has_no_room_for_is_not_redirected_to_the_sign_in(
-    house: House, monkeypatch: pytest.MonkeyPatch, *, as_multipart: bool
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, *, as_multipart: bool
 ) -> None:
-    assert house.portal.app is not None
-    monkeypatch.setattr(house.portal.app[IN_HAND], "_most", 10)
-    status, page = await post(house, "/cases", aiohttp.FormData(COMMENT, default_to_multipart=as_multipart))
+    assert gateway.portal.app is not None
+    monkeypatch.setattr(gateway.portal.app[IN_HAND], "_most", 10)
+    status, page = await post(gateway, "/cases", aiohttp.FormData(COMMENT, default_to_multipart=as_multipart))
     assert status == 503
     assert "Please try again shortly" in page
 
 
-async def test_the_page_says_that_a_text_was_cut_until_the_form_has_arrived(house: House) -> None:
-    _, page = await post(house, "/cases/1000000009", COMMENT | {"text": QUOTES})
+async def test_the_page_says_that_a_text_was_cut_until_the_form_has_arrived(gateway: Gateway) -> None:
+    _, page = await post(gateway, "/cases/1000000009", COMMENT | {"text": QUOTES})
     for answer in (refuses(401, "wrong_credentials"), says(a_session() | {"session_token": NEW_TOKEN}, status=201)):
         assert TOO_LONG in page
-        house["identity"].answers("POST /session", answer)
+        gateway["identity"].answers("POST /session", answer)
         typed = forms_of(page)["/sign-in"] | {"email": "a@b.fr", "password": "yes"}
-        status, page = await post(house, "/sign-in", typed)
+        status, page = await post(gateway, "/sign-in", typed)
     assert status == 200
     assert TOO_LONG in page
-    house["cases"].answers("GET /cases/1000000009", hangs_up)
-    house["cases"].answers(COMMENTED, hangs_up)
-    _, page = await post(house, "/cases/1000000009", forms_of(page)["/cases/1000000009"], token=TOKEN)
+    gateway["cases"].answers("GET /cases/1000000009", hangs_up)
+    gateway["cases"].answers(COMMENTED, hangs_up)
+    _, page = await post(gateway, "/cases/1000000009", forms_of(page)["/cases/1000000009"], token=TOKEN)
     assert TOO_LONG in page
-    assert b"kept_cut" not in house["cases"].asked(COMMENTED)[0].body
+    assert b"kept_cut" not in gateway["cases"].asked(COMMENTED)[0].body

@@ -5,7 +5,7 @@ import logging
 import pytest
 from aiohttp import FormData, web
 
-from tests.service.gateway.stand_ins import House, problem_response, says
+from tests.service.gateway.stand_ins import Gateway, problem_response, says
 
 TOKEN = "AaIDJy1Ocs6JwXpTzm4rdwADNTQgLtGX8vo0Q7cI49P3DA"
 PATH = f"/unsubscribe/{TOKEN}"
@@ -18,17 +18,17 @@ FOUND = {
 
 
 @pytest.fixture
-def portal(house: House) -> House:
-    house["notifications"].answers(f"GET {PATH}", says(FOUND))
-    house["notifications"].answers(f"POST {PATH}", says({}))
-    return house
+def portal(gateway: Gateway) -> Gateway:
+    gateway["notifications"].answers(f"GET {PATH}", says(FOUND))
+    gateway["notifications"].answers(f"POST {PATH}", says({}))
+    return gateway
 
 
-def _bodies(house: House) -> list[bytes]:
-    return [seen.body for seen in house["notifications"].asked(f"POST {PATH}")]
+def _bodies(gateway: Gateway) -> list[bytes]:
+    return [seen.body for seen in gateway["notifications"].asked(f"POST {PATH}")]
 
 
-async def test_the_page_shows_what_would_stop_and_changes_nothing(portal: House) -> None:
+async def test_the_page_shows_what_would_stop_and_changes_nothing(portal: Gateway) -> None:
     async with portal.portal.get(PATH) as response:
         page = await response.text()
         assert response.status == 200
@@ -42,15 +42,15 @@ async def test_the_page_shows_what_would_stop_and_changes_nothing(portal: House)
     assert _bodies(portal) == []
 
 
-async def test_an_older_version_that_does_not_say_what_stops_is_waited_for(house: House) -> None:
+async def test_an_older_version_that_does_not_say_what_stops_is_waited_for(gateway: Gateway) -> None:
     older = {name: value for name, value in FOUND.items() if name != "stop_label"}
-    house["notifications"].answers(f"GET {PATH}", says(older))
-    async with house.portal.get(PATH) as response:
+    gateway["notifications"].answers(f"GET {PATH}", says(older))
+    async with gateway.portal.get(PATH) as response:
         assert response.status == 503
 
 
 @pytest.mark.parametrize("as_multipart", [False, True])
-async def test_a_provider_needs_no_session_no_origin_and_no_csrf_token(portal: House, *, as_multipart: bool) -> None:
+async def test_a_provider_needs_no_session_no_origin_and_no_csrf_token(portal: Gateway, *, as_multipart: bool) -> None:
     form = FormData({"List-Unsubscribe": "One-Click"}, default_to_multipart=as_multipart)
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://webmail.example", "Cookie": "portico="}
     async with portal.portal.post(PATH, data=form, headers=headers) as response:
@@ -62,7 +62,7 @@ async def test_a_provider_needs_no_session_no_origin_and_no_csrf_token(portal: H
     ("typed", "scope"),
     [("scope=kind", "kind"), ("scope=case_emails", "case_emails"), ("scope=x", "kind"), ("", "kind")],
 )
-async def test_the_form_chooses_between_the_kind_and_all(portal: House, typed: str, scope: str) -> None:
+async def test_the_form_chooses_between_the_kind_and_all(portal: Gateway, typed: str, scope: str) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     async with portal.portal.post(PATH, data=typed, headers=headers) as response:
         assert response.status == 200
@@ -71,28 +71,28 @@ async def test_the_form_chooses_between_the_kind_and_all(portal: House, typed: s
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe=%zz", b"&" * 5000, b"a=1&" * 200])
-async def test_no_form_breaks_the_page(portal: House, body: bytes) -> None:
+async def test_no_form_breaks_the_page(portal: Gateway, body: bytes) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     async with portal.portal.post(PATH, data=body, headers=headers) as response:
         assert response.status == 200
 
 
-async def test_a_broken_link_says_so_and_has_no_button(house: House) -> None:
-    async with house.portal.get("/unsubscribe/broken") as response:
+async def test_a_broken_link_says_so_and_has_no_button(gateway: Gateway) -> None:
+    async with gateway.portal.get("/unsubscribe/broken") as response:
         page = await response.text()
         assert response.status == 404
     assert '<form method="post" action="/unsubscribe' not in page
 
 
-async def test_while_notifications_is_unavailable_unsubscribing_is_not_confirmed(house: House) -> None:
-    house["notifications"].answers(f"POST {PATH}", _away)
-    async with house.portal.post(PATH, data={"List-Unsubscribe": "One-Click"}) as response:
+async def test_while_notifications_is_unavailable_unsubscribing_is_not_confirmed(gateway: Gateway) -> None:
+    gateway["notifications"].answers(f"POST {PATH}", _away)
+    async with gateway.portal.post(PATH, data={"List-Unsubscribe": "One-Click"}) as response:
         assert response.status == 503
         assert "Retry-After" in response.headers
-    await house["notifications"].stop()
-    async with house.portal.post(PATH, data={"List-Unsubscribe": "One-Click"}) as response:
+    await gateway["notifications"].stop()
+    async with gateway.portal.post(PATH, data={"List-Unsubscribe": "One-Click"}) as response:
         assert response.status == 503
-    async with house.portal.get(PATH) as response:
+    async with gateway.portal.get(PATH) as response:
         assert response.status == 503
 
 
@@ -100,7 +100,7 @@ async def _away(_request: web.Request) -> web.Response:
     return problem_response(503, "unavailable")
 
 
-async def test_the_token_stays_out_of_the_logs(portal: House, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_token_stays_out_of_the_logs(portal: Gateway, caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger().addHandler(caplog.handler)  # starting the gateway took it away
     async with portal.portal.get(PATH), portal.portal.post(PATH, data={"List-Unsubscribe": "One-Click"}):
         pass
