@@ -116,7 +116,7 @@ MESSAGES: Mapping[str, str] = {
     "scanning": N_("This file is still being checked for viruses. Please try again in a moment."),
     "infected": N_("A virus was found in this file, so it cannot be downloaded."),
     # Cases.
-    "check_number": N_("A case number has %(digits)s digits; please check them."),
+    "check_number": N_("Please check the case number: it seems to be mistyped. It has %(digits)s digits."),
     "case_closed": N_("The case is closed."),
     "case_cancelled": N_("A cancelled case cannot be reopened. Please create a follow-up."),
     "unchanged": N_("The case is like that already."),

@@ -43,6 +43,6 @@ def read_case_number(text: str) -> str:
     """A case number as people type it, blanks and dashes allowed; CheckNumber when it is mistyped."""
     digits = "".join(text.split()).replace("-", "")
     if len(digits) != _NUMBER_LENGTH or not (digits.isascii() and digits.isdigit()) or _damm(digits) != 0:
-        sentence = f"A case number has {_NUMBER_LENGTH} digits; please check them."
+        sentence = f"Please check the case number: it seems to be mistyped. It has {_NUMBER_LENGTH} digits."
         raise CheckNumber.at("number", "check_number", sentence, {"digits": _NUMBER_LENGTH})
     return digits
