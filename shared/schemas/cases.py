@@ -240,7 +240,11 @@ class CaseQuery(CompanyListQuery):
 
 
 class HistoryQuery(Request):
-    """`GET /cases/{number}/history`: without a cursor the newest; with `since_version`, of those that came after it."""
+    """`GET /cases/{number}/history`: without a cursor the newest; with `since_version`, of those that came after it.
+
+    Go on from the `version` of the case, not of an entry: an agent's note does not count the case's version up, so the
+    next entry has the same version as the note.
+    """
 
     limit: Annotated[int, Field(ge=1, le=50)] = 50
     cursor: Annotated[str, StringConstraints(max_length=1000)] | None = None
