@@ -210,8 +210,10 @@ class CaseDetail(CaseRow):
     resolved: bool | None
     turn_since: Utc | None
     pin_instructions: str | None = None  # only sent to the vendor's side
-    allowed_actions: list[CaseActionName]  # what `POST /cases/{number}/actions` takes from this user now
-    allowed_agent_actions: list[AgentActionName] = Field(default_factory=list)  # and its twin for agents
+    # What `POST /cases/{number}/actions` takes from this user now; agents find the names of their own actions here too.
+    allowed_actions: list[CaseActionName | AgentActionName]
+    # What `POST /agent/cases/{number}/actions` takes now: its `close` is another than that of `allowed_actions`.
+    allowed_agent_actions: list[AgentActionName] = Field(default_factory=list)
     history: list[HistoryEntry]  # the newest, oldest first
     history_cursor: str | None = None  # to older ones, at `GET /cases/{number}/history`
     history_total: int = 0
@@ -228,7 +230,7 @@ _Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31)), Before
 class CaseQuery(CompanyListQuery):
     """`GET /cases`, its export and its facets."""
 
-    view: Literal["recent", "submitted", "waiting"] = "recent"
+    view: Literal["recent", "company", "site", "submitted", "waiting"] = "recent"
     mine: bool = False
     status: Multi | Literal["open"] | None = None
     site_id: UUID | None = None

@@ -43,12 +43,14 @@ def detail(
     now: datetime,
 ) -> CaseDetail:
     """The whole case as this actor may see it, with the newest entries of its history, oldest first."""
+    for_both_sides = allowed_actions(ACTIONS, case, actor, now)
+    for_agents = allowed_actions(AGENT_ACTIONS, case, actor, now)
     return CaseDetail.model_validate(
         _flat(case)
         | {
             "pin_instructions": pin_instructions,
-            "allowed_actions": allowed_actions(ACTIONS, case, actor, now),
-            "allowed_agent_actions": allowed_actions(AGENT_ACTIONS, case, actor, now),
+            "allowed_actions": [*for_both_sides, *(name for name in for_agents if name not in for_both_sides)],
+            "allowed_agent_actions": for_agents,
             "history": [_entry(entry, file_states) for entry in history],
             "history_cursor": history_cursor,
             "history_total": history_total,

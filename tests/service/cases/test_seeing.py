@@ -176,10 +176,23 @@ async def walk(cases: CasesApi, by: Actor, **query: Any) -> list[str]:
             return numbers
 
 
-@pytest.mark.parametrize("view", ["company", "site", "favourites"])
-async def test_a_view_that_does_not_exist_yet_is_refused(cases: CasesApi, view: str) -> None:
+@pytest.mark.parametrize(("view", "column"), [("company", "site_name"), ("site", "serial")])
+async def test_views_by_company_and_by_site_keep_together_what_belongs_together(
+    cases: CasesApi, view: str, column: str
+) -> None:
+    ana = an_actor()
+    for serial in ("AAA111", "BBB222", "AAA111"):
+        number = (await cases.submitted(ana, serial=serial))["number"]
+        await cases.db["cases"].update_one({"number": number}, {"$set": {"site_name": f"Site of {serial}"}})
+    listed = (await cases.call("GET", "/cases", ana, params={"view": view})).body["items"]
+    assert [case[column] for case in listed] == sorted(case[column] for case in listed)
+    newest_first = await cases.call("GET", "/cases", ana, params={"view": view, "sort": "-created_at"})
+    assert [case["serial"] for case in newest_first.body["items"]] == ["AAA111", "BBB222", "AAA111"]
+
+
+async def test_a_view_that_does_not_exist_yet_is_refused(cases: CasesApi) -> None:
     for path in ("/cases", "/cases/facets", "/cases.xlsx"):
-        answer = await cases.call("GET", path, an_actor(), params={"view": view})
+        answer = await cases.call("GET", path, an_actor(), params={"view": "favourites"})
         assert (answer.status, answer.wrong_fields) == (422, {"view"}), path
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from pymongo import ReturnDocument
 
 from services.cases.cases.store.cases import CASES
-from services.cases.cases.store.lists import read_order, wanted_by
+from services.cases.cases.store.lists import order_of, wanted_by
 from shared.actor import Actor
 from shared.claims import ahead
 from shared.mongo import Database, DuplicateKey
@@ -46,7 +46,7 @@ async def each_batch(db: Database, actor: Actor, query: CaseQuery) -> AsyncItera
     shown = {"_id": 0, **dict.fromkeys(_CELLS, 1)}
     async with db.at_one_moment() as session:
         found = db[CASES.collection].find_raw_batches(wanted_by(actor, query), shown, session=session)
-        found = found.sort(read_order(query.sort).keys).allow_disk_use(allow_disk_use=True).batch_size(_BATCH_ROWS)
+        found = found.sort(order_of(query).keys).allow_disk_use(allow_disk_use=True).batch_size(_BATCH_ROWS)
         async for batch in found:
             yield cast("bytes", batch)  # which the driver's types call a document
 

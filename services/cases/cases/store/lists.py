@@ -98,9 +98,18 @@ def _search(text: str) -> Document:
     }
 
 
-def read_order(sort: str | None) -> Order:
+# What stands together in a view where nobody asks for another order: the cases of a site, and those of a device.
+_ORDERS_OF_VIEWS = {"company": "site_name", "site": "serial"}
+
+
+def read_order(sort: str | None, *, otherwise: str = "-updated_at") -> Order:
     """The order of a list; newest activity first unless it is told otherwise."""
-    return Order.read(sort or "-updated_at", SORTS)
+    return Order.read(sort or otherwise, SORTS)
+
+
+def order_of(query: CaseQuery) -> Order:
+    """The order that the query asks for, else the order of its view."""
+    return read_order(query.sort, otherwise=_ORDERS_OF_VIEWS.get(query.view, "-updated_at"))
 
 
 async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
@@ -108,7 +117,7 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
     return await find_page(
         db[CASES.collection],
         wanted_by(actor, query),
-        order=read_order(query.sort),
+        order=order_of(query),
         limit=query.limit,
         cursor=query.cursor,
         hidden=_LIST_HIDES,
@@ -187,7 +196,7 @@ async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
     return await find_page(
         db[CASES.collection],
         {"$and": every},
-        order=read_order(query.sort or "created_at"),
+        order=read_order(query.sort, otherwise="created_at"),
         limit=query.limit,
         cursor=query.cursor,
         hidden=_LIST_HIDES,
