@@ -305,9 +305,9 @@ BAD_FIELDS: list[Json] = [
     {"equipment_address": an_address(country="XX")},
     {"preferred_channel": "pigeon"},
     {"status": "closed"},
-    {"company_id": str(uuid7())},
+    {"company_id": "01a2297d-0000-7000-8000-000000000002"},
     {"_id": "x"},
-    {"site_id": str(uuid7()), "equipment_address": an_address()},
+    {"site_id": "01a2297d-0000-7000-8000-000000000001", "equipment_address": an_address()},
     {"said": "SA-1", "serial": "X"},
     {"submitter_id": "not-an-id"},
 ]
