@@ -79,11 +79,18 @@ def operation_of(method: str, path: str) -> tuple[str, str] | None:
 def check(received: Received) -> None:
     """NotAsDescribed for a status, a header or a body that the document does not promise."""
     operation = operation_of(received.method, received.path)
-    if operation is None or received.status in _OF_NO_ROUTE:
+    if operation is None or received.status in _OF_NO_ROUTE or _is_a_page(received):
         return
     if problem := _why_not(received, *operation):
         said = received.body[:2000]
         raise NotAsDescribed(f"{received.method} {received.path} answered {received.status}: {problem}\n{said!r}")
+
+
+def _is_a_page(received: Received) -> bool:
+    """An answer of the portal for people, whose addresses are partly those of the services' routes."""
+    is_html = received.headers.get("Content-Type", "").startswith("text/html")
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= received.status < HTTPStatus.BAD_REQUEST
+    return not received.path.startswith(_API) and (is_html or is_redirect)
 
 
 def _why_not(received: Received, path: str, method: str) -> str:

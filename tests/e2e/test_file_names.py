@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from deploy.local.stack import Stack
+from tests.client import CheckedResponse
 from tests.e2e.conftest import Customer
 from tests.e2e.portal import PASSWORD, Visitor, a_case
 
@@ -38,7 +39,7 @@ def a_body(*parts: bytes) -> BytesIO:
 
 @pytest.fixture(scope="module")
 async def plain(stack: Stack, customer: Customer) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), response_class=CheckedResponse) as http:
         typed = {"email": customer.admin.email, "password": PASSWORD}
         async with http.post(f"{stack.local_url}/sign-in", data=typed, allow_redirects=False) as signed_in:
             assert signed_in.status == 303

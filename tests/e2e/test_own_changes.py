@@ -14,6 +14,7 @@ from services.gateway.app import create_app, with_hints
 from services.gateway.session import SESSIONS, Sessions
 from services.gateway.settings import GatewaySettings
 from tests.builders import TEST_SECRET, Json, an_email
+from tests.client import CheckedResponse
 from tests.e2e.conftest import NewCustomer
 from tests.e2e.portal import PASSWORD, Deployed, Visitor, a_company, link_in, mail_for, until_true, visiting
 from tests.service.gateway.stand_ins import NAMES, a_portal
@@ -101,7 +102,9 @@ async def test_another_gateway_ends_with_a_session_as_soon_as_it_is_told(
     # The other browser window keeps the cookie of the session that is over.
     cookies = {cookie.key: cookie.value for cookie in ana._http.cookie_jar}
     assert (await ana.call("DELETE", "/session")).status == 204
-    async with aiohttp.ClientSession(cookies=cookies, cookie_jar=aiohttp.CookieJar(unsafe=True)) as window:
+    async with aiohttp.ClientSession(
+        cookies=cookies, cookie_jar=aiohttp.CookieJar(unsafe=True), response_class=CheckedResponse
+    ) as window:
 
         async def is_over() -> bool:
             async with window.get(f"{hinted_gateway.local_url}/api/v1/session") as answer:
@@ -120,7 +123,9 @@ async def test_a_newcomer_who_reads_french_is_written_to_in_french_and_finds_the
     await vendor.post(f"/vendor/companies/{company['id']}/invitations", invited)
     path = f"/invitations/{link_in(await mail_for(stack, email, about='invit'), 'invitations')}"
     headers = {"Accept-Language": "fr" if chosen == "by the browser" else "en"}
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), headers=headers) as browser:
+    async with aiohttp.ClientSession(
+        cookie_jar=aiohttp.CookieJar(unsafe=True), headers=headers, response_class=CheckedResponse
+    ) as browser:
         if chosen == "on the page":
             await browser.post(f"{stack.local_url}/language", data={"to": "fr", "next": path})
         async with browser.get(stack.local_url + path) as page:

@@ -39,6 +39,7 @@ from services.notifications.settings import NotificationsSettings
 from shared.mongo import connect
 from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_email
+from tests.client import CheckedResponse
 from tests.e2e.loops import TimedLoop
 from tests.processor import slowness
 from tests.worst import (
@@ -265,7 +266,9 @@ async def world(mongo_url: str) -> AsyncIterator[World]:
         settings = GatewaySettings.model_validate(common | urls)
         gateway = TimedLoop(lambda: create_gateway(settings), lambda: doing[0])
         loops["gateway"] = running.enter_context(gateway.running())
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_AT_ONCE)) as http:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_AT_ONCE), response_class=CheckedResponse
+        ) as http:
             assert await until(lambda: _ready(http, loops), deadline_s=60)
             session = await _sign_in(http, gateway.url, await _an_admin(mongo_url))
             # As every process does that serves.

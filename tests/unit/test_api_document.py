@@ -67,3 +67,12 @@ def test_an_address_is_that_of_the_route_which_names_most_of_it() -> None:
     assert operation_of("GET", "/api/v1/cases/facets") == ("/cases/facets", "get")
     assert operation_of("GET", "/cases/0000000001") == ("/cases/{number}", "get")
     assert operation_of("GET", "/sites/1/more") is None
+
+
+def test_a_page_is_none_of_the_apis_answers() -> None:
+    html = {"Content-Type": "text/html; charset=utf-8"}
+    check(Received("POST", "/sites", 303, {}, b""))
+    check(Received("GET", "/cases/new", 200, html, b"<!doctype html>"))
+    for status in (200, 303):
+        with pytest.raises(NotAsDescribed):
+            check(Received("GET", "/api/v1/sites", status, html, b"<!doctype html>"))

@@ -14,6 +14,7 @@ from deploy.local.child import free_port
 from services.identity.domain.companies import VENDOR_ID
 from shared.actor import Role
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_actor, an_email
+from tests.client import CheckedResponse
 from tests.service.identity.conftest import PASSWORD, IdentityApi
 
 
@@ -160,7 +161,7 @@ async def test_the_service_starts_without_its_broker_and_stops_when_told(mongo_u
 
 
 async def until_ready(url: str) -> None:
-    async with aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession(response_class=CheckedResponse) as http:
         while True:
             try:
                 async with http.get(url) as answer:

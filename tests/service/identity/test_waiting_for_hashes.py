@@ -16,6 +16,7 @@ from services.identity.passwords import Passwords
 from services.identity.turns import Caller
 from shared.actor import Role
 from tests.builders import an_email
+from tests.client import CheckedResponse
 from tests.service.identity.conftest import IdentityApi, an_identity
 
 _FLOOD, _NETWORKS = 600, 400
@@ -36,7 +37,7 @@ async def test_honest_people_get_through_a_flood_of_sign_ins(identity: IdentityA
     assert (await identity.sign_in(neighbour.login_email, x_portico_client=office)).status == 201
     invitation = await identity.invited(company, an_email())
     url = str(identity.client.make_url("/"))
-    async with ClientSession(url, connector=TCPConnector(limit=0)) as crowd:
+    async with ClientSession(url, connector=TCPConnector(limit=0), response_class=CheckedResponse) as crowd:
 
         async def floods(number: int) -> int:
             body = {"email": an_email(), "password": "wrong"}
