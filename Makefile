@@ -16,7 +16,7 @@ run: ## the portal with a demo, on this machine
 
 test: check ## all checks and all tests
 	@deploy/local/bootstrap.sh test
-	$(PYTHON) -m pytest $(PARALLEL)
+	$(PYTHON) -m pytest $(PARALLEL) --durations=40 --durations-min=2
 
 quick: ## the tests to run while writing: no broker, no browser, no whole stack
 	@MONGO_URL= RABBITMQ_URL= deploy/local/bootstrap.sh run
