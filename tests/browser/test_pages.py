@@ -177,7 +177,7 @@ async def test_a_strangers_case_is_a_page_that_is_not_there(plain: Page, stack: 
 
 async def test_a_mistyped_case_number_says_check_the_number(signed_in: Page) -> None:
     await signed_in.goto("/find?q=1000+0000+99")
-    await expect(signed_in.locator("main")).to_contain_text("please check")
+    await expect(signed_in.locator("main")).to_contain_text("Please check the case number: it seems to be mistyped.")
 
 
 async def test_a_form_without_the_sessions_token_changes_nothing(signed_in: Page, customer: Customer) -> None:
