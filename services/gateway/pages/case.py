@@ -98,7 +98,9 @@ async def act_on_case(request: web.Request) -> web.Response:
     body, key = to_json({**typed, "action": action.name}, action.form), idempotency_header(typed)
     sent = await send(request, visitor, "cases", "POST", _path(request, "/actions"), body=body, headers=key)
     if sent.problem is None:
-        return redirect(f"/cases/{sent.content['number']}?done={action.name}")
+        # A case that was like that already is the same as before: nothing was done.
+        is_unchanged = str(sent.content.get("version")) == typed.get("version")
+        return redirect(f"/cases/{sent.content['number']}" + ("" if is_unchanged else f"?done={action.name}"))
     form = _refused_action(shown.form, typed, sent)
     return await _case_page(request, visitor, refused_form=form, status=sent.status)
 

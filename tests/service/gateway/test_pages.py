@@ -9,7 +9,7 @@ from aiohttp import web
 
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
-from tests.service.gateway.stand_ins import TOKEN, Gateway, Json, hangs_up, problem_response, refuses, says
+from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, Json, hangs_up, problem_response, refuses, says
 
 A_CASE: Json = {
     "number": "1000000009",
@@ -251,3 +251,13 @@ async def test_no_link_out_of_a_dialog_reads_like_the_action_itself(gateway: Gat
     gateway["cases"].answers("GET /attachment-limits", refuses(404, "not_found"))
     links = re.findall(r"data-dismiss>([^<]+)</a>", await _page(gateway, "/cases/1000000009"))
     assert links == ["Cancel", "Keep the case as it is"]
+
+
+@pytest.mark.parametrize(("version", "done"), [(4, ""), (5, "?done=change_severity")])
+async def test_a_severity_that_the_case_had_already_is_not_called_changed(
+    gateway: Gateway, version: int, done: str
+) -> None:
+    gateway["cases"].answers("POST /cases/1000000009/actions", says(A_CASE | {"version": version}))
+    form = {"csrf_token": CSRF, "action": "change_severity", "version": "4", "severity": "3"}
+    sent = await gateway.portal.post("/cases/1000000009", data=form, headers=gateway.signed_in(), allow_redirects=False)
+    assert (sent.status, sent.headers["Location"]) == (303, f"/cases/1000000009{done}")
