@@ -5,14 +5,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from services.identity.domain.resends import HOUR, MOST_RESENDS_AN_HOUR, RESEND_AFTER, within_the_hour
 from shared.actor import Actor, Role
 from shared.errors import Conflict, Forbidden, TooManyRequests, seconds_until
 from shared.events.identity import InvitationIssued
 
 VALID_FOR = timedelta(days=7)
-RESEND_AFTER = timedelta(seconds=60)
-MOST_RESENDS_AN_HOUR = 5
-_HOUR = timedelta(hours=1)
 
 
 class State(StrEnum):
@@ -176,7 +174,7 @@ class Invitation:
             self,
             generation=self.generation + 1,
             asked_by=asked_by,
-            resent_at=(*_within_the_hour(self.resent_at, now), now),
+            resent_at=(*within_the_hour(self.resent_at, now), now),
             expires_at=now + VALID_FOR,
             inviter_id=by.user_id,
             inviter_name=by.name,
@@ -201,7 +199,7 @@ class Invitation:
     def accepted_by_newcomer(self, generation: int, now: datetime) -> "Invitation":
         """It stays pending until the address is proven; accepted again as seldom as it is sent again."""
         self.refuse_unless_acceptable(generation, now)
-        before = _within_the_hour(self.accepted_at, now)
+        before = within_the_hour(self.accepted_at, now)
         if (wait_s := _too_soon_for(before, now)) is not None:
             raise (AcceptedTooOften if len(before) >= MOST_RESENDS_AN_HOUR else AcceptedJustNow)(retry_after_s=wait_s)
         return replace(self, accepted_at=(*before, now))
@@ -226,7 +224,7 @@ class Invitation:
         return self.state.value
 
     def _sent_too_often(self, now: datetime) -> TooManyRequests | None:
-        before = _within_the_hour(self.resent_at, now)
+        before = within_the_hour(self.resent_at, now)
         if (wait_s := _too_soon_for(before, now)) is None:
             return None
         return (ResentTooOften if len(before) >= MOST_RESENDS_AN_HOUR else ResentJustNow)(retry_after_s=wait_s)
@@ -252,14 +250,10 @@ class Invitation:
         return replace(self, events=(*self.events, event))
 
 
-def _within_the_hour(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
-    return tuple(at for at in moments if now - at < _HOUR)
-
-
 def _too_soon_for(before: tuple[datetime, ...], now: datetime) -> int | None:
     """In how many seconds the next may follow these of the last hour; None for now."""
     if len(before) >= MOST_RESENDS_AN_HOUR:
-        return seconds_until(before[-MOST_RESENDS_AN_HOUR] + _HOUR, now=now)
+        return seconds_until(before[-MOST_RESENDS_AN_HOUR] + HOUR, now=now)
     if before and now - before[-1] < RESEND_AFTER:
         return seconds_until(before[-1] + RESEND_AFTER, now=now)
     return None

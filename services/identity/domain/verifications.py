@@ -7,20 +7,18 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from services.identity.domain.resends import MOST_RESENDS_AN_HOUR, RESEND_AFTER, within_the_hour
 from shared.errors import Invalid
 from shared.events.identity import VerificationRequested
 
 VALID_FOR = timedelta(minutes=10)
 MOST_TRIES = 5  # of one code, by the browser that asked for it; as many by all others together
-RESEND_AFTER = timedelta(seconds=60)
-MOST_RESENDS_AN_HOUR = 5
 MOST_RESENDS_BY_OTHERS_AN_HOUR = 2
 # What others ask for when a code in somebody's hand has less than this left brings nothing: it would come too late, and
 # a new one would make that one worthless.
 _WORTH_MAILING_FOR = timedelta(minutes=2)
 # Whoever comes back later than this is invited again.
 RESENDABLE_FOR = timedelta(days=7)
-_HOUR = timedelta(hours=1)
 _NOBODY = UUID(int=0)
 _NOBODYS_PLACES = 4096
 _LENGTH_OF_A_HASH, _LENGTH_OF_A_NAME = 97, 64  # of passwords and browsers, as the database keeps them
@@ -168,7 +166,7 @@ class Verification:
         """Not within a minute, not more than five times an hour, not for ever."""
         return (
             now - self.sent_at >= RESEND_AFTER
-            and len(_within_the_hour(self.resent_at, now)) < MOST_RESENDS_AN_HOUR
+            and len(within_the_hour(self.resent_at, now)) < MOST_RESENDS_AN_HOUR
             and now - self.created_at < RESENDABLE_FOR
         )
 
@@ -177,7 +175,7 @@ class Verification:
 
         Whoever asks in the last minutes of a code asks again once it has expired.
         """
-        asked = _within_the_hour(self.resent_by_others_at, now)
+        asked = within_the_hour(self.resent_by_others_at, now)
         return (
             not timedelta(0) < self.expires_at - now < _WORTH_MAILING_FOR
             and all(now - at >= RESEND_AFTER for at in (self.sent_at, *asked))
@@ -191,7 +189,7 @@ class Verification:
             self,
             generation=self.generation + 1,
             sent_at=now,
-            resent_at=(*_within_the_hour(self.resent_at, now), now),
+            resent_at=(*within_the_hour(self.resent_at, now), now),
             expires_at=now + VALID_FOR,
         )
         return renewed._with_event(now)
@@ -201,7 +199,7 @@ class Verification:
 
         A new one where the last has expired.
         """
-        asked = replace(self, resent_by_others_at=(*_within_the_hour(self.resent_by_others_at, now), now))
+        asked = replace(self, resent_by_others_at=(*within_the_hour(self.resent_by_others_at, now), now))
         if not self.takes_codes(now):
             asked = replace(asked, generation=self.generation + 1, expires_at=now + VALID_FOR)
         return asked._with_event(now)
@@ -226,10 +224,6 @@ class Verification:
             expires_at=self.expires_at,
         )
         return replace(self, events=(*self.events, event))
-
-
-def _within_the_hour(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
-    return tuple(at for at in moments if now - at < _HOUR)
 
 
 def nobodys_place(email: str) -> str:
