@@ -19,7 +19,7 @@ from shared.bus import BrokerUnavailable, Bus, Envelope
 from shared.documents import Documents
 from shared.events.base import State
 from shared.mongo import Database, DatabaseError, connect
-from shared.settings import ServiceSettings
+from shared.settings import ServiceSettings, ToolSettings, read, tool_environment
 from shared.topology import TOPOLOGY
 
 PAGE = 200
@@ -47,6 +47,13 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
 
     command = commands.add_parser("republish", help="send the state of every document again, so that copies are whole")
     command.add_argument("kinds", nargs="*", type=known, help=f"{', '.join(kinds)}; all of them by default")
+
+
+def main(service: str, kinds: Kinds, arguments: Sequence[str]) -> int:
+    """The commands of a service that has no other; the exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m services.{service}", description="Commands for operators.")
+    add_command(parser.add_subparsers(dest="command", required=True), kinds)
+    return run(service, read(ToolSettings, tool_environment()), kinds, parser.parse_args(arguments).kinds)
 
 
 def run(service: str, settings: ServiceSettings, kinds: Kinds, wanted: Sequence[str]) -> int:

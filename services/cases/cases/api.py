@@ -1,5 +1,6 @@
 """HTTP of cases: parse, call, answer."""
 
+from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
@@ -103,17 +104,7 @@ async def show_history(request: web.Request) -> web.Response:
 @routes.post("/cases/{number}/actions")
 async def act(request: web.Request) -> web.Response:
     """Does an action that both sides have."""
-    number = read_case_number(request.match_info["number"])
-    body = await read_body(request, CaseAction)
-    await actions.act(
-        request.app[DATABASE],
-        number,
-        body.root,
-        await _change(request, number),
-        limits=request.app[POLICY].limits,
-        quota=request.app[SHARES].entries,
-    )
-    return await _detail(request, actor_of(request), number)
+    return await _act(request, CaseAction, actions.act)
 
 
 @routes.get("/agent/cases")
@@ -128,9 +119,15 @@ async def list_queue(request: web.Request) -> web.Response:
 @routes.post("/agent/cases/{number}/actions")
 async def act_as_agent(request: web.Request) -> web.Response:
     """Does an action that only agents have."""
+    return await _act(request, AgentAction, actions.act_as_agent)
+
+
+async def _act(
+    request: web.Request, model: type[CaseAction | AgentAction], act: Callable[..., Awaitable[None]]
+) -> web.Response:
     number = read_case_number(request.match_info["number"])
-    body = await read_body(request, AgentAction)
-    await actions.act_as_agent(
+    body = await read_body(request, model)
+    await act(
         request.app[DATABASE],
         number,
         body.root,
