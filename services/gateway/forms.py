@@ -1,6 +1,7 @@
 """Posted forms become the JSON of an API route, and that route's errors come back to the fields."""
 
 import re
+from binascii import unhexlify
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,7 +19,7 @@ _NUMBER = re.compile(r"-?\d{1,18}")
 _YES = frozenset({"yes", "1", "true", "on"})
 _NO = frozenset({"no", "0", "false"})
 _PLACE_IN_LIST = re.compile(r"\.\d+$")
-_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_ESCAPED = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 
 
 def pairs_of(body: bytes, *, most: int) -> list[tuple[str, str]]:
@@ -33,7 +34,7 @@ def pairs_of(body: bytes, *, most: int) -> list[tuple[str, str]]:
 
 
 def _unquoted(text: bytes) -> str:
-    plain = _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), text.replace(b"+", b" "))
+    plain = _ESCAPED.sub(lambda run: unhexlify(run[0].replace(b"%", b"")), text.replace(b"+", b" "))
     return plain.decode(errors="replace")
 
 
