@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from uuid import UUID
 import aiohttp
 
 from deploy.local.stack import Stack
+from services.identity.store import COMPANIES, USERS
 from shared.codes import Purpose, link_code
+from shared.documents import Documents
 from shared.mongo import connect
 from tests.builders import Json, a_contact, a_serial, an_address, an_email
 from tests.client import Answer, answer_of
@@ -102,9 +105,9 @@ class World:
         own_contact = self._the_owner()
         self.number = await self.new_case(attachment_ids=[self.file_id], contact=own_contact)
         elsewhere = (await self.json("POST", "/sites", self.people["own"], {"name": "Elsewhere", **an_address()}))["id"]
-        # Neither has a route yet: the database is told.
-        await self._write("users", self.people["limited"].user["id"], {"site_ids": [UUID(elsewhere)]})
-        await self._write("companies", halted, {"suspended": True})
+        # Neither has a route yet: they are written as a use case would, with their events.
+        await self._write(USERS, self.people["limited"].user["id"], site_ids=(UUID(elsewhere),))
+        await self._write(COMPANIES, halted, suspended=True)
 
     def text(self, words: str) -> str:
         """A text of the first company."""
@@ -181,10 +184,12 @@ class World:
         owner = self.people["owner"]
         return {**a_contact(), "email": owner.email, "user_id": owner.user["id"]}
 
-    async def _write(self, collection: str, document_id: str, fields: Json) -> None:
+    async def _write(self, documents: Documents[Any], document_id: str, **fields: Any) -> None:
         db = connect(self._stack.environment["MONGO_URL"], "identity")
-        result = await db[collection].update_one({"_id": UUID(document_id)}, {"$set": fields})
-        assert result.matched_count == 1
+        entity = await documents.get(db, {"_id": UUID(document_id)})
+        changed = replace(entity, **fields)
+        event = changed.changed_event(version=entity.version + 1, now=datetime.now(UTC))
+        await documents.save(db, replace(changed, events=(event,)))
         await db.close()
 
     async def _until_cases_knows_its_people(self) -> None:

@@ -246,7 +246,6 @@ async def world(mongo_url: str) -> AsyncIterator[World]:
         "MONGO_URL": mongo_url,
         "MONGO_DRIVER": MONGO_DRIVER,
         "RABBITMQ_URL": UNREACHABLE_BROKER,
-        "PORTICO_LOG_LEVEL": "error",
     }
     # Six loops share one interpreter: each waits less for its turn.
     interval_s = sys.getswitchinterval()
