@@ -30,7 +30,7 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A signed-in user, as identity vouched for it.
+    """A signed-in user, as identity confirmed it.
 
     `site_ids` is None where the user is not limited to sites. `main_site_id` is the site in the user's profile.
     """

@@ -17,7 +17,7 @@ from shared.schemas.base import SMALL_BODY_BYTES, Body
 
 BODY_DEADLINE_S = 10.0
 # Each body is several times as large once it is read into values. Files come slowly, so they do not share with forms.
-MOST_BYTES_IN_HAND, _MOST_FILE_BYTES_IN_HAND = 32 * 1024 * 1024, 64 * 1024 * 1024
+MOST_BODY_BYTES, _MOST_FILE_BYTES = 32 * 1024 * 1024, 64 * 1024 * 1024
 _PART_FOR_SMALL_ONES = 8
 # Whoever sends files is waited for so long, and as long as what has come takes at the slowest line.
 _RESERVE_S = 15.0
@@ -44,7 +44,7 @@ class TooManyFields(Exception):
 
 
 @dataclass(eq=False, slots=True)
-class Held:
+class HeldBody:
     """The body of one request."""
 
     whose: str  # a user, or the network of somebody who is not signed in
@@ -63,7 +63,7 @@ class Held:
             self.deadline.reschedule(0)
 
 
-class InHand:
+class BodyMemory:
     """How many bytes of bodies the requests of a process hold together, from the first byte to the answer.
 
     Where there is no room, a body that is still coming gives way: of whoever holds most the one that began first. So
@@ -74,10 +74,10 @@ class InHand:
         """One for each kind of body that must not keep out the others."""
         self.held = 0
         self._most = most
-        self._bodies: dict[Held, int] = {}  # in the order they began
+        self._bodies: dict[HeldBody, int] = {}  # in the order they began
         self._of_one: Counter[str] = Counter()
 
-    def take(self, body: Held, size: int) -> None:
+    def take(self, body: HeldBody, size: int) -> None:
         """So many bytes more of a body; TooManyBodies, without taking, where it would itself have to give way."""
         whole = self._bodies.get(body, 0) + size
         most = self._most if whole <= SMALL_BODY_BYTES else self._most - self._most // _PART_FOR_SMALL_ONES
@@ -87,7 +87,7 @@ class InHand:
         self._of_one[body.whose] += size
         self._bodies[body] = whole
 
-    def let_go(self, body: Held) -> None:
+    def release(self, body: HeldBody) -> None:
         """Nothing of it is held any more."""
         size = self._bodies.pop(body, 0)
         self.held -= size
@@ -95,8 +95,8 @@ class InHand:
         if not self._of_one[body.whose]:
             del self._of_one[body.whose]
 
-    def _make_room(self, body: Held, size: int) -> None:
-        def held_by_one(other: Held) -> int:
+    def _make_room(self, body: HeldBody, size: int) -> None:
+        def held_by_one(other: HeldBody) -> int:
             return self._of_one[other.whose] + (size if other.whose == body.whose else 0)
 
         others = (other for other in self._bodies if other.can_give_way and other is not body)
@@ -104,22 +104,22 @@ class InHand:
         if longest is body:
             raise TooManyBodies
         longest.give_way()
-        self.let_go(longest)
+        self.release(longest)
 
 
-IN_HAND = web.AppKey("in_hand", InHand)
-FILES_IN_HAND = web.AppKey("files_in_hand", InHand)
+BODY_MEMORY = web.AppKey("body_memory", BodyMemory)
+FILE_MEMORY = web.AppKey("file_memory", BodyMemory)
 _READ: web.RequestKey[bytes | Exception] = web.RequestKey("read", object)  # type: ignore[arg-type]  # of either kind
-_HELD = web.RequestKey("held", Held)
+_HELD = web.RequestKey("held", HeldBody)
 
 
-def count_bodies(app: web.Application) -> None:
+def bound_body_memory(app: web.Application) -> None:
     """Bounds what the requests of an application hold together."""
-    app[IN_HAND] = InHand(MOST_BYTES_IN_HAND)
-    app[FILES_IN_HAND] = InHand(_MOST_FILE_BYTES_IN_HAND)
+    app[BODY_MEMORY] = BodyMemory(MOST_BODY_BYTES)
+    app[FILE_MEMORY] = BodyMemory(_MOST_FILE_BYTES)
 
 
-class Pace:
+class SlowestRate:
     """How long the sender of a long body is waited for. Only waiting counts, not what is done with what has come."""
 
     def __init__(self, *, at_once_s: float = math.inf) -> None:
@@ -143,9 +143,9 @@ class Pace:
 class BoundedBody:
     """A body as it comes: of at most so many bytes, and not more slowly than by any line."""
 
-    def __init__(self, request: web.Request, pace: Pace, *, at_most: int, too_large: errors.TooLarge) -> None:
+    def __init__(self, request: web.Request, rate: SlowestRate, *, at_most: int, too_large: errors.TooLarge) -> None:
         """`too_large` at once for a body that says itself that it is too long."""
-        self._pace = pace
+        self._rate = rate
         self._at_most = at_most
         self._too_large = too_large
         if (request.content_length or 0) > at_most:
@@ -154,18 +154,18 @@ class BoundedBody:
     @property
     def came(self) -> int:
         """How many bytes have come so far."""
-        return self._pace.came
+        return self._rate.came
 
     async def take(self, reading: Awaitable[bytes]) -> bytes:
         """What is being read of it; `too_large`, or TimeoutError."""
-        chunk = await self._pace.next(reading)
-        if self._pace.came > self._at_most:
+        chunk = await self._rate.next(reading)
+        if self._rate.came > self._at_most:
             raise self._too_large
         return chunk
 
     def give_back(self, size: int) -> None:
         """So many bytes that were taken are read again."""
-        self._pace.came -= size
+        self._rate.came -= size
 
 
 async def read_bytes(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -> bytes:
@@ -182,12 +182,12 @@ async def read_bytes(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -
 
 
 async def _read(request: web.Request, at_most: int) -> bytes:
-    incoming = BoundedBody(request, Pace(), at_most=at_most, too_large=too_large(at_most))
+    incoming = BoundedBody(request, SlowestRate(), at_most=at_most, too_large=too_large(at_most))
     body = bytearray()
     try:
-        async with coming(request, BODY_DEADLINE_S):
+        async with receiving(request, BODY_DEADLINE_S):
             while chunk := await incoming.take(request.content.readany()):
-                hold(request, len(chunk))
+                hold_bytes(request, len(chunk))
                 body += chunk
     except web.RequestPayloadError as error:
         raise errors.Malformed("The body ended early, or is not encoded as its headers say.") from error
@@ -195,7 +195,7 @@ async def _read(request: web.Request, at_most: int) -> bytes:
 
 
 @asynccontextmanager
-async def coming(request: web.Request, within_s: float) -> AsyncIterator[None]:
+async def receiving(request: web.Request, within_s: float) -> AsyncIterator[None]:
     """While a body comes; 408 where that takes longer, TooManyBodies where it had to give way to somebody else's."""
     body = _held_of(request)
     try:
@@ -210,32 +210,32 @@ async def coming(request: web.Request, within_s: float) -> AsyncIterator[None]:
         raise TooManyBodies
 
 
-def hold(request: web.Request, size: int, key: web.AppKey[InHand] = IN_HAND) -> None:
+def hold_bytes(request: web.Request, size: int, key: web.AppKey[BodyMemory] = BODY_MEMORY) -> None:
     """Counts bytes of a body as held until the request is answered; TooManyBodies."""
     request.app[key].take(_held_of(request), size)
 
 
 @contextmanager
-def room_for_file(request: web.Request, size: int) -> Iterator[None]:
+def hold_file(request: web.Request, size: int) -> Iterator[None]:
     """Room for one file of a body for a while; TooManyBodies."""
-    hold(request, size, FILES_IN_HAND)
+    hold_bytes(request, size, FILE_MEMORY)
     try:
         yield
     finally:
-        request.app[FILES_IN_HAND].let_go(_held_of(request))
+        request.app[FILE_MEMORY].release(_held_of(request))
 
 
-def let_go(request: web.Request) -> None:
+def release_body(request: web.Request) -> None:
     """The request is answered: nothing of its body is held any more."""
     if _HELD in request:
-        request.app[IN_HAND].let_go(request[_HELD])
-        request.app[FILES_IN_HAND].let_go(request[_HELD])
+        request.app[BODY_MEMORY].release(request[_HELD])
+        request.app[FILE_MEMORY].release(request[_HELD])
 
 
-def _held_of(request: web.Request) -> Held:
+def _held_of(request: web.Request) -> HeldBody:
     if _HELD not in request:
         current = origin.get()
-        request[_HELD] = Held(current.actor or network_of(current.address))
+        request[_HELD] = HeldBody(current.actor or network_of(current.address))
     return request[_HELD]
 
 
@@ -246,7 +246,7 @@ def too_large(at_most: int) -> errors.TooLarge:
     )
 
 
-async def read_aside(read: Callable[[bytes], _T], body: bytes) -> _T:
+async def parse_in_thread(read: Callable[[bytes], _T], body: bytes) -> _T:
     """What `read` makes of a body; a long one is read in a thread, so that the event loop serves others meanwhile."""
     return read(body) if len(body) <= _READ_AT_ONCE_BYTES else await asyncio.to_thread(read, body)
 

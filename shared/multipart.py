@@ -18,7 +18,7 @@ from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, Mul
 from aiohttp.http_exceptions import BadHttpMessage
 
 from shared import errors
-from shared.bodies import BoundedBody, Pace
+from shared.bodies import BoundedBody, SlowestRate
 
 # aiohttp parses the first part's header too, and warns about what is parsed here.
 for _complaint in (BadContentDispositionHeader, BadContentDispositionParam):
@@ -75,13 +75,13 @@ class _BoundedLines:
 
 
 def read_parts(
-    request: web.Request, pace: Pace, *, most_parts: int, at_most: int, too_large: errors.TooLarge
+    request: web.Request, rate: SlowestRate, *, most_parts: int, at_most: int, too_large: errors.TooLarge
 ) -> MultipartReader:
     """Reads the parts of a body of at most `at_most` bytes as they arrive.
 
-    ValueError, and later any of UNREADABLE; TimeoutError from `pace`; `too_large`.
+    ValueError, and later any of UNREADABLE; TimeoutError from `rate`; `too_large`.
     """
-    body = BoundedBody(request, pace, at_most=at_most, too_large=too_large)
+    body = BoundedBody(request, rate, at_most=at_most, too_large=too_large)
     lines = _BoundedLines(request.content, body, most_lines=(most_parts + 1) * _MOST_LINES)
     return MultipartReader(request.headers, cast("StreamReader", lines), max_headers=_MOST_HEADERS)
 

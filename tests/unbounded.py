@@ -1,7 +1,7 @@
 """Fair shares that nobody comes to the end of: a few made-up people do in minutes what a company does in weeks.
 
 They are counted all the same, so that what counting costs is in every figure. `make run` and every deployment keep the
-defaults; `test_shares` of each service is about them.
+defaults; `test_quotas` and `test_rate_limits` are about them.
 """
 
 UNBOUNDED = dict.fromkeys(

@@ -50,7 +50,7 @@ def create_app(settings: CasesSettings) -> web.Application:
     app[cases_api.NUMBERS] = store.CaseNumbers(app[DATABASE])
     app[attachments_api.DISK] = disk
     app[attachments_api.OWNERS] = OWNERS_OF_FILES
-    app[attachments_api.SHARES] = settings.shares
+    app[attachments_api.QUOTAS] = settings.quotas
     app[attachments_api.POLICY] = Policy(settings.limits, scanned=settings.clamd is not None)
     app[cases_api.PLACES] = Places(settings.exports_at_once)
     return app

@@ -11,7 +11,7 @@ from services.cases.attachments.domain.files import Limits
 from services.cases.attachments.domain.refusals import TooManyUploads
 from services.cases.attachments.store.uncited import Uncited
 from services.cases.cases.domain.refusals import TooManyCases, TooManyEntries
-from services.cases.shares import Shares
+from services.cases.quotas import Quotas
 from shared.quotas import Bound, Quota
 from shared.settings import ServiceSettings
 
@@ -78,9 +78,9 @@ class CasesSettings(ServiceSettings):
         )
 
     @property
-    def shares(self) -> Shares:
+    def quotas(self) -> Quotas:
         """What a user, and a company, may have."""
-        return Shares(
+        return Quotas(
             cases=Quota("cases", TooManyCases, Bound(self.cases_per_user, _HOUR), Bound(self.cases_per_company, _HOUR)),
             entries=Quota(
                 "entries",

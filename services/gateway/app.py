@@ -15,10 +15,10 @@ from services.gateway.forwarding import add_routes
 from services.gateway.middleware import API, add_outer_middleware
 from services.gateway.pages import add_pages
 from services.gateway.pages.static import STATIC_ROUTES
+from services.gateway.rate_limits import LIMITS, RequestLimits, limit_requests
 from services.gateway.routes import ROUTES
-from services.gateway.session import SESSIONS, Sessions, ask_again_after_changes
+from services.gateway.session import SESSIONS, Sessions, refresh_after_changes
 from services.gateway.settings import GatewaySettings
-from services.gateway.shares import SHARES, Shares, share_fairly
 from shared import logging
 from shared.bus import Bus
 from shared.connections import Bounds
@@ -38,8 +38,8 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     app[SESSIONS] = Sessions(base_url=settings.base_url)
     app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)
     add_outer_middleware(app, settings.trusted_proxies)
-    app[SHARES] = Shares(settings)
-    app.middlewares.extend((share_fairly, ask_again_after_changes))
+    app[LIMITS] = RequestLimits(settings)
+    app.middlewares.extend((limit_requests, refresh_after_changes))
     add_routes(app, ROUTES)
     _add_description(app)
     add_pages(app)
@@ -50,7 +50,7 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
 def with_hints(app: web.Application, settings: GatewaySettings) -> Bus:
     """The application hears from identity who has changed; what it hears it over."""
     bus = Bus(settings.rabbitmq_url, app_id="gateway")
-    bus.listen(_VISITOR_CHANGES, app[SESSIONS].hinted)
+    bus.listen(_VISITOR_CHANGES, app[SESSIONS].apply_hint)
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
         await bus.start()

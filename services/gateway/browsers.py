@@ -19,7 +19,7 @@ _LONGEST_USER_AGENT = 300
 def sign_in_headers(request: web.Request) -> dict[str, str]:
     """Headers for a sign-in: what the browser says of itself, and what it has of earlier sign-ins."""
     sessions = request.app[SESSIONS]
-    proofs, token = request.cookies.get(sessions.named(_DEVICE), ""), sessions.token_of(request)
+    proofs, token = request.cookies.get(sessions.cookie_name(_DEVICE), ""), sessions.token_of(request)
     headers: dict[str, str] = {hdrs.USER_AGENT: _user_agent(request)}
     headers |= {DEVICE_HEADER: proofs} if _PROOFS.fullmatch(proofs) else {}
     return headers | ({SESSION_HEADER: token} if token else {})
@@ -53,14 +53,14 @@ def _user_agent(request: web.Request) -> str:
 
 
 def _newcomer(request: web.Request) -> str:
-    name = request.cookies.get(request.app[SESSIONS].named(_NEWCOMER), "")
+    name = request.cookies.get(request.app[SESSIONS].cookie_name(_NEWCOMER), "")
     return name if _NAME.fullmatch(name) else ""
 
 
 def _keep(request: web.Request, response: web.StreamResponse, name: str, value: str, *, max_age_s: int) -> None:
     sessions = request.app[SESSIONS]
     response.set_cookie(
-        sessions.named(name),
+        sessions.cookie_name(name),
         value,
         max_age=max_age_s,
         path="/",

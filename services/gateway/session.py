@@ -27,9 +27,9 @@ __all__ = [
     "OldForm",
     "Sessions",
     "Visitor",
-    "ask_again_after_changes",
     "clear_session_cookie",
     "end_session",
+    "refresh_after_changes",
     "refuse_cross_site",
     "refuse_without_csrf",
     "set_session_cookie",
@@ -62,11 +62,11 @@ class OldForm(CrossSiteRequest):
 
 
 @dataclass(slots=True)
-class _Known:
+class _Remembered:
     visitor: Visitor
-    asked_at: float
-    vouched_at: float
-    ask_again_at: float
+    requested_at: float
+    confirmed_at: float
+    fresh_until: float
     changed_at: float = 0.0  # what identity was asked before that may be old
     changed_by: str | None = None  # the request id of that change
 
@@ -90,15 +90,15 @@ class Sessions:
     ) -> None:
         """`base_url` decides whether the cookie is for TLS only; for `fresh_s` identity is not asked again."""
         self.secure = base_url.startswith("https://")
-        self.cookie = self.named("portico")
+        self.cookie = self.cookie_name("portico")
         self.own_origins = _own_origins(base_url)
         self._size = size
         self._fresh_s = fresh_s
         self._clock = clock
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
         self._hinted: OrderedDict[str, _Hinted] = OrderedDict()  # by the id of a user or company
 
-    def named(self, cookie: str) -> str:
+    def cookie_name(self, cookie: str) -> str:
         """A cookie's whole name: with TLS no neighbouring host can set it."""
         return f"__Host-{cookie}" if self.secure else cookie
 
@@ -107,44 +107,44 @@ class Sessions:
         token = request.cookies.get(self.cookie, "")
         return token if _TOKEN.fullmatch(token) else ""
 
-    def known(self, token: str) -> Visitor | None:
-        """Whom identity has vouched for under this token before, however long ago."""
-        known = self._known.get(token)
-        return None if known is None else known.visitor
+    def remembered(self, token: str) -> Visitor | None:
+        """Whom identity has confirmed for this token before, however long ago."""
+        entry = self._remembered.get(token)
+        return None if entry is None else entry.visitor
 
-    async def visitor(self, services: Services, token: str, *, anew: bool = False) -> Visitor | None:
-        """Whose session the token is; None for an unknown one. `anew` asks identity whatever is remembered.
+    async def visitor(self, services: Services, token: str, *, refresh: bool = False) -> Visitor | None:
+        """Whose session the token is; None for an unknown one. `refresh` asks identity whatever is remembered.
 
-        Unavailable when identity is away and did not vouch lately.
+        Unavailable when identity is away and did not confirm it lately.
         """
-        known = self._known.get(token)
-        asked_at = self._clock()
-        if known is not None and not anew and asked_at < known.ask_again_at and not self._is_outdated(known):
-            return known.visitor
+        entry = self._remembered.get(token)
+        requested_at = self._clock()
+        if entry is not None and not refresh and requested_at < entry.fresh_until and not self._is_outdated(entry):
+            return entry.visitor
         try:
             visitor = await _resolve(services, token)
         except errors.Unavailable:
-            return self._vouched_lately(self._known.get(token))
+            return self._confirmed_lately(self._remembered.get(token))
         if visitor is None:
             self.forget(token)
         else:
-            self._remember(token, visitor, asked_at)
+            self._remember(token, visitor, requested_at)
         return visitor
 
     def forget(self, token: str) -> None:
         """The session has ended, or continues as another user."""
-        self._known.pop(token, None)
+        self._remembered.pop(token, None)
 
-    def changed(self, token: str, *, request_id: str) -> None:
+    def mark_changed(self, token: str, *, request_id: str) -> None:
         """The visitor may have changed something: identity is asked before its word is used again.
 
         Not forgotten: while identity is unavailable, its word still holds.
         """
-        if (known := self._known.get(token)) is not None:
-            known.changed_at = known.ask_again_at = self._clock()
-            known.changed_by = request_id
+        if (entry := self._remembered.get(token)) is not None:
+            entry.changed_at = entry.fresh_until = self._clock()
+            entry.changed_by = request_id
 
-    def hinted(self, hint: Hint) -> None:
+    def apply_hint(self, hint: Hint) -> None:
         """A user or a company has changed, on whatever replica: what identity said of them before is not used again."""
         now = self._clock()
         self._hinted[hint.id] = _Hinted(now, hint.request_id)
@@ -153,28 +153,28 @@ class Sessions:
         while now - next(iter(self._hinted.values())).at > RESOLVED_WITHIN_S + self._fresh_s + 1:
             self._hinted.popitem(last=False)
 
-    def _is_outdated(self, known: _Known) -> bool:
-        user = known.visitor.user
+    def _is_outdated(self, entry: _Remembered) -> bool:
+        user = entry.visitor.user
         hints = [self._hinted.get(str(changed)) for changed in (user.id, user.company_id)]
         # The visitor's own change, made through this replica, was asked about after it was done.
-        return any(hint and hint.at >= known.asked_at and hint.request_id != known.changed_by for hint in hints)
+        return any(hint and hint.at >= entry.requested_at and hint.request_id != entry.changed_by for hint in hints)
 
-    def _vouched_lately(self, known: _Known | None) -> Visitor:
-        if known is None or self._clock() - known.vouched_at > STALE_S:
+    def _confirmed_lately(self, entry: _Remembered | None) -> Visitor:
+        if entry is None or self._clock() - entry.confirmed_at > STALE_S:
             raise ServiceUnavailable("identity")
-        known.asked_at = self._clock()
-        known.ask_again_at = known.asked_at + self._fresh_s
-        return known.visitor
+        entry.requested_at = self._clock()
+        entry.fresh_until = entry.requested_at + self._fresh_s
+        return entry.visitor
 
-    def _remember(self, token: str, visitor: Visitor, asked_at: float) -> None:
+    def _remember(self, token: str, visitor: Visitor, requested_at: float) -> None:
         now = self._clock()
-        before = self._known.get(token)
+        before = self._remembered.get(token)
         changed_at, changed_by = (before.changed_at, before.changed_by) if before is not None else (0.0, None)
-        fresh_s = self._fresh_s if asked_at >= changed_at else 0.0
-        self._known[token] = _Known(visitor, asked_at, now, now + fresh_s, changed_at, changed_by)
-        self._known.move_to_end(token)
-        while len(self._known) > self._size:
-            self._known.popitem(last=False)
+        fresh_s = self._fresh_s if requested_at >= changed_at else 0.0
+        self._remembered[token] = _Remembered(visitor, requested_at, now, now + fresh_s, changed_at, changed_by)
+        self._remembered.move_to_end(token)
+        while len(self._remembered) > self._size:
+            self._remembered.popitem(last=False)
 
 
 def _own_origins(base_url: str) -> frozenset[str]:
@@ -187,7 +187,7 @@ def _own_origins(base_url: str) -> frozenset[str]:
 
 
 SESSIONS = web.AppKey("sessions", Sessions)
-_ASKED: web.RequestKey[Visitor | errors.Unavailable | None] = web.RequestKey("asked")
+_VISITOR: web.RequestKey[Visitor | errors.Unavailable | None] = web.RequestKey("visitor")
 
 
 async def _resolve(services: Services, token: str) -> Visitor | None:
@@ -221,9 +221,9 @@ async def visitor_of(request: web.Request) -> Visitor | None:
     token = request.app[SESSIONS].token_of(request)
     if not token:
         return None
-    if _ASKED not in request:
-        request[_ASKED] = await _ask(request, token)
-    visitor = request[_ASKED]
+    if _VISITOR not in request:
+        request[_VISITOR] = await _ask(request, token)
+    visitor = request[_VISITOR]
     if isinstance(visitor, errors.Unavailable):
         raise visitor
     if visitor is not None:
@@ -232,32 +232,32 @@ async def visitor_of(request: web.Request) -> Visitor | None:
     return visitor
 
 
-def know_visitor(request: web.Request, visitor: Visitor | None) -> None:
+def set_visitor(request: web.Request, visitor: Visitor | None) -> None:
     """Sets the visitor of this request, so that identity is not asked."""
-    request[_ASKED] = visitor
+    request[_VISITOR] = visitor
 
 
 async def _ask(request: web.Request, token: str) -> Visitor | errors.Unavailable | None:
     try:
-        return await request.app[SESSIONS].visitor(request.app[SERVICES], token, anew=_must_hold_at_once(request))
+        return await request.app[SESSIONS].visitor(request.app[SERVICES], token, refresh=_needs_refresh(request))
     except errors.Unavailable as away:
         return away
 
 
-def _must_hold_at_once(request: web.Request) -> bool:
+def _needs_refresh(request: web.Request) -> bool:
     """A change is made as whoever the visitor is now, and a page that says what was done shows it, on every replica."""
     return request.method not in SAFE_METHODS or "done" in request.query
 
 
 @web.middleware
-async def ask_again_after_changes(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def refresh_after_changes(request: web.Request, handler: Handler) -> web.StreamResponse:
     """What a visitor has changed is there when they look next: the answer goes out after this."""
     try:
         return await handler(request)
     finally:
         if request.method not in SAFE_METHODS:
             sessions = request.app[SESSIONS]
-            sessions.changed(request.cookies.get(sessions.cookie, ""), request_id=origin.get().request_id)
+            sessions.mark_changed(request.cookies.get(sessions.cookie, ""), request_id=origin.get().request_id)
 
 
 async def signed_in(request: web.Request) -> Visitor:

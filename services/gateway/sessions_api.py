@@ -36,7 +36,7 @@ async def sign_in(request: web.Request, route: Route) -> web.Response:
 
 
 async def read_session(request: web.Request, _route: Route) -> web.Response:
-    """Who is signed in, as identity vouched for it a moment ago."""
+    """Who is signed in, as identity confirmed it a moment ago."""
     visitor = await allowed_user(request)
     return answer(_answer_of(visitor))
 

@@ -20,7 +20,7 @@ from services.gateway.clients import (
 )
 from services.gateway.visitor import Visitor
 from shared import errors
-from shared.bodies import BoundedBody, Pace, too_large
+from shared.bodies import BoundedBody, SlowestRate, too_large
 from shared.web.headers import IDEMPOTENCY_HEADER
 
 _CHUNK_BYTES = 64 * 1024
@@ -31,7 +31,7 @@ async def upload(
 ) -> Reply:
     """Passes the body of a POST on as it comes, once: up to 120 s, 10 s between chunks, then 5 s for the answer.
 
-    It has to come at `Pace`, too. TooLarge for a body that is longer than the settings allow, however it is encoded.
+    It has to come at `SlowestRate`, too. TooLarge for a body that is longer than the settings allow, encoded or not.
     """
     services = request.app[SERVICES]
     body = _Incoming(request, at_most=services.upload_max_bytes, idle_s=services.deadlines.upload_idle_s)
@@ -72,7 +72,7 @@ class _Incoming:
     def __init__(self, request: web.Request, *, at_most: int, idle_s: float) -> None:
         """TooLarge at once for a body that says itself that it is too long."""
         self._content = request.content
-        self._body = BoundedBody(request, Pace(at_once_s=idle_s), at_most=at_most, too_large=too_large(at_most))
+        self._body = BoundedBody(request, SlowestRate(at_once_s=idle_s), at_most=at_most, too_large=too_large(at_most))
         self.failure: Exception | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ from shared.schemas.identity import MembershipAnswer, SessionUser
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody whose session identity has vouched for; `actor` is the signed actor for the services."""
+    """Somebody whose session identity has confirmed; `actor` is the signed actor for the services."""
 
     token: str = field(repr=False)
     actor: str = field(repr=False)

@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
-from services.identity.turns import Turns
+from services.identity.fair_queue import FairQueue
 from shared.errors import Invalid
 
 SHORTEST = 10
@@ -33,10 +33,10 @@ class Passwords:
         self._hashers = ThreadPoolExecutor(_HASHERS, "hashing")
         self._scorers = ThreadPoolExecutor(_SCORERS, "scoring")
         # Who is at the door is asked of the database, and so few at once that it has time for everybody else.
-        self.door = Turns(at_once=8, most=2000, most_each=200)
+        self.door = FairQueue(at_once=8, most=2000, most_each=200)
         # Two more than threads: what is counted before a hash and found out after it does not leave them idle.
-        self.hashing = Turns(at_once=_HASHERS + 2, most=400, most_each=50)
-        self.scoring = Turns(at_once=_SCORERS, most=40, most_each=5)
+        self.hashing = FairQueue(at_once=_HASHERS + 2, most=400, most_each=50)
+        self.scoring = FairQueue(at_once=_SCORERS, most=40, most_each=5)
         self._nobodys = self._hasher.hash("the password of nobody")
 
     async def hashed(self, password: str) -> str:

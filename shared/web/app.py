@@ -13,7 +13,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from prometheus_client import Counter, Histogram
 
 from shared import errors
-from shared.bodies import count_bodies, let_go
+from shared.bodies import bound_body_memory, release_body
 from shared.clock import utc_now
 from shared.connections import SERVER, has_left
 from shared.logging import Origin, origin
@@ -47,7 +47,7 @@ def create_app(*, clock: Callable[[], datetime] = utc_now, unlogged: frozenset[s
     app[CLOCK] = clock
     app[UNLOGGED] = unlogged
     app.on_response_prepare.append(_name_no_software)
-    count_bodies(app)
+    bound_body_memory(app)
     return app
 
 
@@ -79,7 +79,7 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
             response.headers[REQUEST_ID_HEADER] = origin.get().request_id
         _record(request, response.status, time.perf_counter() - started)
     finally:
-        let_go(request)
+        release_body(request)
         # The answer may wait long for its reader; what it was made of need not.
         request.clear()
         origin.reset(token)

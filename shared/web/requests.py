@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared import errors
 from shared.actor import Actor
-from shared.bodies import TooManyFields, parse, read_aside, read_bytes
+from shared.bodies import TooManyFields, parse, parse_in_thread, read_bytes
 from shared.idempotency import IdempotencyKey
 from shared.logging import Origin, origin
 from shared.schemas.base import Body
@@ -30,7 +30,7 @@ async def read_body(request: web.Request, model: type[_B]) -> _B:
     if request.content_type != "application/json":
         raise errors.WrongMediaType("Send application/json.")
     body = await read_bytes(request, at_most=model.max_body_bytes)
-    return await read_aside(partial(parsed, model=model), body)
+    return await parse_in_thread(partial(parsed, model=model), body)
 
 
 def parsed(body: bytes, *, model: type[_B]) -> _B:

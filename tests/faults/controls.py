@@ -129,7 +129,11 @@ CONTROLS = (
         shows="wrong answers",
         patches=(
             Patch("services/gateway/clients.py", "return 2 if self.method", "return 1 if self.method"),
-            Patch("services/gateway/session.py", "return self._vouched_lately(self._known.get(token))", "return None"),
+            Patch(
+                "services/gateway/session.py",
+                "return self._confirmed_lately(self._remembered.get(token))",
+                "return None",
+            ),
         ),
     ),
     Control(

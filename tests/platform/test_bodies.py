@@ -13,7 +13,7 @@ from pydantic import Field
 
 from deploy.local.waiting import until
 from shared import bodies, errors
-from shared.bodies import IN_HAND, MOST_BYTES_IN_HAND, Held, InHand
+from shared.bodies import BODY_MEMORY, MOST_BODY_BYTES, BodyMemory, HeldBody
 from shared.schemas.base import Request, Short
 from shared.web.app import create_app
 from shared.web.headers import CLIENT_HEADER
@@ -48,12 +48,12 @@ class Notes(Request):
 
 async def take_note(request: web.Request) -> web.Response:
     await read_body(request, Note)
-    return answer({"held": request.app[IN_HAND].held})
+    return answer({"held": request.app[BODY_MEMORY].held})
 
 
 async def take_notes(request: web.Request) -> web.Response:
     notes = await read_body(request, Notes)
-    return answer({"count": len(notes.names), "held": request.app[IN_HAND].held})
+    return answer({"count": len(notes.names), "held": request.app[BODY_MEMORY].held})
 
 
 async def read_again(request: web.Request) -> web.Response:
@@ -80,14 +80,14 @@ async def _answer(client: Client, path: str, body: Any) -> tuple[int, dict[str, 
         return response.status, json.loads(await response.read())
 
 
-def _in_hand(client: Client) -> InHand:
+def _memory(client: Client) -> BodyMemory:
     app = client.app
     assert app is not None
-    return app[IN_HAND]
+    return app[BODY_MEMORY]
 
 
 def _held(client: Client) -> int:
-    return _in_hand(client).held
+    return _memory(client).held
 
 
 async def test_each_route_has_a_limit_of_its_own_and_says_it(client: Client) -> None:
@@ -132,26 +132,26 @@ async def test_who_asks_again_for_a_refused_body_does_not_get_its_rest(client: C
 
 
 async def test_all_bodies_together_have_a_limit_and_who_comes_too_late_is_asked_to_wait(client: Client) -> None:
-    others = [Held(f"somebody {n}") for n in range(MOST_BYTES_IN_HAND // 16_000)]
+    others = [HeldBody(f"somebody {n}") for n in range(MOST_BODY_BYTES // 16_000)]
     for other in others:  # they have come, and are being worked on
-        _in_hand(client).take(other, 16_000)
+        _memory(client).take(other, 16_000)
     before = _held(client)
-    room = MOST_BYTES_IN_HAND - before
-    assert (await _answer(client, "/note", b" " * (room - 2) + b"{}")) == (200, {"held": MOST_BYTES_IN_HAND})
+    room = MOST_BODY_BYTES - before
+    assert (await _answer(client, "/note", b" " * (room - 2) + b"{}")) == (200, {"held": MOST_BODY_BYTES})
     async with client.post("/note", data=b" " * (room - 1) + b"{}", headers=_JSON) as response:
         told = json.loads(await response.read())
         assert (response.status, told["code"], response.headers["Retry-After"]) == (503, "too_busy", "2")
     for other in others:
-        _in_hand(client).let_go(other)
+        _memory(client).release(other)
     assert await until(lambda: _is(_held(client) == 0), deadline_s=10)
 
 
 async def test_what_is_done_with_large_bodies_leaves_room_for_small_ones(client: Client) -> None:
-    _in_hand(client).take(Held("somebody"), MOST_BYTES_IN_HAND * 7 // 8)
+    _memory(client).take(HeldBody("somebody"), MOST_BODY_BYTES * 7 // 8)
     assert (await _answer(client, "/notes", b" " * 17_000 + b"{}"))[0] == 503
     assert (await _answer(client, "/note", b" " * 16_000 + b"{}"))[0] == 200
     with pytest.raises(bodies.TooManyBodies):
-        _in_hand(client).take(Held("somebody else"), 17_000)
+        _memory(client).take(HeldBody("somebody else"), 17_000)
 
 
 async def _is(so: bool) -> bool:  # noqa: FBT001  # what `until` asks for
@@ -201,7 +201,7 @@ async def _holds(client: Client, size: int) -> bool:
 async def test_where_there_is_no_room_the_oldest_half_body_of_whoever_holds_most_gives_way(
     client: Client, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_in_hand(client), "_most", 32_000)
+    monkeypatch.setattr(_memory(client), "_most", 32_000)
     neighbour = await send("203.0.113.8", 6_000)
     assert await _holds(client, 6_000)
     many = []
@@ -217,20 +217,20 @@ async def test_where_there_is_no_room_the_oldest_half_body_of_whoever_holds_most
     assert await _holds(client, 6_000 + 7_000 + 13_000)
     assert [await half.finish() for half in (many[2], newest, neighbour)] == [200, 200, 200]
     assert await _holds(client, 0)
-    assert not _in_hand(client)._of_one  # nothing is remembered of anybody
+    assert not _memory(client)._of_one  # nothing is remembered of anybody
 
 
 async def test_nobody_gives_way_to_whoever_would_hold_more(
     client: Client, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_in_hand(client), "_most", 32_000)
+    monkeypatch.setattr(_memory(client), "_most", 32_000)
     neighbour = await send("203.0.113.8", 6_000)
     assert await _holds(client, 6_000)
-    in_work = Held("203.0.113.7")
-    _in_hand(client).take(in_work, 16_000)
+    in_work = HeldBody("203.0.113.7")
+    _memory(client).take(in_work, 16_000)
     assert await (await send("203.0.113.7", 12_000)).status() == 503
     assert await neighbour.finish() == 200
-    _in_hand(client).let_go(in_work)
+    _memory(client).release(in_work)
     assert await _holds(client, 0)
 
 
@@ -239,7 +239,7 @@ async def test_a_caller_who_leaves_holds_nothing(client: Client, send: Send) -> 
     assert await _holds(client, 5000)
     half.writer.close()
     assert await _holds(client, 0)
-    assert not _in_hand(client)._of_one
+    assert not _memory(client)._of_one
 
 
 async def test_a_long_body_is_read_in_a_thread_and_a_short_one_at_once(client: Client) -> None:

@@ -9,14 +9,14 @@ from services.cases.attachments.handlers import Policy
 from services.cases.attachments.multipart import read_uploads
 from services.cases.attachments.store.disk import Disk
 from services.cases.attachments.store.owners import Owners
-from services.cases.shares import Shares
+from services.cases.quotas import Quotas
 from shared.schemas.attachments import AttachmentLimits
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, idempotency_key_of
 from shared.web.responses import answer
 
 POLICY = web.AppKey("attachment_policy", Policy)
-SHARES = web.AppKey("shares", Shares)
+QUOTAS = web.AppKey("quotas", Quotas)
 DISK = web.AppKey("disk", Disk)
 OWNERS: web.AppKey[Owners] = web.AppKey("owners_of_files")
 
@@ -31,7 +31,7 @@ async def upload_files(request: web.Request) -> web.Response:
     await request.app[DISK].refuse_if_low(db)
     # What has no room is not even read: else refusing it would cost as much as keeping it.
     asked = await idempotency_key_of(request, actor, body=b"")
-    await handlers.refuse_if_full(db, actor, request.app[SHARES], key=asked, now=request.app[CLOCK]())
+    await handlers.refuse_if_full(db, actor, request.app[QUOTAS], key=asked, now=request.app[CLOCK]())
     uploads = await read_uploads(request, policy.limits)
     key = await idempotency_key_of(request, actor, body=uploads.fingerprint)
     kept, refused = await handlers.take_in(
@@ -39,7 +39,7 @@ async def upload_files(request: web.Request) -> web.Response:
         actor,
         uploads.files,
         policy,
-        shares=request.app[SHARES],
+        quotas=request.app[QUOTAS],
         key=key,
         now=request.app[CLOCK](),
     )

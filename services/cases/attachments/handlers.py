@@ -23,7 +23,7 @@ from services.cases.attachments.store import files as store
 from services.cases.attachments.store import uncited
 from services.cases.attachments.store.files import Claim
 from services.cases.attachments.store.owners import Owners
-from services.cases.shares import Shares
+from services.cases.quotas import Quotas
 from shared.actor import Actor
 from shared.errors import FieldError, Invalid, Refusal, TooManyRequests
 from shared.idempotency import IdempotencyKey
@@ -40,11 +40,11 @@ class Policy:
     scanned: bool  # whether there is a virus scanner
 
 
-async def refuse_if_full(db: Database, actor: Actor, shares: Shares, *, key: IdempotencyKey, now: datetime) -> None:
+async def refuse_if_full(db: Database, actor: Actor, quotas: Quotas, *, key: IdempotencyKey, now: datetime) -> None:
     """Before any file is read: TooManyUncited or TooManyUploads where none would be kept, unless it is a repeat."""
     try:
-        await uncited.refuse_if_full(db, actor, shares.uncited, key)
-        await shares.uploads.refuse_if_full(db, actor, now=now)
+        await uncited.refuse_if_full(db, actor, quotas.uncited, key)
+        await quotas.uploads.refuse_if_full(db, actor, now=now)
     except TooManyRequests:
         if not await store.find_made_with(db, key):
             raise
@@ -56,7 +56,7 @@ async def take_in(
     uploads: Sequence[Upload],
     policy: Policy,
     *,
-    shares: Shares,
+    quotas: Quotas,
     key: IdempotencyKey,
     now: datetime,
 ) -> tuple[list[Attachment], list[RefusedUpload]]:
@@ -71,9 +71,9 @@ async def take_in(
     begun = await store.find_made_with(db, key)
     state = FileState.SCANNING if policy.scanned else FileState.READY
     sizes = [len(upload.content or b"") for upload in kept]
-    async with nullcontext() if begun else shares.uploads.taken(db, actor, sum(sizes), now=now):
+    async with nullcontext() if begun else quotas.uploads.taken(db, actor, sum(sizes), now=now):
         if not begun:
-            await uncited.hold(db, actor, shares.uncited, key, sizes=sizes)
+            await uncited.hold(db, actor, quotas.uncited, key, sizes=sizes)
         for index, upload in enumerate(kept):
             await store.insert_once(db, actor, upload, upload.content or b"", index=index, state=state, key=key)
     return await store.find_made_with(db, key), refused

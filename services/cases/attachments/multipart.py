@@ -7,7 +7,7 @@ from aiohttp import BodyPartReader, hdrs, web
 
 from services.cases.attachments.domain.files import Limits, Upload, clean_name, in_words
 from shared import errors
-from shared.bodies import FILES_IN_HAND, Pace, coming, hold
+from shared.bodies import FILE_MEMORY, SlowestRate, hold_bytes, receiving
 from shared.multipart import UNREADABLE, read_disposition, read_parts
 
 MAX_PARTS = 10
@@ -50,7 +50,7 @@ async def read_uploads(request: web.Request, limits: Limits) -> Uploads:
     if request.content_type != "multipart/form-data":
         raise errors.WrongMediaType("Send multipart/form-data, with the files in parts named file.")
     try:
-        async with coming(request, BODY_WITHIN_S):
+        async with receiving(request, BODY_WITHIN_S):
             return Uploads(await _read_parts(request, limits))
     except (*UNREADABLE, ConnectionError) as error:
         raise errors.Malformed("The body ended early, or is no multipart/form-data.") from error
@@ -58,8 +58,8 @@ async def read_uploads(request: web.Request, limits: Limits) -> Uploads:
 
 async def _read_parts(request: web.Request, limits: Limits) -> tuple[Upload, ...]:
     at_most = max_body_bytes(limits)
-    pace = Pace(at_once_s=CHUNK_WITHIN_S)
-    reader = read_parts(request, pace, most_parts=MAX_PARTS, at_most=at_most, too_large=_too_large(at_most))
+    rate = SlowestRate(at_once_s=CHUNK_WITHIN_S)
+    reader = read_parts(request, rate, most_parts=MAX_PARTS, at_most=at_most, too_large=_too_large(at_most))
     files: list[Upload] = []
     parts = 0
     while (part := await reader.next()) is not None:
@@ -85,7 +85,7 @@ async def _read_file(
         digest.update(chunk)
         size += len(chunk)
         if size <= limits.max_file_bytes:
-            hold(request, len(chunk), FILES_IN_HAND)
+            hold_bytes(request, len(chunk), FILE_MEMORY)
             content += chunk
         else:
             content.clear()

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from services.cases.attachments.api import POLICY, SHARES
+from services.cases.attachments.api import POLICY, QUOTAS
 from services.cases.attachments.store import files
 from services.cases.cases import export, store, views
 from services.cases.cases.domain.actions import refuse_unless_vendor
@@ -39,7 +39,7 @@ async def submit_case(request: web.Request) -> web.Response:
         actor,
         body,
         limits=request.app[POLICY].limits,
-        quota=request.app[SHARES].cases,
+        quota=request.app[QUOTAS].cases,
         key=await idempotency_key_of(request, actor),
         now=request.app[CLOCK](),
     )
@@ -133,7 +133,7 @@ async def _act(
         body.root,
         await _change(request, number),
         limits=request.app[POLICY].limits,
-        quota=request.app[SHARES].entries,
+        quota=request.app[QUOTAS].entries,
     )
     return await _detail(request, actor_of(request), number)
 

@@ -26,7 +26,7 @@ from services.gateway.pages.start import pages as start
 from services.gateway.pages.static import add_static
 from services.gateway.pages.unsent_forms import FORM_SPECS
 from services.gateway.pages.unsubscribe import pages as unsubscribe
-from services.gateway.shares import refuse_without_turn
+from services.gateway.rate_limits import refuse_over_limit
 
 # The fields of every form with texts, by the path it is posted to: a form that could not be sent shows them again.
 FORMS: Mapping[str, FormSpec] = {
@@ -48,7 +48,7 @@ def add_pages(app: web.Application) -> None:
     # The last middleware is the innermost: it sees a refusal before the one that answers it as JSON.
     app[FORM_SPECS] = FORMS
     app[KNOWN_LIMITS] = KnownLimits()
-    app.middlewares.extend((in_the_readers_language, error_pages, refuse_without_turn))
+    app.middlewares.extend((in_the_readers_language, error_pages, refuse_over_limit))
     add_static(app)
     for part in (
         start,

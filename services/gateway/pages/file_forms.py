@@ -21,7 +21,7 @@ from services.gateway.pages.requests import FORM_TYPE, LONG_FORM_BYTES, TYPED, n
 from services.gateway.session import OldForm, Visitor, refuse_cross_site, refuse_without_csrf
 from services.gateway.texts import _
 from shared import errors
-from shared.bodies import Pace, TooManyBodies, coming, hold, room_for_file, too_large
+from shared.bodies import SlowestRate, TooManyBodies, hold_bytes, hold_file, receiving, too_large
 from shared.multipart import UNREADABLE, read_disposition, read_parts, write_disposition
 from shared.web.headers import IDEMPOTENCY_HEADER
 
@@ -108,7 +108,7 @@ async def read_form_with_files(request: web.Request, visitor: Visitor) -> Posted
     request[TYPED] = incoming.typed
     refused: list[str] = []
     try:
-        async with coming(request, _DEADLINE_S):
+        async with receiving(request, _DEADLINE_S):
             file = await incoming.next_file()
             if file is not None and _is_meant(request, visitor, incoming.typed):
                 refused = await _Uploading(request, visitor, incoming).all_from(file)
@@ -125,7 +125,7 @@ async def read_unproven_fields(request: web.Request) -> FormData:
     if request.content_type == FORM_TYPE:
         return await _plain_fields(request)
     incoming = _Incoming.of(request)
-    async with coming(request, _DEADLINE_S):
+    async with receiving(request, _DEADLINE_S):
         while await incoming.next_file() is not None:
             incoming.typed[LOST_FILES] = "yes"
     return incoming.typed
@@ -191,7 +191,9 @@ class _Incoming:
         if request.content_type != _FORM_WITH_FILES:
             raise errors.WrongMediaType(f"Send {_FORM_WITH_FILES} or {FORM_TYPE}.")
         try:
-            parts = read_parts(request, Pace(), most_parts=_MOST_PARTS, at_most=_MOST_BYTES, too_large=_too_much())
+            parts = read_parts(
+                request, SlowestRate(), most_parts=_MOST_PARTS, at_most=_MOST_BYTES, too_large=_too_much()
+            )
             return cls(request, parts)
         except ValueError as error:
             raise _unreadable() from error
@@ -223,7 +225,7 @@ class _Incoming:
             self._text_left -= len(chunk)
             if self._text_left < 0:
                 raise too_large(LONG_FORM_BYTES)
-            hold(self._request, len(chunk))
+            hold_bytes(self._request, len(chunk))
             text += chunk
         _note(self.typed, name, text.decode(errors="replace"))
 
@@ -290,7 +292,7 @@ class _Uploading:
     async def _upload(self, file: _File, name: str, limits: Limits, key: str) -> str:
         """Empty, or why it was refused."""
         try:
-            with room_for_file(self._request, limits.most_file_bytes):
+            with hold_file(self._request, limits.most_file_bytes):
                 return await self._send(file, name, limits, key)
         except errors.Unavailable:
             return not_now()

@@ -9,7 +9,7 @@ from aiohttp import web
 from services.gateway.forms import FormData, pairs_of
 from services.gateway.session import Visitor, refuse_cross_site, refuse_without_csrf
 from shared import errors
-from shared.bodies import MOST_FIELDS, read_aside, read_bytes
+from shared.bodies import MOST_FIELDS, parse_in_thread, read_bytes
 from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
 from shared.schemas.cases import SubmitCase
 from shared.web.headers import IDEMPOTENCY_HEADER
@@ -50,7 +50,7 @@ async def read_pairs(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -
         raise errors.WrongMediaType(f"Send {FORM_TYPE}.")
     body = await read_bytes(request, at_most=at_most)
     try:
-        return await read_aside(partial(pairs_of, most=MOST_FIELDS), body)
+        return await parse_in_thread(partial(pairs_of, most=MOST_FIELDS), body)
     except ValueError as error:
         params = {"reason": "fields", "limit": MOST_FIELDS}
         raise errors.TooLarge(f"A form may have at most {MOST_FIELDS} fields.", params=params) from error

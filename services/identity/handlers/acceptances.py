@@ -10,10 +10,10 @@ from services.identity.domain.invitations import HasLogin, Invitation, InvitedOt
 from services.identity.domain.sessions import key_of
 from services.identity.domain.users import User
 from services.identity.domain.verifications import Verification
+from services.identity.fair_queue import Caller
 from services.identity.handlers.memberships import join
 from services.identity.handlers.verifications import hash_of
 from services.identity.passwords import Passwords
-from services.identity.turns import Caller
 from shared import codes
 from shared.actor import Actor
 from shared.codes import Purpose
@@ -152,9 +152,9 @@ async def _request_verification(
     known = (invitation.email, wanted.first_name, wanted.last_name, invitation.company_name)
     # Whoever holds a code of ours does not stand behind strangers who try passwords.
     caller = Caller(f"invitation/{invitation.id}", known=True)
-    async with passwords.scoring.turn(caller):
+    async with passwords.scoring.place(caller):
         await passwords.refuse_weak(password, known=known)
-    async with passwords.hashing.turn(caller):
+    async with passwords.hashing.place(caller):
         password_hash = await passwords.hashed(password)
     return Verification.of_invitation(
         # Random, not by time: the codes are derived from it.

@@ -20,7 +20,7 @@ from services.identity.domain.sessions import (
     MOST_KNOWN_COUNTED,
     TooManyFailures,
 )
-from services.identity.turns import Caller
+from services.identity.fair_queue import Caller
 from shared.addresses import network_of
 from shared.mongo import Database
 

@@ -71,9 +71,9 @@ async def sign_in(
     Unknown addresses and wrong passwords get the same answer after the same work.
     """
     attempt = guessing.recognise(email=email, client=browser.address, proofs=browser.proofs, key=device_key, now=now)
-    async with passwords.door.turn(attempt.caller):
+    async with passwords.door.place(attempt.caller):
         attempt = await guessing.look_up(db, attempt, now)
-    async with passwords.hashing.turn(attempt.caller):
+    async with passwords.hashing.place(attempt.caller):
         login = await _checked(db, passwords, attempt, password, now)
     passwords.door.remember(attempt.caller)
     await guessing.succeeded(db, attempt, now)

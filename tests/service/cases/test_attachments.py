@@ -17,7 +17,7 @@ from deploy.local.waiting import until
 from services.cases.attachments import multipart as uploads
 from services.cases.attachments.store import files as attachments
 from shared import bodies
-from shared.bodies import FILES_IN_HAND
+from shared.bodies import FILE_MEMORY
 from shared.claims import ago
 from tests.builders import an_actor, signed
 from tests.service.cases.conftest import CasesApi, a_replica
@@ -425,19 +425,19 @@ async def test_where_too_many_files_are_in_hand_the_next_is_asked_to_wait(
     app = cases.client.app
     assert app is not None
     with monkeypatch.context() as full:
-        full.setattr(app[FILES_IN_HAND], "_most", 10)
+        full.setattr(app[FILE_MEMORY], "_most", 10)
         answer = await upload(cases, ANA, ("scan.png", PNG))
         # Forms have room of their own.
         assert (await cases.call("POST", "/cases", ANA, json={})).status == 422
     assert (answer.status, answer.body["code"], answer.headers["Retry-After"]) == (503, "too_busy", "2")
     assert (await upload(cases, ANA, ("scan.png", PNG))).status == 201
-    assert app[FILES_IN_HAND].held == 0
+    assert app[FILE_MEMORY].held == 0
 
 
 async def test_slow_uploads_of_three_members_do_not_stop_a_fourth(cases: CasesApi) -> None:
     async def holds(least: int, most: int) -> bool:
         assert cases.client.app is not None
-        return bool(least <= cases.client.app[FILES_IN_HAND].held <= most)
+        return bool(least <= cases.client.app[FILE_MEMORY].held <= most)
 
     slow = b"".join(a_part(name, b"x" * (2 * MIB)) for name in ("a.txt", "b.txt", "c.txt"))
     writers = []

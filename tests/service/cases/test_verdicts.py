@@ -75,7 +75,7 @@ async def test_a_verdict_that_comes_while_its_case_is_being_written_is_not_misse
         ana,
         SubmitCase.model_validate(a_case(**{"said" if by_said else "serial": name})),
         limits=Limits(),
-        quota=CasesSettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET}).shares.cases,
+        quota=CasesSettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET}).quotas.cases,
         key=IdempotencyKey(uuid7(), ""),
         now=NOW,
     )

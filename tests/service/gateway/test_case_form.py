@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from shared.bodies import FILES_IN_HAND
+from shared.bodies import FILE_MEMORY
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
 from tests.service.gateway.stand_ins import CSRF, Gateway, Script, a_session, hangs_up, refuses, says
@@ -189,13 +189,13 @@ async def test_where_too_many_files_are_in_hand_the_form_comes_back_with_a_sente
     app = portal.portal.app
     assert app is not None
     with monkeypatch.context() as full:
-        full.setattr(app[FILES_IN_HAND], "_most", 0)
+        full.setattr(app[FILE_MEMORY], "_most", 0)
         status, text, _ = await post(portal, a_form(("a.png", b"a"), title="Jam in tray 2"))
     assert status == 422
     assert NOT_NOW in text
     assert "Jam in tray 2" in text
     assert portal["cases"].asked("POST /attachments") == []
-    assert app[FILES_IN_HAND].held == 0
+    assert app[FILE_MEMORY].held == 0
 
 
 async def test_a_form_of_an_earlier_session_does_nothing_and_can_be_sent_again(portal: Gateway) -> None:

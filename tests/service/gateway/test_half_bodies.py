@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deploy.local.waiting import until
-from shared.bodies import IN_HAND, MOST_BYTES_IN_HAND
+from shared.bodies import BODY_MEMORY, MOST_BODY_BYTES
 from tests.service.gateway.stand_ins import Gateway, a_gateway, refuses, says
 
 _TEXT = "x" * 380_000  # nearly as much as a form may have
@@ -16,12 +16,12 @@ _HALVES = {
     "multipart/form-data; boundary=x": f'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\n{_TEXT}',
 }
 _CREDENTIALS = {"email": "ana@example.com", "password": "correct horse battery"}
-_FULL = MOST_BYTES_IN_HAND * 3 // 4
+_FULL = MOST_BODY_BYTES * 3 // 4
 
 
 def held(gateway: Gateway) -> int:
     assert gateway.portal.app is not None
-    return gateway.portal.app[IN_HAND].held
+    return gateway.portal.app[BODY_MEMORY].held
 
 
 @asynccontextmanager

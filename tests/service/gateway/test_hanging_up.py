@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from deploy.local.waiting import until
 from shared import bodies
-from shared.bodies import FILES_IN_HAND, Held
+from shared.bodies import FILE_MEMORY, HeldBody
 from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, says
 
 COOKIE = f"Cookie: portico={TOKEN}\r\nX-CSRF-Token: {CSRF}\r\n"
@@ -108,24 +108,24 @@ async def test_a_form_whose_file_gave_way_comes_back_with_what_was_typed(
 ) -> None:
     gateway["cases"].answers("GET /attachment-limits", says(LIMITS))
     assert gateway.portal.app is not None
-    in_hand = gateway.portal.app[FILES_IN_HAND]
-    monkeypatch.setattr(in_hand, "_most", 15)  # room for one file of ten bytes
+    memory = gateway.portal.app[FILE_MEMORY]
+    monkeypatch.setattr(memory, "_most", 15)  # room for one file of ten bytes
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.server.port)
     form = f"{FIELD}{TEXT}er jam\r\n{FILE}" + "m" * 200_000
     writer.write(f"POST /cases HTTP/1.1\r\nHost: x\r\n{COOKIE}{FORM}Content-Length: 999999\r\n\r\n{form}".encode())
 
     async def holds_a_file() -> bool:
-        return in_hand.held == 10
+        return memory.held == 10
 
     assert await until(holds_a_file, deadline_s=20)
-    somebody = Held("somebody")
-    in_hand.take(somebody, 9)
+    somebody = HeldBody("somebody")
+    memory.take(somebody, 9)
     answer = await asyncio.wait_for(reader.readuntil(b"</html>"), 20)
     assert answer.split()[1] == b"503"
     assert b'value="Paper jam"' in answer
     assert b"The files that you chose are not part of it" in answer
-    in_hand.let_go(somebody)
-    assert in_hand.held == 0
+    memory.release(somebody)
+    assert memory.held == 0
     writer.close()
 
 

@@ -110,7 +110,7 @@ async def test_an_answer_of_identity_that_is_older_than_a_change_is_used_once_an
     looking = asyncio.ensure_future(sessions.visitor(services, TOKEN))
     await asked.wait()
     now[0] += 0.1
-    sessions.changed(TOKEN, request_id="r-1")
+    sessions.mark_changed(TOKEN, request_id="r-1")
     now[0] += 0.1
     answer_it.set()
     await looking
@@ -133,15 +133,15 @@ async def test_while_identity_is_unavailable_changes_are_accepted_for_thirty_sec
     services = Services({"identity": gateway["identity"].url}, DEADLINES)
     sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
     await sessions.visitor(services, TOKEN)
-    sessions.changed(TOKEN, request_id="r-1")
+    sessions.mark_changed(TOKEN, request_id="r-1")
     gateway["identity"].answers(RESOLVE, hangs_up)
     now[0] += 29
-    assert await sessions.visitor(services, TOKEN, anew=True) is not None
-    sessions.changed(TOKEN, request_id="r-1")
-    assert await sessions.visitor(services, TOKEN, anew=True) is not None
+    assert await sessions.visitor(services, TOKEN, refresh=True) is not None
+    sessions.mark_changed(TOKEN, request_id="r-1")
+    assert await sessions.visitor(services, TOKEN, refresh=True) is not None
     now[0] += 2
     with pytest.raises(Unavailable):
-        await sessions.visitor(services, TOKEN, anew=True)
+        await sessions.visitor(services, TOKEN, refresh=True)
     await services.stop()
 
 
@@ -154,11 +154,11 @@ async def test_a_hint_has_identity_asked_again_at_once(gateway: Gateway, changed
     assert visitor is not None
     ids = {"user": visitor.user.id, "company": visitor.user.company_id}
     gateway["identity"].answers(RESOLVE, says(changed(a_session(), name="Ana Maria Duarte")))
-    sessions.hinted(Hint("identity.user.changed", str(uuid4())))
+    sessions.apply_hint(Hint("identity.user.changed", str(uuid4())))
     now[0] += 0.1
     unchanged = await sessions.visitor(services, TOKEN)
     assert (unchanged, len(gateway["identity"].asked(RESOLVE))) == (visitor, 1)
-    sessions.hinted(Hint("identity.user.changed", str(ids[changed_id])))
+    sessions.apply_hint(Hint("identity.user.changed", str(ids[changed_id])))
     for _ in range(2):
         now[0] += 0.1
         visitor = await sessions.visitor(services, TOKEN)
@@ -175,13 +175,13 @@ async def test_a_hint_about_ones_own_change_asks_nothing_more_of_identity(gatewa
     visitor = await sessions.visitor(services, TOKEN)
     assert visitor is not None
     user_id = str(visitor.user.id)
-    sessions.changed(TOKEN, request_id="r-1")
+    sessions.mark_changed(TOKEN, request_id="r-1")
     await sessions.visitor(services, TOKEN)
     now[0] += 0.1
-    sessions.hinted(Hint("identity.user.changed", user_id, "r-1"))
+    sessions.apply_hint(Hint("identity.user.changed", user_id, "r-1"))
     await sessions.visitor(services, TOKEN)
     assert len(gateway["identity"].asked(RESOLVE)) == 2
-    sessions.hinted(Hint("identity.user.changed", user_id, "r-2"))
+    sessions.apply_hint(Hint("identity.user.changed", user_id, "r-2"))
     await sessions.visitor(services, TOKEN)
     assert len(gateway["identity"].asked(RESOLVE)) == 3
     await services.stop()
@@ -191,9 +191,9 @@ async def test_hints_are_remembered_only_as_long_as_what_they_are_about(gateway:
     now = [1000.0]
     sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
     for number in range(1000):
-        sessions.hinted(Hint("identity.user.changed", str(number)))
+        sessions.apply_hint(Hint("identity.user.changed", str(number)))
     now[0] += 6
-    sessions.hinted(Hint("identity.user.changed", "last"))
+    sessions.apply_hint(Hint("identity.user.changed", "last"))
     assert list(sessions._hinted) == ["last"]
 
 

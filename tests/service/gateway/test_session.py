@@ -282,7 +282,7 @@ async def test_the_memory_of_sessions_is_bounded(gateway: Gateway) -> None:
     sessions = _sessions(clock, size=3)
     for number in range(10):
         await sessions.visitor(services, f"{TOKEN}-{number}")
-    assert len(sessions._known) == 3
+    assert len(sessions._remembered) == 3
     await services.stop()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.gateway.middleware import API
 from services.gateway.pages.unsent_forms import FORM_SPECS
-from shared.bodies import IN_HAND
+from shared.bodies import BODY_MEMORY
 from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, a_session, hangs_up, refuses, says
 
 COMMENT = {
@@ -247,7 +247,7 @@ async def test_a_form_that_the_gateway_has_no_room_for_is_not_redirected_to_the_
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, *, as_multipart: bool
 ) -> None:
     assert gateway.portal.app is not None
-    monkeypatch.setattr(gateway.portal.app[IN_HAND], "_most", 10)
+    monkeypatch.setattr(gateway.portal.app[BODY_MEMORY], "_most", 10)
     status, page = await post(gateway, "/cases", aiohttp.FormData(COMMENT, default_to_multipart=as_multipart))
     assert status == 503
     assert "Please try again shortly" in page

@@ -9,8 +9,8 @@ from itertools import count
 import pytest
 
 from deploy.local.waiting import until
-from services.identity import turns
-from services.identity.turns import Caller
+from services.identity import fair_queue
+from services.identity.fair_queue import Caller
 from shared.actor import Role
 from tests.builders import an_email
 from tests.client import Answer
@@ -28,7 +28,7 @@ def a_network() -> str:
 @pytest.fixture(autouse=True)
 async def _anew(identity: IdentityApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """No failures of an earlier test count, and nobody is sent away because this machine is slow."""
-    monkeypatch.setattr(turns, "MOST_WAIT_S", 60.0)
+    monkeypatch.setattr(fair_queue, "MOST_WAIT_S", 60.0)
     for collection in ("counters", "known_clients"):
         await identity.db[collection].delete_many({})
 
@@ -268,7 +268,7 @@ async def test_many_addresses_at_the_same_moment_get_no_further_than_one_after_t
 
     async with AsyncExitStack() as others:
         for _ in range(hashing.free):
-            await others.enter_async_context(hashing.turn(Caller("others")))
+            await others.enter_async_context(hashing.place(Caller("others")))
         sent = [asyncio.create_task(tried(identity, an_email(), at=network)) for _ in range(45)]
         assert await until(all_wait, deadline_s=60)
     statuses = Counter([answer.status for answer in await asyncio.gather(*sent)])

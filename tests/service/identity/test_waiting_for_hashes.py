@@ -12,8 +12,8 @@ import pytest
 from aiohttp import ClientSession, TCPConnector
 
 from deploy.local.waiting import until
+from services.identity.fair_queue import Caller
 from services.identity.passwords import Passwords
-from services.identity.turns import Caller
 from shared.actor import Role
 from tests.builders import an_email
 from tests.client import CheckedResponse
@@ -90,7 +90,7 @@ async def test_more_sign_ins_than_can_be_answered_in_time_are_sent_away_before_a
     email = an_email()
     async with AsyncExitStack() as others:
         for number in range(4):
-            await others.enter_async_context(identity.passwords.hashing.turn(Caller(f"other/{number}")))
+            await others.enter_async_context(identity.passwords.hashing.place(Caller(f"other/{number}")))
         identity.passwords.hashing._took_s = 20.0
         answer = await identity.sign_in(email, x_portico_client="192.0.2.78")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
@@ -100,7 +100,7 @@ async def test_more_sign_ins_than_can_be_answered_in_time_are_sent_away_before_a
 async def test_who_thinks_up_a_password_holds_up_nobody_who_signs_in(identity: IdentityApi) -> None:
     company = await identity.a_company()
     user, invitation = await identity.a_user(company), await identity.invited(company, an_email())
-    async with identity.passwords.scoring.turn(Caller("slow")):
+    async with identity.passwords.scoring.place(Caller("slow")):
         waiting = [asyncio.create_task(identity.accepted(invitation)) for _ in range(9)]
         assert (await identity.sign_in(user.login_email)).status == 201
     statuses = sorted([answer.status for answer in await asyncio.gather(*waiting)])

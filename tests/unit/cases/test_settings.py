@@ -22,7 +22,7 @@ def with_total(size: int) -> CasesSettings:
 def test_the_largest_allowed_file_settings_fit_the_gateway_and_one_process() -> None:
     whole = max_body_bytes(with_total(MOST).limits)
     assert whole + LONG_FORM_BYTES <= file_forms._MOST_BYTES
-    assert whole <= bodies._MOST_FILE_BYTES_IN_HAND
+    assert whole <= bodies._MOST_FILE_BYTES
 
 
 def test_settings_beyond_the_limits_stop_the_start() -> None:

@@ -1,4 +1,4 @@
-"""Who waits for costly work: in fair turns, those we know before strangers, and nobody longer than is of use."""
+"""A queue for costly work: groups take turns, known callers go first, and nobody waits longer than is of use."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ MOST_WAIT_S = 3.0
 _KNOWN_IN_A_ROW = 4
 _MOST_REMEMBERED = 10_000
 
-_Place = asyncio.Future[None]
+_Waiter = asyncio.Future[None]
 
 
 class TooManySignIns(Unavailable):
@@ -37,7 +37,7 @@ class _Lane:
     """Groups in a round: however many wait in one, each gets one turn."""
 
     def __init__(self) -> None:
-        self._groups: OrderedDict[str, deque[_Place]] = OrderedDict()
+        self._groups: OrderedDict[str, deque[_Waiter]] = OrderedDict()
         self.waiting = 0
 
     def waiting_of(self, group: str) -> int:
@@ -46,42 +46,42 @@ class _Lane:
     def ahead_of(self, group: str) -> int:
         """How many are served before the next one of the group would be."""
         own = self.waiting_of(group)
-        return sum(min(len(places), own + 1) for name, places in self._groups.items() if name != group) + own
+        return sum(min(len(waiters), own + 1) for name, waiters in self._groups.items() if name != group) + own
 
-    def add(self, group: str, place: _Place) -> None:
-        self._groups.setdefault(group, deque()).append(place)
+    def add(self, group: str, waiter: _Waiter) -> None:
+        self._groups.setdefault(group, deque()).append(waiter)
         self.waiting += 1
 
-    def remove(self, group: str, place: _Place) -> None:
-        """Nothing where the place was served."""
-        places = self._groups.get(group, deque())
+    def remove(self, group: str, waiter: _Waiter) -> None:
+        """Nothing where it was served."""
+        waiters = self._groups.get(group, deque())
         with suppress(ValueError):
-            places.remove(place)
-            self._left(group, places)
+            waiters.remove(waiter)
+            self._left(group, waiters)
 
-    def next(self) -> _Place:
-        group, places = next(iter(self._groups.items()))
-        place = places.popleft()
+    def next(self) -> _Waiter:
+        group, waiters = next(iter(self._groups.items()))
+        waiter = waiters.popleft()
         self._groups.move_to_end(group)
-        self._left(group, places)
-        return place
+        self._left(group, waiters)
+        return waiter
 
-    def last_of_the_largest(self) -> _Place | None:
+    def last_of_the_largest(self) -> _Waiter | None:
         """Whoever may be sent away for somebody whose group has no place; None where each group has one."""
-        group, places = max(self._groups.items(), key=lambda item: len(item[1]))
-        if len(places) == 1:
+        group, waiters = max(self._groups.items(), key=lambda item: len(item[1]))
+        if len(waiters) == 1:
             return None
-        place = places.pop()
-        self._left(group, places)
-        return place
+        waiter = waiters.pop()
+        self._left(group, waiters)
+        return waiter
 
-    def _left(self, group: str, places: deque[_Place]) -> None:
+    def _left(self, group: str, waiters: deque[_Waiter]) -> None:
         self.waiting -= 1
-        if not places:
+        if not waiters:
             del self._groups[group]
 
 
-class Turns:
+class FairQueue:
     """Lets a bounded number work at once, of a bounded number who wait for it."""
 
     def __init__(self, *, at_once: int, most: int, most_each: int) -> None:
@@ -94,9 +94,9 @@ class Turns:
         self._remembered: OrderedDict[str, None] = OrderedDict()
 
     @asynccontextmanager
-    async def turn(self, caller: Caller) -> AsyncIterator[None]:
-        """Waits for a turn, which lasts as long as the block; TooManyRequests, or Unavailable where it is too late."""
-        await self._turn(caller)
+    async def place(self, caller: Caller) -> AsyncIterator[None]:
+        """Waits for a place, which is held as long as the block; TooManyRequests, or Unavailable when too late."""
+        await self._wait_for_place(caller)
         began = time.perf_counter()
         try:
             yield
@@ -131,36 +131,36 @@ class Turns:
     def _lane_of(self, caller: Caller) -> _Lane:
         return self._known if caller.known or caller.group in self._remembered else self._strangers
 
-    async def _turn(self, caller: Caller) -> None:
+    async def _wait_for_place(self, caller: Caller) -> None:
         self._refuse_unless_in_time(caller)
         if self._free:
             self._free -= 1
             return
-        lane, place = self._lane_of(caller), asyncio.get_running_loop().create_future()
+        lane, waiter = self._lane_of(caller), asyncio.get_running_loop().create_future()
         if lane.waiting >= self._most:
             _make_room(lane, caller)
-        lane.add(caller.group, place)
+        lane.add(caller.group, waiter)
         try:
             async with asyncio.timeout(MOST_WAIT_S):
-                await place
+                await waiter
         except (TimeoutError, asyncio.CancelledError) as error:
-            if not place.cancelled() and place.exception() is None:
+            if not waiter.cancelled() and waiter.exception() is None:
                 self._give_back()  # its turn had come at that moment
             if isinstance(error, TimeoutError):
                 raise TooManySignIns from error
             raise
         finally:
-            lane.remove(caller.group, place)
+            lane.remove(caller.group, waiter)
 
     def _give_back(self) -> None:
         self._free += 1
         while self._free and (self._known.waiting or self._strangers.waiting):
-            place = self._next()
-            if not place.done():
-                place.set_result(None)
+            waiter = self._next()
+            if not waiter.done():
+                waiter.set_result(None)
                 self._free -= 1
 
-    def _next(self) -> _Place:
+    def _next(self) -> _Waiter:
         strangers_turn = self._known_in_a_row >= _KNOWN_IN_A_ROW or not self._known.waiting
         if strangers_turn and self._strangers.waiting:
             self._known_in_a_row = 0

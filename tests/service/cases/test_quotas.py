@@ -403,7 +403,7 @@ async def test_nobody_stands_in_line_while_the_database_does_not_answer() -> Non
 
 
 def test_the_defaults_bound_everything() -> None:
-    shares = CasesSettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET}).shares
-    assert all(quota.user.most and quota.company.most for quota in (shares.cases, shares.entries, shares.uploads))
-    assert (shares.uncited.user_files, shares.uncited.user_bytes) == (30, 60 * MIB)
-    assert (shares.uncited.company_files, shares.uncited.company_bytes) == (300, 600 * MIB)
+    quotas = CasesSettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET}).quotas
+    assert all(quota.user.most and quota.company.most for quota in (quotas.cases, quotas.entries, quotas.uploads))
+    assert (quotas.uncited.user_files, quotas.uncited.user_bytes) == (30, 60 * MIB)
+    assert (quotas.uncited.company_files, quotas.uncited.company_bytes) == (300, 600 * MIB)

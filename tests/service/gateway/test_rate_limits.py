@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from yarl import URL
 
-from services.gateway import shares
+from services.gateway import rate_limits
 from services.gateway.session import SESSIONS
 from tests.service.gateway.stand_ins import CSRF, PATIENT, TOKEN, Gateway, Json, a_gateway, a_session, says
 
@@ -106,7 +106,7 @@ async def test_a_session_that_this_replica_does_not_know_yet_has_as_many_places_
 
 
 async def test_beyond_the_line_requests_are_refused_and_the_others_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "MOST_IN_LINE", 50)
+    monkeypatch.setattr(rate_limits, "MOST_IN_LINE", 50)
     async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as gateway:
         cases = CountedCases()
         gateway["cases"].answers("GET /cases", cases)
@@ -167,7 +167,7 @@ async def test_files_on_their_way_leave_the_places_for_everything_else_free() ->
 
 
 async def test_forms_on_a_bad_line_hold_up_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "LONGEST_IN_LINE_S", 3.0)
+    monkeypatch.setattr(rate_limits, "LONGEST_IN_LINE_S", 3.0)
     async with a_house_of_two(GATEWAY_USER_REQUESTS_AT_ONCE="1") as gateway:
         gateway["cases"].answers("POST /cases", says({}))
         came, may_end = asyncio.Semaphore(0), asyncio.Event()

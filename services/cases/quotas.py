@@ -7,8 +7,8 @@ from shared.quotas import Quota
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
-    """What the settings say about fair shares."""
+class Quotas:
+    """What the settings say about fair quotas."""
 
     cases: Quota
     entries: Quota  # whatever is done with a case that is there

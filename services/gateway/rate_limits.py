@@ -16,7 +16,7 @@ from aiohttp import web
 from prometheus_client import Counter
 
 from services.gateway.middleware import is_api, is_for_anybody
-from services.gateway.session import SAFE_METHODS, SESSIONS, know_visitor
+from services.gateway.session import SAFE_METHODS, SESSIONS, set_visitor
 from services.gateway.settings import GatewaySettings
 from services.gateway.visitor import Visitor
 from shared.actor import VENDOR_ROLES
@@ -51,7 +51,7 @@ class TooManyAtOnce(TooManyRequests):
     title = "Too many requests came at once. Please wait a moment, then try again."
 
 
-class Pace:
+class RateLimit:
     """So many requests a second for each key, and those of four seconds at once after a quiet time; 0 for no bound.
 
     Bounded in memory: of too many keys those are forgotten that have been quiet longest.
@@ -92,7 +92,7 @@ class Pace:
         return max(self._due.get(key, now), now)
 
 
-async def take_turn(paces: Sequence[tuple[Pace, str]], *, requests: int = 1) -> None:
+async def wait_for_turn(paces: Sequence[tuple[RateLimit, str]], *, requests: int = 1) -> None:
     """Waits for a turn of all these keys, each at its pace; TooManyAtOnce, and none counts, where one has too many."""
     wait_s = max((pace.wait_s(key) for pace, key in paces), default=0.0)
     for pace, key in paces:
@@ -107,7 +107,7 @@ class _Line:
     here: int = 0  # with a place, or waiting for one
 
 
-class Places:
+class ConcurrencyLimit:
     """So many requests at once for each key; a few more wait in line, the others are refused. 0 for no bound."""
 
     def __init__(self) -> None:
@@ -149,16 +149,16 @@ def _nothing_free() -> TooManyAtOnce:
     return TooManyAtOnce(retry_after_s=_TRY_AGAIN_S)
 
 
-class Shares:
+class RequestLimits:
     """What the settings say of all this; one per process."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         """Nobody has been seen yet."""
-        self._users = Pace("user", settings.user_requests_per_s)
-        self._companies = Pace("company", settings.company_requests_per_s)
-        self._networks = Pace("network", settings.network_requests_per_s)
-        self._static = Pace("static", settings.static_requests_per_s)
-        self._places = Places()
+        self._users = RateLimit("user", settings.user_requests_per_s)
+        self._companies = RateLimit("company", settings.company_requests_per_s)
+        self._networks = RateLimit("network", settings.network_requests_per_s)
+        self._static = RateLimit("static", settings.static_requests_per_s)
+        self._places = ConcurrencyLimit()
         self._at_once = settings.user_requests_at_once
 
     @asynccontextmanager
@@ -168,7 +168,7 @@ class Shares:
         paces = [(self._users, str(user.id))]
         if user.role not in VENDOR_ROLES:
             paces.append((self._companies, str(user.company_id)))
-        await take_turn(paces, requests=requests)
+        await wait_for_turn(paces, requests=requests)
         async with self._place(str(user.id), request):
             yield
 
@@ -197,10 +197,10 @@ class Shares:
         return self._places.one(whose, of=self._at_once)
 
 
-async def _take_turn_of_network(pace: Pace) -> None:
+async def _take_turn_of_network(pace: RateLimit) -> None:
     network = network_of(origin.get().address)
     # Whom a proxy does not name counts as nobody: all of them together are no client.
-    await take_turn([(pace, network)] if network else [])
+    await wait_for_turn([(pace, network)] if network else [])
 
 
 def _is_file(request: web.Request) -> bool:
@@ -221,19 +221,19 @@ def _is_long_list(request: web.Request) -> bool:
     return _SHORT.fullmatch(limit) is None or int(limit) > _LONG_LIST
 
 
-SHARES = web.AppKey("shares", Shares)
+LIMITS = web.AppKey("request_limits", RequestLimits)
 _REFUSED: web.RequestKey[TooManyAtOnce] = web.RequestKey("refused", TooManyAtOnce)
 
 
 @web.middleware
-async def share_fairly(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def limit_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     """No service is asked before the request has its turn; where it gets none, a page says so further inside."""
     if is_for_anybody(request):
-        await request.app[SHARES].of_static()
+        await request.app[LIMITS].of_static()
         return await handler(request)
-    sessions, shares = request.app[SESSIONS], request.app[SHARES]
+    sessions, shares = request.app[SESSIONS], request.app[LIMITS]
     token = sessions.token_of(request)
-    visitor = sessions.known(token)
+    visitor = sessions.remembered(token)
     async with AsyncExitStack() as turn:
         try:
             await turn.enter_async_context(
@@ -244,12 +244,12 @@ async def share_fairly(request: web.Request, handler: Handler) -> web.StreamResp
                 raise
             request[_REFUSED] = refusal
             # The page that says so is written for whom we know already: no service is asked.
-            know_visitor(request, visitor)
+            set_visitor(request, visitor)
         return await handler(request)
 
 
 @web.middleware
-async def refuse_without_turn(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def refuse_over_limit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Where a refusal becomes a page, and what was typed is kept."""
     if _REFUSED in request:
         raise request[_REFUSED]

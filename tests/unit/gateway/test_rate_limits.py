@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from services.gateway import shares
+from services.gateway import rate_limits
+from services.gateway.rate_limits import ConcurrencyLimit, RateLimit, TooManyAtOnce, wait_for_turn
 from services.gateway.settings import GatewaySettings
-from services.gateway.shares import Pace, Places, TooManyAtOnce, take_turn
 from tests.builders import TEST_SECRET
 
 
@@ -18,14 +18,14 @@ class Clock:
         return self.now
 
 
-def turn_of(pace: Pace, key: str, *, requests: int = 1) -> float:
+def turn_of(pace: RateLimit, key: str, *, requests: int = 1) -> float:
     """How long it has to wait; it is counted."""
     wait_s = pace.wait_s(key)
     pace.count(key, requests=requests)
     return wait_s
 
 
-def refusal_of(pace: Pace, key: str) -> TooManyAtOnce | None:
+def refusal_of(pace: RateLimit, key: str) -> TooManyAtOnce | None:
     try:
         turn_of(pace, key)
     except TooManyAtOnce as refusal:
@@ -34,7 +34,7 @@ def refusal_of(pace: Pace, key: str) -> TooManyAtOnce | None:
 
 
 def test_a_quiet_client_may_send_a_burst_then_waits_then_is_refused() -> None:
-    pace = Pace("user", 10, clock=Clock())
+    pace = RateLimit("user", 10, clock=Clock())
     waits = [turn_of(pace, "ana") for _ in range(61)]
     assert waits[:41] == [0.0] * 41  # four seconds of ten, and the one that is due
     assert waits[41:] == pytest.approx([n / 10 for n in range(1, 21)])
@@ -44,7 +44,7 @@ def test_a_quiet_client_may_send_a_burst_then_waits_then_is_refused() -> None:
 
 def test_requests_at_the_allowed_rate_are_never_refused() -> None:
     clock = Clock()
-    pace = Pace("user", 10, clock=clock)
+    pace = RateLimit("user", 10, clock=clock)
     for _ in range(1000):
         clock.now += turn_of(pace, "ana")
     assert clock.now - 100 == pytest.approx((1000 - 41) / 10)
@@ -52,7 +52,7 @@ def test_requests_at_the_allowed_rate_are_never_refused() -> None:
 
 def test_a_request_after_the_announced_wait_is_accepted() -> None:
     clock = Clock()
-    pace = Pace("user", 10, clock=clock)
+    pace = RateLimit("user", 10, clock=clock)
     while (refusal := refusal_of(pace, "ana")) is None:
         pass
     clock.now += refusal.retry_after_s
@@ -60,7 +60,7 @@ def test_a_request_after_the_announced_wait_is_accepted() -> None:
 
 
 def test_refused_requests_do_not_make_the_wait_longer() -> None:
-    pace = Pace("user", 10, clock=Clock())
+    pace = RateLimit("user", 10, clock=Clock())
     while (first := refusal_of(pace, "ana")) is None:
         pass
     for _ in range(1000):
@@ -70,37 +70,37 @@ def test_refused_requests_do_not_make_the_wait_longer() -> None:
 
 
 def test_what_costs_more_counts_as_more() -> None:
-    pace = Pace("user", 10, clock=Clock())
+    pace = RateLimit("user", 10, clock=Clock())
     waits = [turn_of(pace, "ana", requests=5) for _ in range(11)]
     assert waits == pytest.approx([0.0] * 9 + [0.5, 1.0])
 
 
 async def test_who_is_refused_for_the_companys_sake_does_not_pay_from_the_own_pace() -> None:
     clock = Clock()
-    users, company = Pace("user", 1, clock=clock), Pace("company", 1, clock=clock)
+    users, company = RateLimit("user", 1, clock=clock), RateLimit("company", 1, clock=clock)
     while refusal_of(company, "acme") is None:
         pass
     for _ in range(20):
         with pytest.raises(TooManyAtOnce):
-            await take_turn([(users, "ana"), (company, "acme")])
+            await wait_for_turn([(users, "ana"), (company, "acme")])
     assert turn_of(users, "ana") == 0.0
 
 
 def test_endless_keys_take_bounded_memory() -> None:
-    pace = Pace("network", 1, size=3, clock=Clock())
+    pace = RateLimit("network", 1, size=3, clock=Clock())
     for n in range(100):
         turn_of(pace, str(n))
     assert len(pace._due) == 3
 
 
 def test_without_a_bound_nothing_is_kept() -> None:
-    pace = Pace("user", 0, clock=Clock())
+    pace = RateLimit("user", 0, clock=Clock())
     assert {turn_of(pace, "ana") for _ in range(1000)} == {0.0}
     assert not pace._due
 
 
 async def test_a_waiting_request_starts_when_another_one_ends() -> None:
-    places = Places()
+    places = ConcurrencyLimit()
     async with AsyncExitStack() as first:
         await first.enter_async_context(places.one("ana", of=2))
         async with places.one("ana", of=2), places.one("luc", of=2), AsyncExitStack() as third:
@@ -113,9 +113,9 @@ async def test_a_waiting_request_starts_when_another_one_ends() -> None:
 
 
 async def test_a_line_is_bounded_in_length_and_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "MOST_IN_LINE", 1)
-    monkeypatch.setattr(shares, "LONGEST_IN_LINE_S", 0.05)
-    places = Places()
+    monkeypatch.setattr(rate_limits, "MOST_IN_LINE", 1)
+    monkeypatch.setattr(rate_limits, "LONGEST_IN_LINE_S", 0.05)
+    places = ConcurrencyLimit()
     async with places.one("ana", of=1), AsyncExitStack() as others:
         waiting = asyncio.create_task(others.enter_async_context(places.one("ana", of=1)))
         await asyncio.sleep(0)
@@ -127,7 +127,7 @@ async def test_a_line_is_bounded_in_length_and_in_time(monkeypatch: pytest.Monke
 
 
 async def test_who_leaves_the_line_takes_no_place() -> None:
-    places = Places()
+    places = ConcurrencyLimit()
     async with places.one("ana", of=1), AsyncExitStack() as others:
         waiting = asyncio.create_task(others.enter_async_context(places.one("ana", of=1)))
         await asyncio.sleep(0)

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.identity import turns as module
-from services.identity.turns import Caller, Turns
+from services.identity import fair_queue as module
+from services.identity.fair_queue import Caller, FairQueue
 from shared.errors import TooManyRequests, Unavailable
 
 
@@ -14,14 +14,14 @@ class Queue:
     """One place to work at, which is taken until a test lets it go; what was done in which order."""
 
     def __init__(self, **limits: int) -> None:
-        self.turns = Turns(at_once=1, **({"most": 20, "most_each": 5} | limits))
+        self.queue = FairQueue(at_once=1, **({"most": 20, "most_each": 5} | limits))
         self.done: list[str] = []
         self._released = asyncio.Event()
         self._first = asyncio.create_task(self._work("first", Caller("first"), self._released))
         self._waiting: list[asyncio.Task[None]] = []
 
     async def _work(self, name: str, caller: Caller, until: asyncio.Event | None = None) -> None:
-        async with self.turns.turn(caller):
+        async with self.queue.place(caller):
             if until is not None:
                 await until.wait()
             else:
@@ -43,8 +43,8 @@ class Queue:
 
     async def is_idle(self) -> bool:
         """Whether the next one is served at once."""
-        async with asyncio.timeout(10), self.turns.turn(Caller("last")):
-            return self.turns._free == 0
+        async with asyncio.timeout(10), self.queue.place(Caller("last")):
+            return self.queue._free == 0
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_whoever_comes_to_a_full_line_takes_the_last_place_of_those_who_ha
 
 
 async def test_what_would_come_too_late_is_refused_at_once(queue: Queue) -> None:
-    queue.turns._took_s = module.MOST_WAIT_S / 2.5
+    queue.queue._took_s = module.MOST_WAIT_S / 2.5
     tasks = [await queue.add(group) for group in "abc"]
     with pytest.raises(Unavailable):
         await tasks[2]
@@ -103,7 +103,7 @@ async def test_what_would_come_too_late_is_refused_at_once(queue: Queue) -> None
 
 
 async def test_a_group_that_is_remembered_goes_first(queue: Queue) -> None:
-    queue.turns.remember(Caller("b"))
+    queue.queue.remember(Caller("b"))
     for group in "ab":
         await queue.add(group)
     assert await queue.let_go() == ["b0", "a0"]
@@ -113,7 +113,7 @@ async def test_whoever_waited_too_long_is_refused_and_takes_nobodys_turn(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_WAIT_S", 0.01)
-    queue.turns._took_s = 0.0
+    queue.queue._took_s = 0.0
     with pytest.raises(Unavailable):
         await (await queue.add("a"))
     assert await queue.let_go() == []
@@ -129,16 +129,16 @@ async def test_whoever_left_takes_nobodys_turn(queue: Queue) -> None:
 
 async def test_whoever_leaves_when_their_turn_comes_passes_it_on(queue: Queue) -> None:
     leaves, _ = await queue.add("a"), await queue.add("b")
-    queue.turns._give_back()  # as if there were a second place
+    queue.queue._give_back()  # as if there were a second place
     leaves.cancel()
     await asyncio.sleep(0)
     assert await queue.let_go() == ["b0"]
-    assert queue.turns._free == 2
+    assert queue.queue._free == 2
 
 
 async def test_work_that_fails_gives_its_turn_back() -> None:
-    turns = Turns(at_once=1, most=2, most_each=2)
+    turns = FairQueue(at_once=1, most=2, most_each=2)
     for _ in range(3):
         with pytest.raises(ValueError, match="ours"):
-            async with turns.turn(Caller("a")):
+            async with turns.place(Caller("a")):
                 raise ValueError("ours")
