@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -126,6 +127,7 @@ def models() -> list[type[Body]]:
     return sorted(found, key=lambda model: model.__name__)
 
 
+@cache
 def text_fields(model: type[BaseModel]) -> dict[tuple[str, ...], int]:
     """The way to each text of a model, and how many characters it may have; 0 for what is no text but a word, an id.
 
@@ -173,13 +175,22 @@ def text_of(kind: str, characters: int) -> str:
     return TEXTS[kind](4 * characters)[:characters]
 
 
-def in_all_fields(model: type[BaseModel], kind: str) -> list[bytes]:
-    """Bodies with such a text in every field at once, each as long as its length alone does not refuse it."""
-    bodies: dict[str, Any] = {}
+def variants(model: type[BaseModel]) -> list[str]:
+    """Of a model that has some, by their tags; of another one only itself."""
+    return sorted({_variant(way) for way in text_fields(model)})
+
+
+def in_all_fields(model: type[BaseModel], variant: str, kind: str) -> bytes:
+    """A body with such a text in every field at once, each as long as its length alone does not refuse it."""
+    body: Any = None
     for way, most in text_fields(model).items():
-        variant = way[0] if way and way[0].startswith("action=") else ""
-        bodies[variant] = _merged(bodies.get(variant), body_with(way, text_of(kind, 4 * (most or 10))))
-    return [json.dumps(body, ensure_ascii=False).encode() for body in bodies.values()]
+        if _variant(way) == variant:
+            body = _merged(body, body_with(way, text_of(kind, 4 * (most or 10))))
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _variant(way: tuple[str, ...]) -> str:
+    return way[0] if way and way[0].startswith("action=") else ""
 
 
 def _merged(body: Any, more: Any) -> Any:
