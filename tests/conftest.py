@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
-import aiohttp
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
@@ -113,7 +112,7 @@ async def mongo_url(mongod: Mongod) -> str:
 
 @pytest.fixture(scope="session")
 async def rabbitmq(parts_dir: Path) -> AsyncIterator[RabbitMQ | ContainedRabbitMQ]:
-    """The broker of this test run. Shared: a test that kills one takes `own_rabbitmq`."""
+    """The broker of this test run. Shared: who kills or freezes it leaves it as it was."""
     part = ContainedRabbitMQ() if _IN_CONTAINERS else RabbitMQ(parts_dir / "rabbitmq", management=True)
     try:
         await part.start()
@@ -122,45 +121,21 @@ async def rabbitmq(parts_dir: Path) -> AsyncIterator[RabbitMQ | ContainedRabbitM
         await part.stop()
 
 
-@pytest.fixture(scope="session")
-async def rabbitmq_url(rabbitmq: RabbitMQ) -> str:
-    """A real broker; take `fresh_vhost_url` unless the test names everything itself."""
-    return rabbitmq.url
+@pytest.fixture
+async def absent_mongod(parts_dir: Path) -> AsyncIterator[Mongod | ContainedMongod]:
+    """A mongod for this one test, which has not been started yet."""
+    part = ContainedMongod(cache_gb=0.25) if _IN_CONTAINERS else Mongod(parts_dir / uuid4().hex, cache_gb=0.25)
+    try:
+        yield part
+    finally:
+        await part.stop()
 
 
 @pytest.fixture
-async def fresh_vhost_url(rabbitmq: RabbitMQ) -> AsyncIterator[str]:
-    """An empty virtual host of the shared broker, dropped afterwards."""
-    name = f"test-{uuid4().hex}"
-    address = f"{rabbitmq.management_url}/api/vhosts/{name}"
-    async with aiohttp.ClientSession(raise_for_status=True) as http:
-        await http.put(address, json={})
-        try:
-            yield f"{rabbitmq.url}{name}"
-        finally:
-            await http.delete(address)
-
-
-@pytest.fixture
-async def own_mongod(tmp_path: Path) -> AsyncIterator[Mongod | ContainedMongod]:
+async def own_mongod(absent_mongod: Mongod | ContainedMongod) -> Mongod | ContainedMongod:
     """A mongod for this one test, which may kill and restart it."""
-    part = ContainedMongod(cache_gb=0.25) if _IN_CONTAINERS else Mongod(tmp_path / "mongod", cache_gb=0.25)
-    try:
-        await part.start()
-        yield part
-    finally:
-        await part.stop()
-
-
-@pytest.fixture
-async def own_rabbitmq(tmp_path: Path) -> AsyncIterator[RabbitMQ | ContainedRabbitMQ]:
-    """A broker for this one test, which may kill and restart it."""
-    part = ContainedRabbitMQ() if _IN_CONTAINERS else RabbitMQ(tmp_path / "rabbitmq")
-    try:
-        await part.start()
-        yield part
-    finally:
-        await part.stop()
+    await absent_mongod.start()
+    return absent_mongod
 
 
 @pytest.fixture

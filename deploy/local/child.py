@@ -103,9 +103,19 @@ class Child:
             )
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process, if it still runs (STOP and CONT freeze and thaw it)."""
+        """Send a signal to the process, if it still runs."""
         if self._process is not None:
             self._process.send_signal(number)
+
+    def freeze(self) -> None:
+        """Stop it where it is; returns when all its threads stand still, which takes a moment."""
+        if self.running:
+            self.send(signal.SIGSTOP)
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.send(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill -9 the process and everything it started; returns when it is gone."""

@@ -4,7 +4,6 @@ import asyncio
 import importlib.util
 import os
 import shutil
-import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -93,11 +92,11 @@ class Mongod:
 
     def freeze(self) -> None:
         """Stop it where it is."""
-        self.child.send(signal.SIGSTOP)
+        self.child.freeze()
 
     def thaw(self) -> None:
         """Let it go on."""
-        self.child.send(signal.SIGCONT)
+        self.child.thaw()
 
     async def restart(self) -> None:
         """Start again after a kill, or stop first; ready when it returns."""
@@ -147,11 +146,11 @@ class RabbitMQ:
 
     def freeze(self) -> None:
         """Stop it where it is."""
-        self.child.send(signal.SIGSTOP)
+        self.child.freeze()
 
     def thaw(self) -> None:
         """Let it go on."""
-        self.child.send(signal.SIGCONT)
+        self.child.thaw()
 
     async def restart(self) -> None:
         """Start again after a kill, or stop first; ready when it returns."""

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import random
-import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -236,10 +235,10 @@ async def _do(world: World, fault: Fault) -> None:
             await asyncio.gather(*(part.restart() for part in parts))
         case "freeze":
             for part in parts:
-                part.child.send(signal.SIGSTOP)
+                part.child.freeze()
             await asyncio.sleep(fault.for_s)
             for part in parts:
-                part.child.send(signal.SIGCONT)
+                part.child.thaw()
         case "blackhole":
             await world.proxy.tell(fault.what, "blackhole")
             await asyncio.sleep(fault.for_s)

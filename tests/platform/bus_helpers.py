@@ -10,14 +10,17 @@ from typing import ClassVar
 from uuid import uuid4
 
 import aio_pika
+import aiohttp
 from aio_pika.abc import AbstractIncomingMessage
 
+from deploy.local.parts import RabbitMQ
 from deploy.local.waiting import until
 from shared.bus import BrokerUnavailable, Bus, Envelope, Handler, Hint, Subscriptions
 from shared.events.base import Event
 from shared.logging import Origin, origin
 from shared.mongo import Database, Driver, connect
 from shared.topology import EVENTS, Topology, WorkQueue
+from tests.contained import ContainedRabbitMQ
 
 
 class ThingHappened(Event):
@@ -56,6 +59,20 @@ async def a_database(mongo_url: str, driver: Driver) -> AsyncIterator[Database]:
     yield database
     await database.drop()
     await database.close()
+
+
+@asynccontextmanager
+async def a_vhost(broker: RabbitMQ | ContainedRabbitMQ) -> AsyncIterator[str]:
+    """The URL of an empty virtual host, dropped afterwards."""
+    name = f"test-{uuid4().hex}"
+    address = f"{broker.management_url}/api/vhosts/{name}"
+    async with aiohttp.ClientSession(raise_for_status=True) as http:
+        await http.put(address, json={})
+    try:
+        yield f"{broker.url}{name}"
+    finally:
+        async with aiohttp.ClientSession(raise_for_status=True) as http:
+            await http.delete(address)
 
 
 @asynccontextmanager

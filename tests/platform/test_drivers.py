@@ -6,15 +6,17 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, cast, get_args
 from uuid import UUID, uuid4
 
 import bson
 import pytest
-from pymongo import ASCENDING, MongoClient, lock
+from pymongo import ASCENDING, MongoClient, lock, timeout
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from deploy.local.parts import Mongod
+from shared import mongo
 from shared.mongo import (
     Database,
     DatabaseError,
@@ -226,23 +228,31 @@ async def _rows(db: Database) -> list[Document]:
     return await db["rows"].find(SLOWLY).to_list(None)
 
 
-async def test_a_database_that_is_gone_or_frozen_is_said_to_be_away_in_time(own_mongod: Mongod) -> None:
+async def test_a_database_that_is_gone_or_frozen_is_said_to_be_away_in_time(
+    own_mongod: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_usual = partial(timeout, mongo._DEADLINE_S)
+    assert 2 * mongo._DEADLINE_S == AWAY_WITHIN_S  # here nobody waits so long
+    monkeypatch.setattr(mongo, "_DEADLINE_S", 3)
     async with AsyncExitStack() as leaving:
         both = [connect(own_mongod.url, f"away_{driver}", driver) for driver in get_args(Driver)]
         for db in both:
             leaving.push_async_callback(db.close)
-            await db["rows"].insert_one({"_id": 0})
+            with as_usual():
+                await db["rows"].insert_one({"_id": 0})
         own_mongod.kill()
         await _all_are_away(both)
         await own_mongod.restart()
-        assert [await db["rows"].count_documents({}) for db in both] == [1, 1]
+        with as_usual():
+            assert [await db["rows"].count_documents({}) for db in both] == [1, 1]
         own_mongod.freeze()
         try:
             await _all_are_away(both)
         finally:
             own_mongod.thaw()
         for db in both:
-            await asyncio.wait_for(db["rows"].update_one({"_id": 0}, {"$inc": {"n": 1}}), AWAY_WITHIN_S)
+            with as_usual():
+                await db["rows"].update_one({"_id": 0}, {"$inc": {"n": 1}})
 
 
 async def _all_are_away(databases: list[Database]) -> None:
@@ -264,7 +274,7 @@ def _calls(db: Database) -> list[Callable[[], Awaitable[object]]]:
 
 async def _is_unavailable_in_time(call: Callable[[], Awaitable[object]]) -> bool:
     try:
-        async with asyncio.timeout(AWAY_WITHIN_S):
+        async with asyncio.timeout(2 * mongo._DEADLINE_S):
             await call()
     except DatabaseError as error:
         return is_unavailable(error)

@@ -2,25 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aio_pika
 import pytest
 from pymongo import AsyncMongoClient
 
 from deploy.local.child import Child, NotReady, free_port, port_is_free, reserve_port, take_share_of_ports
-from deploy.local.parts import Mongod, RabbitMQ
+from deploy.local.parts import Mongod
 from deploy.local.stack import SERVICES, Stack, _has_its_bus
 from deploy.local.waiting import until
 from shared.bus import Bus
 from shared.service import _degraded
 from shared.topology import CASES
 from tests.builders import UNREACHABLE_BROKER
-from tests.contained import ContainedRabbitMQ
-
-_QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
+from tests.platform.processes import processes_of
 
 
 @asynccontextmanager
@@ -32,58 +31,25 @@ async def _connected(mongod: Mongod) -> AsyncIterator[AsyncMongoClient[dict[str,
         await client.close()
 
 
-def _processes_of(data_dir: Path) -> list[str]:
-    found: list[str] = []
-    for file in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # it ended meanwhile, or is somebody else's
-            if str(data_dir).encode() in (environment := file.read_bytes()):
-                found.append(environment.decode(errors="replace"))
-    return found
-
-
-async def test_a_killed_mongod_comes_back_with_its_data(own_mongod: Mongod) -> None:
-    async with _connected(own_mongod) as client:
-        await client["shop"]["kept"].insert_one({"_id": 1})
-        own_mongod.kill()
-        await own_mongod.restart()
-        assert await client["shop"]["kept"].count_documents({}) == 1
-
-
-async def test_a_mongod_on_another_port_finds_its_earlier_data(tmp_path: Path) -> None:
-    first, second = Mongod(tmp_path / "mongod", cache_gb=0.25), Mongod(tmp_path / "mongod", cache_gb=0.25)
+async def test_a_killed_mongod_comes_back_with_its_data_and_another_on_its_folder_finds_them(parts_dir: Path) -> None:
+    data_dir = parts_dir / uuid4().hex
+    first, second = Mongod(data_dir, cache_gb=0.25), Mongod(data_dir, cache_gb=0.25)
     assert first.port != second.port
     try:
         await first.start()
         async with _connected(first) as client:
             await client["shop"]["kept"].insert_one({"_id": 1})
+            first.kill()
+            await first.restart()
+            assert await client["shop"]["kept"].count_documents({}) == 1
+            await client["shop"]["kept"].insert_one({"_id": 2})
         await first.stop()
         await second.start()
         async with _connected(second) as client:
-            assert await client["shop"]["kept"].count_documents({}) == 1
+            assert await client["shop"]["kept"].count_documents({}) == 2
     finally:
         await first.stop()
         await second.stop()
-
-
-async def test_a_killed_broker_comes_back_with_its_messages_and_leaves_no_process(
-    own_rabbitmq: RabbitMQ | ContainedRabbitMQ,
-) -> None:
-    connection = await aio_pika.connect(own_rabbitmq.url)
-    async with connection, connection.channel() as channel:
-        await channel.declare_queue("kept", durable=True, arguments=_QUORUM)
-        kept = aio_pika.Message(b"kept", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-        await channel.default_exchange.publish(kept, "kept")
-    # RabbitMQ 3.10 itself forgets the leader of a quorum queue that was declared less than a second before kill -9.
-    await asyncio.sleep(1.5)
-    own_rabbitmq.kill()
-    await own_rabbitmq.restart()
-    connection = await aio_pika.connect(own_rabbitmq.url)
-    async with connection, connection.channel() as channel:
-        queue = await channel.declare_queue("kept", durable=True, arguments=_QUORUM)
-        assert (await queue.get(no_ack=True)).body == b"kept"
-    await own_rabbitmq.stop()
-    if isinstance(own_rabbitmq, RabbitMQ):
-        assert _processes_of(Path(own_rabbitmq.env["HOME"])) == []
 
 
 async def test_a_virtual_host_is_empty_and_ours(fresh_vhost_url: str) -> None:
@@ -135,7 +101,7 @@ async def test_a_port_is_taken_while_somebody_listens() -> None:
 
 
 async def _left_nothing(data_dir: Path) -> bool:
-    return not _processes_of(data_dir)
+    return not processes_of(data_dir)
 
 
 async def _never() -> bool:

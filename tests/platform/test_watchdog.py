@@ -96,9 +96,8 @@ async def test_what_is_there_from_the_start_is_never_looked_through_for_garbage(
 async def test_a_process_that_was_frozen_for_less_goes_on(tmp_path: Path) -> None:
     with _serving(tmp_path, stall_s=20) as (server, base_url):
         assert await until(lambda: _lived_for(base_url, 0), deadline_s=20)
-        os.kill(server.pid, signal.SIGSTOP)
-        assert await until(lambda: _is_frozen(server), deadline_s=5)
-        os.kill(server.pid, signal.SIGCONT)
+        server.freeze()
+        server.thaw()
         assert await until(lambda: _lived_for(base_url, 1), deadline_s=20)
 
 
@@ -113,7 +112,3 @@ async def test_a_process_that_is_told_to_stop_stops(tmp_path: Path, stall_s: flo
 
 async def _ended(server: Child) -> bool:
     return server.exit_code is not None
-
-
-async def _is_frozen(server: Child) -> bool:
-    return Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
