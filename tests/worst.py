@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 from pydantic import BaseModel, TypeAdapter
 
 from shared.schemas import cases, contracts, identity, notifications
@@ -203,9 +204,9 @@ def _merged(body: Any, more: Any) -> Any:
 
 def as_json(way: tuple[str, ...], kind: str, size: int) -> bytes:
     """The longest such body of at most so many bytes, as UTF-8."""
-    room = size - len(json.dumps(body_with(way, "")).encode())
+    room = size - len(orjson.dumps(body_with(way, "")))
     for share in (1, 2, 6):
-        body = json.dumps(body_with(way, TEXTS[kind](room // share)), ensure_ascii=False).encode()
+        body = orjson.dumps(body_with(way, TEXTS[kind](room // share)))
         if len(body) <= size:
             return body
     raise AssertionError(f"{kind} does not fit")

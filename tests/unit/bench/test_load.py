@@ -59,12 +59,12 @@ async def server(portal: Portal) -> AsyncIterator[TestServer]:
         yield started
 
 
-async def _loaded(server: TestServer, path: str = "/cases", *, rate: float | None = 100.0) -> Load:
+async def _loaded(server: TestServer, path: str = "/cases", *, rate: float | None = 200.0) -> Load:
     assert server.port is not None
     headers = {"Host": "localhost", "Content-Type": "application/json"}
     posts = path == "/cases"
     request = Request("POST" if posts else "GET", path, headers, body='{"title": "x"}' if posts else "")
-    return await load.run(Plan(server.port, [request], seconds=1, rate=rate, seed="s", at_once=8))
+    return await load.run(Plan(server.port, [request], seconds=0.5, rate=rate, seed="s", at_once=8))
 
 
 async def test_every_answer_is_counted_and_every_post_is_its_own(portal: Portal, server: TestServer) -> None:
@@ -79,7 +79,7 @@ async def test_a_slow_server_shows_in_the_ninety_ninth_percentile(portal: Portal
     done = await _loaded(server)
     assert done.all_answered
     assert done.latency_ms(0.99) > 300
-    # Some 40 were due while it stalled; asked one by one, a single one would have seen it.
+    # Some 80 were due while it stalled; asked one by one, a single one would have seen it.
     assert sum(latency > 0.05 for latency in done.latencies_s) > 15
 
 
@@ -92,7 +92,7 @@ async def test_refusals_and_lost_connections_are_no_answers(portal: Portal, serv
 
 
 async def test_an_answer_whose_end_cannot_be_told_is_refused(server: TestServer) -> None:
-    done = await _loaded(server, "/chunks", rate=20)
+    done = await _loaded(server, "/chunks", rate=40)
     assert done.refused == {"0": done.due}
     assert not done.latencies_s
 

@@ -1,21 +1,43 @@
 """A control takes out the guard that it names: its patches find their places in the code as it is."""
 
 import ast
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.faults.controls import CONTROLS, Control, DoesNotApply, Patch, apply, patched
 from tests.faults.runs import RUNS
+from tests.faults.world import REPOSITORY
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.slug)
-def test_each_patch_applies_and_leaves_code_that_can_be_read(control: Control) -> None:
+def test_each_patch_applies_and_leaves_code_that_can_be_read(control: Control, tmp_path: Path) -> None:
+    for patch in control.patches:
+        (tmp_path / patch.file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / patch.file, tmp_path / patch.file)
+    apply(tmp_path, control.patches)
+    for patch in control.patches:
+        text = (tmp_path / patch.file).read_text(encoding="utf-8")
+        assert patch.new in text
+        ast.parse(text)
+
+
+def test_the_code_of_a_control_is_whole_but_for_its_patches() -> None:
+    control = CONTROLS[0]
     with patched(control) as code:
-        for patch in control.patches:
-            text = (code / patch.file).read_text(encoding="utf-8")
-            assert patch.new in text
-            ast.parse(text)
+        differing = {
+            str(path.relative_to(code))
+            for path in code.rglob("*.py")
+            if path.read_bytes() != (REPOSITORY / path.relative_to(code)).read_bytes()
+        }
+        modules = {str(path.relative_to(code)) for path in code.rglob("*.py")}
+    assert differing == {patch.file for patch in control.patches}
+    assert modules == {
+        str(path.relative_to(REPOSITORY))
+        for folder in ("services", "shared", "deploy")
+        for path in (REPOSITORY / folder).rglob("*.py")
+    }
 
 
 def test_each_run_has_a_control() -> None:

@@ -1,7 +1,8 @@
 """Every word of the portal's pages can be translated, and is."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -130,16 +131,18 @@ def test_accept_language_decides_where_no_language_was_chosen(header: str, langu
     assert preferred_language(header) == language
 
 
-def _texts() -> list[tuple[str, str]]:
+@cache
+def _texts() -> tuple[tuple[str, str], ...]:
     """Every text with its plural, or an empty one."""
     found = extract_from_dir(
         _SERVICE, method_map=_METHODS, options_map={"templates/**.html": _JINJA}, keywords=_KEYWORDS
     )
     texts = (message for _file, _line, message, _comments, _context in found)
-    return sorted({(text, "") if isinstance(text, str) else (text[0], text[1]) for text in texts})
+    return tuple(sorted({(text, "") if isinstance(text, str) else (text[0], text[1]) for text in texts}))
 
 
-def _french(service: str = "gateway") -> dict[str, tuple[str, ...]]:
+@cache
+def _french(service: str = "gateway") -> Mapping[str, tuple[str, ...]]:
     """Every text that has been translated, with its forms."""
     with (_SERVICE.parent / service / "locale" / "fr.po").open("rb") as file:
         catalogue: Catalog = read_po(file, locale="fr")
