@@ -29,7 +29,7 @@ from shared.mongo import (
     is_unavailable,
 )
 from shared.paging import Order, find_page
-from tests.platform.bus_helpers import a_database
+from tests.platform.bus_helpers import a_database, soon
 
 # The longest that any call to the database may take, and as much again for a machine that is busy.
 AWAY_WITHIN_S = 16
@@ -214,7 +214,12 @@ async def test_a_cancelled_transaction_of_motor_waits_for_the_thread_that_writes
 async def test_a_call_that_is_cancelled_ends_at_once_and_harms_no_other(db: Database) -> None:
     await db["rows"].insert_many([{"_id": n} for n in range(5)])
     calls = [asyncio.create_task(_rows(db)) for _ in range(5)]
-    await asyncio.sleep(0.3)  # until the server works on them
+
+    async def all_are_at_work() -> bool:
+        told = await db._client.admin.command("currentOp", ns=f"{db.name}.rows")
+        return len(told["inprog"]) == len(calls)
+
+    await soon(all_are_at_work)
     since = time.monotonic()
     for call in calls:
         call.cancel()
