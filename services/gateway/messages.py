@@ -70,8 +70,7 @@ MESSAGES: Mapping[str, str] = {
     "model_attributes_type": _NO_PART,
     "too_many_errors": N_("Too much is wrong to list it."),
     # Fields: rules of our own.
-    "control_characters": N_("Leave out control characters."),
-    "combining_marks": N_("Leave out some accents: one letter has too many of them."),
+    "combining_marks": N_("Leave out some accents: the letter at character %(place)s has too many of them."),
     "one_line": N_("Use one line only."),
     "email": N_("Enter one e-mail address, such as ana@example.com."),
     "phone": N_("Enter the number with its country code, such as +33 4 72 00 00 00."),

@@ -1,7 +1,6 @@
 """What all bodies share: strict requests, tolerant answers, and text that is safe to keep."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache
@@ -28,20 +27,15 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
+from shared import text
+
 LANGUAGES = ("en", "fr")
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # Where a mail is handed to a program, what begins so is an option, a command or a file.
 _NO_RECIPIENT = ("-", "|", "/")
 # No letter decomposes into more characters than this, and the end of a line has two at most: what is longer by so
 # many times stays too long, however it is cleaned.
 _MOST_EXPANDED = 4
-# Unicode's Stream-Safe Text (UAX 15) has no more in a row. To put marks in order takes time with the square of their
-# number: half a million of them would be three minutes, in which nobody else is served.
-_MOST_MARKS = 30
-# The only letters that are no marks themselves, and come apart into nothing but marks.
-_ONLY_MARKS = frozenset("\u0f73\u0f75\u0f81")
-
 # How many bytes a body may have. A form of a few lines, and any other form without a long text:
 SMALL_BODY_BYTES = 16 * 1024
 BODY_BYTES = 64 * 1024
@@ -117,54 +111,58 @@ def example(**fields: Any) -> ConfigDict:
 
 
 class Cleaned:
-    """Makes a text safe to keep: one spelling, no control characters, `least` to `most` characters.
+    """Makes a text safe to keep, as `shared.text` says: `least` to `most` characters are left of it.
 
-    Its length is looked at before anything else, and marks in a row are counted before they are put in order, so that
-    no text costs more than a walk through it. `rules` come last and see a text that is clean, but may be too long.
+    Its length is looked at before anything else, so that no text costs more than a walk through it. `rules` come last
+    and see a text that is clean, but may be too long.
     """
 
-    def __init__(self, *rules: Callable[[str], str], most: int, least: int = 0) -> None:
+    def __init__(
+        self, *rules: Callable[[str], str], most: int, least: int = 0, clean: Callable[[str], str] = text.clean
+    ) -> None:
         """A rule answers the text to keep, or raises."""
         self._rules = rules
         self._most = most
         self._least = least
+        self._clean = clean
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """After pydantic's own check for a text."""
-        return core_schema.no_info_after_validator_function(self._clean, handler(source))
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """The bounds are documented."""
         return handler(schema) | {"maxLength": self._most} | ({"minLength": self._least} if self._least else {})
 
-    def _clean(self, text: str) -> str:
-        if len(text) > _MOST_EXPANDED * self._most:
+    def _checked(self, given: str) -> str:
+        if len(given) > _MOST_EXPANDED * self._most:
             raise self._too_long()
-        if not text.isascii():
-            _refuse_many_marks(text)
-            text = unicodedata.normalize("NFC", text)
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if _FORBIDDEN.search(text):
-            raise PydanticCustomError("control_characters", "Leave out control characters.")
+        try:
+            cleaned = self._clean(given).strip()
+        except text.TooManyMarks as error:
+            sentence = "Leave out some accents: the letter at character {place} has too many of them."
+            raise PydanticCustomError("combining_marks", sentence, {"place": error.place}) from error
         for rule in self._rules:
-            text = rule(text)
-        if len(text) < self._least:
+            cleaned = rule(cleaned)
+        if len(cleaned) < self._least:
             raise PydanticKnownError("string_too_short", {"min_length": self._least})
-        if len(text) > self._most:
+        if len(cleaned) > self._most:
             raise self._too_long()
-        return text
+        return cleaned
 
     def _too_long(self) -> PydanticKnownError:
         return PydanticKnownError("string_too_long", {"max_length": self._most})
 
 
-def _refuse_many_marks(text: str) -> None:
-    in_a_row = 0
-    for character in text:
-        is_mark = unicodedata.combining(character) or character in _ONLY_MARKS
-        in_a_row = in_a_row + 1 if is_mark else 0
-        if in_a_row > _MOST_MARKS:
-            raise PydanticCustomError("combining_marks", "Leave out some accents: one letter has too many of them.")
+def line(*rules: Callable[[str], str], most: int, least: int = 0) -> Cleaned:
+    """A name or a subject: one line, in which no mark of direction stands."""
+    return Cleaned(_one_line, *rules, most=most, least=least, clean=text.clean_line)
+
+
+def _one_line(given: str) -> str:
+    if "\n" in given:
+        raise PydanticCustomError("one_line", "Use one line only.")
+    return given
 
 
 def secret_schema(*, most: int) -> WithJsonSchema:
@@ -172,13 +170,6 @@ def secret_schema(*, most: int) -> WithJsonSchema:
     return WithJsonSchema(
         {"type": "string", "format": "password", "writeOnly": True, "minLength": 1, "maxLength": most}
     )
-
-
-def one_line(text: str) -> str:
-    """A rule of `Cleaned`: no line ends."""
-    if "\n" in text:
-        raise PydanticCustomError("one_line", "Use one line only.")
-    return text
 
 
 def refuse_unless_one(**fields: object) -> None:
@@ -189,10 +180,10 @@ def refuse_unless_one(**fields: object) -> None:
         raise PydanticCustomError("exactly_one", sentence, {"fields": list(fields), "at": given or list(fields)})
 
 
-def _email(text: str) -> str:
+def _email(given: str) -> str:
     try:
         # The domain is not looked up: a mail that cannot be delivered is the ledger's business.
-        address = validate_email(text, check_deliverability=False, test_environment=True).normalized.lower()
+        address = validate_email(given, check_deliverability=False, test_environment=True).normalized.lower()
     except EmailNotValidError as error:
         raise _no_email() from error
     if address.startswith(_NO_RECIPIENT):
@@ -204,9 +195,9 @@ def _no_email() -> PydanticCustomError:
     return PydanticCustomError("email", "Enter one e-mail address, such as ana@example.com.")
 
 
-def _phone(text: str) -> str:
+def _phone(given: str) -> str:
     try:
-        number = phonenumbers.parse(text, None)
+        number = phonenumbers.parse(given, None)
     except phonenumbers.NumberParseException as error:
         raise PydanticCustomError(
             "phone", "Enter the number with its country code, such as +33 4 72 00 00 00."
@@ -252,15 +243,13 @@ def _utc(value: datetime) -> str:
     return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Name = Annotated[str, Cleaned(one_line, least=1, most=100)]
-Short = Annotated[str, Cleaned(one_line, most=100)]
-PostalCode = Annotated[str, Cleaned(one_line, least=1, most=20)]
-Email = Annotated[
-    str, Cleaned(one_line, least=3, most=254), AfterValidator(_email), Field(json_schema_extra={"format": "email"})
-]
+Name = Annotated[str, line(least=1, most=100)]
+Short = Annotated[str, line(most=100)]
+PostalCode = Annotated[str, line(least=1, most=20)]
+Email = Annotated[str, line(least=3, most=254), AfterValidator(_email), Field(json_schema_extra={"format": "email"})]
 Phone = Annotated[
     str,
-    Cleaned(one_line, most=40),
+    line(most=40),
     AfterValidator(_phone),
     Field(description="With the country code. It is kept as in E.164: +33472000000.", examples=["+33 4 72 00 00 00"]),
 ]

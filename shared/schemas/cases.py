@@ -24,14 +24,14 @@ from shared.schemas.base import (
     Short,
     Utc,
     example,
-    one_line,
+    line,
     refuse_unless_one,
     written_day,
 )
 from shared.schemas.case_actions import AgentActionName, CaseActionName, EntryKindName, Severity
 from shared.schemas.contracts import ProductNumber, Said, Serial
 
-Title = Annotated[str, Cleaned(one_line, least=1, most=120)]
+Title = Annotated[str, line(least=1, most=120)]
 Description = Annotated[str, Cleaned(least=20, most=10_000)]
 Long = Annotated[str, Cleaned(most=10_000)]
 # Two long texts of characters beyond the first plane, which take twelve bytes each where they are escaped.

@@ -10,7 +10,6 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 from shared.coverage import AgreementKind, Verdict
 from shared.schemas.base import (
     Answer,
-    Cleaned,
     CompanyListQuery,
     CompanyQuery,
     Day,
@@ -18,7 +17,7 @@ from shared.schemas.base import (
     Name,
     Request,
     Short,
-    one_line,
+    line,
     refuse_unless_one,
 )
 from shared.serials import normal_said, normal_serial
@@ -40,10 +39,10 @@ def _said(typed: str) -> str:
     return said
 
 
-ProductNumber = Annotated[str, Cleaned(one_line, str.upper, least=1, most=40)]
+ProductNumber = Annotated[str, line(str.upper, least=1, most=40)]
 # Both come in one spelling, so that no service can look for another one.
-Serial = Annotated[str, Cleaned(one_line, least=1, most=_SERIAL_LENGTH), AfterValidator(_serial)]
-Said = Annotated[str, Cleaned(one_line, least=1, most=_SAID_LENGTH), AfterValidator(_said)]
+Serial = Annotated[str, line(least=1, most=_SERIAL_LENGTH), AfterValidator(_serial)]
+Said = Annotated[str, line(least=1, most=_SAID_LENGTH), AfterValidator(_said)]
 
 
 class NewProduct(Request):

@@ -285,9 +285,8 @@ BAD_FIELDS: list[Json] = [
     {"title": {"$ne": None}},
     {"title": ["a"]},
     {"title": "two\nlines"},
-    {"title": "nul\u0000byte"},
-    {"title": "no\uffffcharacter"},
-    {"description": "It smokes, and then comes a \ufffe, which is no character."},
+    {"title": "\u200b\u3164\u202e"},
+    {"title": "a" + "\u0301" * 31},
     {"title": "   "},
     {"description": "too short"},
     {"description": "x" * 10_001},
@@ -320,6 +319,17 @@ async def test_a_wrong_field_is_named_with_its_rule(cases: CasesApi, wrong: Json
     assert answer.status == 422
     assert all(error["field"] and error["code"] and error["message"] for error in answer.body["errors"])
     assert answer.body["errors"]
+
+
+async def test_what_nobody_sees_is_not_kept(cases: CasesApi) -> None:
+    case = await cases.submitted(
+        an_actor(),
+        title="Tray \u202e3\x00 jams\u200b",
+        description="\x1b[31mE3\x1b[0m: it jams\u2028on every second page.\ufffe",
+        contact=a_contact(first_name="\ufeffAna\u202e"),
+    )
+    assert (case["title"], case["description"]) == ("Tray 3 jams", "E3: it jams\non every second page.")
+    assert case["contact"]["first_name"] == "Ana"
 
 
 @pytest.mark.parametrize(("length", "status"), [(120, 201), (121, 422)])

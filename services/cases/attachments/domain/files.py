@@ -2,20 +2,18 @@
 
 import re
 import string
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from services.cases.attachments.domain.file_types import KINDS
+from shared import text
 from shared.errors import Conflict, Params
 
 MAX_NAME_CHARS = 150
 _ENOUGH_CHARS = 4 * MAX_NAME_CHARS
 
-# Line and paragraph separators, marks that turn the direction of writing, the byte order mark.
-_UNSEEN = re.compile("[\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
 _EDGES = string.whitespace + "."
 _STEPS = re.compile(r"[/\\]")
 
@@ -111,12 +109,14 @@ class Infected(Conflict):
 def clean_name(given: str) -> str:
     """A file name that is safe to show and to save under; its extension stays when it has to be shortened."""
     name = _STEPS.split(given)[-1]
-    # Putting many marks in order takes long, and what is in the middle of so long a name is cut in any case.
+    # What is in the middle of so long a name is cut in any case.
     if len(name) > 2 * _ENOUGH_CHARS:
         name = name[:_ENOUGH_CHARS] + name[-_ENOUGH_CHARS:]
-    name = unicodedata.normalize("NFC", name)
-    name = "".join(char for char in _UNSEEN.sub("", name) if unicodedata.category(char) not in {"Cc", "Cs"})
-    name = name.strip(_EDGES)
+    try:
+        name = text.clean_line(name)
+    except text.TooManyMarks:
+        name = text.clean_line(text.without_marks(name))
+    name = name.replace("\n", "").strip(_EDGES)
     stem, dot, extension = name.rpartition(".")
     if not dot or len(extension) >= MAX_NAME_CHARS:
         return name[:MAX_NAME_CHARS]

@@ -1,0 +1,151 @@
+"""What people paste, and what is kept of it."""
+
+import unicodedata
+from typing import Annotated
+
+import pytest
+from pydantic import ValidationError
+
+from services.cases.attachments.domain.files import clean_name
+from shared.schemas.base import Cleaned, Name, Request
+from shared.schemas.cases import Title
+from shared.text import TooManyMarks, clean, clean_line
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"  # "I want", which has a joiner in the middle of the word
+HINDI = "\u0915\u094d\u200d\u0937"
+
+
+class Person(Request):
+    name: Name
+
+
+class Case(Request):
+    title: Title
+
+
+class Note(Request):
+    text: Annotated[str, Cleaned(most=1000)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
+def test_every_line_end_becomes_the_same(end: str) -> None:
+    assert clean(f"Tray 3{end}jams") == "Tray 3\njams"
+    assert clean(f"Bac 3{end}é") == "Bac 3\né"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("\x1b[31mError\x1b[0m: fuser", "Error: fuser"),  # colours of a terminal
+        ("\x1b[38;5;196mErreur n° 3\x1b[m", "Erreur n° 3"),
+        ("\x1b]0;root@printer\x07# reboot", "# reboot"),  # the title of a terminal's window
+        ("\x1b]8;;https://example.com\x1b\\manual\x1b]8;;\x1b\\", "manual"),  # a link of a terminal
+        ("\x1b[2K\x1b[1G50 %", "50 %"),
+        ("\x9b1mbold\x9b0m", "bold"),
+        ("\x1b(Bplain", "plain"),
+        ("\x1b[", ""),
+        ("\x1b]0;no end", "0;no end"),
+        ("a\x1b", "a"),
+    ],
+)
+def test_what_a_terminal_adds_is_taken_out(typed: str, kept: str) -> None:
+    assert clean(typed) == kept
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        "\x00",
+        "\x07",
+        "\x7f",
+        "\x80",
+        "\xad",  # a soft hyphen of a web page
+        "\u034f",
+        "\u115f",
+        "\u1160",
+        "\u180e",
+        "\u200b",
+        "\u200c",
+        "\u200d",
+        "\u2060",
+        "\u206f",
+        "\u3164",
+        "\ufeff",
+        "\uffa0",
+        "\ufff9",
+        "\ufffe",
+        "\ufdd0",
+        "\U0001fffe",
+        "\U000e0041",
+        "\ud800",
+    ],
+    ids=lambda unseen: f"U+{ord(unseen):04X}",
+)
+def test_what_nobody_sees_is_taken_out_and_is_no_name(unseen: str) -> None:
+    assert clean(f"Tray{unseen} 3{unseen}") == "Tray 3"
+    assert clean_line(f"{unseen}Ana{unseen}") == "Ana"
+    assert clean_line(unseen * 3) == ""
+    if unseen != "\ud800":  # which pydantic itself refuses
+        assert Person(name=f"{unseen}Ana").name == "Ana"
+        with pytest.raises(ValidationError, match="at least 1 character"):
+            Person(name=f" {unseen} ")
+
+
+@pytest.mark.parametrize("text", [FAMILY, PERSIAN, HINDI, "\u845b\U000e0100\u57ce", "\u2764\ufe0f\u200d\U0001f525"])
+def test_what_shapes_letters_and_emoji_stays(text: str) -> None:
+    assert clean(text) == clean_line(text) == text
+
+
+def test_a_joiner_that_joins_nothing_is_taken_out() -> None:
+    assert clean(f"{PERSIAN}\u200c and\u200c so\u200d\u200don") == f"{PERSIAN} and soon"
+    assert clean("\u0645\u200c\u200c\u062e") == "\u0645\u200c\u062e"
+
+
+@pytest.mark.parametrize("mark", "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_marks_of_direction_stay_in_texts_and_are_taken_out_of_names_and_subjects(mark: str) -> None:
+    assert clean(f"Tray {mark}3 jams") == f"Tray {mark}3 jams"
+    assert Case(title=f"Tray {mark}3 jams").title == "Tray 3 jams"
+    assert Person(name=f"Ana{mark}").name == "Ana"
+    with pytest.raises(ValidationError):
+        Person(name=mark)
+    assert clean_name(f"photo{mark}gnp.exe") == "photognp.exe"
+
+
+@pytest.mark.parametrize("blank", ["\t", "\xa0", "\u2003", "\u2009", "\u202f", "\u2800", "\u3000"])
+def test_blanks_of_a_line_are_plain(blank: str) -> None:
+    assert Case(title=f"Panne{blank}: bac 3{blank}").title == "Panne : bac 3"
+    assert clean(f"Panne{blank}: bac 3") == f"Panne{blank}: bac 3"
+    with pytest.raises(ValidationError):
+        Person(name=blank)
+
+
+@pytest.mark.parametrize("name", ["\u0301", "\u0301\u0323", "\ufe0f", "\u20dd"])
+def test_marks_without_a_letter_are_no_name(name: str) -> None:
+    with pytest.raises(ValidationError):
+        Person(name=name)
+
+
+def test_letters_are_composed_once_nothing_unseen_parts_them() -> None:
+    assert clean("e\u200b\u0301") == "\xe9"
+    assert clean_line(unicodedata.normalize("NFD", "Éloïse Nuñez-Çelik")) == "Éloïse Nuñez-Çelik"
+
+
+def test_the_letter_with_too_many_marks_is_named() -> None:
+    with pytest.raises(TooManyMarks) as refused:
+        clean("Tray a" + "\u0301" * 31)
+    assert refused.value.place == len("Tray a")
+    with pytest.raises(ValidationError, match="the letter at character 6 has too many") as wrong:
+        Note(text="Tray a" + "\u0301" * 31)
+    assert wrong.value.errors()[0]["ctx"] == {"place": 6}
+    assert clean("\u0301" * 30) == "\u0301" * 30
+    with pytest.raises(TooManyMarks) as refused:
+        clean("\u0301" * 31)
+    assert refused.value.place == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["Ana Duarte", "Łukasz Żółć", "אבי כהן", "علي", "山田 太郎", "O’Neil", "🚀", "3M", "Ⅻ"]
+)
+def test_names_of_people_and_companies_stay_as_they_are(name: str) -> None:
+    assert Person(name=name).name == name
