@@ -21,7 +21,7 @@ from tests.browser.test_case_form import (
     until_attached,
     until_draft_is_kept,
 )
-from tests.browser.walking import sign_in
+from tests.browser.walking import begin_session, sign_in
 from tests.builders import a_serial
 from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, Visitor
 
@@ -47,7 +47,7 @@ async def without_cases(stack: Stack) -> AsyncIterator[Callable[[], Awaitable[No
 async def case(page: Page, stack: Stack, ana: Visitor) -> Page:
     """The page of a case that no other test knows."""
     number = (await ana.submit(serial=a_serial()))["number"]
-    await sign_in(page, stack, ana.email)
+    await begin_session(page, stack, ana.email)
     await page.goto(f"{stack.base_url}/cases/{number}")
     return page
 

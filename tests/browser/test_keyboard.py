@@ -7,16 +7,17 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from deploy.local.stack import Stack
-from tests.browser.walking import World, make_world
+from tests.browser.walking import Customer, a_customer
 from tests.builders import an_email
 from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, link_in, mail_for, visiting
 
 MOST_TABS = 150
 
 
-@pytest.fixture(scope="module")
-async def world(stack: Stack) -> World:
-    return await make_world(stack)
+@pytest.fixture
+async def customer(stack: Stack) -> AsyncIterator[Customer]:
+    async with visiting(stack, an_email()) as admin:
+        yield await a_customer(stack, admin)
 
 
 @pytest.fixture
@@ -68,12 +69,12 @@ async def sign_in_by_keyboard(page: Page, stack: Stack, email: str) -> None:
 
 @pytest.mark.timeout(240)
 async def test_a_member_is_invited_joins_and_follows_a_case_by_keyboard_alone(
-    stack: Stack, world: World, keys: Page
+    stack: Stack, customer: Customer, keys: Page
 ) -> None:
     page, member = keys, an_email("luc")
 
     # The administrator invites; the skip link is the first stop of every page.
-    await sign_in_by_keyboard(page, stack, world.admin_email)
+    await sign_in_by_keyboard(page, stack, customer.admin.email)
     await page.goto(f"{stack.base_url}/users")
     await page.keyboard.press("Tab")
     await expect(page.locator(":focus")).to_have_attribute("href", re.compile("#"))
@@ -98,7 +99,7 @@ async def test_a_member_is_invited_joins_and_follows_a_case_by_keyboard_alone(
 
     # The member creates a case from the start page.
     start = page.locator("main").get_by_label("Serial number, contract (SAID) or product name")
-    await fill(page, start, world.serial)
+    await fill(page, start, customer.serial)
     await page.keyboard.press("Enter")
     await fill(page, page.get_by_label("Title"), "No paper is taken")
     await fill(page, page.get_by_label("Description"), "The lower tray takes no paper since Monday.")

@@ -4,41 +4,16 @@ import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from deploy.local.stack import Stack
-from tests.builders import Json, a_serial, an_email
-from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
+from tests.browser.walking import Customer, a_customer, begin_session
+from tests.builders import Json, an_email
+from tests.e2e.portal import PASSWORD, visiting
 
 FIRST_PAGE_BYTES = 100_000
-
-
-@dataclass(frozen=True)
-class Customer:
-    """A company's administrator with a complete profile, and a covered device of the company."""
-
-    admin: Visitor
-    serial: str
-
-
-async def a_customer(stack: Stack, admin: Visitor) -> Customer:
-    await vendor_admin_exists(stack)
-    serial, product_number = a_serial(), f"LP{secrets.token_hex(4)}"
-    async with visiting(stack, VENDOR_ADMIN) as vendor:
-        await vendor.sign_in()
-        company = await a_company(vendor)
-        await vendor.post("/vendor/products", {"product_number": product_number, "name": "LaserPress 600"})
-        device = {"serial": serial, "product_number": product_number, "company_id": company["id"]}
-        await vendor.post("/vendor/devices", device)
-        invited = {"invitations": [{"email": admin.email, "role": "company_admin"}]}
-        await vendor.post(f"/vendor/companies/{company['id']}/invitations", invited)
-    await join(stack, admin)
-    await admin.sign_in()
-    await admin.complete_profile()
-    return Customer(admin, serial)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +36,9 @@ async def plain(browser: Browser, stack: Stack) -> AsyncIterator[Page]:
 
 
 @pytest.fixture
-async def signed_in(plain: Page, customer: Customer) -> Page:
-    await sign_in(plain, customer.admin.email)
+async def signed_in(plain: Page, stack: Stack, customer: Customer) -> Page:
+    """Of the customer's administrator; no page is open yet."""
+    await begin_session(plain, stack, customer.admin.email)
     return plain
 
 
@@ -166,7 +142,7 @@ async def test_a_strangers_case_is_a_page_that_is_not_there(plain: Page, stack: 
     case = await customer.admin.submit(serial=customer.serial)
     async with visiting(stack, an_email()) as stranger:
         await a_customer(stack, stranger)
-        await sign_in(plain, stranger.email)
+        await begin_session(plain, stack, stranger.email)
     for path in (f"/cases/{case['number']}", f"/cases/{case['number']}/created"):
         answer = await plain.goto(path)
         assert answer is not None
@@ -197,6 +173,7 @@ async def test_a_form_of_another_site_does_not_sign_anybody_in(plain: Page, cust
 
 
 async def test_signing_out_ends_the_session(signed_in: Page) -> None:
+    await signed_in.goto("/")
     await signed_in.get_by_role("button", name="Menu").click()
     await signed_in.locator("summary", has_text="Ana Duarte").click()
     await signed_in.get_by_role("button", name="Sign out").click()

@@ -10,8 +10,9 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from deploy.local.stack import Stack
+from tests.browser.walking import begin_session
 from tests.builders import Json, an_email
-from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
+from tests.e2e.portal import VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
 
 GOLD = {"pin": "GOLD", "label": "Gold support", "instructions": "Call the depot first."}
 STANDARD = {"pin": "STD", "label": "Standard support"}
@@ -31,8 +32,8 @@ class Customer:
         await self.vendor.put(path, {"pins": list(pins)}, headers={"If-Match": f'"{version}"'})
 
 
-@pytest.fixture
-async def customer(stack: Stack) -> AsyncIterator[Customer]:
+@asynccontextmanager
+async def a_customer(stack: Stack) -> AsyncIterator[Customer]:
     await vendor_admin_exists(stack)
     async with visiting(stack, VENDOR_ADMIN) as vendor, visiting(stack, an_email()) as admin:
         await vendor.sign_in()
@@ -44,24 +45,36 @@ async def customer(stack: Stack) -> AsyncIterator[Customer]:
         yield Customer(vendor, company, admin)
 
 
+@pytest.fixture(scope="module")
+async def customer(stack: Stack) -> AsyncIterator[Customer]:
+    """For tests that save no profile and assign no PIN."""
+    async with a_customer(stack) as shared:
+        yield shared
+
+
+@pytest.fixture
+async def own_customer(stack: Stack) -> AsyncIterator[Customer]:
+    """For a test that saves the profile."""
+    async with a_customer(stack) as own:
+        yield own
+
+
 @asynccontextmanager
 async def at_the_profile(browser: Browser, stack: Stack, customer: Customer, **options: Any) -> AsyncIterator[Page]:
     context = await browser.new_context(base_url=stack.base_url, locale="en-GB", **options)
     context.set_default_timeout(10_000)
     try:
         page = await context.new_page()
-        await page.goto("/sign-in?next=/profile")
-        await page.get_by_label("E-mail address").fill(customer.admin.email)
-        await page.get_by_label("Password").fill(PASSWORD)
-        await page.get_by_role("button", name="Sign in").click()
+        await begin_session(page, stack, customer.admin.email)
+        await page.goto("/profile")
         await expect(page.locator("h1")).to_have_text("My profile")
         yield page
     finally:
         await context.close()
 
 
-@pytest.fixture
-async def scripted(browser: Browser, stack: Stack, customer: Customer) -> AsyncIterator[Page]:
+@asynccontextmanager
+async def with_scripts(browser: Browser, stack: Stack, customer: Customer) -> AsyncIterator[Page]:
     """A browser whose console stays empty."""
     async with at_the_profile(browser, stack, customer) as page:
         faults: list[str] = []
@@ -78,9 +91,29 @@ async def scripted(browser: Browser, stack: Stack, customer: Customer) -> AsyncI
 
 
 @pytest.fixture
+async def scripted(browser: Browser, stack: Stack, customer: Customer) -> AsyncIterator[Page]:
+    async with with_scripts(browser, stack, customer) as page:
+        yield page
+
+
+@pytest.fixture
+async def own_scripted(browser: Browser, stack: Stack, own_customer: Customer) -> AsyncIterator[Page]:
+    """As `scripted`, before a profile that is the test's own."""
+    async with with_scripts(browser, stack, own_customer) as page:
+        yield page
+
+
+@pytest.fixture
 async def plain(browser: Browser, stack: Stack, customer: Customer) -> AsyncIterator[Page]:
     """A browser that runs no scripts."""
     async with at_the_profile(browser, stack, customer, java_script_enabled=False) as page:
+        yield page
+
+
+@pytest.fixture
+async def own_plain(browser: Browser, stack: Stack, own_customer: Customer) -> AsyncIterator[Page]:
+    """As `plain`, before a profile that is the test's own."""
+    async with at_the_profile(browser, stack, own_customer, java_script_enabled=False) as page:
         yield page
 
 
@@ -135,43 +168,43 @@ async def test_a_wrong_field_is_named_and_marked_once_it_is_left(scripted: Page)
     await expect(view(scripted)).to_be_enabled()
 
 
-async def test_the_review_shows_everything_as_it_will_be_saved(scripted: Page, customer: Customer) -> None:
-    await fill_in(scripted, phone="+33 (0)4 72 00-00-00")
-    await view(scripted).click()
-    await expect(scripted.locator("h1")).to_have_text("View profile")
-    shown = scripted.locator("dl")
+async def test_the_review_shows_everything_as_it_will_be_saved(own_scripted: Page, own_customer: Customer) -> None:
+    await fill_in(own_scripted, phone="+33 (0)4 72 00-00-00")
+    await view(own_scripted).click()
+    await expect(own_scripted.locator("h1")).to_have_text("View profile")
+    shown = own_scripted.locator("dl")
     for text in ("+33472000000", "You typed +33 (0)4 72 00-00-00", "France", "Europe/Paris", "English"):
         await expect(shown).to_contain_text(text)
-    assert (await customer.admin.get("/profile"))["phone"] == ""
-    await scripted.get_by_role("button", name="Edit again").click()
-    await expect(field(scripted, "phone")).to_have_value("+33472000000")
-    await field(scripted, "city").fill("Nantes")
-    await view(scripted).click()
-    await scripted.get_by_role("button", name="Save").click()
-    await expect(scripted.get_by_role("status").first).to_have_text("Your profile is saved.")
-    saved = await customer.admin.get("/profile")
+    assert (await own_customer.admin.get("/profile"))["phone"] == ""
+    await own_scripted.get_by_role("button", name="Edit again").click()
+    await expect(field(own_scripted, "phone")).to_have_value("+33472000000")
+    await field(own_scripted, "city").fill("Nantes")
+    await view(own_scripted).click()
+    await own_scripted.get_by_role("button", name="Save").click()
+    await expect(own_scripted.get_by_role("status").first).to_have_text("Your profile is saved.")
+    saved = await own_customer.admin.get("/profile")
     assert (saved["phone"], saved["city"], saved["missing"]) == ("+33472000000", "Nantes", [])
 
 
 async def test_without_scripts_the_button_works_and_the_fields_say_what_is_missing(
-    plain: Page, customer: Customer
+    own_plain: Page, own_customer: Customer
 ) -> None:
-    await field(plain, "phone").fill("0472")
-    await field(plain, "city").fill("Lyon")
-    async with plain.expect_response(lambda answer: answer.request.method == "POST") as answered:
-        await view(plain).click()
+    await field(own_plain, "phone").fill("0472")
+    await field(own_plain, "city").fill("Lyon")
+    async with own_plain.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        await view(own_plain).click()
     assert (await answered.value).status == 422
-    await expect(plain.locator("#errors")).to_be_focused()
-    await expect(field(plain, "phone")).to_have_value("0472")
-    await expect(field(plain, "phone")).to_have_accessible_description(re.compile("country code"))
+    await expect(own_plain.locator("#errors")).to_be_focused()
+    await expect(field(own_plain, "phone")).to_have_value("0472")
+    await expect(field(own_plain, "phone")).to_have_accessible_description(re.compile("country code"))
     for name in ("phone", "address_line_1", "postal_code", "country"):
-        await expect(field(plain, name)).to_have_attribute("aria-invalid", "true")
-    await expect(field(plain, "city")).to_have_value("Lyon")
-    await expect(field(plain, "city")).not_to_have_attribute("aria-invalid", "true")
-    await fill_in(plain)
-    await view(plain).click()
-    await plain.get_by_role("button", name="Save").click()
-    assert (await customer.admin.get("/profile"))["missing"] == []
+        await expect(field(own_plain, name)).to_have_attribute("aria-invalid", "true")
+    await expect(field(own_plain, "city")).to_have_value("Lyon")
+    await expect(field(own_plain, "city")).not_to_have_attribute("aria-invalid", "true")
+    await fill_in(own_plain)
+    await view(own_plain).click()
+    await own_plain.get_by_role("button", name="Save").click()
+    assert (await own_customer.admin.get("/profile"))["missing"] == []
 
 
 async def test_a_field_that_the_portal_refused_stays_marked_until_it_is_sent_again(scripted: Page) -> None:
@@ -195,10 +228,10 @@ async def test_without_pins_the_page_says_whom_to_call(plain: Page) -> None:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 async def test_a_pin_is_chosen_with_its_warning_and_shown_as_gone_when_it_was_taken_away(
-    browser: Browser, stack: Stack, customer: Customer, *, scripts: bool
+    browser: Browser, stack: Stack, own_customer: Customer, *, scripts: bool
 ) -> None:
-    await customer.assign(GOLD, STANDARD)
-    async with at_the_profile(browser, stack, customer, java_script_enabled=scripts) as page:
+    await own_customer.assign(GOLD, STANDARD)
+    async with at_the_profile(browser, stack, own_customer, java_script_enabled=scripts) as page:
         await fill_in(page)
         pin = field(page, "pin")
         await expect(pin).to_have_accessible_description("A wrong PIN delays the case.")
@@ -207,16 +240,16 @@ async def test_a_pin_is_chosen_with_its_warning_and_shown_as_gone_when_it_was_ta
         await view(page).click()
         await expect(page.locator("dd", has_text="GOLD · Gold support")).to_be_visible()
         await page.get_by_role("button", name="Save").click()
-        assert (await customer.admin.get("/profile"))["pin"] == "GOLD"
+        assert (await own_customer.admin.get("/profile"))["pin"] == "GOLD"
 
-        await customer.assign(STANDARD)
+        await own_customer.assign(STANDARD)
         await page.goto("/profile")
         await expect(page.locator("#pin .notice")).to_contain_text("GOLD is no longer assigned")
         await expect(pin).to_have_value("GOLD")
         await field(page, "job_title").fill("Head of printing")
         await view(page).click()
         await page.get_by_role("button", name="Save").click()
-        saved = await customer.admin.get("/profile")
+        saved = await own_customer.admin.get("/profile")
         assert (saved["pin"], saved["job_title"]) == ("GOLD", "Head of printing")
 
 

@@ -7,8 +7,9 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from deploy.local.stack import Stack
+from tests.browser.walking import begin_session
 from tests.builders import an_email
-from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
+from tests.e2e.portal import VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +31,13 @@ async def ana(stack: Stack) -> AsyncIterator[Visitor]:
 
 @pytest.fixture
 async def shell(page: Page, stack: Stack, ana: Visitor) -> Page:
-    await page.goto(f"{stack.base_url}/sign-in")
-    await page.get_by_label("E-mail address").fill(ana.email)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("heading", level=1)).to_contain_text("Welcome")
-    await page.wait_for_load_state()
+    """Of somebody who is signed in; no page is open yet."""
+    await begin_session(page, stack, ana.email)
     return page
 
 
-async def test_the_search_is_one_key_away_on_wide_and_on_narrow_screens(shell: Page) -> None:
+async def test_the_search_is_one_key_away_on_wide_and_on_narrow_screens(shell: Page, stack: Stack) -> None:
+    await shell.goto(stack.base_url)
     search = shell.get_by_role("searchbox", name="Search cases")
     await shell.keyboard.press("Control+k")
     await expect(search).to_be_focused()
@@ -53,7 +51,8 @@ async def test_the_search_is_one_key_away_on_wide_and_on_narrow_screens(shell: P
     await expect(shell).to_have_url(re.compile(r"/cases\?q=paper$"))
 
 
-async def test_escape_closes_a_menu_and_gives_the_focus_back(shell: Page) -> None:
+async def test_escape_closes_a_menu_and_gives_the_focus_back(shell: Page, stack: Stack) -> None:
+    await shell.goto(stack.base_url)
     menu = shell.locator("summary", has_text="Company")
     await menu.focus()
     await shell.keyboard.press("Enter")
@@ -64,9 +63,11 @@ async def test_escape_closes_a_menu_and_gives_the_focus_back(shell: Page) -> Non
     await expect(menu).to_be_focused()
 
 
-async def test_an_action_of_a_case_is_a_dialog_and_its_refusal_keeps_it_open(shell: Page, ana: Visitor) -> None:
+async def test_an_action_of_a_case_is_a_dialog_and_its_refusal_keeps_it_open(
+    shell: Page, stack: Stack, ana: Visitor
+) -> None:
     case = await ana.submit(serial="SH1234567")
-    await shell.goto(re.sub(r"/$", "", shell.url) + f"/cases/{case['number']}")
+    await shell.goto(f"{stack.base_url}/cases/{case['number']}")
     await shell.locator("summary", has_text="Update this case").click()
     await shell.get_by_role("link", name="Close", exact=True).click()
     dialog = shell.get_by_role("dialog", name="Close")
@@ -85,10 +86,10 @@ async def test_an_action_of_a_case_is_a_dialog_and_its_refusal_keeps_it_open(she
     await expect(shell.get_by_role("status").filter(has_text="The case is closed.")).to_be_visible()
 
 
-async def test_a_refused_dialog_holds_a_long_reason_and_its_button(shell: Page, ana: Visitor) -> None:
+async def test_a_refused_dialog_holds_a_long_reason_and_its_button(shell: Page, stack: Stack, ana: Visitor) -> None:
     case = await ana.submit(serial="SH1234567")
     await shell.set_viewport_size({"width": 360, "height": 740})
-    await shell.goto(re.sub(r"/$", "", shell.url) + f"/cases/{case['number']}")
+    await shell.goto(f"{stack.base_url}/cases/{case['number']}")
     dialog = shell.get_by_role("dialog", name="Close")
     await shell.locator("summary", has_text="Update this case").click()
     await shell.get_by_role("link", name="Close", exact=True).click()
@@ -101,9 +102,9 @@ async def test_a_refused_dialog_holds_a_long_reason_and_its_button(shell: Page, 
     await expect(shell.get_by_role("status").filter(has_text="The case is closed.")).to_be_visible()
 
 
-async def test_all_sections_of_a_case_close_and_open_together(shell: Page, ana: Visitor) -> None:
+async def test_all_sections_of_a_case_close_and_open_together(shell: Page, stack: Stack, ana: Visitor) -> None:
     case = await ana.submit(serial="SH1234567")
-    await shell.goto(re.sub(r"/$", "", shell.url) + f"/cases/{case['number']}")
+    await shell.goto(f"{stack.base_url}/cases/{case['number']}")
     await expect(shell.locator("details.section[open]")).to_have_count(4)
     await shell.get_by_role("button", name="Collapse all").click()
     await expect(shell.locator("details.section[open]")).to_have_count(0)
@@ -111,8 +112,8 @@ async def test_all_sections_of_a_case_close_and_open_together(shell: Page, ana: 
     await expect(shell.locator("details.section[open]")).to_have_count(4)
 
 
-async def test_withdrawing_an_invitation_is_asked_once_more(shell: Page) -> None:
-    await shell.goto(re.sub(r"/$", "", shell.url) + "/users")
+async def test_withdrawing_an_invitation_is_asked_once_more(shell: Page, stack: Stack) -> None:
+    await shell.goto(f"{stack.base_url}/users")
     await shell.get_by_role("link", name="Withdraw the invitation of").click()
     dialog = shell.get_by_role("dialog", name="Withdraw this invitation?")
     await dialog.get_by_role("button", name="Withdraw the invitation").click()

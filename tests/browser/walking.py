@@ -25,6 +25,14 @@ NOBODYS_NUMBER = "9999999990"
 
 
 @dataclass(frozen=True)
+class Customer:
+    """A company's administrator with a complete profile, and a device of the company."""
+
+    admin: Visitor
+    serial: str
+
+
+@dataclass(frozen=True)
 class World:
     """A customer with a covered device, a site, a case of each kind, and somebody invited."""
 
@@ -66,21 +74,30 @@ class World:
         }
 
 
-async def make_world(stack: Stack) -> World:
+async def a_customer(stack: Stack, admin: Visitor) -> Customer:
     """Through the API, as people would."""
     await vendor_admin_exists(stack)
-    email, serial, product = an_email(), a_serial(), f"LP{secrets.token_hex(4)}"
-    async with visiting(stack, VENDOR_ADMIN) as vera, visiting(stack, email) as ana:
+    serial, product_number = a_serial(), f"LP{secrets.token_hex(4)}"
+    async with visiting(stack, VENDOR_ADMIN) as vera:
         await vera.sign_in()
         company = await a_company(vera)
-        await vera.post("/vendor/products", {"product_number": product, "name": "LaserPress 600"})
-        device = {"serial": serial, "product_number": product, "company_id": company["id"]}
-        await vera.post("/vendor/devices", device)
-        invited = {"invitations": [{"email": email, "role": "company_admin"}]}
+        invited = {"invitations": [{"email": admin.email, "role": "company_admin"}]}
         await vera.post(f"/vendor/companies/{company['id']}/invitations", invited)
-        await join(stack, ana)
-        await ana.sign_in()
-        await ana.complete_profile()
+        await vera.post("/vendor/products", {"product_number": product_number, "name": "LaserPress 600"})
+        device = {"serial": serial, "product_number": product_number, "company_id": company["id"]}
+        await vera.post("/vendor/devices", device)
+    await join(stack, admin)
+    await admin.sign_in()
+    await admin.complete_profile()
+    return Customer(admin, serial)
+
+
+async def make_world(stack: Stack) -> World:
+    """As `a_customer`, with cases."""
+    email = an_email()
+    async with visiting(stack, VENDOR_ADMIN) as vera, visiting(stack, email) as ana:
+        serial = (await a_customer(stack, ana)).serial
+        await vera.sign_in()
         number = await _a_lively_case(vera, ana, serial)
         closed = await ana.submit(serial=serial, title="Closed again")
         await ana.act(closed["number"], action="close", version=1, reason="It works again.", resolved=True)
@@ -105,6 +122,12 @@ async def sign_in(page: Page, stack: Stack, email: str) -> None:
     await page.locator("input[name=password]").fill(PASSWORD)
     await page.locator("main form button").first.click()
     await page.wait_for_url(re.compile(r"/$"))
+
+
+async def begin_session(page: Page, stack: Stack, email: str) -> None:
+    """Over the API, into the page's cookies: for tests of what comes after signing in."""
+    answer = await page.request.post(f"{stack.base_url}/api/v1/session", data={"email": email, "password": PASSWORD})
+    assert answer.status == 201, await answer.text()
 
 
 async def end_session(page: Page, stack: Stack) -> None:
