@@ -146,7 +146,7 @@ def test_chromium_is_installed_where_the_distribution_has_it(ready_but_for_chrom
     machine = ready_but_for_chromium
     (machine.root / "os-release").write_text('NAME="Debian GNU/Linux"\nID=debian\n', encoding="utf-8")
     assert machine.run("test") == (0, [])
-    assert machine.noted("apt.calls")[-1].endswith(" chromium")
+    assert machine.noted("apt.calls")[-1].endswith(" chromium-headless-shell")
 
 
 def test_on_ubuntu_another_browser_than_a_snap_is_asked_for_and_taken(ready_but_for_chromium: Machine) -> None:
