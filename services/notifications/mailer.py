@@ -4,6 +4,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
+from functools import cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -101,6 +102,7 @@ class Mailer:
         return f"{self._base_url}/unsubscribe/{code}"
 
 
+@cache  # compiling the templates takes longer than hundreds of mails
 def environment(layout: Literal["text", "html"]) -> Environment:
     """The templates of all kinds in one of the two layouts, with both languages. HTML is escaped; plain text is not."""
     templates = Environment(
