@@ -1,10 +1,11 @@
 """The notifications service with a real MongoDB and a real SMTP server, and no broker."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from aiohttp import web
@@ -22,7 +23,7 @@ from shared.actor import Actor, Role
 from shared.events.base import Addressee, Event, Relation
 from shared.events.cases import CaseClosed, CaseCreated
 from shared.events.identity import CompanyChanged, InvitationIssued, UserChanged, VerificationRequested
-from shared.mongo import Database
+from shared.mongo import Database, connect
 from shared.schemas.notifications import CASE_MAIL_KINDS
 from shared.settings import read
 from shared.web.app import DATABASE
@@ -191,3 +192,32 @@ async def notifications(
     async with client_of(app) as client:
         await until_ready(client)
         yield Notifications(client, app[DATABASE], smtp_server)
+
+
+@asynccontextmanager
+async def a_ledger(mongo_url: str) -> AsyncIterator[Database]:
+    """A new database, dropped afterwards; it costs as much as many mails, so take `ledger` where one will do."""
+    db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
+    try:
+        await store.create_indexes(db)
+        yield db
+    finally:
+        await db.drop()
+        await db.close()
+
+
+@pytest.fixture(scope="session")
+async def shared_ledger(mongo_url: str) -> AsyncIterator[Database]:
+    """One for all tests that have senders of their own. Take `ledger`, which is empty."""
+    async with a_ledger(mongo_url) as db:
+        yield db
+
+
+@pytest.fixture
+async def ledger(shared_ledger: Database) -> Database:
+    """A database without a document, in which no service looks for mails; whose test starts a sender ends it."""
+    database = shared_ledger["mails"].database
+    for name in await database.list_collection_names():
+        if not name.startswith("system."):
+            await shared_ledger[name].delete_many({})
+    return shared_ledger

@@ -15,7 +15,7 @@ from services.notifications.mailer import Mailer
 from services.notifications.sender import Pace, Sender
 from services.notifications.smtp import MailServer
 from shared.logging import Origin, origin
-from shared.mongo import Database, connect
+from shared.mongo import Database
 from shared.schemas.notifications import PreferencesBody
 from tests.builders import MONGO_DRIVER, TEST_SECRET, an_actor, an_email
 from tests.scripted_smtp import ScriptedSmtp
@@ -277,23 +277,20 @@ async def test_a_sender_whose_lease_has_ended_changes_nothing(notifications: Not
     assert (await notifications.settled(invitation))[invitation.email]["state"] == "sent"
 
 
-async def test_a_sender_that_read_the_old_preferences_finds_its_row_suppressed(mongo_url: str) -> None:
-    db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
+async def test_a_sender_that_read_the_old_preferences_finds_its_row_suppressed(ledger: Database) -> None:
     user = a_user()
-    await handlers.copy_user(db, user)
-    await handlers.queue_case_mails(db, a_created_case(user.company_id, stranger(user.login_email)))
-    mail = await store.claim_mail(db, lease=uuid4(), in_hand=())
+    await handlers.copy_user(ledger, user)
+    await handlers.queue_case_mails(ledger, a_created_case(user.company_id, stranger(user.login_email)))
+    mail = await store.claim_mail(ledger, lease=uuid4(), in_hand=())
     assert mail is not None
-    person = await store.find_person(db, mail)
-    assert await store.name_person(db, mail, person)
-    assert (await store.find_preferences(db, person)).allow(mail.kind)
-    await handlers.change_preferences(db, an_actor(user_id=user.user_id), PreferencesBody(case_emails=False))
-    assert not await store.mark_sending(db, mail)
-    row = await db["mails"].find_one({"_id": mail.id})
+    person = await store.find_person(ledger, mail)
+    assert await store.name_person(ledger, mail, person)
+    assert (await store.find_preferences(ledger, person)).allow(mail.kind)
+    await handlers.change_preferences(ledger, an_actor(user_id=user.user_id), PreferencesBody(case_emails=False))
+    assert not await store.mark_sending(ledger, mail)
+    row = await ledger["mails"].find_one({"_id": mail.id})
     assert row is not None
     assert (row["state"], row["reason"]) == ("suppressed", "opted_out")
-    await db.drop()
-    await db.close()
 
 
 async def test_two_senders_send_each_mail_once(notifications: Notifications) -> None:
@@ -329,25 +326,23 @@ async def test_a_mail_that_the_server_defers_for_48_hours_fails_with_the_last_an
 
 
 async def test_what_a_handler_queues_is_sent_without_waiting_for_the_next_look(
-    mongo_url: str, smtp_server: ScriptedSmtp
+    ledger: Database, smtp_server: ScriptedSmtp
 ) -> None:
-    db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
-    waker, task = _another_sender(db, smtp_server, Pace(look_every_s=60.0))
+    waker, task = _another_sender(ledger, smtp_server, Pace(look_every_s=60.0))
     for _ in range(3):  # it looks once when it starts, but not for the next ones
         invitation = an_invitation(an_email())
-        await waker.waking(handlers.queue_account_mail)(db, invitation)
+        await waker.waking(handlers.queue_account_mail)(ledger, invitation)
         await smtp_server.wait_for(invitation.email, deadline_s=10)
     await _stopped(task)
-    await db.drop()
-    await db.close()
 
 
-async def test_a_graceful_stop_lets_the_mail_in_hand_get_its_answer(mongo_url: str, smtp_server: ScriptedSmtp) -> None:
-    db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
+async def test_a_graceful_stop_lets_the_mail_in_hand_get_its_answer(
+    ledger: Database, smtp_server: ScriptedSmtp
+) -> None:
     smtp_server.reply_delay_s = 0.5
-    await handlers.queue_account_mail(db, invitation := an_invitation(an_email()))
-    _, task = _another_sender(db, smtp_server)
-    mails = db["mails"]
+    await handlers.queue_account_mail(ledger, invitation := an_invitation(an_email()))
+    _, task = _another_sender(ledger, smtp_server)
+    mails = ledger["mails"]
 
     async def is_sending() -> bool:
         return await mails.find_one({"state": "sending"}) is not None
@@ -358,8 +353,6 @@ async def test_a_graceful_stop_lets_the_mail_in_hand_get_its_answer(mongo_url: s
     assert row is not None
     assert row["state"] == "sent"
     assert len(smtp_server.to(invitation.email)) == 1
-    await db.drop()
-    await db.close()
 
 
 def _another_sender(db: Database, server: ScriptedSmtp, pace: Pace | None = None) -> tuple[Sender, asyncio.Task[None]]:

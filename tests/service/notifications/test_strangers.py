@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -18,8 +18,8 @@ from services.notifications.smtp import MailServer
 from services.notifications.store import StrangerLimits
 from shared.events.base import Addressee
 from shared.events.cases import CaseCreated
-from shared.mongo import Database, connect
-from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, an_email
+from shared.mongo import Database
+from tests.builders import TEST_SECRET, Json, an_email
 from tests.scripted_smtp import ScriptedSmtp
 from tests.service.notifications.conftest import a_closed_case, a_created_case, a_user, named, stranger
 
@@ -54,19 +54,15 @@ class Post:
 
 
 @pytest.fixture
-async def post(mongo_url: str, smtp_server: ScriptedSmtp) -> AsyncIterator[Post]:
-    db = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
-    await store.create_indexes(db)
+async def post(ledger: Database, smtp_server: ScriptedSmtp) -> AsyncIterator[Post]:
     mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
     servers = [MailServer(smtp_server.url, own_host="portal.example") for _ in range(2)]
     senders = [Sender(mailer, server, StrangerLimits(3, 5), Pace(look_every_s=0.02)) for server in servers]
-    tasks = [asyncio.create_task(each.run(db)) for each in senders]
-    yield Post(db, smtp_server, uuid7())
+    tasks = [asyncio.create_task(each.run(ledger)) for each in senders]
+    yield Post(ledger, smtp_server, uuid7())
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await db.drop()
-    await db.close()
 
 
 async def test_a_user_can_cause_only_so_many_mails_to_strangers_in_an_hour(post: Post) -> None:

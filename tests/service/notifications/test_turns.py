@@ -1,7 +1,6 @@
 """What goes out first when mails wait: by urgency, then in fair turns between companies, then by age."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -15,19 +14,15 @@ from services.notifications.domain.mails import Mail
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
 from services.notifications.smtp import MailServer
-from shared.mongo import Database, connect
+from shared.mongo import Database
 from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, an_email
 from tests.scripted_smtp import ScriptedSmtp
 from tests.service.notifications.conftest import a_created_case, a_verification, an_invitation, now, stranger
 
 
 @pytest.fixture
-async def db(mongo_url: str) -> AsyncIterator[Database]:
-    database = connect(mongo_url, f"test_{uuid4().hex}", MONGO_DRIVER)
-    await store.create_indexes(database)
-    yield database
-    await database.drop()
-    await database.close()
+def db(ledger: Database) -> Database:
+    return ledger
 
 
 async def _case_mails(db: Database, company_id: UUID, count: int) -> None:
@@ -167,5 +162,6 @@ async def test_a_claim_reads_one_row_however_many_wait(db: Database, mongo_url: 
         await profiled.command("profile", 0)
         found = profiled["system.profile"].find({"command.findAndModify": "mails"})
         claims = [(each["planSummary"], each["docsExamined"], "hasSortStage" in each) async for each in found]
+        await profiled["system.profile"].drop()
     by_turn = "IXSCAN { priority: 1, turn: 1, created_at: 1, due_at: 1 }"
     assert claims == [(by_turn, 1, False)] * 3
