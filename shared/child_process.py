@@ -1,23 +1,22 @@
 """Expensive work in a child process: it costs the service neither event loop time nor memory.
 
-The parent sends BSON documents as raw bytes: a plan, then what the database read. The child writes a file. It runs with
-a lower priority, is stopped when its caller is cancelled, and ends by itself when the parent is gone.
+The parent sends BSON documents as raw bytes: a plan, then what the database read. The child (`shared.child_program`)
+writes a file. It runs with a lower priority, is stopped when its caller is cancelled, and ends by itself when the
+parent is gone.
 """
 
 import asyncio
 import os
-import shutil
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import bson
 import structlog
-from bson.codec_options import CodecOptions
 
 _TOP = Path(__file__).parents[1]
 _NICER_BY = 5  # not more: it must finish on a busy processor too
@@ -29,9 +28,6 @@ _log = structlog.get_logger()
 
 class WorkFailed(Exception):
     """The child ended before its file was complete."""
-
-
-# The parent's side
 
 
 async def run_in_child_process(module: str, plan: dict[str, Any], batches: AsyncIterator[bytes]) -> BinaryIO:
@@ -88,31 +84,3 @@ async def _stop(process: Process) -> None:
             process.kill()
         with suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), _STOPPED_WITHIN_S)
-
-
-# The child's side
-
-
-@contextmanager
-def temporary_folder() -> Iterator[str]:
-    """A folder for the child's temporary files; an exception inside is reported without its message.
-
-    The parent removes it when it stops the child; the child removes it when the parent is gone.
-    """
-    folder = sys.argv[1]
-    try:
-        yield folder
-    except Exception as error:  # noqa: BLE001  # the message may hold a customer's text
-        sys.exit(type(error).__name__)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def read_documents() -> Iterator[dict[str, Any]]:
-    """The plan, then every document; EOFError when the parent stopped before the end."""
-    options: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
-    for document in bson.decode_file_iter(sys.stdin.buffer, options):
-        if document == {"end": True}:
-            return
-        yield document
-    raise EOFError

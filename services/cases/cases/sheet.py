@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from shared.child_process import read_documents, temporary_folder
+from shared.child_program import read_documents, temporary_folder
 from shared.sheets import Cell, Column, write_sheet
 
 
