@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
+# Some machines say that no compiled Python is kept: each of some hundred processes would compile all of it again.
+export PYTHONDONTWRITEBYTECODE :=
 # How many processes test at the same time, each with parts of its own; in the order of `tests/conftest.py`.
 PROCESSES ?= 2
 PARALLEL = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
