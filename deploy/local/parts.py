@@ -140,7 +140,12 @@ class RabbitMQ:
         self.epmd.start()
         await self.epmd.wait_until(lambda: _answers(self._epmd_port), deadline_s=10.0)
         self.child.start()
-        await self.wait_ready()
+        try:
+            await self.wait_ready()
+        except asyncio.CancelledError:
+            # In the first seconds of its start it takes no signal to end, and has nothing to lose.
+            self.kill()
+            raise
 
     async def wait_ready(self, deadline_s: float = 90.0) -> None:
         await self.child.wait_until(self._is_ready, deadline_s=deadline_s)
