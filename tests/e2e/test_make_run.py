@@ -1,11 +1,12 @@
 """What `make run` promises: ready with one line, alone on its data, self-healing, gone without a trace."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from deploy.local.child import Child, free_port
 from deploy.local.demo_data import VENDOR
 from deploy.local.portal import signed_in
+from deploy.local.stack import SERVICES
 from deploy.local.waiting import until
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -59,11 +61,17 @@ def _left_behind(data_dir: Path) -> Iterator[str]:
             yield process.name
 
 
-def _process_of(module: str, data_dir: Path) -> int:
+def _process_of(module: str, data_dir: Path) -> int | None:
     for number in _left_behind(data_dir):
-        if f"-m\0{module}\0".encode() in Path(f"/proc/{number}/cmdline").read_bytes():
-            return int(number)
-    raise LookupError(module)
+        with suppress(OSError):
+            if f"-m\0{module}\0".encode() in Path(f"/proc/{number}/cmdline").read_bytes():
+                return int(number)
+    return None
+
+
+async def _started_too(run: Child, **other: str) -> "subprocess.CompletedProcess[bytes]":
+    environment = {**os.environ, **run.env, **other}
+    return await asyncio.to_thread(subprocess.run, run.argv, env=environment, capture_output=True, check=False)
 
 
 @pytest.fixture
@@ -71,24 +79,25 @@ def data_dir(parts_dir: Path, tmp_path: Path) -> Path:
     return parts_dir / tmp_path.name / "var"
 
 
-async def test_it_is_ready_heals_itself_stops_without_a_trace_and_starts_again_with_its_data(data_dir: Path) -> None:
+async def test_it_is_ready_heals_itself_stops_or_is_killed_without_a_trace_and_starts_again_with_its_data(
+    data_dir: Path,
+) -> None:
     data_dir.mkdir(parents=True)
     async with _running(data_dir, free_port()) as run:
         password, port = _password_in(run), run.env["PORTICO_PORT"]
 
-        second = subprocess.run(
-            run.argv, env={**os.environ, **run.env, "PORTICO_PORT": str(free_port())}, capture_output=True, check=False
-        )
+        second, same_port = await asyncio.gather(_started_too(run, PORTICO_PORT=str(free_port())), _started_too(run))
         assert second.returncode == 1
         assert b"runs already with the data in" in second.stderr
 
-        same_port = subprocess.run(run.argv, env={**os.environ, **run.env}, capture_output=True, check=False)
         assert (same_port.returncode, same_port.stderr.decode()) == (
             1,
             f"Port {port} is in use. Set PORTICO_PORT to another one.\n",
         )
 
-        os.kill(_process_of("services.cases", data_dir), signal.SIGKILL)
+        cases = _process_of("services.cases", data_dir)
+        assert cases is not None
+        os.kill(cases, signal.SIGKILL)
         assert await until(
             lambda: _says(run, "cases ended with exit code -9; it starts again in 0.5 s."), deadline_s=10
         )
@@ -102,9 +111,14 @@ async def test_it_is_ready_heals_itself_stops_without_a_trace_and_starts_again_w
         assert _password_in(run) == password
         async with signed_in(f"http://127.0.0.1:{run.env['PORTICO_PORT']}", VENDOR.email, password) as vendor:
             assert vendor.user["role"] == "vendor_admin"
-        run.send(signal.SIGTERM)
-        await run.ended()
-        assert (run.exit_code, list(_left_behind(data_dir))) == (0, [])
+
+        # A supervisor that is killed leaves nothing behind either.
+        os.kill(run.pid, signal.SIGKILL)
+
+        async def all_gone() -> bool:
+            return not list(_left_behind(data_dir))
+
+        assert await until(all_gone, deadline_s=40), list(_left_behind(data_dir))
 
 
 def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -118,12 +132,18 @@ def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     )
 
 
-async def test_a_supervisor_that_is_killed_leaves_nothing_behind(data_dir: Path) -> None:
+async def test_it_stops_without_a_trace_while_it_starts(data_dir: Path) -> None:
     data_dir.mkdir(parents=True)
-    async with _running(data_dir, free_port(), demo="0") as run:
-        os.kill(run.pid, signal.SIGKILL)
+    run = _make_run(data_dir, free_port(), demo="0")
+    run.start()
+    try:
 
-        async def all_gone() -> bool:
-            return not list(_left_behind(data_dir))
+        async def all_are_there() -> bool:
+            return all(_process_of(f"services.{service}", data_dir) for service in ("gateway", *SERVICES))
 
-        assert await until(all_gone, deadline_s=40), list(_left_behind(data_dir))
+        await run.wait_until(all_are_there, deadline_s=40)
+        run.send(signal.SIGTERM)
+        await run.ended()
+        assert (run.exit_code, list(_left_behind(data_dir))) == (0, [])
+    finally:
+        await run.stop(grace_s=60)
