@@ -5,7 +5,6 @@ import importlib.util
 import os
 import shutil
 import socket
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,6 @@ from deploy.local.waiting import until
 
 # Debian's /usr/sbin/rabbitmq-server insists on the user `rabbitmq`; the script behind it runs as anybody.
 _RABBITMQ_SCRIPTS = Path("/usr/lib/rabbitmq/bin")
-# Of the plugins that come with it (`rabbitmq_…`), those that a broker is started with, and those of its management API.
-_BROKER = frozenset({"rabbitmq_prelaunch"})
-_MANAGEMENT = frozenset({"rabbitmq_management", "rabbitmq_management_agent", "rabbitmq_web_dispatch"})
 
 
 class MissingPart(Exception):
@@ -121,7 +117,6 @@ class RabbitMQ:
         self.management_url = f"http://guest:guest@127.0.0.1:{self.management_port}" if management else None
         self._data_dir = data_dir
         log = log or data_dir.parent / "logs" / "rabbitmq.log"
-        self._plugins = _plugins(_BROKER | _MANAGEMENT if management else _BROKER)
         self.env = self._environment()
         self.epmd = Child(
             "epmd",
@@ -216,7 +211,6 @@ class RabbitMQ:
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(there / "advanced.config"),
             "RABBITMQ_GENERATED_CONFIG_DIR": str(there / "generated"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(there / "enabled_plugins"),
-            **({"RABBITMQ_PLUGINS_DIR": str(there / "plugins")} if self._plugins else {}),
             # Loopback only, the port mapper is ours, and an idle broker leaves the processors to others.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
             " +sbwt none +sbwtdcpu none +sbwtdio none",
@@ -235,22 +229,6 @@ class RabbitMQ:
         (self._data_dir / "rabbitmq.conf").write_text("\n".join(conf) + "\n")
         plugins = "" if self.management_port is None else "rabbitmq_management"
         (self._data_dir / "enabled_plugins").write_text(f"[{plugins}].\n")
-        self._link_plugins()
-
-    def _link_plugins(self) -> None:
-        """A folder without the plugins that nobody wants: a broker looks for each module in every one of them."""
-        folder = self._data_dir / "plugins"
-        shutil.rmtree(folder, ignore_errors=True)  # The links of an earlier start, perhaps to an older version.
-        folder.mkdir()
-        for plugin in self._plugins:
-            (folder / plugin.name).symlink_to(plugin)
-
-
-def _plugins(wanted: Collection[str]) -> list[Path]:
-    """All libraries, and the wanted plugins; nothing, where RabbitMQ keeps them in a place of its own."""
-    there = Path(find_rabbitmq()).resolve().parents[1] / "plugins"
-    found = {path: path.name.partition("-")[0] for path in there.glob("*")}
-    return [path for path, name in found.items() if not name.startswith("rabbitmq_") or name in wanted]
 
 
 async def _answers(port: int) -> bool:
