@@ -90,7 +90,7 @@ need_chromium() {
     # Its package of that name holds no browser, it installs a snap.
     ! grep -qs '^ID=ubuntu$' /etc/os-release ||
         refuse "Chromium is needed for the browser tests, and Ubuntu has no package of it: install Google Chrome."
-    # The browser without its windows; in it the tests take a third of the time.
+    # The browser without its windows: a page costs it a third of the processor time.
     install_with_apt chromium-headless-shell \
         "Chromium is needed for the browser tests: install it (Fedora: dnf install chromium)."
 }
