@@ -1,7 +1,7 @@
 """What a text may hold: letters in one spelling, and nothing that nobody sees.
 
-What people type, paste from a terminal or copy from a web page passes: what is of no use in it is taken out. So two
-texts that look the same are the same, and none turns the page around that shows it.
+What people type, paste from a terminal or copy from a web page passes: what is of no use in it is taken out. Marks of
+direction stay in long texts only, where writing in two directions needs them.
 """
 
 import re
@@ -17,26 +17,35 @@ _LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 # Colours, titles and links of a terminal (ECMA-48): what stands in them is no part of the text, either. Each is short,
 # so that the search for an end that never comes stays short, too.
 _ESCAPES = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]{0,64}+[ -/]{0,8}+[@-~]"  # control sequences
-    # command strings
-    "|(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]{0,500}+(?:\x07|\x1b\\\\|\x9c)"
+    "\x1b\\[[0-?]{0,64}+[ -/]{0,8}+[@-~]"  # control sequences
+    "|\x1b[\\]PX^_][^\x07\x1b]{0,500}+(?:\x07|\x1b\\\\)"  # command strings
     "|\x1b[ -/]{0,8}[0-~]"
 )
 _ASCII_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 # Controls, surrogates, noncharacters, and what Unicode calls default ignorable but for joiners, variation selectors
-# (Japanese names have them) and marks of direction. U+3164 and its like are blanks that are letters by category.
+# (Japanese names have them), tags and marks of direction; then signs that are drawn as nothing.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u2065\u206a-\u206f"
     "\u3164\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\ufdd0-\ufdef"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e001f\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"
     + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
-    + "]"
+    + "\U00013441\U00013442\U0001d159]"
 )
-# They join emoji, and shape letters of Persian and of Indian scripts. Between others they are unseen.
-_JOINED = "\u0600-\u1fff\u2070-\ud7ff\ue000-\uffef\U00010000-\U000dffff"
+# They make a flag of a region out of the black flag, and are unseen elsewhere.
+_IDLE_TAGS = re.compile("(?<![\U0001f3f4\U000e0020-\U000e007e])[\U000e0020-\U000e007f]+")
+# Joiners shape letters from Arabic to the Indian scripts, the last one of a word too, and join emoji. Where others
+# stand before them they are unseen.
+_SHAPED = (
+    "\u0600-\u1dff\u2190-\u2bff\ua800-\uabff\ufb50-\ufdcf\ufdf0-\ufe0f\ufe70-\ufefc\U00010a00-\U00011fff"
+    "\U0001e900-\U0001e95f\U0001f000-\U0001faff"
+)
+_BOTH_JOINERS = frozenset("\u200c\u200d")
+_WITHOUT_JOINERS = dict.fromkeys(map(ord, _BOTH_JOINERS))
 _JOINERS = re.compile("(?<=[\u200c\u200d])[\u200c\u200d]+")
-_IDLE_JOINER = re.compile(f"(?<![{_JOINED}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINED}])")
+_IDLE_JOINER = re.compile(f"(?<![{_SHAPED}])[\u200c\u200d]|\u200c(?![{_SHAPED}])")
 _DIRECTIONS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+# Controls, marks of direction, blanks, and marks without a letter. Letters that Python does not know yet are seen.
+_ALONE_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Mn", "Mc", "Me", "Zs", "Zl", "Zp"})
 _BLANKS = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]")
 
 
@@ -50,39 +59,44 @@ class TooManyMarks(ValueError):
 
 
 def clean(text: str) -> str:
-    """A text of several lines: one kind of line ends, letters composed (NFC). TooManyMarks."""
+    """A text of several lines: one kind of line ends, letters composed (NFC). Raises TooManyMarks."""
     if text.isascii():
         if not _ASCII_CONTROLS.search(text):
             return _LINE_END.sub("\n", text) if "\r" in text or "\v" in text or "\f" in text else text
         return _ASCII_CONTROLS.sub("", _LINE_END.sub("\n", _ESCAPES.sub("", text)))
-    text = _UNSEEN.sub("", _LINE_END.sub("\n", _ESCAPES.sub("", text)))
-    text = _IDLE_JOINER.sub("", _JOINERS.sub("", text))
+    text = _IDLE_TAGS.sub("", _UNSEEN.sub("", _LINE_END.sub("\n", _ESCAPES.sub("", text))))
     _refuse_many_marks(text)
+    # Marks that stand before a joiner are put in order first, and letters that a joiner parted are composed then.
+    text = _IDLE_JOINER.sub("", _JOINERS.sub("", unicodedata.normalize("NFC", text)))
     return unicodedata.normalize("NFC", text)
 
 
 def clean_line(text: str) -> str:
-    """A name, subject or file name: as `clean`, on each of its lines with plain blanks and no marks of direction.
-
-    Empty where nothing of it can be seen. TooManyMarks.
-    """
-    line = _BLANKS.sub(" ", clean(_DIRECTIONS.sub("", text)))
-    return line if any(map(_is_seen, line)) else ""
+    """A name, subject or file name: as `clean`, with plain blanks and no marks of direction. Raises TooManyMarks."""
+    return _BLANKS.sub(" ", clean(_DIRECTIONS.sub("", text)))
 
 
-def _is_seen(character: str) -> bool:
-    return unicodedata.category(character)[0] not in "CMZ"
+def is_seen(text: str) -> bool:
+    """Whether a reader sees anything of a text that is clean."""
+    return any(character != "\u2800" and unicodedata.category(character) not in _ALONE_UNSEEN for character in text)
 
 
-def without_marks(text: str) -> str:
-    """Only the letters, where a text has too many marks to be kept and nobody can be asked."""
-    return "".join(character for character in text if not _is_mark(character))
+def with_fewer_marks(text: str) -> str:
+    """No letter has too many marks any more, for a text that nobody can be asked to change."""
+    kept, in_a_row = [], 0
+    for character in text.translate(_WITHOUT_JOINERS):
+        in_a_row = in_a_row + 1 if _is_mark(character) else 0
+        if in_a_row <= MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def _refuse_many_marks(text: str) -> None:
     in_a_row = 0
     for place, character in enumerate(text):
-        in_a_row = in_a_row + 1 if _is_mark(character) else 0
+        # Marks that a joiner parts are in a row once it is taken out.
+        if character not in _BOTH_JOINERS:
+            in_a_row = in_a_row + 1 if _is_mark(character) else 0
         if in_a_row > MOST_MARKS:
             raise TooManyMarks(place=max(1, place - MOST_MARKS))
 

@@ -8,7 +8,7 @@ from shared.quotas import Quota
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """What the settings say about fair quotas."""
+    """How much a user and a company may have, by the settings."""
 
     cases: Quota
     entries: Quota  # whatever is done with a case that is there

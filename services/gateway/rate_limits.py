@@ -1,4 +1,4 @@
-"""Fair shares of this replica: how fast requests of one user, company or network go on, and how many at once.
+"""Limits of this replica: how fast requests of one user, company or network go on, and how many at once.
 
 Each replica counts what passes through it, in memory. Whoever is a little too fast waits; far too many are refused.
 """
@@ -60,7 +60,7 @@ class RateLimit:
     def __init__(
         self, share: str, per_s: float, *, size: int = _MOST_KNOWN, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`share` is whose it is, for the metric."""
+        """`share` is whose limit it is, for the metric."""
         self._share = share
         self._per_s = per_s
         self._size = size
@@ -92,11 +92,11 @@ class RateLimit:
         return max(self._due.get(key, now), now)
 
 
-async def wait_for_turn(paces: Sequence[tuple[RateLimit, str]], *, requests: int = 1) -> None:
-    """Waits for a turn of all these keys, each at its pace; TooManyAtOnce, and none counts, where one has too many."""
-    wait_s = max((pace.wait_s(key) for pace, key in paces), default=0.0)
-    for pace, key in paces:
-        pace.count(key, requests=requests)
+async def wait_for_turn(limits: Sequence[tuple[RateLimit, str]], *, requests: int = 1) -> None:
+    """Waits until all limits let these keys on; TooManyAtOnce, and none counts, where one has too many."""
+    wait_s = max((limit.wait_s(key) for limit, key in limits), default=0.0)
+    for limit, key in limits:
+        limit.count(key, requests=requests)
     if wait_s:
         await asyncio.sleep(wait_s)
 
@@ -165,17 +165,17 @@ class RequestLimits:
     async def of_user(self, visitor: Visitor, request: web.Request) -> AsyncIterator[None]:
         """The turn of a signed-in user; each user of the vendor counts alone."""
         user, requests = visitor.user, _LONG_LIST_COUNTS_AS if _is_long_list(request) else 1
-        paces = [(self._users, str(user.id))]
+        limits = [(self._users, str(user.id))]
         if user.role not in VENDOR_ROLES:
-            paces.append((self._companies, str(user.company_id)))
-        await wait_for_turn(paces, requests=requests)
+            limits.append((self._companies, str(user.company_id)))
+        await wait_for_turn(limits, requests=requests)
         async with self._place(str(user.id), request):
             yield
 
     @asynccontextmanager
     async def of_stranger(self, token: str, request: web.Request) -> AsyncIterator[None]:
         """The turn of a client without a known session; it may have a token that was not looked up yet."""
-        await _take_turn_of_network(self._networks)
+        await _wait_for_network(self._networks)
         if not token:
             yield
             return
@@ -184,7 +184,7 @@ class RequestLimits:
 
     async def of_static(self) -> None:
         """The turn of a stylesheet, module or icon; it counts for the client's network."""
-        await _take_turn_of_network(self._static)
+        await _wait_for_network(self._static)
 
     def _place(self, whose: str, request: web.Request) -> AbstractAsyncContextManager[None]:
         """Of quick requests, of files, of long lists, or of what is still being sent: each has places of its own."""
@@ -197,10 +197,10 @@ class RequestLimits:
         return self._places.one(whose, of=self._at_once)
 
 
-async def _take_turn_of_network(pace: RateLimit) -> None:
+async def _wait_for_network(limit: RateLimit) -> None:
     network = network_of(origin.get().address)
     # Whom a proxy does not name counts as nobody: all of them together are no client.
-    await wait_for_turn([(pace, network)] if network else [])
+    await wait_for_turn([(limit, network)] if network else [])
 
 
 def _is_file(request: web.Request) -> bool:
@@ -231,13 +231,13 @@ async def limit_requests(request: web.Request, handler: Handler) -> web.StreamRe
     if is_for_anybody(request):
         await request.app[LIMITS].of_static()
         return await handler(request)
-    sessions, shares = request.app[SESSIONS], request.app[LIMITS]
+    sessions, limits = request.app[SESSIONS], request.app[LIMITS]
     token = sessions.token_of(request)
     visitor = sessions.remembered(token)
     async with AsyncExitStack() as turn:
         try:
             await turn.enter_async_context(
-                shares.of_user(visitor, request) if visitor is not None else shares.of_stranger(token, request)
+                limits.of_user(visitor, request) if visitor is not None else limits.of_stranger(token, request)
             )
         except TooManyAtOnce as refusal:
             if is_api(request):

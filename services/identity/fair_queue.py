@@ -145,7 +145,7 @@ class FairQueue:
                 await waiter
         except (TimeoutError, asyncio.CancelledError) as error:
             if not waiter.cancelled() and waiter.exception() is None:
-                self._give_back()  # its turn had come at that moment
+                self._give_back()  # its place had come free at that moment
             if isinstance(error, TimeoutError):
                 raise TooManySignIns from error
             raise

@@ -142,6 +142,8 @@ class Cleaned:
         except text.TooManyMarks as error:
             sentence = "Leave out some accents: the letter at character {place} has too many of them."
             raise PydanticCustomError("combining_marks", sentence, {"place": error.place}) from error
+        if self._least and not text.is_seen(cleaned):
+            cleaned = ""
         for rule in self._rules:
             cleaned = rule(cleaned)
         if len(cleaned) < self._least:

@@ -47,14 +47,14 @@ async def a_customer(stack: Stack) -> AsyncIterator[Customer]:
 
 @pytest.fixture(scope="module")
 async def customer(stack: Stack) -> AsyncIterator[Customer]:
-    """For tests that save no profile and assign no PIN."""
+    """For tests that save nothing and assign no PIN."""
     async with a_customer(stack) as shared:
         yield shared
 
 
 @pytest.fixture
 async def own_customer(stack: Stack) -> AsyncIterator[Customer]:
-    """For a test that saves the profile."""
+    """For a test that saves the profile, or the choice of notices."""
     async with a_customer(stack) as own:
         yield own
 
@@ -264,10 +264,10 @@ async def test_the_help_of_a_field_opens_by_keyboard_without_scripts(plain: Page
     await expect(text).to_be_hidden()
 
 
-async def test_the_notices_are_saved_without_the_profile(plain: Page, customer: Customer) -> None:
-    await field(plain, "city").fill("not sent")
-    await plain.get_by_label("Decline e-mail notices").check()
-    await plain.get_by_role("button", name="Save notices").click()
-    await expect(plain.get_by_role("status").first).to_have_text("Your choice is saved. It holds from now on.")
-    assert (await customer.admin.get("/notification-preferences"))["case_emails"] is False
-    assert (await customer.admin.get("/profile"))["city"] == ""
+async def test_the_notices_are_saved_without_the_profile(own_plain: Page, own_customer: Customer) -> None:
+    await field(own_plain, "city").fill("not sent")
+    await own_plain.get_by_label("Decline e-mail notices").check()
+    await own_plain.get_by_role("button", name="Save notices").click()
+    await expect(own_plain.get_by_role("status").first).to_have_text("Your choice is saved. It holds from now on.")
+    assert (await own_customer.admin.get("/notification-preferences"))["case_emails"] is False
+    assert (await own_customer.admin.get("/profile"))["city"] == ""

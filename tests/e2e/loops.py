@@ -19,6 +19,8 @@ from shared.connections import Bounds
 from shared.serving import Runner
 from tests.processor import slowness
 
+# Not even once, as what is done at a first use, nor by several requests together.
+_NEVER_S = 0.5
 MOST_S = 0.1  # what one request may hold up a loop, by processor time of a machine that is idle
 _TICK_S = 0.002
 _NOTED_S = 0.005
@@ -168,6 +170,10 @@ class Watch(Generic[_T]):
                 break
             if stalls := await self.holds_up(request):
                 outcome.held_up.append((request, stalls))
+        for name, loop in self.loops.items():
+            if (longest_s := loop.longest_s(since_s=began_s)) > _NEVER_S:
+                stall = max(loop.stalls, key=lambda stall: stall.seconds)
+                outcome.held_up += [(request, {name: longest_s}) for request in self.under_way(stall)]
         return outcome
 
     def under_way(self, stall: Stall) -> list[_T]:

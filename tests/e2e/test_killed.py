@@ -54,7 +54,7 @@ async def create_until_answered(admin: Visitor, email: str, record: Recorder) ->
 
 
 async def create_without_the_broker(admin: Visitor, record: Recorder) -> None:
-    """It is answered at once, and is there; its mail comes later."""
+    """It is answered, and is there; its mail comes later."""
     email = an_email("luc")
     answer = await admin.call("POST", "/cases", json=a_case(contact=a_contact(email=email)))
     assert answer.status == 201, answer.body

@@ -142,8 +142,10 @@ async def test_it_stops_without_a_trace_while_it_starts(data_dir: Path) -> None:
             return all(_process_of(f"services.{service}", data_dir) for service in ("gateway", *SERVICES))
 
         await run.wait_until(all_are_there, deadline_s=40)
+        assert not await _says(run, "Portico is ready")
         run.send(signal.SIGTERM)
         await run.ended()
+        assert not await _says(run, "Portico is ready")
         assert (run.exit_code, list(_left_behind(data_dir))) == (0, [])
     finally:
         await run.stop(grace_s=60)

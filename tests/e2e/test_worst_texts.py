@@ -41,6 +41,7 @@ from tests.client import CheckedResponse
 from tests.e2e.loops import MOST_S, Outcome, Timed, TimedLoop, Watch
 from tests.e2e.worst_requests import FORM, Pairing, Sent, of_lines, of_page, of_parts, of_routes, pages
 from tests.processor import processor_s
+from tests.unbounded import UNBOUNDED
 from tests.worst import FORM_BOMBS, JSON_BOMBS, LINES, PART_BOMBS, TEXTS, as_form
 
 _PASSWORD = "seven green kites over Lyon"  # of somebody who lives as long as this test
@@ -117,7 +118,8 @@ async def portal(mongo_url: str) -> AsyncIterator[World]:
     with ExitStack() as running:
         loops = {name: running.enter_context(TimedLoop(make).running()) for name, make in services.items()}
         urls = {f"{name.upper()}_URL": loop.url for name, loop in loops.items()}
-        settings = GatewaySettings.model_validate(common | urls)
+        # Else most of the time one user would wait for a turn.
+        settings = GatewaySettings.model_validate(common | urls | UNBOUNDED)
         gateway = TimedLoop(lambda: create_gateway(settings))
         loops["gateway"] = running.enter_context(gateway.running())
         async with aiohttp.ClientSession(

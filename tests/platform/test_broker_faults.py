@@ -131,9 +131,14 @@ class Kill:
 async def kill(rabbitmq: RabbitMQ | ContainedRabbitMQ) -> Kill:
     """It has happened."""
     it = Kill(rabbitmq)
-    async with asyncio.TaskGroup() as tasks:
-        for each in (it.happen, it.over_publishers, it.over_a_handler, it.over_a_message):
-            tasks.create_task(each())
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for each in (it.happen, it.over_publishers, it.over_a_handler, it.over_a_message):
+                tasks.create_task(each())
+    except BaseException:
+        # Other tests need the broker, whatever went wrong in these.
+        await rabbitmq.restart()
+        raise
     return it
 
 

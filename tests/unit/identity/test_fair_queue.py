@@ -10,7 +10,7 @@ from services.identity.fair_queue import Caller, FairQueue
 from shared.errors import TooManyRequests, Unavailable
 
 
-class Queue:
+class Line:
     """One place to work at, which is taken until a test lets it go; what was done in which order."""
 
     def __init__(self, **limits: int) -> None:
@@ -48,92 +48,92 @@ class Queue:
 
 
 @pytest.fixture
-async def queue() -> AsyncIterator[Queue]:
-    queue = Queue()
+async def line() -> AsyncIterator[Line]:
+    line = Line()
     await asyncio.sleep(0)
-    yield queue
-    await queue.let_go()
+    yield line
+    await line.let_go()
 
 
-async def test_each_group_gets_one_turn_in_each_round(queue: Queue) -> None:
+async def test_each_group_gets_one_turn_in_each_round(line: Line) -> None:
     for group in "aaabbc":
-        await queue.add(group)
-    assert await queue.let_go() == ["a0", "b0", "c0", "a1", "b1", "a2"]
+        await line.add(group)
+    assert await line.let_go() == ["a0", "b0", "c0", "a1", "b1", "a2"]
 
 
-async def test_the_known_go_first_but_strangers_do_not_wait_for_ever(queue: Queue) -> None:
+async def test_the_known_go_first_but_strangers_do_not_wait_for_ever(line: Line) -> None:
     for group in "ab":
-        await queue.add(group)
+        await line.add(group)
     for group in "vwxyz":
-        await queue.add(group, known=True)
-    assert await queue.let_go() == ["v0", "w0", "x0", "y0", "a0", "z0", "b0"]
+        await line.add(group, known=True)
+    assert await line.let_go() == ["v0", "w0", "x0", "y0", "a0", "z0", "b0"]
 
 
-async def test_of_one_group_a_few_may_wait(queue: Queue) -> None:
-    tasks = [await queue.add("a") for _ in range(6)]
+async def test_of_one_group_a_few_may_wait(line: Line) -> None:
+    tasks = [await line.add("a") for _ in range(6)]
     with pytest.raises(TooManyRequests):
         await tasks[-1]
-    await queue.add("b")
-    assert len(await queue.let_go()) == 6
+    await line.add("b")
+    assert len(await line.let_go()) == 6
 
 
 async def test_whoever_comes_to_a_full_line_takes_the_last_place_of_those_who_have_most() -> None:
-    queue = Queue(most=4)
+    line = Line(most=4)
     await asyncio.sleep(0)
-    tasks = [await queue.add(group) for group in ("a", "b", "b", "b", "c", "b")]
+    tasks = [await line.add(group) for group in ("a", "b", "b", "b", "c", "b")]
     for refused in (tasks[3], tasks[5]):
         with pytest.raises(Unavailable):
             await refused
-    await queue.add("d")
+    await line.add("d")
     with pytest.raises(Unavailable):
         await tasks[2]
     with pytest.raises(Unavailable):  # now each group has one place
-        await (await queue.add("e"))
-    assert await queue.let_go() == ["a0", "b0", "c0", "d0"]
-    assert await queue.is_idle()
+        await (await line.add("e"))
+    assert await line.let_go() == ["a0", "b0", "c0", "d0"]
+    assert await line.is_idle()
 
 
-async def test_what_would_come_too_late_is_refused_at_once(queue: Queue) -> None:
-    queue.queue._took_s = module.MOST_WAIT_S / 2.5
-    tasks = [await queue.add(group) for group in "abc"]
+async def test_what_would_come_too_late_is_refused_at_once(line: Line) -> None:
+    line.queue._took_s = module.MOST_WAIT_S / 2.5
+    tasks = [await line.add(group) for group in "abc"]
     with pytest.raises(Unavailable):
         await tasks[2]
-    await queue.add("k", known=True)
-    assert await queue.let_go() == ["k0", "a0", "b0"]
+    await line.add("k", known=True)
+    assert await line.let_go() == ["k0", "a0", "b0"]
 
 
-async def test_a_group_that_is_remembered_goes_first(queue: Queue) -> None:
-    queue.queue.remember(Caller("b"))
+async def test_a_group_that_is_remembered_goes_first(line: Line) -> None:
+    line.queue.remember(Caller("b"))
     for group in "ab":
-        await queue.add(group)
-    assert await queue.let_go() == ["b0", "a0"]
+        await line.add(group)
+    assert await line.let_go() == ["b0", "a0"]
 
 
 async def test_whoever_waited_too_long_is_refused_and_takes_nobodys_turn(
-    queue: Queue, monkeypatch: pytest.MonkeyPatch
+    line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_WAIT_S", 0.01)
-    queue.queue._took_s = 0.0
+    line.queue._took_s = 0.0
     with pytest.raises(Unavailable):
-        await (await queue.add("a"))
-    assert await queue.let_go() == []
-    assert await queue.is_idle()
+        await (await line.add("a"))
+    assert await line.let_go() == []
+    assert await line.is_idle()
 
 
-async def test_whoever_left_takes_nobodys_turn(queue: Queue) -> None:
-    leaves, _ = await queue.add("a"), await queue.add("b")
+async def test_whoever_left_takes_nobodys_turn(line: Line) -> None:
+    leaves, _ = await line.add("a"), await line.add("b")
     leaves.cancel()
-    assert await queue.let_go() == ["b0"]
-    assert await queue.is_idle()
+    assert await line.let_go() == ["b0"]
+    assert await line.is_idle()
 
 
-async def test_whoever_leaves_when_their_turn_comes_passes_it_on(queue: Queue) -> None:
-    leaves, _ = await queue.add("a"), await queue.add("b")
-    queue.queue._give_back()  # as if there were a second place
+async def test_whoever_leaves_when_their_turn_comes_passes_it_on(line: Line) -> None:
+    leaves, _ = await line.add("a"), await line.add("b")
+    line.queue._give_back()  # as if there were a second place
     leaves.cancel()
     await asyncio.sleep(0)
-    assert await queue.let_go() == ["b0"]
-    assert queue.queue._free == 2
+    assert await line.let_go() == ["b0"]
+    assert line.queue._free == 2
 
 
 async def test_work_that_fails_gives_its_turn_back() -> None:

@@ -14,6 +14,9 @@ from shared.text import TooManyMarks, clean, clean_line
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"  # "I want", which has a joiner in the middle of the word
 HINDI = "\u0915\u094d\u200d\u0937"
+MALAYALAM = "\u0d2e\u0d4b\u0d39\u0d28\u0d4d\u200d"  # a name whose last letter is written with a joiner
+HIJRI = "\u06f1\u06f3\u06f4\u06f0 \u0647\u200d.\u0642"  # a year
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 
 
 class Person(Request):
@@ -25,7 +28,8 @@ class Case(Request):
 
 
 class Note(Request):
-    text: Annotated[str, Cleaned(most=1000)]
+    text: Annotated[str, Cleaned(most=1000)] = ""
+    needed: Annotated[str, Cleaned(least=1, most=1000)] = "yes"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
@@ -42,7 +46,7 @@ def test_every_line_end_becomes_the_same(end: str) -> None:
         ("\x1b]0;root@printer\x07# reboot", "# reboot"),  # the title of a terminal's window
         ("\x1b]8;;https://example.com\x1b\\manual\x1b]8;;\x1b\\", "manual"),  # a link of a terminal
         ("\x1b[2K\x1b[1G50 %", "50 %"),
-        ("\x9b1mbold\x9b0m", "bold"),
+        ("\x1bPq#0\x1b\\after", "after"),
         ("\x1b(Bplain", "plain"),
         ("\x1b[", ""),
         ("\x1b]0;no end", "0;no end"),
@@ -51,6 +55,15 @@ def test_every_line_end_becomes_the_same(end: str) -> None:
 )
 def test_what_a_terminal_adds_is_taken_out(typed: str, kept: str) -> None:
     assert clean(typed) == kept
+
+
+@pytest.mark.parametrize("text", ["He said “stop” and then “go”", "mới", "déjà"])
+def test_a_text_that_was_decoded_wrongly_loses_no_letter_that_is_seen(text: str) -> None:
+    garbled = text.encode().decode("latin-1")
+    assert clean(garbled) == "".join(
+        letter for letter in garbled if not 0x7F <= ord(letter) <= 0x9F and letter != "\xad"
+    )
+    assert clean_name("report\x9b.pdf") == "report.pdf"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +91,7 @@ def test_what_a_terminal_adds_is_taken_out(typed: str, kept: str) -> None:
         "\ufdd0",
         "\U0001fffe",
         "\U000e0041",
+        "\U0001d159",
         "\ud800",
     ],
     ids=lambda unseen: f"U+{ord(unseen):04X}",
@@ -92,7 +106,10 @@ def test_what_nobody_sees_is_taken_out_and_is_no_name(unseen: str) -> None:
             Person(name=f" {unseen} ")
 
 
-@pytest.mark.parametrize("text", [FAMILY, PERSIAN, HINDI, "\u845b\U000e0100\u57ce", "\u2764\ufe0f\u200d\U0001f525"])
+@pytest.mark.parametrize(
+    "text",
+    [FAMILY, PERSIAN, HINDI, MALAYALAM, HIJRI, ENGLAND, "\u845b\U000e0100\u57ce", "\u2764\ufe0f\u200d\U0001f525"],
+)
 def test_what_shapes_letters_and_emoji_stays(text: str) -> None:
     assert clean(text) == clean_line(text) == text
 
@@ -120,6 +137,13 @@ def test_blanks_of_a_line_are_plain(blank: str) -> None:
         Person(name=blank)
 
 
+@pytest.mark.parametrize("nothing", ["\u200e", "\u202e", "\u2800", "\ufe0f", "\u3164", "\u00a0"])
+def test_a_text_of_which_nothing_is_seen_is_empty(nothing: str) -> None:
+    with pytest.raises(ValidationError, match="at least 1 character"):
+        Note(needed=nothing * 20)
+    assert Note(needed=f"{nothing}a").needed.endswith("a")
+
+
 @pytest.mark.parametrize("name", ["\u0301", "\u0301\u0323", "\ufe0f", "\u20dd"])
 def test_marks_without_a_letter_are_no_name(name: str) -> None:
     with pytest.raises(ValidationError):
@@ -139,6 +163,8 @@ def test_the_letter_with_too_many_marks_is_named() -> None:
         Note(text="Tray a" + "\u0301" * 31)
     assert wrong.value.errors()[0]["ctx"] == {"place": 6}
     assert clean("\u0301" * 30) == "\u0301" * 30
+    with pytest.raises(TooManyMarks):
+        clean("a" + ("\u0301" * 30 + "\u200d") * 2)
     with pytest.raises(TooManyMarks) as refused:
         clean("\u0301" * 31)
     assert refused.value.place == 1

@@ -15,6 +15,7 @@ MAX_NAME_CHARS = 150
 _ENOUGH_CHARS = 4 * MAX_NAME_CHARS
 
 _EDGES = string.whitespace + "."
+_IDLE_AT_END = string.whitespace + "\u200c\u200d"
 _STEPS = re.compile(r"[/\\]")
 
 
@@ -115,12 +116,13 @@ def clean_name(given: str) -> str:
     try:
         name = text.clean_line(name)
     except text.TooManyMarks:
-        name = text.clean_line(text.without_marks(name))
-    name = name.replace("\n", "").strip(_EDGES)
+        name = text.clean_line(text.with_fewer_marks(name))
+    name = name.replace("\n", "").strip(_EDGES) if text.is_seen(name) else ""
     stem, dot, extension = name.rpartition(".")
     if not dot or len(extension) >= MAX_NAME_CHARS:
-        return name[:MAX_NAME_CHARS]
-    return stem[: MAX_NAME_CHARS - len(extension) - 1] + dot + extension
+        return name[:MAX_NAME_CHARS].rstrip(_IDLE_AT_END)
+    # A joiner or a blank that stood in the middle may be the end now.
+    return stem[: MAX_NAME_CHARS - len(extension) - 1].rstrip(_IDLE_AT_END) + dot + extension
 
 
 def extension_of(name: str) -> str:
