@@ -170,8 +170,9 @@ class Watch(Generic[_T]):
                 break
             if stalls := await self.holds_up(request):
                 outcome.held_up.append((request, stalls))
+        never_s = _NEVER_S * slowness()
         for name, loop in self.loops.items():
-            if (longest_s := loop.longest_s(since_s=began_s)) > _NEVER_S:
+            if (longest_s := loop.longest_s(since_s=began_s)) > never_s:
                 stall = max(loop.stalls, key=lambda stall: stall.seconds)
                 outcome.held_up += [(request, {name: longest_s}) for request in self.under_way(stall)]
         return outcome
