@@ -60,11 +60,10 @@ class TooManyMarks(ValueError):
 
 def clean(text: str) -> str:
     """A text of several lines: one kind of line ends, letters composed (NFC). Raises TooManyMarks."""
+    text = _LINE_END.sub("\n", _ESCAPES.sub("", text))
     if text.isascii():
-        if not _ASCII_CONTROLS.search(text):
-            return _LINE_END.sub("\n", text) if "\r" in text or "\v" in text or "\f" in text else text
-        return _ASCII_CONTROLS.sub("", _LINE_END.sub("\n", _ESCAPES.sub("", text)))
-    text = _IDLE_TAGS.sub("", _UNSEEN.sub("", _LINE_END.sub("\n", _ESCAPES.sub("", text))))
+        return _ASCII_CONTROLS.sub("", text)
+    text = _IDLE_TAGS.sub("", _UNSEEN.sub("", text))
     _refuse_many_marks(text)
     # Marks that stand before a joiner are put in order first, and letters that a joiner parted are composed then.
     text = _IDLE_JOINER.sub("", _JOINERS.sub("", unicodedata.normalize("NFC", text)))
@@ -82,7 +81,7 @@ def is_seen(text: str) -> bool:
 
 
 def with_fewer_marks(text: str) -> str:
-    """No letter has too many marks any more, for a text that nobody can be asked to change."""
+    """Without the marks that are too many, and without joiners: for a text that nobody can be asked to change."""
     kept, in_a_row = [], 0
     for character in text.translate(_WITHOUT_JOINERS):
         in_a_row = in_a_row + 1 if _is_mark(character) else 0
