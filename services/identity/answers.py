@@ -29,6 +29,7 @@ from shared.schemas.identity import (
     SiteAnswer,
     UserAnswer,
 )
+from shared.schemas.submitters import SubmitterAnswer
 from shared.signing import actor_key, sign
 
 
@@ -72,6 +73,23 @@ def user_answer(user: User) -> UserAnswer:
         active=user.active,
         site_ids=None if user.site_ids is None else list(user.site_ids),
         version=user.version,
+    )
+
+
+def submitter_answer(user: User, company: Company) -> SubmitterAnswer:
+    """Somebody for whom a case may be created."""
+    return SubmitterAnswer(
+        id=user.id,
+        name=user.profile.name,
+        first_name=user.profile.first_name,
+        last_name=user.profile.last_name,
+        email=user.profile.email,
+        phone=user.profile.phone,
+        site_id=user.profile.site_id,
+        pin=user.profile.pin,
+        company_id=company.id,
+        company_name=company.name,
+        company_suspended=company.suspended,
     )
 
 
@@ -164,4 +182,5 @@ def _session_user(signed_in: SignedIn) -> SessionUser:
         language=user.profile.language,
         time_zone=user.profile.time_zone,
         profile_complete=not user.profile.missing,
+        site_ids=None if user.site_ids is None else list(user.site_ids),
     )

@@ -19,6 +19,7 @@ from shared.schemas.base import (
     EmailText,
     Language,
     ListAnswer,
+    ListQuery,
     Name,
     Patch,
     Phone,
@@ -73,6 +74,7 @@ class SessionUser(Answer):
     language: str
     time_zone: str
     profile_complete: bool
+    site_ids: list[UUID] | None = None  # the sites that a user is limited to
 
 
 class MembershipAnswer(Answer):
@@ -233,6 +235,12 @@ class CompanyAnswer(Answer):
     suspended: bool
     created_at: Utc
     version: int
+
+
+class CompaniesQuery(ListQuery):
+    """`GET /vendor/companies`; `q` are words of the name."""
+
+    q: Short = ""
 
 
 class PinBody(Request):

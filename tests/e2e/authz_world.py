@@ -341,6 +341,14 @@ async def _the_company(world: World, _who: Someone) -> Ask:
     return Ask({"id": world.company_id})
 
 
+async def _the_people_of_the_company(world: World, who: Someone) -> Ask:
+    return Ask(query={"company_id": world.company_id} if who.column in {"agent", "vendor_admin"} else {})
+
+
+async def _a_person_of_the_company(world: World, _who: Someone) -> Ask:
+    return Ask({"id": world.people["member"].user["id"]})
+
+
 async def _an_invitation_to_the_company(world: World, _who: Someone) -> Ask:
     return Ask({"id": world.company_id}, json={"invitations": [{"email": an_email(), "role": "company_admin"}]})
 
@@ -407,6 +415,8 @@ PREPARE: dict[str, Prepare] = {
     "GET /sites/{id}": _the_site,
     "PATCH /sites/{id}": _a_change_of_a_new_site,
     "GET /users": _NOTHING,
+    "GET /submitters": _the_people_of_the_company,
+    "GET /submitters/{id}": _a_person_of_the_company,
     "GET /invitations": _NOTHING,
     "POST /invitations": _an_invitation_to_the_site,
     "POST /invitations/{id}/resend": _a_new_invitation,

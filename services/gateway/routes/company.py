@@ -1,7 +1,7 @@
 """What a company has: sites, users, invitations, PINs, e-mails."""
 
 from services.gateway.forwarding import Route
-from shared.schemas import identity, notifications
+from shared.schemas import identity, notifications, submitters
 from shared.schemas.base import CompanyListQuery, CompanyQuery, ListAnswer
 
 COMPANY = (
@@ -52,6 +52,22 @@ COMPANY = (
         query=CompanyListQuery,
         answer=ListAnswer[identity.UserAnswer],
         sorts=("name", "email", "role"),
+    ),
+    Route(
+        method="GET",
+        path="/submitters",
+        service="identity",
+        summary="The people for whom I may create a case, with what its form is filled in with",
+        query=submitters.SubmitterQuery,
+        answer=ListAnswer[submitters.SubmitterAnswer],
+        sorts=("name", "email", "role"),
+    ),
+    Route(
+        method="GET",
+        path="/submitters/{id}",
+        service="identity",
+        summary="One person for whom I may create a case",
+        answer=submitters.SubmitterAnswer,
     ),
     Route(
         method="GET",

@@ -2,7 +2,7 @@
 
 from services.gateway.forwarding import Route
 from shared.schemas import contracts, identity
-from shared.schemas.base import ListAnswer, ListQuery
+from shared.schemas.base import ListAnswer
 
 VENDOR = (
     Route(
@@ -10,7 +10,7 @@ VENDOR = (
         path="/vendor/companies",
         service="identity",
         summary="Every company",
-        query=ListQuery,
+        query=identity.CompaniesQuery,
         answer=ListAnswer[identity.CompanyAnswer],
         sorts=("name", "created_at"),
     ),

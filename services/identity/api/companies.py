@@ -7,8 +7,8 @@ from aiohttp import web
 from services.identity import answers, store
 from services.identity.api.app_keys import vendor_admin_of
 from services.identity.handlers import companies
-from shared.schemas.base import CompanyQuery, ListQuery
-from shared.schemas.identity import NewCompany, PinsBody
+from shared.schemas.base import CompanyQuery
+from shared.schemas.identity import CompaniesQuery, NewCompany, PinsBody
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, etag, expected_version, idempotency_key_of, read_body, read_path, read_query
 from shared.web.responses import answer
@@ -26,7 +26,7 @@ async def list_pins(request: web.Request) -> web.Response:
 @routes.get("/vendor/companies/{id}/pins")
 async def show_assigned_pins(request: web.Request) -> web.Response:
     """The PINs of one of the vendor's customers."""
-    actor = actor_of(request)
+    actor = vendor_admin_of(request)
     company = await companies.show_company(request.app[DATABASE], actor, read_path(request, "id", UUID))
     return answer(answers.assigned_pins(company), headers={"ETag": etag(company.version)})
 
@@ -46,7 +46,7 @@ async def assign_pins(request: web.Request) -> web.Response:
 async def list_companies(request: web.Request) -> web.Response:
     """The vendor's customers."""
     actor = actor_of(request)
-    page = await companies.list_companies(request.app[DATABASE], actor, read_query(request, ListQuery))
+    page = await companies.list_companies(request.app[DATABASE], actor, read_query(request, CompaniesQuery))
     return answer(page.answer(lambda row: answers.company_answer(store.COMPANIES.load(row))))
 
 

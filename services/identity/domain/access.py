@@ -1,6 +1,6 @@
 """Who may administer what."""
 
-from shared.actor import Actor
+from shared.actor import Actor, Role
 from shared.errors import Forbidden, VendorAdminsOnly
 
 
@@ -9,6 +9,13 @@ class CompanyAdminsOnly(Forbidden):
 
     reason = "company_admins_only"
     title = "Only an administrator of the company may do this."
+
+
+class NotForColleagues(Forbidden):
+    """A member creates no case for somebody else, so members need not know for whom one could."""
+
+    reason = "for_colleague"
+    title = "Only case managers and administrators create cases for colleagues."
 
 
 def refuse_unless_company_admin(actor: Actor) -> None:
@@ -27,3 +34,15 @@ def refuse_unless_vendor_admin(actor: Actor) -> None:
     """Administers every company."""
     if not actor.is_vendor_admin:
         raise VendorAdminsOnly
+
+
+def refuse_unless_vendor(actor: Actor) -> None:
+    """Sees every company."""
+    if not actor.is_vendor:
+        raise Forbidden
+
+
+def refuse_unless_creates_for_others(actor: Actor) -> None:
+    """Creates cases for colleagues, or for the users of any company."""
+    if actor.role is Role.MEMBER:
+        raise NotForColleagues

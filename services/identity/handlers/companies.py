@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.identity import store
-from services.identity.domain.access import refuse_unless_admin, refuse_unless_vendor_admin
+from services.identity.domain.access import refuse_unless_admin, refuse_unless_vendor, refuse_unless_vendor_admin
 from services.identity.domain.companies import Company, Kind, Pin
 from services.identity.domain.sites import UnknownSite
 from shared.actor import Actor
@@ -12,8 +12,7 @@ from shared.errors import PreconditionFailed, StaleVersion
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 from shared.paging import Page
-from shared.schemas.base import ListQuery
-from shared.schemas.identity import NewCompany, PinsBody
+from shared.schemas.identity import CompaniesQuery, NewCompany, PinsBody
 
 
 async def create_company(
@@ -33,15 +32,15 @@ async def create_company(
 
 
 async def show_company(db: Database, actor: Actor, company_id: UUID) -> Company:
-    """One customer company; for vendor admins."""
-    refuse_unless_vendor_admin(actor)
+    """One customer company; for the vendor's side."""
+    refuse_unless_vendor(actor)
     return await store.get_customer(db, company_id)
 
 
-async def list_companies(db: Database, actor: Actor, query: ListQuery) -> Page:
-    """Customer companies; for vendor admins."""
-    refuse_unless_vendor_admin(actor)
-    return await store.find_customers(db, sort=query.sort, limit=query.limit, cursor=query.cursor)
+async def list_companies(db: Database, actor: Actor, query: CompaniesQuery) -> Page:
+    """Customer companies; for the vendor's side, which creates cases for all of them."""
+    refuse_unless_vendor(actor)
+    return await store.find_customers(db, query)
 
 
 async def company_to_read(db: Database, actor: Actor, named: UUID | None) -> UUID:

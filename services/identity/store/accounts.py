@@ -14,6 +14,7 @@ from services.identity.domain.sites import Site
 from services.identity.domain.users import Login, User
 from services.identity.domain.verifications import State as VerificationState
 from services.identity.domain.verifications import Verification, nobodys_place
+from services.identity.store.words import with_words
 from shared import mongo
 from shared.actor import Actor
 from shared.documents import Documents, pending_events
@@ -21,7 +22,8 @@ from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document, DuplicateKey
 from shared.paging import Order, Page, find_page
 from shared.schemas.base import CompanyListQuery
-from shared.schemas.identity import SiteQuery
+from shared.schemas.identity import CompaniesQuery, SiteQuery
+from shared.schemas.submitters import SubmitterQuery
 
 LOGINS = Documents("logins", Login)
 USERS = Documents("users", User)
@@ -74,7 +76,7 @@ def _seen_by(actor: Actor) -> Document:
 
 
 async def get_customer(db: Database, company_id: UUID) -> Company:
-    """A customer company, for a vendor admin; the vendor's own is not found."""
+    """A customer company, for the vendor's side; the vendor's own is not found."""
     return await COMPANIES.get(db, {"_id": company_id, "kind": Kind.CUSTOMER.value})
 
 
@@ -89,14 +91,14 @@ async def find_company_names(db: Database, company_ids: Sequence[UUID]) -> dict[
     return {document["_id"]: document["name"] async for document in found}
 
 
-async def find_customers(db: Database, *, sort: str | None, limit: int, cursor: str | None) -> Page:
-    """One page of all customer companies, for a vendor admin."""
+async def find_customers(db: Database, query: CompaniesQuery) -> Page:
+    """One page of the customer companies whose names have the words, for the vendor's side."""
     return await find_page(
         db[COMPANIES.collection],
-        {"kind": Kind.CUSTOMER.value},
-        order=Order.read(sort or "name", _COMPANY_SORTS),
-        limit=limit,
-        cursor=cursor,
+        {"$and": [{"kind": Kind.CUSTOMER.value}, *with_words(query.q, "name")]},
+        order=Order.read(query.sort or "name", _COMPANY_SORTS),
+        limit=query.limit,
+        cursor=query.cursor,
         hidden=("pending",),
     )
 
@@ -189,6 +191,24 @@ async def find_users(db: Database, company_id: UUID, query: CompanyListQuery) ->
         cursor=query.cursor,
         hidden=("pending",),
     )
+
+
+async def find_submitters(db: Database, company_id: UUID, query: SubmitterQuery) -> Page:
+    """One page of the active users of a company whose name or address has the words."""
+    by_words = with_words(query.q, "profile.first_name", "profile.last_name", "profile.email", "login_email")
+    return await find_page(
+        db[USERS.collection],
+        {"$and": [{"company_id": company_id, "active": True}, *by_words]},
+        order=Order.read(query.sort or "name", _USER_SORTS),
+        limit=query.limit,
+        cursor=query.cursor,
+        hidden=("pending",),
+    )
+
+
+async def get_submitter(db: Database, actor: Actor, user_id: UUID) -> User:
+    """An active user of the actor's company; of any customer's for the vendor's side."""
+    return await USERS.get(db, {"_id": user_id, "active": True, **_seen_by(actor)})
 
 
 # Invitations and verifications

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
@@ -64,6 +65,9 @@ class IdentityApi:
 
     async def get(self, path: str, *, by: Actor | None = None) -> Answer:
         return await self.call("GET", path, by=by)
+
+    async def find(self, path: str, *, by: Actor | None = None, **query: str) -> Answer:
+        return await self.get(f"{path}?{urlencode(query)}", by=by)
 
     async def post(self, path: str, body: Any = None, *, by: Actor | None = None, **headers: str) -> Answer:
         return await self.call("POST", path, {} if body is None else body, by=by, **headers)

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.identity.domain.companies import VENDOR_ID
 from shared.actor import Role
 from tests.builders import an_actor, an_address, signed
 from tests.service.identity.conftest import IdentityApi
@@ -33,12 +34,52 @@ async def test_a_vendor_admin_finds_companies(identity: IdentityApi) -> None:
 async def test_only_vendor_admins_keep_companies(identity: IdentityApi, role: Role) -> None:
     actor, company = an_actor(role), await identity.a_company()
     answers = [
-        await identity.get("/vendor/companies", by=actor),
-        await identity.get(f"/vendor/companies/{company['id']}", by=actor),
+        await identity.get(f"/vendor/companies/{company['id']}/pins", by=actor),
         await identity.post("/vendor/companies", {"name": "Mine"}, by=actor),
         await identity.post("/vendor/companies", "not read", by=actor),
     ]
     assert {answer.status for answer in answers} == {403}
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.CASE_MANAGER, Role.COMPANY_ADMIN])
+async def test_no_customer_sees_a_list_of_companies(identity: IdentityApi, role: Role) -> None:
+    actor, company = an_actor(role), await identity.a_company()
+    paths = ("/vendor/companies", f"/vendor/companies/{company['id']}", f"/vendor/companies/{uuid4()}")
+    assert {(await identity.get(path, by=actor)).status for path in paths} == {403}
+
+
+@pytest.mark.parametrize("role", [Role.AGENT, Role.VENDOR_ADMIN])
+async def test_the_vendors_side_finds_a_company_by_words_of_its_name(identity: IdentityApi, role: Role) -> None:
+    company = await identity.a_company(name="Société Générale d’Œuvres & Großküchen (Łódź)")
+    vendor = an_actor(role)
+    assert (await identity.get(f"/vendor/companies/{company['id']}", by=vendor)).body == company
+    for typed in (
+        "générale",
+        "GENERALE societe",
+        "soc gen",
+        "oeuvres",
+        "Œuvres",
+        "grosskuchen",
+        "GROẞKÜCHEN",
+        "lodz",
+        "(ł",
+        "Ge\u0301ne\u0301rale",
+    ):
+        found = (await identity.find("/vendor/companies", by=vendor, q=typed)).body
+        assert company in found["items"], typed
+    for typed in ("générales", "societe acme", "generale.*", "soc.et"):
+        found = (await identity.find("/vendor/companies", by=vendor, q=typed)).body
+        assert company not in found["items"], typed
+
+
+async def test_the_vendors_own_company_is_in_no_list(identity: IdentityApi) -> None:
+    agent = an_actor(Role.AGENT, company_id=VENDOR_ID)
+    await identity.db["companies"].update_one(
+        {"_id": VENDOR_ID}, {"$set": {"kind": "vendor", "name": "Portico Vendor"}}, upsert=True
+    )
+    found = (await identity.find("/vendor/companies", by=agent, q="Portico Vendor")).body
+    assert found["items"] == []
+    assert (await identity.get(f"/vendor/companies/{VENDOR_ID}", by=agent)).status == 404
 
 
 async def test_creating_a_company_twice_with_one_key_makes_one(identity: IdentityApi) -> None:
