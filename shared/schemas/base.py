@@ -1,6 +1,7 @@
 """What all bodies share: strict requests, tolerant answers, and text that is safe to keep."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache
@@ -8,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 from zoneinfo import available_timezones
 
+import email_validator
 import phonenumbers
 import pycountry
 from email_validator import EmailNotValidError, validate_email
@@ -31,6 +33,8 @@ from shared import text
 
 LANGUAGES = ("en", "fr")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# A portal may stand in an intranet, where `firma.local`, `home.arpa` and `mail.test` are domains like any other.
+email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = ["invalid", "localhost", "onion"]
 # Where a mail is handed to a program, what begins so is an option, a command or a file.
 _NO_RECIPIENT = ("-", "|", "/")
 # No letter decomposes into more characters than this, and the end of a line has two at most: what is longer by so
@@ -185,12 +189,13 @@ def refuse_unless_one(**fields: object) -> None:
 def _email(given: str) -> str:
     try:
         # The domain is not looked up: a mail that cannot be delivered is the ledger's business.
-        address = validate_email(given, check_deliverability=False, test_environment=True).normalized.lower()
+        address = validate_email(given, check_deliverability=False).normalized
     except EmailNotValidError as error:
         raise _no_email() from error
     if address.startswith(_NO_RECIPIENT):
         raise _no_email()
-    return address
+    # Composed again: some letters have only their small form in one piece, such as ǰ.
+    return unicodedata.normalize("NFC", address.lower())
 
 
 def _no_email() -> PydanticCustomError:

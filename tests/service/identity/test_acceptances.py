@@ -1,6 +1,7 @@
 """Accepting an invitation, proving the address, becoming a member."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
@@ -220,6 +221,26 @@ async def test_the_same_password_in_another_unicode_form_signs_in(identity: Iden
     await identity.accepted(await identity.invited(await identity.a_company(), email), password=composed)
     await identity.verified(email)
     assert (await identity.sign_in(email, decomposed)).status == 201
+
+
+@pytest.mark.parametrize(
+    ("invited", "typed"),
+    [
+        ("j\u00f6rg-{}@firma.local", "JO\u0308RG-{}@Firma.Local"),
+        ("ana-{}@b\u00fccher.example", "Ana-{}@xn--bcher-kva.example"),
+        ("J\u030cos-{}@nas.home.arpa", "\u01f0os-{}@NAS.home.arpa"),
+    ],
+)
+async def test_the_same_address_in_another_unicode_form_signs_in(
+    identity: IdentityApi, invited: str, typed: str
+) -> None:
+    one = uuid4().hex
+    invitation = await identity.invited(await identity.a_company(), invited.format(one))
+    await identity.accepted(invitation)
+    code = verification_code(await identity.open_verification(invitation["email"]))
+    body = {"email": typed.format(one), "code": code}
+    assert (await identity.post("/registrations/verify", body)).status == 200
+    assert (await identity.sign_in(typed.format(one))).status == 201
 
 
 async def test_a_wrong_an_expired_and_an_unasked_code_get_the_same_answer(identity: IdentityApi) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -89,6 +90,14 @@ async def test_the_first_vendor_admin_is_made_by_one_command(identity: IdentityA
     assert signed_in.body["user"]["id"] in [str(user_id) for user_id in vendor["admin_ids"]]
     [said] = await identity.said("users", signed_in.body["user"]["id"])
     assert (said["role"], said["company_id"]) == ("vendor_admin", str(VENDOR_ID))
+
+
+async def test_the_first_vendor_admin_may_have_an_address_of_an_intranet(
+    identity: IdentityApi, command: Command
+) -> None:
+    email = f"admin-{uuid4().hex}@firma.local"
+    assert (await command("create-vendor-admin", "--email", email)).exit_code == 0
+    assert (await identity.sign_in(email)).status == 201
 
 
 async def test_two_commands_at_once_make_one_vendor(identity: IdentityApi, mongo_url: str) -> None:

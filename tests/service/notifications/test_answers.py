@@ -318,6 +318,14 @@ async def test_an_address_with_letters_beyond_ascii_gets_its_mail_or_its_refusal
             assert row["smtp_reply"].startswith("553 5.6.7 ")
 
 
+async def test_a_domain_with_letters_beyond_ascii_needs_nothing_of_the_server(post: Post) -> None:
+    local = f"ana-{uuid4().hex[:6]}"
+    await handlers.queue_account_mail(post.db, event := an_invitation(f"{local}@bücher.example"))
+    assert (await post.after_try(event, 1))["state"] == "sent"
+    assert f"RCPT TO:<{local}@xn--bcher-kva.example>" in post.server.asked
+    assert f"To: {local}@xn--bcher-kva.example\r\n".encode() in post.server.contents[-1]
+
+
 _FACTS: Json = {"code_for": uuid7(), "generation": 1}
 
 

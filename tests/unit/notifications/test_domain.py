@@ -123,6 +123,7 @@ def test_the_wait_grows_from_five_seconds_to_ten_minutes() -> None:
         ("PORTICO_SMTP_URL", "smtp://mail.example:0"),
         ("PORTICO_MAIL_FROM", "nobody"),
         ("PORTICO_MAIL_FROM", "Portico <>"),
+        ("PORTICO_MAIL_FROM", "Portico <jörg@example.com>"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named(
@@ -131,3 +132,9 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
     with pytest.raises(SystemExit, match="2"):
         read(NotificationsSettings, {"PORTICO_SECRET_KEY": TEST_SECRET, name: value})
     assert name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["portico@localhost", "root@mailhost", "portico@firma.local", "portico@müller.de"])
+def test_mails_may_come_from_an_address_of_an_intranet(address: str) -> None:
+    given = {"PORTICO_SECRET_KEY": TEST_SECRET, "PORTICO_MAIL_FROM": f"Portico <{address}>"}
+    assert read(NotificationsSettings, given).mail_from == f"Portico <{address}>"

@@ -17,3 +17,33 @@ def test_no_address_is_an_option_a_command_or_a_file_for_a_program(address: str)
 @pytest.mark.parametrize("address", ["a-b@b.co", "a|b@b.co", "a/b@b.co", "_x@b.co", "x+y@b.co"])
 def test_within_an_address_these_signs_are_signs(address: str) -> None:
     assert _EMAIL.validate_python(address) == address
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["firma.local", "mail.lan", "firma.internal", "nas.home.arpa", "ad.corp", "firma.intranet", "a.test", "a.example"],
+)
+def test_an_address_of_an_intranet_is_taken(domain: str) -> None:
+    assert _EMAIL.validate_python(f"Admin@{domain.upper()}") == f"admin@{domain}"
+
+
+@pytest.mark.parametrize("address", ["ana@gmail", "root@mailhost", "root@localhost", "a@b.localhost", "a@b.invalid"])
+def test_a_domain_without_a_dot_or_of_no_network_is_refused(address: str) -> None:
+    with pytest.raises(ValidationError):
+        _EMAIL.validate_python(address)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("JO\u0308RG@Example.com", "j\u00f6rg@example.com"),
+        ("J\u030cOS@example.com", "\u01f0os@example.com"),  # there is no capital in one piece
+        ("\u01f0os@example.com", "\u01f0os@example.com"),
+        ("ana@M\u00dcNCHEN.de", "ana@m\u00fcnchen.de"),
+        ("ana@xn--mnchen-3ya.de", "ana@m\u00fcnchen.de"),
+        ("ana@b\u3002com", "ana@b.com"),
+        ("ana\u200b@example.com\ufeff", "ana@example.com"),
+    ],
+)
+def test_an_address_is_the_same_in_every_way_to_write_it(typed: str, kept: str) -> None:
+    assert _EMAIL.validate_python(typed) == kept
