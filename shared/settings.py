@@ -76,6 +76,8 @@ def _value(name: str, environment: Mapping[str, str]) -> str | None:
             return Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             _stop([f"{name}_FILE: {error.strerror}: {path}"])
+        except UnicodeDecodeError:
+            _stop([f"{name}_FILE: this is no text in UTF-8: {path}"])
     return environment.get(name)
 
 

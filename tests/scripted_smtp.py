@@ -1,12 +1,14 @@
 """SMTP servers for tests: one that keeps what it gets and refuses whom it is told to, one that says any bytes."""
 
 import asyncio
+import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -45,6 +47,8 @@ class ScriptedSmtp:
     """
 
     port: int = field(default_factory=free_port)
+    options: Mapping[str, Any] = field(default_factory=dict)  # of aiosmtpd's sessions, such as `tls_context`
+    tls_from_the_start: ssl.SSLContext | None = None
     mails: list[ReceivedMail] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
     reply_delay_s: float = 0.0
@@ -62,7 +66,7 @@ class ScriptedSmtp:
     async def start(self) -> None:
         """Listen; also again after `stop`, on the same port."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._open_session, "127.0.0.1", self.port)
+        self._server = await loop.create_server(self._open_session, "127.0.0.1", self.port, ssl=self.tls_from_the_start)
 
     async def stop(self) -> None:
         """Refuse connections from now on, and cut those that are open."""
@@ -157,7 +161,7 @@ class ScriptedSmtp:
         return "250 2.0.0 OK"
 
     def _open_session(self) -> SMTP:
-        session = SMTP(self, hostname="smtp.example", enable_SMTPUTF8=True)
+        session = SMTP(self, hostname="smtp.example", enable_SMTPUTF8=True, **self.options)
         self._sessions.append(session)
         return session
 

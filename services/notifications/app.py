@@ -23,7 +23,10 @@ def create_app(settings: NotificationsSettings, pace: Pace | None = None) -> web
         brand=Brand(settings.brand_name, settings.brand_accent),
     )
     limits = store.StrangerLimits(settings.stranger_mails_per_user, settings.stranger_mails_per_company)
-    sender = Sender(mailer, MailServer(settings.smtp_url, own_host=mailer.host), limits, pace)
+    server = MailServer(
+        settings.smtp_url, own_host=mailer.host, tls=settings.smtp_tls, authority=settings.smtp_authority
+    )
+    sender = Sender(mailer, server, limits, pace)
     parts = ServiceSpec(
         name="notifications",
         routes=routes,
@@ -31,6 +34,7 @@ def create_app(settings: NotificationsSettings, pace: Pace | None = None) -> web
         create_indexes=store.create_indexes,
         queue=topology.NOTIFICATIONS,
         subscriptions={event: sender.waking(handler) for event, handler in SUBSCRIPTIONS.items()},
+        degraded=sender.degraded,
         background=[sender.run],
     )
     app = create_service(parts, settings)

@@ -28,6 +28,7 @@ from shared.tasks import cancel_requested, repeat
 _AT_ONCE = 8
 _KEEP_LEASE_EVERY_S = store.LEASE.total_seconds() / 3
 _STOP_GRACE_S = 8.0
+_TELL_EVERY_S = 60.0  # tries follow each other within seconds, for as long as the server is away
 
 _log = structlog.get_logger()
 _mails = Counter("portico_mails_total", "E-mails by kind and what came of them", ["kind", "outcome"])
@@ -62,6 +63,8 @@ class Sender:
         self._in_hand: dict[str, asyncio.Task[None]] = {}
         self._hold_s = 0.0
         self._held_until = 0.0
+        self._trouble = ""
+        self._silent_until = 0.0
 
     def waking(self, handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         """The same handler; afterwards the sender looks for new rows at once, instead of within a second."""
@@ -72,6 +75,10 @@ class Sender:
             self._woken.set()
 
         return handle_and_wake
+
+    async def degraded(self, _db: Database) -> dict[str, str]:
+        """For `/readyz`: why the mail server takes no mail, as far as there was one to send."""
+        return {"mail_server": self._trouble} if self._trouble else {}
 
     async def run(self, db: Database) -> None:
         """Sends until it is cancelled; then mails in hand are given time to get their answer."""
@@ -165,6 +172,7 @@ class Sender:
     async def _greeted(self) -> AsyncIterator[SMTP]:
         connection = await self._server.take()
         self._hold_s = 0.0
+        self._trouble = ""
         try:
             yield connection
         finally:
@@ -208,7 +216,10 @@ class Sender:
         self._hold_s = min(max(self._pace.first_hold_s, self._hold_s * 2), self._pace.longest_hold_s)
         spread = random.uniform(0.8, 1.0)  # noqa: S311  # spreads reconnects, guards nothing
         self._held_until = time.monotonic() + self._hold_s * spread
-        _log.warning("mail_server_unavailable", reason=str(error), again_in_s=self._hold_s)
+        self._trouble = str(error)
+        if time.monotonic() >= self._silent_until:
+            self._silent_until = time.monotonic() + _TELL_EVERY_S
+            _log.warning("mail_server_unavailable", server=self._server.name, reason=self._trouble)
 
 
 def _count(mail: Mail, state: MailState) -> None:

@@ -20,6 +20,7 @@ from services.notifications.domain.delivery import (
     outcome_of_stumble,
     outcome_of_success,
 )
+from services.notifications.tls import Tls, context_of, explained
 
 _TIMEOUT_S = 20.0
 # Servers scan for viruses before they answer to the content; a client that hangs up meanwhile sends the mail twice.
@@ -28,17 +29,19 @@ _START_INPUT = 354
 _QUIT_TIMEOUT_S = 2.0
 _SMTP_PORT = 25
 _SMTPS_PORT = 465
+# As aiosmtplib has it: None is for where it is offered.
+_START_TLS = {Tls.NONE: False, Tls.OPPORTUNISTIC: None, Tls.REQUIRED: True}
 
 
 class MailServerUnavailable(Exception):
-    """No connection, no greeting, or no permission to send."""
+    """No connection, no greeting, or no permission to send. The text says why, for the operator."""
 
 
 class MailServer:
     """Greeted connections to one SMTP server; each carries one mail at a time."""
 
-    def __init__(self, url: str, *, own_host: str) -> None:
-        """`smtp://[user:password@]host[:port]`, or `smtps://` for TLS from the first byte."""
+    def __init__(self, url: str, *, own_host: str, tls: Tls = Tls.OPPORTUNISTIC, authority: str = "") -> None:
+        """`smtp://[user:password@]host[:port]`, with STARTTLS by `tls`, or `smtps://` for TLS from the first byte."""
         parts = urlsplit(url)
         self._use_tls = parts.scheme == "smtps"
         self._host = parts.hostname or "localhost"
@@ -46,7 +49,14 @@ class MailServer:
         self._username = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
         self._own_host = own_host
+        self._start_tls = False if self._use_tls else _START_TLS[tls]
+        self._tls_context = context_of(tls, authority=authority)
         self._idle: list[SMTP] = []
+
+    @property
+    def name(self) -> str:
+        """Where it is, without the password."""
+        return f"{self._host}:{self._port}"
 
     async def take(self) -> SMTP:
         """A connection on which the server answered a moment ago; MailServerUnavailable when there is none."""
@@ -82,6 +92,8 @@ class MailServer:
             hostname=self._host,
             port=self._port,
             use_tls=self._use_tls,
+            start_tls=self._start_tls,
+            tls_context=self._tls_context,
             username=self._username,
             password=self._password,
             local_hostname=self._own_host,
@@ -97,7 +109,7 @@ class MailServer:
             # Not only the library's own errors: a challenge that is no base64, or a wrong host name, raises others.
             # All of them are about the connection, and no mail has been tried.
             connection.close()
-            raise MailServerUnavailable(type(error).__name__) from error
+            raise MailServerUnavailable(explained(error)) from error
         return connection
 
 

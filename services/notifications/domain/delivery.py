@@ -60,10 +60,11 @@ def is_refusal(code: int) -> bool:
 
 
 def _reply(code: int, text: str) -> str:
-    return _short(f"{code} {text}")
+    return one_short_line(f"{code} {text}")
 
 
-def _short(text: str) -> str:
+def one_short_line(text: str) -> str:
+    """What a server said, as the ledger and the log have it."""
     # Cleaned before it is cut, so that only blanks separate words.
     return " ".join(str(storable(text)).split())[:_LONGEST_REPLY]
 
@@ -88,7 +89,7 @@ def outcome_of_refusal(stage: Stage, code: int, text: str) -> Outcome:
 
 def outcome_of_lost_connection(stage: Stage, text: str) -> Outcome:
     """No answer at all: once the content was on its way, the outcome is unknown."""
-    return Outcome(MailState.QUEUED, _short(text), is_unknown=stage is Stage.DATA)
+    return Outcome(MailState.QUEUED, one_short_line(text), is_unknown=stage is Stage.DATA)
 
 
 def outcome_of_stumble(stage: Stage, error: BaseException) -> Outcome:

@@ -18,6 +18,7 @@ from services.notifications.domain.mails import Mail, MailState
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Pace, Sender
 from services.notifications.smtp import MailServer, MailServerUnavailable
+from services.notifications.tls import Tls
 from shared.events.base import Event
 from shared.mongo import Database
 from tests.builders import TEST_SECRET, Json, an_email
@@ -274,8 +275,9 @@ async def test_a_failure_before_a_mail_is_tried_counts_against_the_server_only(
 ) -> None:
     post.server.says = {"ehlo": b"250-smtp.example\r\n250 " + offer + b"\r\n", "other": said}
     url = post.server.url.replace("//", "//user:password@")
+    tls = Tls.REQUIRED if offer == b"STARTTLS" else Tls.NONE
     with pytest.raises(MailServerUnavailable):
-        await MailServer(url, own_host="portal.example").take()
+        await MailServer(url, own_host="portal.example", tls=tls).take()
 
 
 async def test_an_old_server_that_knows_no_ehlo_gets_its_mails(post: Post) -> None:

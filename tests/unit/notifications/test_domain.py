@@ -14,9 +14,6 @@ from services.notifications.domain.mails import Mail, MailState, mail_id
 from services.notifications.domain.people import Person
 from services.notifications.domain.preferences import Preferences
 from services.notifications.kinds import CASE_MAILS, KINDS
-from services.notifications.settings import NotificationsSettings
-from shared.settings import read
-from tests.builders import TEST_SECRET
 
 EVENT_ID = uuid7()
 
@@ -113,28 +110,3 @@ def test_a_connection_lost_in_the_content_leaves_the_outcome_unknown() -> None:
 
 def test_the_wait_grows_from_five_seconds_to_ten_minutes() -> None:
     assert [wait_s(tries) for tries in (1, 2, 3, 8, 1000)] == [5.0, 10.0, 20.0, 600.0, 600.0]
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("PORTICO_SMTP_URL", "http://mail.example"),
-        ("PORTICO_SMTP_URL", "smtp://mail.example:99999"),
-        ("PORTICO_SMTP_URL", "smtp://mail.example:0"),
-        ("PORTICO_MAIL_FROM", "nobody"),
-        ("PORTICO_MAIL_FROM", "Portico <>"),
-        ("PORTICO_MAIL_FROM", "Portico <jörg@example.com>"),
-    ],
-)
-def test_a_wrong_setting_stops_the_start_and_is_named(
-    name: str, value: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        read(NotificationsSettings, {"PORTICO_SECRET_KEY": TEST_SECRET, name: value})
-    assert name in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("address", ["portico@localhost", "root@mailhost", "portico@firma.local", "portico@müller.de"])
-def test_mails_may_come_from_an_address_of_an_intranet(address: str) -> None:
-    given = {"PORTICO_SECRET_KEY": TEST_SECRET, "PORTICO_MAIL_FROM": f"Portico <{address}>"}
-    assert read(NotificationsSettings, given).mail_from == f"Portico <{address}>"
