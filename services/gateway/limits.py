@@ -27,7 +27,8 @@ _OF_THE_BROWSER: Mapping[str, str] = {
     "unreachable": N_("The file could not be sent. Check the connection, then try again."),
     "later": N_("Files cannot be sent at the moment. Please try again shortly."),
 }
-_WITHOUT_LIMIT = ("empty", "content_mismatch", "too_many_uploads", "too_many_uncited", "storage_low")
+_WITHOUT_LIMIT = ("empty", "too_many_uploads", "too_many_uncited", "storage_low")
+_OF_ONE_FILE = ("content_mismatch", "content_mismatch.other_ending")  # their values come with the refusal
 
 
 def why_refused(problem: Mapping[str, Any]) -> str:
@@ -88,6 +89,7 @@ class Limits:
         }
         params |= {code: {} for code in _WITHOUT_LIMIT}
         of_cases = {code: messages.sentence(code, values) for code, values in params.items()}
+        of_cases |= {code: _(messages.MESSAGES[code]) for code in _OF_ONE_FILE}
         return of_cases | {code: _(text) for code, text in _OF_THE_BROWSER.items()}
 
     def _figures(self) -> dict[str, str]:

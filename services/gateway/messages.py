@@ -107,7 +107,11 @@ MESSAGES: Mapping[str, str] = {
     "too_large_together": N_("Together the files are too large. They may have at most %(limit_bytes)s."),
     "empty": N_("The file is empty."),
     "file_type": N_("Files of this kind are not accepted. Accepted are: %(allowed)s."),
-    "content_mismatch": N_("What is in the file does not fit the ending of its name."),
+    "content_mismatch": N_("This is not a .%(extension)s file, though its name says so."),
+    "content_mismatch.other_ending": N_(
+        "This is not a .%(extension)s file, but a .%(fitting)s file. "
+        "Change the ending of its name, then attach it again."
+    ),
     "not_yours": N_("This file is no longer there. Remove it, then attach it again."),
     "too_many_uploads": _TOO_MANY_UPLOADS,
     "too_many_uncited": _TOO_MANY_UNCITED,

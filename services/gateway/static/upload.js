@@ -83,8 +83,9 @@ function enhance(field) {
   // What cannot be accepted need not travel; the service judges all the same.
   function refusedAtOnce(file) {
     if (list.children.length >= limits.files) return reasons.too_many;
-    const dot = file.name.lastIndexOf(".");
-    if (dot < 0 || !limits.kinds.includes(file.name.slice(dot + 1).toLowerCase())) return reasons.file_type;
+    const name = file.name.replace(/[.\s]+$/, ""); // as the service reads it
+    const dot = name.lastIndexOf(".");
+    if (dot < 0 || !limits.kinds.includes(name.slice(dot + 1).toLowerCase())) return reasons.file_type;
     if (file.size > limits.fileBytes) return reasons.too_large;
     if (file.size === 0) return reasons.empty;
     const together = [...list.children].reduce((sum, row) => sum + Number(row.dataset.size || 0), file.size);
@@ -203,7 +204,10 @@ function enhance(field) {
 
   function why(code, answer) {
     const [wrong] = answer.refused?.length ? answer.refused : answer.errors ?? [];
-    if (wrong) return reasons[wrong.code] ?? wrong.message;
+    if (wrong) {
+      const reason = reasons[`${wrong.code}.${wrong.params?.reason}`] ?? reasons[wrong.code] ?? wrong.message;
+      return fill(reason, wrong.params ?? {});
+    }
     if (code === 401) return reasons.signed_out;
     return reasons[answer.code] ?? (code >= 500 ? reasons.unavailable : answer.title) ?? reasons.unreachable;
   }

@@ -19,7 +19,7 @@ FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0" + b"\0" * 32
 GIF = b"GIF89a" + b"\0" * 32
-BMP = b"BM" + (70).to_bytes(4, "little") + b"\0" * 64
+BMP = b"BM" + (70).to_bytes(4, "little") + b"\0" * 4 + b"\x36\0\0\0\x28\0\0\0" + b"\0" * 52
 PDF = b"%PDF-1.7\n1 0 obj\nendobj\n%%EOF\n"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504
 TEXT = "Le papier est coincé à 8 h 15.\n".encode()
@@ -37,8 +37,16 @@ def an_archive(members: Mapping[str, str] = MappingProxyType({})) -> bytes:
     return made.getvalue()
 
 
+def a_word_document(*parts: str) -> bytes:
+    """With these parts, the last of which is the main one."""
+    begin = "application/vnd.openxmlformats-officedocument.wordprocessingml"
+    types = [f'<Override PartName="/{part}" ContentType="{begin}.footer+xml"/>' for part in parts[:-1]]
+    types.append(f'<Override PartName="/{parts[-1]}" ContentType="{begin}.document.main+xml"/>')
+    return an_archive({"[Content_Types].xml": f"<Types>{''.join(types)}</Types>", parts[-1]: "<w:document/>"})
+
+
 ZIP = an_archive({"readme.txt": "hello"})
-DOCX = an_archive({"word/document.xml": "<w:document/>"})
+DOCX = a_word_document("word/document.xml")
 
 
 def a_part(name: str, content: bytes, *, field: str = "file", headers: bytes = b"") -> bytes:

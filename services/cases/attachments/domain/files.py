@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from services.cases.attachments.domain.file_types import KINDS
+from services.cases.attachments.domain.file_types import KINDS, extension_that_fits
 from shared import text
 from shared.errors import Conflict, Params
 
@@ -163,9 +163,17 @@ def _own_problem(upload: Upload, limits: Limits) -> RefusedUpload | None:
     if not upload.content:
         return _refused(upload, "empty", "The file is empty.")
     if not KINDS[extension].agrees(upload.content):
-        message = f"The content is not that of a .{extension} file."
-        return _refused(upload, "content_mismatch", message, {"extension": extension})
+        return _mismatch(upload, upload.content, extension, limits)
     return None
+
+
+def _mismatch(upload: Upload, content: bytes, extension: str, limits: Limits) -> RefusedUpload:
+    message = f"This is not {KINDS[extension].expected}, though its name ends in .{extension}."
+    params: Params = {"extension": extension}
+    if (fitting := extension_that_fits(content, limits.extensions)) is not None:
+        message += f" It is a .{fitting} file: change the ending of its name, then attach it again."
+        params = {"extension": extension, "reason": "other_ending", "fitting": fitting}
+    return _refused(upload, "content_mismatch", message, params)
 
 
 def _problem_beside(kept: Sequence[Upload], upload: Upload, limits: Limits) -> RefusedUpload | None:
