@@ -1,7 +1,7 @@
 """Creating a case: what it is about, the form, and the confirmation."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -259,15 +259,25 @@ async def _probably_sent_before(request: web.Request, visitor: Visitor, start: _
 async def created(request: web.Request) -> web.Response:
     """The number, what happens next, and all details."""
     visitor = await signed_in(request)
-    case = await fetch(request, visitor, "cases", fill("/cases/{number}", number=request.match_info["number"]))
-    return render("case_created.html", visitor=visitor, case=case, told=told_by_mail(case))
+    case, own = await asyncio.gather(
+        fetch(request, visitor, "cases", fill("/cases/{number}", number=request.match_info["number"])),
+        optional(fetch(request, visitor, "identity", "/profile")),
+    )
+    own_emails = {visitor.user.email, (own or {}).get("email")}
+    told = told_by_mail(case, {str(visitor.user.id): own_emails})
+    return render("case_created.html", visitor=visitor, case=case, told=told)
 
 
-def told_by_mail(case: Mapping[str, Any]) -> list[str]:
-    """The people whom the e-mail about a new case is for, each once, with the address where it is known."""
+def told_by_mail(case: Mapping[str, Any], emails: Mapping[str, Collection[object]]) -> list[str]:
+    """The people whom the e-mail about a new case is for, each once, with the address where it is known.
+
+    `emails` are those of users: a contact who is known by one of them alone is that user, as for the mail itself.
+    """
     told = {str(case["submitter"]["user_id"]): str(case["submitter"]["name"])}
     for contact in (case["contact"], case["secondary_contact"]):
         if contact is not None:
-            name = f"{contact['first_name']} {contact['last_name']} ({contact['email']})"
-            told.setdefault(str(contact["user_id"] or contact["email"]), name)
+            email = contact["email"]
+            owner = next((user for user, owned in emails.items() if email in owned), email)
+            name = f"{contact['first_name']} {contact['last_name']} ({email})"
+            told.setdefault(str(contact["user_id"] or owner), name)
     return list(told.values())

@@ -84,6 +84,22 @@ class Profile:
         """First and last name."""
         return f"{self.first_name} {self.last_name}"
 
+    def taken_along(self, *, company_name: str, login_email: str) -> "Profile":
+        """What somebody brings into another company: who they are and how to call them.
+
+        The first company's address, site, PIN, job and mailbox are nothing to the other one.
+        """
+        return Profile(
+            first_name=self.first_name,
+            last_name=self.last_name,
+            email=login_email,
+            language=self.language,
+            time_zone=self.time_zone,
+            company_name=company_name,
+            phone=self.phone,
+            alternative_phone=self.alternative_phone,
+        )
+
     @property
     def missing(self) -> list[str]:
         """The required fields that are not known yet."""

@@ -1,6 +1,6 @@
 """Accepting an invitation: with a login at once, without one after the address is verified."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -105,7 +105,7 @@ async def accept_as_user(
                 raise InvitedOtherAddress
             user = await store.get_own_user(db, actor, session=session)
             login = await store.LOGINS.get(db, {"_id": user.login_id}, session=session)
-            own = replace(user.profile, site_id=None, pin=None, company_name=invitation.company_name)
+            own = user.profile.taken_along(company_name=invitation.company_name, login_email=login.email)
             member = await join(db, login, invitation, own, now, session=session)
             invitation = await store.INVITATIONS.save(db, invitation.accepted(generation, now), session=session)
         if token is not None:

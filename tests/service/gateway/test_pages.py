@@ -9,7 +9,18 @@ from aiohttp import web
 
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
-from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, Json, hangs_up, problem_response, refuses, says
+from tests.service.gateway.stand_ins import (
+    CSRF,
+    TOKEN,
+    Gateway,
+    Json,
+    Script,
+    a_session,
+    hangs_up,
+    problem_response,
+    refuses,
+    says,
+)
 
 A_CASE: Json = {
     "number": "1000000009",
@@ -261,3 +272,24 @@ async def test_a_severity_that_the_case_had_already_is_not_called_changed(
     form = {"csrf_token": CSRF, "action": "change_severity", "version": "4", "severity": "3"}
     sent = await gateway.portal.post("/cases/1000000009", data=form, headers=gateway.signed_in(), allow_redirects=False)
     assert (sent.status, sent.headers["Location"]) == (303, f"/cases/1000000009{done}")
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        (says({"email": "luc@example.com"}), ["Luc Petit"]),
+        (refuses(503, "unavailable"), ["Luc Petit", "Luc Petit (luc@example.com)"]),  # better than nothing
+    ],
+)
+async def test_a_confirmation_knows_the_visitor_by_the_address_of_their_profile(
+    gateway: Gateway, profile: Script, told: list[str]
+) -> None:
+    session = a_session()
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    gateway["identity"].answers("GET /profile", profile)
+    contact = A_CASE["contact"] | {"user_id": None}
+    submitter = {"user_id": session["user"]["id"], "name": "Luc Petit"}
+    case = A_CASE | {"submitter": submitter, "contact": contact, "attachments": []}
+    gateway["cases"].answers("GET /cases/1000000009", says(case))
+    page = await _page(gateway, "/cases/1000000009/created")
+    assert re.findall(r"<li>(Luc Petit[^<]*)</li>", page) == told

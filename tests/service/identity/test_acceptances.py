@@ -353,6 +353,35 @@ async def test_an_address_with_a_login_signs_in_to_accept(identity: IdentityApi)
     assert (await identity.get("/profile", by=member)).body["pin"] is None
 
 
+async def test_whoever_joins_a_second_company_takes_along_themselves_and_nothing_of_the_first(
+    identity: IdentityApi,
+) -> None:
+    user = await identity.a_user()
+    of_the_first = an_address(address_line_2="Hall 3", region="Rhône") | {
+        "company_name": "First SA",
+        "email": an_email("desk"),
+        "job_title": "Head of printing",
+    }
+    themselves = {
+        "first_name": "Ana",
+        "last_name": "Duarte",
+        "phone": "+33472000000",
+        "alternative_phone": "+33472000001",
+        "language": "fr",
+        "time_zone": "Europe/Lisbon",
+    }
+    profile = of_the_first | themselves
+    assert (await identity.call("PUT", "/profile", profile, by=user, if_match="*")).status == 200
+    company = await identity.a_company(name="Second SA")
+    invitation = await identity.invited(company, user.login_email, role=Role.MEMBER)
+    await identity.post(f"/invitations/{invitation_code(invitation)}/accept", {}, by=user)
+    known = (await identity.get("/profile", by=await identity.actor(user.login_email, company))).body
+    assert {name: known[name] for name in themselves} == themselves
+    assert (known["company_name"], known["email"]) == ("Second SA", user.login_email)
+    assert [known[name] for name in of_the_first if name not in ("company_name", "email") and known[name]] == []
+    assert known["missing"] == ["address_line_1", "city", "postal_code", "country"]
+
+
 async def test_accepting_again_while_signed_in_answers_the_same_until_the_member_is_removed(
     identity: IdentityApi,
 ) -> None:

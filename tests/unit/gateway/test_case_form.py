@@ -52,9 +52,16 @@ def test_an_empty_pin_and_an_empty_second_contact_are_left_out() -> None:
 def test_each_person_gets_the_e_mail_once() -> None:
     submitter = {"user_id": "1", "name": "Ana Duarte"}
     case = {"submitter": submitter, "contact": a_contact(user_id="1"), "secondary_contact": None}
-    assert told_by_mail(case) == ["Ana Duarte"]
+    assert told_by_mail(case, {}) == ["Ana Duarte"]
     case = {"submitter": submitter, "contact": a_contact(), "secondary_contact": a_contact()}
-    assert told_by_mail(case) == ["Ana Duarte", "Luc Petit (luc@example.com)"]
+    assert told_by_mail(case, {}) == ["Ana Duarte", "Luc Petit (luc@example.com)"]
+
+
+def test_whoever_is_a_contact_under_the_address_of_their_profile_is_named_once() -> None:
+    submitter = {"user_id": "1", "name": "Luc Petit"}
+    case = {"submitter": submitter, "contact": a_contact(), "secondary_contact": None}
+    assert told_by_mail(case, {"1": {"login@example.com", "luc@example.com"}}) == ["Luc Petit"]
+    assert told_by_mail(case, {"2": {"luc@example.com"}}) == ["Luc Petit", "Luc Petit (luc@example.com)"]
 
 
 def test_sizes_are_written_in_units_for_people() -> None:
