@@ -80,6 +80,7 @@ class Mailer:
             message["List-Unsubscribe"] = f"<{self._unsubscribe_link(mail)}>"
             message["List-Unsubscribe-Post"] = _ONE_CLICK
         message["Auto-Submitted"] = "auto-generated"
+        message["X-Auto-Response-Suppress"] = "All"  # Exchange does not know Auto-Submitted
         message["X-Request-Id"] = one_line(mail.request_id)
         return message
 

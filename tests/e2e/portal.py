@@ -155,8 +155,9 @@ async def join(stack: Deployed, visitor: Visitor, *, first_name: str = "Ana", la
 
 
 async def mails_to(stack: Deployed, address: str, *, about: str = "") -> list[Json]:
-    """What a person got, newest first; `about` is looked for in the subject."""
-    return [mail for mail in await stack.mails(address) if about.lower() in mail["subject"].lower()]
+    """What a person got, newest first; `about` is looked for in the subject and in the text."""
+    found = await stack.mails(address)
+    return [mail for mail in found if about.lower() in f"{mail['subject']}\n{mail['text']}".lower()]
 
 
 async def mail_for(stack: Deployed, address: str, *, about: str = "", within_s: float = 20) -> Json:

@@ -53,8 +53,8 @@ async def test_everybody_on_a_case_gets_one_mail_however_often_the_event_comes(n
         for address in (user.contact_email, contact)
     }
     assert subjects == {
-        user.contact_email: ["[1000000009] Case closed: It smokes", "[1000000009] Case created: It smokes"],
-        contact: ["[1000000009] Case closed", "[1000000009] Case created"],
+        user.contact_email: ["[1000000009] It smokes", "[1000000009] It smokes"],
+        contact: ["[1000000009] Support case", "[1000000009] Support case"],
     }
 
 

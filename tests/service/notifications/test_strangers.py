@@ -109,7 +109,7 @@ async def test_mails_to_users_have_no_limit_and_show_the_title(post: Post) -> No
     for _ in range(6):
         await post.submit(named(user), by=user.user_id)
     assert await post.rows() == [("sent", None)] * 6
-    assert {mail.subject for mail in post.smtp.to(user.login_email)} == {f"[1000000009] Case created: {_TITLE}"}
+    assert {mail.subject for mail in post.smtp.to(user.login_email)} == {f"[1000000009] {_TITLE}"}
 
 
 async def test_a_user_of_another_company_is_no_stranger(post: Post) -> None:
@@ -129,7 +129,7 @@ async def test_an_unverified_address_of_a_profile_is_a_strangers(post: Post) -> 
     for _ in range(5):
         await post.submit(named(user), by=user.user_id)
     assert [reason for _, reason in await post.rows()].count("too_many") == 2
-    assert {mail.subject for mail in post.smtp.to(victim)} == {"[1000000009] Case created"}
+    assert {mail.subject for mail in post.smtp.to(victim)} == {"[1000000009] Support case"}
 
 
 async def test_what_the_vendors_people_close_counts_for_the_company_only(post: Post) -> None:
@@ -140,7 +140,7 @@ async def test_what_the_vendors_people_close_counts_for_the_company_only(post: P
         closed = a_closed_case(created).model_copy(update={"closed_by": agent.user_id, "title": _TITLE})
         await handlers.queue_case_mails(post.db, closed)
     assert await post.rows() == [("sent", None)] * 4
-    assert {mail.subject for mail in post.smtp.mails} == {"[1000000009] Case closed"}
+    assert {mail.subject for mail in post.smtp.mails} == {"[1000000009] Support case"}
 
 
 async def test_an_hour_is_the_hour_in_which_a_mail_was_caused(post: Post) -> None:

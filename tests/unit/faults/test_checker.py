@@ -30,7 +30,7 @@ def a_mail(attempt: Attempt, **other: object) -> Taken:
     mail = Taken(
         to=attempt.email,
         message_id=f"<{attempt.label}@portico.example>",
-        subject=f"[{attempt.number}] Case created: {attempt.label}",
+        subject=f"[{attempt.number}] {attempt.label}",
         text="",
         from_at=attempt.began + 1,
         taken_at=attempt.began + 1.1,
