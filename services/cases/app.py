@@ -43,6 +43,7 @@ def create_app(settings: CasesSettings) -> web.Application:
         background=[
             partial(sweep_files, owners=OWNERS_OF_FILES, scanned=settings.clamd is not None),
             keep_filling_in,
+            store.keep_counter_seen,
             *_scanners(settings),
         ],
     )

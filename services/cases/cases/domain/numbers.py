@@ -23,7 +23,7 @@ _DAMM = (
     "9438617205",
     "2581436790",
 )
-_NUMBER_LENGTH = 10
+_NUMBER_LENGTH, CHECK_DIGITS = 10, 1
 
 
 def _damm(digits: str) -> int:

@@ -17,7 +17,7 @@ from services.cases.cases.store.history import (
 )
 from services.cases.cases.store.indexes import create_indexes
 from services.cases.cases.store.lists import count_cases, find_cases, find_queue, load_row, read_order
-from services.cases.cases.store.numbers import CaseNumbers
+from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore
 
 __all__ = [
     "CASES",
@@ -35,7 +35,9 @@ __all__ = [
     "get_case_with_history",
     "get_history",
     "get_submitted_case",
+    "keep_counter_seen",
     "load_row",
     "read_order",
+    "skip_after_restore",
     "visible_to",
 ]

@@ -1,19 +1,26 @@
-"""The numbers of new cases."""
+"""The numbers of new cases: never given twice, not even after an older state of the database was restored."""
 
 import asyncio
 from typing import cast
 
-from pymongo import ReturnDocument
+from pymongo import DESCENDING, ReturnDocument
 
-from services.cases.cases.domain.numbers import case_number
+from services.cases.cases.domain.numbers import CHECK_DIGITS, case_number
 from shared.mongo import Database, Document
+from shared.tasks import repeat
+
+_FIRST = 100_000_000
+_BLOCK = 100
+# A counter that nobody has seen for a while may be that of a backup, and the numbers since then given. This many cases
+# a second are more than people create for long; what was created faster in the last hours has room in the margin.
+_NUMBERS_PER_S = 1
+_RESTORED_AFTER_S = 600
+_MARGIN = 100_000
+_SEEN_EVERY_S = 60.0
 
 
 class CaseNumbers:
     """Numbers for new cases, taken from the database in blocks; what a stopped process had left is never used."""
-
-    _FIRST = 100_000_000
-    _BLOCK = 100
 
     def __init__(self, db: Database) -> None:
         """One per process."""
@@ -25,17 +32,39 @@ class CaseNumbers:
         """A number that no case has, on whatever replica."""
         async with self._lock:
             if self._next == self._end:
-                await self._take_block()
+                self._end = await _move_on(self._db, by=_BLOCK, skips_from_s=_RESTORED_AFTER_S)
+                self._next = self._end - _BLOCK
             self._next += 1
             return case_number(self._next - 1)
 
-    async def _take_block(self) -> None:
-        counter = await self._db["allocators"].find_one_and_update(
-            {"_id": "case_number"},
-            [{"$set": {"next": {"$add": [{"$ifNull": ["$next", self._FIRST]}, self._BLOCK]}}}],
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-        # The upsert answers the document as it is afterwards: it is always there.
-        self._end = cast("Document", counter)["next"]
-        self._next = self._end - self._BLOCK
+
+async def keep_counter_seen(db: Database) -> None:
+    """Runs in every replica until it is cancelled: so a counter that was not seen for long is that of a backup."""
+
+    async def see() -> None:
+        await _move_on(db, by=0, skips_from_s=_RESTORED_AFTER_S)
+
+    await repeat("keep_counter_seen", see, every_s=_SEEN_EVERY_S)
+
+
+async def skip_after_restore(db: Database) -> str:
+    """Leaves out all numbers that can have been given since the backup was made; the next number."""
+    newest = await db["cases"].find_one({}, {"number": 1}, sort=[("number", DESCENDING)])
+    least = int(newest["number"][:-CHECK_DIGITS]) + 1 if newest else _FIRST
+    return case_number(await _move_on(db, by=_MARGIN, skips_from_s=0, least=least))
+
+
+async def _move_on(db: Database, *, by: int, skips_from_s: int, least: int = _FIRST) -> int:
+    """Moves the counter `by` further, and past what can have been given while nobody saw it; where it stands then."""
+    unseen = {"startDate": {"$ifNull": ["$seen_at", "$$NOW"]}, "endDate": "$$NOW", "unit": "second"}
+    unseen_s = {"$max": [0, {"$dateDiff": unseen}]}
+    skipped = {"$cond": [{"$gte": [unseen_s, skips_from_s]}, {"$multiply": [unseen_s, _NUMBERS_PER_S]}, 0]}
+    stands = {"$max": [{"$ifNull": ["$next", _FIRST]}, least]}
+    counter = await db["allocators"].find_one_and_update(
+        {"_id": "case_number"},
+        [{"$set": {"next": {"$add": [stands, skipped, by]}, "seen_at": "$$NOW"}}],
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    # The upsert answers the document as it is afterwards: it is always there.
+    return int(cast("Document", counter)["next"])
