@@ -2,20 +2,25 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, TypeVar
 from uuid import UUID
 
 from bson import encode, json_util
 from bson.errors import BSONError
 from pymongo import ASCENDING, DESCENDING
+from pymongo.collation import Collation
 
 from shared.errors import Invalid
-from shared.mongo import Collection, Document
+from shared.mongo import Collection, Document, drop_index
 from shared.schemas.base import Answer, ListAnswer
 
 TOTAL_LIMIT = 10_000
+# As people look texts up: by letters, then by accents, whatever the case. English and French are sorted alike by it, so
+# that one index serves every reader (docs/decisions/0020-alphabetical-lists.md).
+ALPHABETICAL = Collation(locale="en", strength=2)
 
 _A = TypeVar("_A", bound=Answer)
 
@@ -44,16 +49,17 @@ class Order:
     """A field of the document to sort by; ties are broken by `_id`, so the order is stable."""
 
     field: str
+    alphabetical: bool = False
     descending: bool = False
 
     @classmethod
-    def read(cls, sort: str, allowed: Mapping[str, str]) -> "Order":
-        """`sort` as the API takes it (`created_at`, `-created_at`); `allowed` maps its names to fields."""
+    def read(cls, sort: str, allowed: Mapping[str, "Order"]) -> "Order":
+        """`sort` as the API takes it (`created_at`, `-created_at`); `allowed` has the orders by its names."""
         name = sort.removeprefix("-")
         if name not in allowed:
             names = sorted(allowed)
             raise Invalid.at("sort", "sort", f"Sort by one of: {', '.join(names)}.", {"allowed": names})
-        return cls(allowed[name], descending=sort.startswith("-"))
+        return replace(allowed[name], descending=sort.startswith("-"))
 
     @property
     def keys(self) -> list[tuple[str, int]]:
@@ -61,16 +67,23 @@ class Order:
         direction = DESCENDING if self.descending else ASCENDING
         return [(self.field, direction), ("_id", direction)]
 
-    def after(self, cursor: str) -> Document:
-        """The filter for the documents after a cursor; Invalid for a cursor of another order."""
+    @property
+    def collation(self) -> Collation | None:
+        """How the whole query compares texts, and the index that serves it."""
+        return ALPHABETICAL if self.alphabetical else None
+
+    def after(self, cursor: str, *, of: str = "") -> Document:
+        """The filter for the documents after a cursor; Invalid for one of another list than that named by `of`."""
         try:
-            value, last_id = json_util.loads(urlsafe_b64decode(cursor), json_options=_OPTIONS)
+            made_for, value, last_id = json_util.loads(urlsafe_b64decode(cursor), json_options=_OPTIONS)
             # Refuses values that the driver cannot put into a query: too large a number, half a character.
             encode({"value": value, "last_id": last_id}, codec_options=_OPTIONS)
         except (ArithmeticError, AttributeError, BSONError, KeyError, TypeError, ValueError) as error:
-            raise Invalid.at("cursor", "cursor", "Use a cursor from the answer before.") from error
+            raise _not_ours() from error
+        if made_for != of:
+            raise _not_ours()
         if not (isinstance(value, _SORTED_BY) and isinstance(last_id, _SORTED_BY)):
-            raise Invalid.at("cursor", "cursor", "Use a cursor from the answer before.")
+            raise _not_ours()
         beyond = "$lt" if self.descending else "$gt"
         tie = {self.field: value, "_id": {beyond: last_id}}
         if value is None:
@@ -81,18 +94,42 @@ class Order:
             further.append({self.field: None})
         return {"$or": further}
 
-    def cursor(self, document: Document) -> str:
-        """The cursor that leads to what follows a document."""
+    def cursor(self, document: Document, *, of: str = "") -> str:
+        """The cursor that leads to what follows a document, in the list that `of` names."""
         value: Any = document
         for part in self.field.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         # Escaped, the longest title in Japanese would be longer than a cursor may be.
-        text = json_util.dumps([value, document["_id"]], json_options=_OPTIONS, ensure_ascii=False)
+        text = json_util.dumps([of, value, document["_id"]], json_options=_OPTIONS, ensure_ascii=False)
         return urlsafe_b64encode(text.encode()).decode()
 
 
 _OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True, uuid_representation=4)
 _SORTED_BY = (str, int, UUID, datetime, type(None))
+
+
+def _not_ours() -> Invalid:
+    sentence = "Use the cursor of the answer before, with the same filters and the same sort; or none, to begin again."
+    return Invalid.at("cursor", "cursor", sentence)
+
+
+async def create_index_for(order: Order, collection: Collection, *filters: str) -> None:
+    """The index that serves a list in this order, where the filters are equal to something."""
+    fields = (*filters, order.field, "_id")
+    if order.alphabetical:
+        await create_alphabetical_index(collection, *fields)
+    else:
+        await collection.create_index([(field, ASCENDING) for field in fields])
+
+
+async def create_alphabetical_index(
+    collection: Collection, *fields: str, name: str | None = None, **options: Any
+) -> None:
+    """An index for alphabetical queries, in place of the one of an older version, which compared code points."""
+    name_before = name or "_".join(f"{field}_{ASCENDING}" for field in fields)
+    keys = [(field, ASCENDING) for field in fields]
+    await collection.create_index(keys, name=f"{name_before}_alphabetical", collation=ALPHABETICAL, **options)
+    await drop_index(collection, name_before)
 
 
 async def find_page(  # a query has this many parts
@@ -103,24 +140,39 @@ async def find_page(  # a query has this many parts
     limit: int,
     cursor: str | None = None,
     hidden: tuple[str, ...] = (),
+    collation: Collation | None = None,
 ) -> Page:
-    """One page of what `wanted` finds; `hidden` are fields to leave out."""
+    """One page of what `wanted` finds; `hidden` are fields to leave out.
+
+    Give the collation where `wanted` names texts that only an alphabetical index finds: it is counted with it, too.
+    """
+    mark = _mark(collection, wanted, order)
     found = collection.find(
-        {"$and": [wanted, order.after(cursor)]} if cursor else wanted, dict.fromkeys(hidden, 0) or None
+        {"$and": [wanted, order.after(cursor, of=mark)]} if cursor else wanted,
+        dict.fromkeys(hidden, 0) or None,
+        collation=order.collation,
     )
     documents = await found.sort(order.keys).limit(limit + 1).max_time_ms(5000).to_list(None)
     more = len(documents) > limit
     del documents[limit:]
-    total = len(documents) if not (more or cursor) else await _count(collection, wanted)
+    total = len(documents) if not (more or cursor) else await _count(collection, wanted, collation)
     return Page(
         documents=documents,
-        next_cursor=order.cursor(documents[-1]) if more else None,
+        next_cursor=order.cursor(documents[-1], of=mark) if more else None,
         total=min(total, TOTAL_LIMIT),
         total_is_lower_bound=total > TOTAL_LIMIT,
     )
 
 
-async def _count(collection: Collection, wanted: Document) -> int:
+def _mark(collection: Collection, wanted: Document, order: Order) -> str:
+    """What a cursor is good for: with another order, or other filters, rows would be missing and nobody would know."""
+    list_: Document = {"of": collection.name, "wanted": wanted, "keys": order.keys, "alphabetical": order.alphabetical}
+    return blake2b(encode(list_, codec_options=collection.codec_options), digest_size=6).hexdigest()
+
+
+async def _count(collection: Collection, wanted: Document, collation: Collation | None) -> int:
     # Without a hint, the database counts by reading whole documents.
     by_index: Document = {} if wanted else {"hint": "_id_"}
-    return await collection.count_documents(wanted, limit=TOTAL_LIMIT + 1, maxTimeMS=5000, **by_index)
+    return await collection.count_documents(
+        wanted, limit=TOTAL_LIMIT + 1, maxTimeMS=5000, collation=collation, **by_index
+    )

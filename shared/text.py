@@ -46,6 +46,7 @@ _IDLE_JOINER = re.compile(f"(?<![{_SHAPED}])[\u200c\u200d]|\u200c(?![{_SHAPED}])
 _DIRECTIONS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 # Controls, marks of direction, blanks, and marks without a letter. Letters that Python does not know yet are seen.
 _ALONE_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Mn", "Mc", "Me", "Zs", "Zl", "Zp"})
+_LIGATURES = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
 _BLANKS = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]")
 
 
@@ -78,6 +79,15 @@ def clean_line(text: str) -> str:
 def is_seen(text: str) -> bool:
     """Whether a reader sees anything of a text that is clean."""
     return any(character != "\u2800" and unicodedata.category(character) not in _ALONE_UNSEEN for character in text)
+
+
+def in_alphabet(text: str) -> tuple[str, str]:
+    """A key to sort names by, as people do: by their letters, then by accents, whatever the case.
+
+    For short lists that are put together here; those of the database are sorted by `shared.paging.ALPHABETICAL`.
+    """
+    accented = unicodedata.normalize("NFKD", text.translate(_LIGATURES).casefold())
+    return "".join(character for character in accented if not unicodedata.combining(character)), accented
 
 
 def with_fewer_marks(text: str) -> str:

@@ -1,9 +1,11 @@
 """What is measured, each with its own open-loop load."""
 
 import asyncio
+import json
 import math
 import random
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -201,13 +203,16 @@ async def _details(bench: Bench) -> list[Request]:
 
 
 async def _middle_of_list(bench: Bench, person: Person) -> Request:
-    """The page whose cursor stands in the middle of all that the person sees."""
+    """The page whose cursor stands in the middle of all that the person sees: the first cursor, for another case."""
     order = read_order(None)
+    async with person.portal.http.get(f"{person.portal.address}/cases?limit=1") as answer:
+        first = await answer.json()
+    mark, *_case = json.loads(urlsafe_b64decode(first["next_cursor"]))
     wanted = {} if person is bench.people.vendor else {"company_id": person.company_id}
     cases = bench.db[CASES.collection]
     middle = await cases.count_documents(wanted) // 2
     (document,) = await cases.find(wanted, {"updated_at": 1}).sort(order.keys).skip(middle).limit(1).to_list()
-    return person.get(f"/api/v1/cases?cursor={order.cursor(document)}")
+    return person.get(f"/api/v1/cases?cursor={order.cursor(document, of=mark)}")
 
 
 # Export

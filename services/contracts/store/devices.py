@@ -10,21 +10,21 @@ from shared.actor import Actor
 from shared.documents import Documents
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document
-from shared.paging import Order, Page, find_page
+from shared.paging import Order, Page, create_index_for, find_page
 from shared.schemas.contracts import DeviceQuery
 
 DEVICES = Documents("devices", Device)
 
 _LOOK_ALIKES_AT_MOST = 5
 _OF_AN_AGREEMENT_AT_MOST = 5000
-_ORDERS = {"serial": "serial", "product_number": "product_number", "product_name": "product_name"}
+_ORDERS = {name: Order(name, alphabetical=True) for name in ("serial", "product_number", "product_name")}
 
 
 async def create_indexes(db: Database) -> None:
     """Uniqueness, and what lists and look-ups search by."""
     devices = db["devices"]
     await devices.create_index("serial", unique=True)
-    await devices.create_index([("company_id", ASCENDING), ("serial", ASCENDING), ("_id", ASCENDING)])
+    await create_index_for(_ORDERS["serial"], devices, "company_id")
     await devices.create_index([("company_id", ASCENDING), ("look_alike", ASCENDING)])
     await devices.create_index("agreement_ids")
 

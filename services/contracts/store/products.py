@@ -3,25 +3,27 @@
 import re
 from collections.abc import Sequence
 
-from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from services.contracts.domain.products import Product, ProductExists, searchable
 from shared.documents import Documents
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document
-from shared.paging import Order, Page, find_page
+from shared.paging import Order, Page, create_index_for, find_page
 from shared.schemas.contracts import ProductQuery
 
 PRODUCTS = Documents("products", Product)
 
-_ORDERS = {"name": "name", "product_number": "product_number"}
+_ORDERS = {
+    "name": Order("name", alphabetical=True),
+    "product_number": Order("product_number", alphabetical=True),
+}
 
 
 async def create_indexes(db: Database) -> None:
     """Uniqueness, and what lists sort by."""
     await db["products"].create_index("product_number", unique=True)
-    await db["products"].create_index([("name", ASCENDING), ("_id", ASCENDING)])
+    await create_index_for(_ORDERS["name"], db["products"])
 
 
 async def add_product(db: Database, product: Product, key: IdempotencyKey) -> Product:

@@ -1,6 +1,5 @@
 """Templates become answers: the environment, and what every page knows of its surroundings."""
 
-import unicodedata
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +18,7 @@ from services.gateway.texts import TEXTS
 from services.gateway.visitor import Visitor
 from shared.i18n import install, language
 from shared.logging import origin
+from shared.text import in_alphabet
 
 # Nothing inline, nothing from other hosts: a text that slipped through the escaping could still do nothing.
 _POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -109,7 +109,7 @@ def time_zones() -> list[tuple[str, str]]:
 def _countries(code: str) -> list[tuple[str, str]]:
     names = Locale.parse(code).territories
     found = [(country.alpha_2, names.get(country.alpha_2, country.name)) for country in pycountry.countries]
-    return sorted(found, key=lambda country: _sorting(country[1]))
+    return sorted(found, key=lambda country: in_alphabet(country[1]))
 
 
 @cache
@@ -117,7 +117,7 @@ def _time_zones(code: str) -> list[tuple[str, str]]:
     locale = Locale.parse(code)
     # The rest are old names and offsets.
     places = [name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))]
-    labelled = sorted(((name, _place(locale, name)) for name in places), key=lambda zone: _sorting(zone[1]))
+    labelled = sorted(((name, _place(locale, name)) for name in places), key=lambda zone: in_alphabet(zone[1]))
     return [("UTC", "UTC"), *labelled]
 
 
@@ -125,8 +125,3 @@ def _place(locale: Locale, name: str) -> str:
     region, _, city = name.partition("/")
     known = locale.time_zones.get(name, {}).get("city")
     return f"{known or city.rpartition('/')[2].replace('_', ' ')} ({region}/{city})".replace("_", " ")
-
-
-def _sorting(text: str) -> str:
-    """Accents do not count when names are sorted."""
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().casefold() or text

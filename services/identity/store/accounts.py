@@ -20,7 +20,7 @@ from shared.actor import Actor
 from shared.documents import Documents, pending_events
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document, DuplicateKey
-from shared.paging import Order, Page, find_page
+from shared.paging import Order, Page, create_index_for, find_page
 from shared.schemas.base import CompanyListQuery
 from shared.schemas.identity import CompaniesQuery, SiteQuery
 from shared.schemas.submitters import SubmitterQuery
@@ -36,10 +36,22 @@ _STAND_INS = "stand_ins"
 
 EMITTING = tuple(kind.collection for kind in (LOGINS, USERS, COMPANIES, SITES, INVITATIONS, VERIFICATIONS))
 
-_COMPANY_SORTS = {"name": "name", "created_at": "created_at"}
-_SITE_SORTS = {"name": "name", "city": "city", "created_at": "created_at"}
-_USER_SORTS = {"name": "profile.last_name", "email": "login_email", "role": "role"}
-_INVITATION_SORTS = {"created_at": "created_at", "email": "email", "expires_at": "expires_at"}
+_COMPANY_SORTS = {"name": Order("name", alphabetical=True), "created_at": Order("created_at")}
+_SITE_SORTS = {
+    "name": Order("name", alphabetical=True),
+    "city": Order("city", alphabetical=True),
+    "created_at": Order("created_at"),
+}
+_USER_SORTS = {
+    "name": Order("profile.last_name", alphabetical=True),
+    "email": Order("login_email", alphabetical=True),
+    "role": Order("role"),
+}
+_INVITATION_SORTS = {
+    "created_at": Order("created_at"),
+    "email": Order("email", alphabetical=True),
+    "expires_at": Order("expires_at"),
+}
 _DAY_S = 86_400
 
 
@@ -47,12 +59,12 @@ async def create_indexes(db: Database) -> None:
     """Unique keys, which judge races; what lists search by; what the database forgets by itself."""
     await db[LOGINS.collection].create_index("email", unique=True)
     await db[USERS.collection].create_index([("login_id", ASCENDING), ("company_id", ASCENDING)], unique=True)
-    for path in _USER_SORTS.values():
-        await db[USERS.collection].create_index([("company_id", ASCENDING), (path, ASCENDING), ("_id", ASCENDING)])
-    for path in _COMPANY_SORTS.values():
-        await db[COMPANIES.collection].create_index([("kind", ASCENDING), (path, ASCENDING), ("_id", ASCENDING)])
-    for path in _SITE_SORTS.values():
-        await db[SITES.collection].create_index([("company_id", ASCENDING), (path, ASCENDING), ("_id", ASCENDING)])
+    for order in _USER_SORTS.values():
+        await create_index_for(order, db[USERS.collection], "company_id")
+    for order in _COMPANY_SORTS.values():
+        await create_index_for(order, db[COMPANIES.collection], "kind")
+    for order in _SITE_SORTS.values():
+        await create_index_for(order, db[SITES.collection], "company_id")
     await db[INVITATIONS.collection].create_index(
         [("company_id", ASCENDING), ("email", ASCENDING)],
         name="one_pending",

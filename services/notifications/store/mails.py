@@ -25,7 +25,7 @@ LEASE = timedelta(seconds=30)
 
 _MAIL = TypeAdapter(Mail)
 _WAITING = [MailState.QUEUED.value, MailState.CLAIMED.value]
-_DELIVERY_ORDERS = {"created_at": "created_at"}
+_DELIVERY_ORDERS = {"created_at": Order("created_at")}
 # A row that is due, or will be: final states have no `due_at`.
 _UNFINISHED = has_date("due_at")
 # By urgency, then in fair turns between companies, then by age. A row of an older version has no turn: it goes first.

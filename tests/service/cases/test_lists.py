@@ -1,15 +1,18 @@
 """What lists filter, sort and count by: each by its value, on the right side and the wrong one."""
 
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
+from uuid import uuid5
 
+import openpyxl
 import pytest
 from uuid_utils.compat import uuid7
 
 from shared.actor import Actor, Role
-from tests.builders import an_actor
+from tests.builders import a_serial, an_actor
 from tests.events import site_changed
 from tests.service.cases.conftest import CasesApi
 
@@ -160,3 +163,75 @@ async def test_the_vendors_side_lists_the_cases_of_the_company_that_it_names(cas
         own = (await cases.call("GET", "/cases", actor, params=query)).body["items"]
         assert [case["number"] for case in own] == [numbers[actor.company_id]]
     assert (await cases.call("GET", "/cases", luc, params={"company_id": str(ana.company_id)})).status == 404
+
+
+# In the order of the alphabet
+
+
+async def test_titles_products_sites_companies_and_people_are_listed_as_people_sort_them(cases: CasesApi) -> None:
+    ana, names = an_actor(), ["zebra", "Zoo", "Édouard", "edmond", "Edwin", "Zoé"]
+    numbers = {name: (await cases.submitted(ana))["number"] for name in names}
+    wanted = [numbers[name] for name in ("edmond", "Édouard", "Edwin", "zebra", "Zoé", "Zoo")]
+    for column in ("title", "product_name", "site_name", "company_name", "submitter"):
+        for name, number in numbers.items():
+            await changed(cases, number, **{COLUMNS[column][0]: name})
+        assert await cases.listed(ana, sort=column) == wanted, column
+        assert await cases.listed(ana, sort=f"-{column}") == wanted[::-1], column
+    agent = an_actor(Role.AGENT)
+    query = {"company_id": str(ana.company_id), "sort": "title"}
+    queue = (await cases.call("GET", "/agent/cases", agent, params=query)).body["items"]
+    assert [case["number"] for case in queue] == wanted
+
+
+async def test_an_export_has_the_order_of_the_list(cases: CasesApi) -> None:
+    ana = an_actor()
+    for title in ("Zoo", "zebra", "Édouard", "Edwin"):
+        await cases.submitted(ana, title=title)
+    answer = await cases.call("GET", "/cases.xlsx", ana, params={"sort": "-title"})
+    sheet = openpyxl.load_workbook(io.BytesIO(answer.body)).active
+    assert sheet is not None
+    assert [row[1].value for row in sheet.iter_rows(min_row=2)] == ["Zoo", "zebra", "Edwin", "Édouard"]
+
+
+async def test_sites_with_as_many_cases_are_counted_in_the_order_of_their_names(cases: CasesApi) -> None:
+    ana = an_actor()
+    for name in ("Zoo", "zebra", "Édouard", "Edwin", "Lyon", "Lyon"):
+        number = (await cases.submitted(ana))["number"]
+        await changed(cases, number, site_name=name, site_id=uuid5(ana.company_id, name))
+    facets = (await cases.call("GET", "/cases/facets", ana)).body["site"]
+    assert [facet["label"] for facet in facets] == ["Lyon", "Édouard", "Edwin", "zebra", "Zoo"]
+
+
+@pytest.mark.parametrize("sort", ["title", "-title", "number", "-updated_at", "severity"])
+async def test_what_a_search_finds_is_sorted_and_paged_like_any_list(cases: CasesApi, sort: str) -> None:
+    ana, serial = an_actor(), a_serial()
+    numbers = [
+        (await cases.submitted(ana, title=title, **own))["number"]
+        for title, own in (("Éclair", {"own_reference": "4930"}), ("Error 4930", {}), ("eddy", {"serial": "49-30"}))
+    ]
+    await cases.submitted(ana, serial=serial)
+    found, cursor = list[str](), None
+    while len(found) < 3:
+        params = {"q": "4930", "sort": sort, "limit": "1"} | ({"cursor": cursor} if cursor else {})
+        page = (await cases.call("GET", "/cases", ana, params=params)).body
+        assert page["total"] == 3
+        found += [case["number"] for case in page["items"]]
+        cursor = page["next_cursor"]
+    assert cursor is None
+    orders = {"title": [0, 2, 1], "-title": [1, 2, 0], "number": [0, 1, 2], "-updated_at": [2, 1, 0]}
+    if sort in orders:
+        assert found == [numbers[place] for place in orders[sort]]
+    assert sorted(found) == sorted(numbers)
+    assert sum((await counts(cases, ana, q="4930"))["severity"].values()) == 3
+
+
+async def test_a_cursor_of_another_order_or_filter_is_refused_at_cursor(cases: CasesApi) -> None:
+    ana = an_actor()
+    for severity in (1, 2, 3):
+        await cases.submitted(ana, severity=severity)
+    first = (await cases.call("GET", "/cases", ana, params={"sort": "title", "limit": 1})).body["next_cursor"]
+    assert (await cases.call("GET", "/cases", ana, params={"sort": "title", "cursor": first})).status == 200
+    for other in ({"sort": "severity"}, {"sort": "-title"}, {}, {"sort": "title", "severity": 3}):
+        answer = await cases.call("GET", "/cases", ana, params={**other, "cursor": first})
+        assert (answer.status, answer.wrong_fields) == (422, {"cursor"}), other
+        assert "same sort" in answer.body["errors"][0]["message"]

@@ -241,7 +241,7 @@ async def test_the_product_list_is_typed_ahead(contracts: Contracts) -> None:
         page = await contracts.get("/products", by=actor, **query)
         return [item["name"] for item in page["items"]]
 
-    assert await found(q=tag.lower()) == [f"Zebra {tag} (90%)", f"Ærø {tag}"]
+    assert await found(q=tag.lower()) == [f"Ærø {tag}", f"Zebra {tag} (90%)"]
     assert await found(q=f"b{tag}") == [f"Ærø {tag}"]
     assert await found(q=f"zeb {tag}") == [f"Zebra {tag} (90%)"]
     assert await found(q=f"{tag} (90%)") == [f"Zebra {tag} (90%)"]
@@ -249,6 +249,20 @@ async def test_the_product_list_is_typed_ahead(contracts: Contracts) -> None:
     assert await found(q=tag, has_serials="false") == [f"Ærø {tag}"]
     assert await contracts.refused("GET", "/products", by=None) == (401, "not_signed_in")
     assert await contracts.refused("GET", "/products?sort=line", by=actor) == (422, "invalid")
+
+
+async def test_products_and_devices_are_listed_as_people_sort_them(contracts: Contracts) -> None:
+    tag, company = a_serial(), await contracts.a_company()
+    for name in ("zebra", "Zoo", "Épson", "Edding", "epson 2"):
+        product = await contracts.a_product(name=f"{name} {tag}")
+        await contracts.a_device(company, product_number=product["product_number"])
+    for path, column, query in (
+        ("/products", "name", {"q": tag, "sort": "name"}),
+        ("/devices", "product_name", {"company_id": str(company), "sort": "product_name"}),
+    ):
+        items = (await contracts.get(path, by=contracts.vendor, **query))["items"]
+        names = [item[column].removesuffix(f" {tag}") for item in items]
+        assert names == ["Edding", "epson 2", "Épson", "zebra", "Zoo"], path
 
 
 async def test_a_company_sees_its_own_devices_only(contracts: Contracts) -> None:

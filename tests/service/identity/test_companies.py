@@ -30,6 +30,21 @@ async def test_a_vendor_admin_finds_companies(identity: IdentityApi) -> None:
     assert (await identity.get("/vendor/companies/none", by=vendor)).status == 404
 
 
+async def test_companies_and_their_sites_are_listed_as_people_sort_them(identity: IdentityApi) -> None:
+    vendor, tag = an_actor(Role.VENDOR_ADMIN), uuid4().hex
+    for name in ("Zoo", "zebra", "Édouard", "Edwin"):
+        company = await identity.a_company(name=f"{name} {tag}")
+    by_name = await identity.get("/vendor/companies?sort=name&limit=200", by=vendor)
+    names = [item["name"] for item in by_name.body["items"] if tag in item["name"]]
+    assert names == [f"{name} {tag}" for name in ("Édouard", "Edwin", "zebra", "Zoo")]
+    of_company = f"/sites?company_id={company['id']}"
+    for name, city in (("Zoo", "Édouard"), ("zebra", "Edwin"), ("Édouard", "zebra"), ("Edwin", "Zoo")):
+        assert (await identity.post(of_company, an_address() | {"name": name, "city": city}, by=vendor)).status == 201
+    for sort in ("name", "city"):
+        sites = (await identity.get(f"{of_company}&sort={sort}", by=vendor)).body["items"]
+        assert [site[sort] for site in sites] == ["Édouard", "Edwin", "zebra", "Zoo"]
+
+
 @pytest.mark.parametrize("role", NOT_VENDOR_ADMINS)
 async def test_only_vendor_admins_keep_companies(identity: IdentityApi, role: Role) -> None:
     actor, company = an_actor(role), await identity.a_company()

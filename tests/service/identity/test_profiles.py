@@ -180,6 +180,18 @@ async def test_an_admin_lists_the_users_of_the_own_company_only(identity: Identi
     assert sorted(listed) == sorted([str(admin.user_id), str(member.user_id)])
 
 
+async def test_users_are_listed_as_people_sort_them(identity: IdentityApi) -> None:
+    company = await identity.a_company()
+    users = {name: await identity.a_user(company) for name in ("Zoo", "zebra", "Édouard", "Edwin")}
+    for name, user in users.items():
+        changes = {"profile.last_name": name, "login_email": f"{name.lower()}@example.com"}
+        await identity.db["users"].update_one({"_id": user.user_id}, {"$set": changes})
+    wanted = [str(users[name].user_id) for name in ("Édouard", "Edwin", "zebra", "Zoo")]
+    for sort, expected in (("name", wanted), ("-name", wanted[::-1]), ("email", wanted), ("-email", wanted[::-1])):
+        listed = (await identity.get(f"/users?sort={sort}", by=users["Zoo"])).body["items"]
+        assert [item["id"] for item in listed] == expected, sort
+
+
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.CASE_MANAGER, Role.AGENT])
 async def test_only_admins_list_users(identity: IdentityApi, role: Role) -> None:
     assert (await identity.get("/users", by=an_actor(role))).status == 403

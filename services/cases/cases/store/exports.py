@@ -45,8 +45,11 @@ async def each_batch(db: Database, actor: Actor, query: CaseQuery) -> AsyncItera
     """
     shown = {"_id": 0, **dict.fromkeys(_CELLS, 1)}
     async with db.at_one_moment() as session:
-        found = db[CASES.collection].find_raw_batches(wanted_by(actor, query), shown, session=session)
-        found = found.sort(order_of(query).keys).allow_disk_use(allow_disk_use=True).batch_size(_BATCH_ROWS)
+        order = order_of(query)
+        found = db[CASES.collection].find_raw_batches(
+            wanted_by(actor, query), shown, session=session, collation=order.collation
+        )
+        found = found.sort(order.keys).allow_disk_use(allow_disk_use=True).batch_size(_BATCH_ROWS)
         async for batch in found:
             yield cast("bytes", batch)  # which the driver's types call a document
 

@@ -10,6 +10,7 @@ from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.lists import COUNTED, COUNTS_BY_READERS, COUNTS_OF_ALL, SORTS
 from shared.coverage import Verdict
 from shared.mongo import Database, Document, drop_index
+from shared.paging import create_alphabetical_index, create_index_for
 
 _AT_ONCE = 500
 _USUAL = ("updated_at", "created_at")
@@ -40,15 +41,16 @@ async def create_indexes(db: Database) -> None:
     await create("number", unique=True)
     await create("readers", "company_id", *COUNTED, name=COUNTS_BY_READERS)
     await create(*COUNTED, name=COUNTS_OF_ALL)
-    await create("submitter.user_id", "updated_at", "_id")
     await create("owner.user_id", "status")
+    listed = partial(create_alphabetical_index, db[CASES.collection])
+    await listed("submitter.user_id", "updated_at", "_id")
     # The agents' queues, the oldest first.
-    await create("status", "created_at", "_id")
-    await create("assignee.user_id", "status", "created_at", "_id")
+    await listed("status", "created_at", "_id")
+    await listed("assignee.user_id", "status", "created_at", "_id")
     # By these two the vendor searches too, over all companies.
-    await create("equipment.serial", "company_id")
-    await create("problem.own_reference", "company_id", name="own_reference", **_only_with("problem.own_reference"))
-    await create("pin", "created_at", "_id", name="pin", **_only_with("pin"))
+    await listed("equipment.serial", "company_id")
+    await listed("problem.own_reference", "company_id", name="own_reference", **_only_with("problem.own_reference"))
+    await listed("pin", "created_at", "_id", name="pin", **_only_with("pin"))
     for link in ("parent", "follow_up_of"):
         await create(link, name=link, **_only_with(link))
     unverified = {"partialFilterExpression": {"equipment.coverage.verdict": Verdict.UNVERIFIED.value}}
@@ -67,11 +69,11 @@ async def _create_orders(db: Database) -> None:
     Who sees nearly all cases of a company walks the company's index and passes over the others; who sees few of them
     reads those alone. One with the readers for every order would make writing a case cost twice as much.
     """
-    for field in SORTS.values():
-        await _create(db, field, "_id")
-        await _create(db, "company_id", field, "_id")
-    for field in _USUAL:
-        await _create(db, "readers", "company_id", field, "_id")
+    for order in SORTS.values():
+        await create_index_for(order, db[CASES.collection])
+        await create_index_for(order, db[CASES.collection], "company_id")
+    for name in _USUAL:
+        await create_index_for(SORTS[name], db[CASES.collection], "readers", "company_id")
 
 
 async def _create(db: Database, *fields: str, **options: Any) -> None:

@@ -7,16 +7,19 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from pymongo.collation import Collation
+
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.values import Status
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
 from shared.actor import Actor
 from shared.mongo import Database, Document
-from shared.paging import Order, Page, find_page
+from shared.paging import ALPHABETICAL, Order, Page, find_page
 from shared.schemas.cases import AgentCaseQuery, CaseQuery
 from shared.serials import normal_serial
+from shared.text import in_alphabet
 
-SORTS = {
+_FIELDS = {
     "number": "number",
     "title": "problem.title",
     "status": "status",
@@ -30,6 +33,8 @@ SORTS = {
     "updated_at": "updated_at",
     "turn": "turn_since",
 }
+# Those by numbers and dates too: an index serves a query of one collation only, and all orders share some filters.
+SORTS = {name: Order(field, alphabetical=True) for name, field in _FIELDS.items()}
 _LIST_HIDES = ("history", "pending", "problem.description", "problem.troubleshooting")
 
 
@@ -121,7 +126,13 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
         limit=query.limit,
         cursor=query.cursor,
         hidden=_LIST_HIDES,
+        collation=_collation_of(query),
     )
+
+
+def _collation_of(query: CaseQuery) -> Collation | None:
+    """For what only alphabetical indexes find; without it, cases are counted in the indexes alone."""
+    return ALPHABETICAL if query.q or query.serial is not None else None
 
 
 def load_row(document: Document) -> Case:
@@ -151,13 +162,17 @@ async def count_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
             },
         ],
         maxTimeMS=5000,
+        collation=_collation_of(query),
         **_counted_by(actor, query),
     )
     (counts,) = await counted.to_list(None)
     return Counts(
         status=[(group["_id"], group["count"]) for group in counts["status"]],
         severity=[(group["_id"], group["count"]) for group in counts["severity"]],
-        site=[(group["_id"], group["name"], group["count"]) for group in counts["site"]],
+        site=sorted(
+            [(group["_id"], group["name"], group["count"]) for group in counts["site"]],
+            key=lambda site: (-site[2], in_alphabet(site[1])),
+        ),
     )
 
 
@@ -172,7 +187,7 @@ def _counted_by(actor: Actor, query: CaseQuery) -> dict[str, Any]:
 def _summed(field: str, **also: Document) -> list[Document]:
     return [
         {"$group": {"_id": f"$_id.{field}", **also, "count": {"$sum": "$count"}}},
-        {"$sort": {"count": -1, "name": 1, "_id": 1}},
+        {"$sort": {"count": -1, "_id": 1}},
         {"$limit": 200},
     ]
 
@@ -200,4 +215,5 @@ async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
         limit=query.limit,
         cursor=query.cursor,
         hidden=_LIST_HIDES,
+        collation=None if query.pin is None else ALPHABETICAL,
     )

@@ -1,0 +1,169 @@
+"""Lists as people read them: in the order of their alphabet, page by page, with cursors that are good for one list."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from random import Random
+from typing import Any
+
+import pytest
+from pymongo.collation import Collation
+
+from shared.errors import Invalid
+from shared.mongo import Database, Document, Driver
+from shared.paging import ALPHABETICAL, Order, Page, create_alphabetical_index, create_index_for, find_page
+from tests.platform.bus_helpers import a_database
+
+TITLE = Order("title", alphabetical=True)
+# As both a reader of English and a reader of French expect them.
+IN_ORDER = (
+    "",
+    "#1",
+    "1a",
+    "Angle",
+    "Ångström",
+    "cote",
+    "coté",
+    "côte",
+    "côté",
+    "Edmond",
+    "Édouard",
+    "élan",
+    "Espagne",
+    "Éthiopie",
+    "full",
+    "l’été",
+    "Łódź",
+    "naive",
+    "naïve",
+    "œuvre",
+    "Oz",
+    "Straße",
+    "strassen",
+    "zebra",
+    "Zoé",
+    "Zoo",
+    "Zürich",
+    "Москва",
+    "日本",
+)
+
+
+@pytest.fixture
+async def db(mongo_url: str, driver: Driver) -> AsyncIterator[Database]:
+    async with a_database(mongo_url, driver) as database:
+        yield database
+
+
+async def put(db: Database, titles: Sequence[str | None]) -> None:
+    await db["rows"].insert_many([{"_id": n, "title": title} for n, title in enumerate(titles)])
+
+
+async def page(db: Database, order: Order, cursor: str | None = None, limit: int = 3, **wanted: Any) -> Page:
+    return await find_page(db["rows"], wanted, order=order, limit=limit, cursor=cursor)
+
+
+async def walk(db: Database, order: Order, limit: int) -> list[Document]:
+    found = await page(db, order, limit=limit)
+    rows = found.documents
+    while found.next_cursor:
+        found = await page(db, order, found.next_cursor, limit)
+        rows += found.documents
+    return rows
+
+
+# The alphabet
+
+
+async def test_texts_are_listed_as_people_sort_them_in_either_direction(db: Database) -> None:
+    await put(db, Random(4).sample(IN_ORDER, len(IN_ORDER)))
+    for limit in (2, 7, 100):
+        assert tuple(row["title"] for row in await walk(db, TITLE, limit)) == IN_ORDER
+        backwards = await walk(db, Order("title", alphabetical=True, descending=True), limit)
+        assert tuple(row["title"] for row in backwards) == IN_ORDER[::-1]
+
+
+async def test_english_and_french_sort_alike_so_one_order_serves_both(db: Database) -> None:
+    await put(db, [form for title in IN_ORDER for form in (title.upper(), title, f"{title}s", title.lower())])
+    orders = {}
+    for locale in ("en", "fr", "fr_CA"):
+        as_there = Collation(**{**ALPHABETICAL.document, "locale": locale})
+        found = db["rows"].find({}, collation=as_there).sort(TITLE.keys)
+        orders[locale] = [row["_id"] for row in await found.to_list(None)]
+    assert orders["en"] == orders["fr"]
+    assert orders["fr_CA"] != orders["fr"]  # which goes by the last accent first
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_pages_skip_and_repeat_nothing_where_titles_differ_by_case_and_accents_only(
+    db: Database, seed: int
+) -> None:
+    rng = Random(seed)
+    forms = [
+        None,
+        "",
+        "cote",
+        "Cote",
+        "COTE",
+        "côte",
+        "Côte",
+        "coté",
+        "côté",
+        "cote\u0301",
+        "co\xadte",
+        "\uff43\uff4f\uff54\uff45",
+        "coté ",
+    ]
+    await put(db, rng.choices(forms, k=60))
+    await create_index_for(TITLE, db["rows"])
+    for descending in (False, True):
+        rows = await walk(db, Order("title", alphabetical=True, descending=descending), rng.randint(1, 9))
+        assert sorted(row["_id"] for row in rows) == list(range(60))
+        whole = await page(db, Order("title", alphabetical=True, descending=descending), limit=100)
+        assert rows == whole.documents
+
+
+async def test_an_alphabetical_list_is_read_from_its_index(db: Database) -> None:
+    await put(db, [f"Row {n}" for n in range(200)])
+    await create_index_for(TITLE, db["rows"])
+    cursor = (await page(db, TITLE, limit=50)).next_cursor
+    assert cursor is not None
+    found = db["rows"].find({}, collation=TITLE.collation).sort(TITLE.keys).limit(10)
+    plan = str((await found.explain())["queryPlanner"]["winningPlan"])
+    assert "'SORT'" not in plan
+    assert "title_1__id_1_alphabetical" in plan
+
+
+async def test_the_index_of_an_older_version_makes_room_while_replicas_start_together(db: Database) -> None:
+    await db["rows"].create_index([("title", 1), ("_id", 1)])
+    await db["rows"].create_index([("title", 1)], name="by_title")
+    both = [create_index_for(TITLE, db["rows"]) for _ in range(2)]
+    await asyncio.gather(*both, create_alphabetical_index(db["rows"], "title", name="by_title"))
+    names = set(await db["rows"].index_information())
+    assert names == {"_id_", "title_1__id_1_alphabetical", "by_title_alphabetical"}
+
+
+# Cursors
+
+
+@pytest.mark.parametrize(
+    ("order", "wanted"),
+    [
+        (Order("title", alphabetical=True, descending=True), {"site": 1}),
+        (Order("title"), {"site": 1}),
+        (Order("severity"), {"site": 1}),
+        (TITLE, {"site": 2}),
+        (TITLE, {}),
+    ],
+    ids=["the other way round", "by code points", "by another field", "with another filter", "without a filter"],
+)
+async def test_a_cursor_is_good_for_the_list_that_gave_it_only(
+    db: Database, order: Order, wanted: dict[str, Any]
+) -> None:
+    await db["rows"].insert_many([{"_id": n, "title": f"Row {n}", "severity": n, "site": 1} for n in range(9)])
+    cursor = (await page(db, TITLE, site=1)).next_cursor
+    assert (await page(db, TITLE, cursor, site=1)).documents
+    with pytest.raises(Invalid) as refused:
+        await page(db, order, cursor, **wanted)
+    assert [error.field for error in refused.value.errors] == ["cursor"]
+    with pytest.raises(Invalid):
+        await find_page(db["others"], {"site": 1}, order=TITLE, limit=3, cursor=cursor)
