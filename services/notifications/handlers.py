@@ -1,6 +1,7 @@
 """The use cases of notifications: queueing mails, preferences, the ledger, and copies of users and companies."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Literal
 
 from services.notifications import store
@@ -12,6 +13,7 @@ from shared.actor import Actor
 from shared.codes import Purpose, read_link_code
 from shared.documents import put_copy
 from shared.errors import Forbidden, NotFound, VendorAdminsOnly
+from shared.events.base import Relation
 from shared.events.cases import CaseFact
 from shared.events.identity import AccountFact, CompanyChanged, UserChanged
 from shared.logging import origin
@@ -22,6 +24,8 @@ from shared.schemas.notifications import DeliveryQuery, MailKind, PreferencesBod
 # What a mail does not say, or says in fields of its own; everything else in its event is a fact for its template.
 _NO_ACCOUNT_FACTS = set(AccountFact.model_fields) - {"generation"}
 _NO_CASE_FACTS = {"id", "case_id", "company_id", "version", "people"}
+# Who is named twice is written to at the address that was typed into the case, rather than at that of their profile.
+_TOLD_FIRST: tuple[Relation, ...] = ("contact", "secondary_contact", "submitter", "owner")
 
 # Copies
 
@@ -82,8 +86,9 @@ async def queue_case_mails(db: Database, event: CaseFact) -> None:
     """One for everybody who is named on the case."""
     kind = KIND_OF[type(event)]
     facts = event.model_dump(exclude=_NO_CASE_FACTS)
-    mails = [
-        Mail.to(
+    mails: dict[str, Mail] = {}
+    for person in sorted(event.people, key=lambda person: _TOLD_FIRST.index(person.relation)):
+        mail = Mail.to(
             person.email,
             event_id=event.id,
             kind=kind,
@@ -97,9 +102,8 @@ async def queue_case_mails(db: Database, event: CaseFact) -> None:
             case_number=event.number,
             caused_by=getattr(event, CASE_MAILS[kind].caused_by),
         )
-        for person in event.people
-    ]
-    await store.put_mails(db, *mails)
+        mails.setdefault(mail.id, mail)
+    await store.put_mails(db, *(replace(mail, of_event=tuple(mails)) for mail in mails.values()))
 
 
 # Preferences

@@ -193,6 +193,7 @@ class Sender:
     async def _find_willing_person(self, db: Database, mail: Mail) -> Person:
         """Who gets the mail, recorded so that no person gets it twice; NotToBeSent when a rule forbids it."""
         person = await store.find_person(db, mail)
+        await _let_others_go_first(db, mail, person)
         await store.name_person(db, mail, person)
         if not person.active:
             raise NotToBeSent(Reason.DEACTIVATED)
@@ -225,6 +226,15 @@ class Sender:
 def _count(mail: Mail, state: MailState) -> None:
     _mails.labels(mail.kind, state).inc()
     _log.info("mail_settled", id=mail.id, kind=mail.kind, outcome=state)
+
+
+async def _let_others_go_first(db: Database, mail: Mail, person: Person) -> None:
+    """Waits for the rows for the same person that come before this one. Where none of them is sent, this one goes."""
+    for other in await store.find_before(db, mail):
+        if not other.has_ended_unsent and await store.find_key(db, other) == person.key:
+            if other.state is MailState.SENT:
+                raise NotToBeSent(Reason.SAME_PERSON)
+            raise NotToBeSentYet
 
 
 async def _refuse_if_opted_out(db: Database, mail: Mail, person: Person) -> None:

@@ -41,6 +41,11 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"
     UNEXPECTED = "unexpected"
 
+    @property
+    def is_of_the_address(self) -> bool:
+        """Whether the same person may get the mail at another address."""
+        return self in (Reason.BOUNCING, Reason.TOO_MANY)
+
 
 class NotToBeSent(Exception):
     """A rule keeps this mail from going out."""
@@ -52,7 +57,7 @@ class NotToBeSent(Exception):
 
 
 class NotToBeSentYet(Exception):
-    """The user's copy has not come: who they are, and whether they are active, is not known."""
+    """The user's copy has not come, so it is not known who they are; or a row that comes first has not ended."""
 
 
 def mail_id(*, event_id: UUID, addressee: str, kind: MailKind) -> str:
@@ -88,6 +93,8 @@ class Mail:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     person: str | None = None  # whom it was for, by the key of a Person; written down before it is sent
+    # All rows of its event, this one too. Of those for one person, the first whose address takes mail is sent.
+    of_event: tuple[str, ...] = ()
     lease: UUID | None = None
     turn: int | None = None  # its company's, among those of its priority
     is_counted: bool = False  # among the mails to strangers
@@ -136,6 +143,16 @@ class Mail:
     def may_be_opted_out(self) -> bool:
         """Case mails may; account mails, which people need to get in, may not."""
         return self.kind in CASE_MAILS
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The rows of its event that are sent rather than this one, where they are for the same person."""
+        return self.of_event[: self.of_event.index(self.id)] if self.id in self.of_event else ()
+
+    @property
+    def has_ended_unsent(self) -> bool:
+        """Whether nobody gets it."""
+        return self.state in (MailState.FAILED, MailState.SUPPRESSED)
 
     @property
     def priority(self) -> Priority:

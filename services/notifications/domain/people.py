@@ -7,6 +7,11 @@ from uuid import UUID
 USER = "user:"  # how the key of a user begins
 
 
+def user_key(user_id: UUID) -> str:
+    """The key of a user, whatever the address."""
+    return f"{USER}{user_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Who gets a mail: a user, or an address of a company that is no user's; and how they read, where we know it."""
@@ -29,7 +34,7 @@ class Person:
         is_stranger: bool = False,
     ) -> Self:
         """A user, whatever the address."""
-        return cls(f"{USER}{user_id}", user_id, active, language, time_zone, is_stranger)
+        return cls(user_key(user_id), user_id, active, language, time_zone, is_stranger)
 
     @classmethod
     def of_address(

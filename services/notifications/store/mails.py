@@ -1,6 +1,7 @@
 """The ledger of mails: rows are written, claimed, marked and read. Its clock is the database's, on every replica."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -146,15 +147,19 @@ async def _put_off_unread(db: Database, document: Document, error: ValidationErr
     await _change(db, {"_id": document["_id"], "lease": document["lease"]}, changes, final=is_final)
 
 
-async def _mark(db: Database, mail: Mail, *, while_in: MailState, changes: Document, final: bool = False) -> bool:
+async def _mark(
+    db: Database, mail: Mail, *, while_in: MailState, changes: Document, final: bool = False, frees: bool = False
+) -> bool:
     """Changes a row where this lease still holds: a sender that slept too long must not undo what another did."""
-    return await _change(db, {"_id": mail.id, "lease": mail.lease, "state": while_in.value}, changes, final=final)
+    wanted = {"_id": mail.id, "lease": mail.lease, "state": while_in.value}
+    return await _change(db, wanted, changes, final=final, frees=frees)
 
 
-async def _change(db: Database, wanted: Document, changes: Document, *, final: bool) -> bool:
+async def _change(db: Database, wanted: Document, changes: Document, *, final: bool, frees: bool = False) -> bool:
+    """`frees`: the person may get the mail at another address."""
     update: list[Document] = [{"$set": storable(changes) | {"updated_at": "$$NOW"}}]
     if final:
-        update.append({"$unset": ["due_at", "lease"]})
+        update.append({"$unset": ["due_at", "lease", *(["person"] if frees else [])]})
     return (await db[MAILS].update_one(wanted, update)).matched_count == 1
 
 
@@ -169,7 +174,8 @@ async def name_person(db: Database, mail: Mail, person: Person) -> bool:
 async def mark_suppressed(db: Database, mail: Mail, reason: Reason) -> bool:
     """Ends the row: it will not be sent, for this reason."""
     changes = {"state": MailState.SUPPRESSED.value, "reason": reason.value}
-    return await _mark(db, mail, while_in=MailState.CLAIMED, changes=changes, final=True)
+    frees = reason.is_of_the_address
+    return await _mark(db, mail, while_in=MailState.CLAIMED, changes=changes, final=True, frees=frees)
 
 
 async def mark_failed(db: Database, mail: Mail, *, reason: Reason | None = None, reply: str | None = None) -> bool:
@@ -179,7 +185,8 @@ async def mark_failed(db: Database, mail: Mail, *, reason: Reason | None = None,
         changes["reason"] = reason.value
     if reply is not None:
         changes["smtp_reply"] = {"$literal": reply}
-    return await _mark(db, mail, while_in=MailState.CLAIMED, changes=changes, final=True)
+    frees = mail.unknown_outcomes == 0
+    return await _mark(db, mail, while_in=MailState.CLAIMED, changes=changes, final=True, frees=frees)
 
 
 async def mark_due_again(db: Database, mail: Mail, *, wait_s: float) -> bool:
@@ -222,7 +229,8 @@ async def mark_outcome(db: Database, mail: Mail, outcome: Outcome, *, wait_s: fl
         changes["due_at"] = ahead(timedelta(seconds=wait_s))
         return await _mark(db, mail, while_in=MailState.SENDING, changes=changes)
     if outcome.state is not MailState.SENT:
-        return await _mark(db, mail, while_in=MailState.SENDING, changes=changes, final=True)
+        frees = mail.unknown_outcomes + outcome.is_unknown == 0
+        return await _mark(db, mail, while_in=MailState.SENDING, changes=changes, final=True, frees=frees)
     changes["sent_at"] = "$$NOW"
     return await _mark(db, mail, while_in=MailState.SENDING, changes=changes, final=True) or (
         # Too late for the lease, but no other sender has begun: the server has the mail, and must not get it again.
@@ -244,6 +252,16 @@ async def mark_stumble(db: Database, mail: Mail, outcome: Outcome, *, wait_s: fl
     changes |= {"reason": Reason.UNEXPECTED.value} if final else {"due_at": ahead(timedelta(seconds=wait_s))}
     in_work = [MailState.CLAIMED.value, MailState.SENDING.value]
     return await _change(db, {"_id": mail.id, "lease": mail.lease, "state": {"$in": in_work}}, changes, final=final)
+
+
+async def find_before(db: Database, mail: Mail) -> list[Mail]:
+    """The rows of the same event that come before this one; without those of a version that cannot be read."""
+    found: list[Mail] = []
+    if mail.before:
+        async for document in db[MAILS].find({"_id": {"$in": list(mail.before)}}):
+            with suppress(ValidationError):
+                found.append(load(document))
+    return found
 
 
 # Suppressing rows, and finding them by their link

@@ -7,7 +7,7 @@ from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from services.notifications.domain.mails import Mail, NotToBeSentYet, storable
-from services.notifications.domain.people import Person
+from services.notifications.domain.people import Person, user_key
 from shared.mongo import Database, Document
 
 USERS = "users"
@@ -43,6 +43,11 @@ async def find_person(db: Database, mail: Mail) -> Person:
         time_zone=user["time_zone"],
         is_stranger=is_stranger,
     )
+
+
+async def find_key(db: Database, mail: Mail) -> str:
+    """The key of the person whom the row is for, though their copy may not have come."""
+    return user_key(mail.user_id) if mail.user_id is not None else (await find_person(db, mail)).key
 
 
 async def _is_login(db: Database, email: str) -> bool:

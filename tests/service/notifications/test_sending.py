@@ -105,6 +105,41 @@ async def test_case_mail_goes_to_the_address_on_the_case(notifications: Notifica
     assert notifications.smtp.to(user.contact_email) == []
 
 
+async def test_a_user_named_twice_is_written_to_at_the_address_that_was_typed_into_the_case(
+    notifications: Notifications,
+) -> None:
+    user = a_user(contact_email=an_email("office"))
+    typed = named(user, "contact", email=user.login_email)
+    for people in ((named(user), typed), (typed, named(user)), (named(user), stranger(user.login_email))):
+        await notifications.hear(user, created := a_created_case(user.company_id, *people))
+        rows = await notifications.settled(created)
+        assert rows[user.login_email]["state"] == "sent"
+        assert {row["state"] for email, row in rows.items() if email != user.login_email} <= {"suppressed"}
+    assert notifications.smtp.to(user.contact_email) == []
+
+
+@pytest.mark.parametrize("bounces", ["before", "now"])
+@pytest.mark.parametrize("first", ["contact", "secondary_contact"])
+async def test_an_address_that_bounces_keeps_no_other_of_its_person_from_being_told(
+    notifications: Notifications, first: str, bounces: str
+) -> None:
+    for _ in range(5):
+        user = a_user(contact_email=an_email("office"))
+        gone, good = user.login_email, user.contact_email
+        if bounces == "before":
+            await notifications.db["bouncing"].insert_one({"_id": gone, "reply": "550 5.1.1 No such user", "at": now()})
+        else:
+            notifications.smtp.answer_recipient(gone, "550 5.1.1 No such user")
+        emails = (gone, good) if first == "contact" else (good, gone)
+        people = (stranger(emails[0]), stranger(emails[1], "secondary_contact"))
+        await notifications.hear(user, created := a_created_case(user.company_id, *people))
+        rows = await notifications.settled(created)
+        assert (rows[good]["state"], len(notifications.smtp.to(good))) == ("sent", 1)
+        not_asked = ("suppressed", "same_person")
+        refused = ("suppressed", "bouncing") if bounces == "before" else ("failed", None)
+        assert (rows[gone]["state"], rows[gone]["reason"]) == (refused if first == "contact" else not_asked)
+
+
 async def test_the_address_of_another_companys_user_is_another_person(notifications: Notifications) -> None:
     user = a_user()
     await notifications.opt_out(an_actor(user_id=user.user_id))
