@@ -85,7 +85,7 @@ async def queue_account_mail(db: Database, event: AccountFact) -> None:
 async def queue_case_mails(db: Database, event: CaseFact) -> None:
     """One for everybody who is named on the case."""
     kind = KIND_OF[type(event)]
-    facts = event.model_dump(exclude=_NO_CASE_FACTS)
+    facts = event.model_dump(mode="json", exclude=_NO_CASE_FACTS)  # the database has no days without a time
     mails: dict[str, Mail] = {}
     for person in sorted(event.people, key=lambda person: _TOLD_FIRST.index(person.relation)):
         mail = Mail.to(

@@ -1,9 +1,17 @@
 """The events of cases: the state that contracts copies, and the facts about which people get e-mails."""
 
-from typing import ClassVar, Literal
+from datetime import date
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
+from pydantic import AfterValidator
+
+from shared.coverage import Verdict
 from shared.events.base import Addressee, Event, Excerpt, State
+
+DESCRIPTION_LENGTH = 2_000
+
+Description = Annotated[str, AfterValidator(lambda text: text[:DESCRIPTION_LENGTH])]
 
 
 class CaseChanged(State):
@@ -51,6 +59,16 @@ class CaseCreated(CaseFact):
     """1 critical to 4 low."""
     created_by: UUID
     """Who typed it; on behalf of a colleague this is not the submitter."""
+    description: Description = ""
+    """As it was typed; at most 2,000 characters of it."""
+    contact_name: str = ""
+    """Whom to call about it."""
+    coverage: Verdict | None = None
+    """As it was looked up for the submission; None in events that did not say it."""
+    coverage_level: str | None = None
+    """Only where covered."""
+    coverage_until: date | None = None
+    """Only where covered: the last day of the unbroken run of covered days."""
 
 
 class CaseClosed(CaseFact):

@@ -16,6 +16,7 @@ from tests.events import agreement_changed, company_changed, device_changed, sit
 from tests.service.cases.conftest import CasesApi, a_case
 
 NOW = datetime.now(UTC)
+_COVERAGE = (("verdict", ""), ("level", "_level"), ("until", "_until"))
 
 
 async def test_a_new_case_gets_a_number_with_a_check_digit_and_emits_its_creation(cases: CasesApi) -> None:
@@ -32,6 +33,21 @@ async def test_a_new_case_gets_a_number_with_a_check_digit_and_emits_its_creatio
         ("contact", contact["email"]),
     ]
     assert (state["type"], state["is_open"], state["version"]) == ("cases.case.changed.v1", True, 1)
+
+
+async def test_the_creation_says_what_was_submitted_for_whoever_has_only_the_mail(cases: CasesApi) -> None:
+    ana, serial, contract = an_actor(), a_serial(), agreement_changed()
+    await cases.hear(contract)
+    await cases.hear(device_changed(ana.company_id, serial, contract))
+    contact = a_contact()
+    case = await cases.submitted(ana, serial=serial, contact=contact, description=f"It jams.\n{'é' * 3000}")
+    created, _ = await cases.said(case["number"])
+    assert created["contact_name"] == f"{contact['first_name']} {contact['last_name']}"
+    assert created["description"] == f"It jams.\n{'é' * 1991}"
+    assert case["coverage"]["verdict"] == "covered"
+    assert {name: created[f"coverage{suffix}"] for name, suffix in _COVERAGE} == {
+        name: case["coverage"][name] for name, _ in _COVERAGE
+    }
 
 
 async def test_the_same_key_makes_one_case_even_at_once(cases: CasesApi) -> None:

@@ -1,7 +1,7 @@
 """Who gets a mail, how often, and what the ledger says of it."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,6 +14,7 @@ from services.notifications.domain.mails import KEPT_FOR, MailState
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Pace, Sender
 from services.notifications.smtp import MailServer
+from shared.coverage import Verdict
 from shared.logging import Origin, origin
 from shared.mongo import Database
 from shared.schemas.notifications import PreferencesBody
@@ -72,6 +73,21 @@ async def test_a_sent_row_has_the_servers_answer_and_the_request_it_came_from(no
     assert mail.message["X-Request-Id"] == "request-of-the-click"
     assert mail.message["Message-ID"] == f"<{row['_id']}@portal.example>"
     assert mail.sender == "portico@localhost"
+
+
+async def test_the_mail_about_a_new_case_repeats_what_was_submitted(notifications: Notifications) -> None:
+    contact = an_email()
+    created = a_created_case(uuid7(), stranger(contact)).model_copy(
+        update={
+            "description": "It smokes\nwhenever it is warm.",
+            "coverage": Verdict.COVERED,
+            "coverage_until": date(2028, 12, 31),
+        }
+    )
+    await notifications.hear(created)
+    (mail,) = await notifications.smtp.wait_for(contact)
+    assert "It smokes\n  whenever it is warm." in mail.text.replace("\r\n", "\n")
+    assert "Coverage: Covered until 31 Dec 2028" in mail.text
 
 
 async def test_no_row_holds_a_code(notifications: Notifications) -> None:

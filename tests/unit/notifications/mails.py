@@ -29,7 +29,15 @@ CASE_FACTS: Facts = {
     "serial": "CNA1",
     "site_name": "Lyon",
 }
-CREATED_FACTS: Facts = CASE_FACTS | {"severity": 1, "at": datetime(2026, 4, 24, 12, 29, tzinfo=UTC)}
+CREATED_FACTS: Facts = CASE_FACTS | {
+    "severity": 1,
+    "at": datetime(2026, 4, 24, 12, 29, tzinfo=UTC),
+    "description": "Smoke & a smell <of glue>.\nSince this morning.",
+    "contact_name": "Luc Petit",
+    "coverage": "covered",
+    "coverage_level": "Gold 24×7",
+    "coverage_until": "2028-12-31",
+}
 CLOSED_FACTS: Facts = CASE_FACTS | {
     "outcome": "closed",
     "closed_by_name": "Max Lang",

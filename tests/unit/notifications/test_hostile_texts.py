@@ -35,7 +35,7 @@ HEADERS = [
 TYPED = {
     "invitation": ("company_name", "inviter_name"),
     "verification_code": (),
-    "case_created": ("title", "product_name", "serial", "site_name"),
+    "case_created": ("title", "product_name", "serial", "site_name", "description", "contact_name", "coverage_level"),
     "case_closed": ("title", "product_name", "serial", "site_name", "closed_by_name", "reason"),
 }
 LANGUAGES = ("en", "fr")
@@ -60,7 +60,7 @@ EVERY_TYPED_FACT = [(kind, name) for kind, names in TYPED.items() for name in na
 
 
 def test_every_text_fact_is_tried_here() -> None:
-    ours = {"number", "outcome"}
+    ours = {"number", "outcome", "coverage", "coverage_until"}
     texts = {kind: {name for name, fact in FACTS[kind].items() if isinstance(fact, str)} - ours for kind in KINDS}
     assert texts == {kind: set(names) for kind, names in TYPED.items()}
 

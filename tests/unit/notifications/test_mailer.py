@@ -1,5 +1,6 @@
 """What a mail says, and to whom."""
 
+import re
 from collections.abc import Callable
 from email.header import decode_header, make_header
 from email.utils import parseaddr
@@ -20,6 +21,7 @@ from tests.unit.notifications.mails import (
     CODE_FACTS,
     FACTS,
     MAILER,
+    Facts,
     a_mail,
     a_reader,
     a_stranger,
@@ -130,6 +132,52 @@ def test_a_case_mail_names_the_case_links_to_it_and_says_why_it_came() -> None:
     assert "https://portal.example:8443/profile#notices" in text
     for each in ("LaserJet 4", "CNA1", "Lyon", "1 – critical", "You get this e-mail because"):
         assert each in text
+
+
+def test_the_mail_about_a_new_case_repeats_what_was_submitted() -> None:
+    message = received(a_mail("case_created"))
+    text = text_of(message)
+    for line in ("Contact: Luc Petit", "Coverage: Covered until 31 Dec 2028", "Level: Gold 24×7"):
+        assert line in text.splitlines()
+    assert "Description:\n\n  Smoke & a smell <of glue>.\n  Since this morning.\n" in text
+    assert "Smoke &amp; a smell &lt;of glue&gt;.\nSince this morning." in html_of(message)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"coverage_until": None}, "Covered"),
+        ({"coverage": "not_covered"}, "Not covered"),
+        ({"coverage": "unverified"}, "Not known yet"),
+    ],
+)
+def test_the_mail_about_a_new_case_says_what_was_known_of_its_coverage(facts: Facts, said: str) -> None:
+    assert f"Coverage: {said}" in text_of(received(a_mail("case_created", facts))).splitlines()
+
+
+@pytest.mark.parametrize(("reader", "most"), [(a_reader, 1500), (a_stranger, 500)])
+def test_a_long_description_is_cut_between_words_and_says_where_the_rest_is(
+    reader: Callable[..., Person], most: int
+) -> None:
+    rest = "The rest of the description is on the page of the case."
+    short = received(a_mail("case_created", {"description": "x" * most}), reader())
+    long = received(a_mail("case_created", {"description": "smoke " * 400}), reader())
+    assert "x" * most in text_of(short)
+    assert rest not in text_of(short) + html_of(short)
+    for said in (text_of(long), html_of(long)):
+        (shown,) = re.findall("(?:smoke )+smoke…", said)
+        assert most - 6 <= len(shown) <= most
+        assert rest in said
+
+
+def test_an_event_of_an_older_version_tells_as_much_as_it_knows() -> None:
+    mail = a_mail("case_created")
+    for fact in ("description", "contact_name", "coverage", "coverage_level", "coverage_until"):
+        del mail.facts[fact]
+    for reader in (a_reader(), a_stranger()):
+        for said in (text_of(received(mail, reader)), html_of(received(mail, reader))):
+            assert "1 – critical" in said
+            assert not any(label in said for label in ("Coverage", "Contact", "Level", "Description"))
 
 
 def test_only_a_user_is_sent_to_a_profile() -> None:

@@ -105,7 +105,17 @@ class Case(Submission):
             new_entries=(change.entry(EntryKind.CREATED),),
         )
         fact = case._fact(change.at, case.version)
-        created = CaseCreated(**fact, severity=case.problem.severity, created_by=case.created_by)
+        coverage = case.equipment.coverage
+        created = CaseCreated(
+            **fact,
+            severity=case.problem.severity,
+            created_by=case.created_by,
+            description=case.problem.description,
+            contact_name=case.contact.name,
+            coverage=coverage.verdict,
+            coverage_level=coverage.level,
+            coverage_until=coverage.until,
+        )
         return replace(case, events=(created, case.changed_event(version=case.version, now=change.at)))
 
     @property
