@@ -30,7 +30,7 @@ async def _coverage_of_serial(
 ) -> Finding:
     device = await devices.find_device(db, actor, serial)
     if device is None or only_of not in (None, device.company_id):
-        return Finding.unverified(did_you_mean=await devices.find_look_alikes(db, actor, serial))
+        return Finding.unverified(did_you_mean=await devices.find_look_alikes(db, actor, serial, only_of=only_of))
     found = await agreements.find_agreements_of(db, device)
     today = today_in(await copies.find_time_zone(db, device.company_id), now)
     return Finding.of_device(device, found, today)

@@ -53,10 +53,12 @@ async def find_device(db: Database, actor: Actor, serial: str) -> Device | None:
     return await DEVICES.find(db, {"serial": serial, **visible_to(actor)})
 
 
-async def find_look_alikes(db: Database, actor: Actor, serial: str) -> tuple[str, ...]:
-    """Serials of the actor's company that are easily taken for this one."""
-    wanted = {"look_alike": look_alike_key(serial), "serial": {"$ne": serial}, **visible_to(actor)}
-    found = db["devices"].find(wanted, {"serial": 1}).sort("serial", ASCENDING).limit(_LOOK_ALIKES_AT_MOST)
+async def find_look_alikes(db: Database, actor: Actor, serial: str, *, only_of: UUID | None) -> tuple[str, ...]:
+    """Serials that the actor may see, of one company where it is given, and that are easily taken for this one."""
+    wanted: list[Document] = [{"look_alike": look_alike_key(serial), "serial": {"$ne": serial}}, visible_to(actor)]
+    if only_of is not None:
+        wanted.append({"company_id": only_of})
+    found = db["devices"].find({"$and": wanted}, {"serial": 1}).sort("serial", ASCENDING).limit(_LOOK_ALIKES_AT_MOST)
     return tuple([document["serial"] async for document in found])
 
 

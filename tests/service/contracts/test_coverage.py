@@ -58,6 +58,11 @@ async def test_a_look_alike_of_an_own_serial_is_suggested(contracts: Contracts) 
     assert (found["verdict"], found["did_you_mean"]) == ("unverified", [own["serial"]])
     found = await contracts.coverage(by=an_actor(company_id=rival), serial=f"0{tag}")
     assert found["did_you_mean"] == [foreign["serial"]]
+    agent = an_actor(Role.AGENT)
+    found = await contracts.coverage(by=agent, serial=f"0{tag}", company_id=str(acme))
+    assert found["did_you_mean"] == [own["serial"]]
+    found = await contracts.coverage(by=agent, serial=f"0{tag}")
+    assert sorted(found["did_you_mean"]) == sorted([own["serial"], foreign["serial"]])
 
 
 async def test_a_said_leads_to_what_it_covers(contracts: Contracts) -> None:

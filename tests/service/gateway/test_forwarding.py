@@ -415,6 +415,14 @@ async def test_coverage_tells_the_open_cases_of_the_device(gateway: Gateway) -> 
     assert URL(gateway["cases"].seen[0].path).query == {"serial": "CN1", "status": "open", "limit": "200"}
 
 
+async def test_coverage_for_a_named_company_tells_the_open_cases_of_that_company(gateway: Gateway) -> None:
+    gateway["contracts"].answers("GET /coverage", says({"verdict": "unverified"}))
+    gateway["cases"].answers("GET /cases", says({"items": [{"number": "1000000009"}]}))
+    named = {"serial": "CN1", "company_id": "0198c0de-0000-7000-8000-000000000001"}
+    await gateway.portal.get("/api/v1/coverage", params=named, headers=gateway.signed_in())
+    assert URL(gateway["cases"].seen[0].path).query == {**named, "status": "open", "limit": "200"}
+
+
 async def test_coverage_is_answered_without_open_cases_while_cases_is_unavailable(gateway: Gateway) -> None:
     gateway["contracts"].answers("GET /coverage", says(COVERED))
     await gateway["cases"].stop()
