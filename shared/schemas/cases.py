@@ -190,6 +190,7 @@ class HistoryEntry(Answer):
 class CaseDetail(CaseRow):
     """`GET /cases/{number}` and the answer of every action."""
 
+    created_by: PersonAnswer | None = None  # who typed it: the submitter, or somebody on their behalf
     owner: PersonAnswer | None = None  # whose case it is; at first the submitter
     parent: str | None = None  # the number of the case that this one is a part of
     follow_up_of: str | None = None  # the number of the ended case that this one goes on from

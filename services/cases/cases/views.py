@@ -21,6 +21,7 @@ _INNER = {
     "events",
     "new_entries",
     "created_by",
+    "created_by_name",
     "pin_instructions",
     "is_full",
 }
@@ -48,6 +49,7 @@ def detail(
     return CaseDetail.model_validate(
         _flat(case)
         | {
+            "created_by": _creator(case),
             "pin_instructions": pin_instructions,
             "allowed_actions": [*for_both_sides, *(name for name in for_agents if name not in for_both_sides)],
             "allowed_agent_actions": for_agents,
@@ -85,6 +87,10 @@ def _flat(case: Case) -> dict[str, Any]:
     fields: dict[str, Any] = _CASE.dump_python(case, exclude=_INNER)
     problem, equipment = fields.pop("problem"), fields.pop("equipment")
     return {**fields, **problem, **equipment, "turn": case.turn}
+
+
+def _creator(case: Case) -> PersonAnswer | None:
+    return PersonAnswer(user_id=case.created_by, name=case.created_by_name) if case.created_by_name else None
 
 
 def _entry(entry: Entry, file_states: Mapping[str, FileState]) -> HistoryEntry:

@@ -196,7 +196,15 @@ async def test_a_manager_creates_for_a_colleague_and_the_history_names_the_manag
     case = await cases.submitted(manager, submitter_id=str(luc.user_id))
     assert case["submitter"]["name"] == "Luc Petit"
     assert case["history"][0]["by"]["name"] == "Mia Typist"
+    assert case["created_by"] == {"user_id": str(manager.user_id), "name": "Mia Typist"}
     assert await cases.listed(luc, view="submitted") == [case["number"]]
+
+
+async def test_a_case_from_before_its_creator_was_kept_names_none(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    await cases.db["cases"].update_one({"number": number}, {"$unset": {"created_by_name": ""}})
+    assert (await cases.get(number, ana)).body["created_by"] is None
 
 
 async def with_luc(cases: CasesApi, manager: Actor) -> Actor:

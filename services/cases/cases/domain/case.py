@@ -74,6 +74,7 @@ class Case(Submission):
     status: Status
     assignee: Person | None = None
     created_by: UUID
+    created_by_name: str = ""  # of cases from before it was kept, nobody's
     created_at: datetime
     updated_at: datetime
     turn_since: datetime | None
@@ -99,6 +100,7 @@ class Case(Submission):
             owner=submission.submitter,
             status=Status.NEW,
             created_by=change.by.user_id,
+            created_by_name=change.by.name,
             created_at=change.at,
             updated_at=change.at,
             turn_since=change.at,
