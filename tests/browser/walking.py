@@ -65,6 +65,7 @@ class World:
             "case-closed": f"/cases/{self.closed_number}",
             "case-created": f"/cases/{self.number}/created",
             "new-start": "/cases/new",
+            "new-for": "/cases/new/for",
             "new-unsure": "/cases/new?q=zzz",
             "new-form": f"/cases/new?serial={self.serial}",
             "profile": "/profile",

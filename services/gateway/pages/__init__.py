@@ -16,6 +16,7 @@ from services.gateway.pages.company import pages as company
 from services.gateway.pages.components import pages as components
 from services.gateway.pages.failures import error_pages
 from services.gateway.pages.file_forms import KNOWN_LIMITS, KnownLimits
+from services.gateway.pages.for_whom import pages as for_whom
 from services.gateway.pages.help import pages as help_page
 from services.gateway.pages.language import in_the_readers_language
 from services.gateway.pages.language import pages as language
@@ -56,6 +57,7 @@ def add_pages(app: web.Application) -> None:
         account,
         profile,
         company,
+        for_whom,
         new_case,
         case_list,
         case,

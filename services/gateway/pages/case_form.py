@@ -122,6 +122,14 @@ CASE = FormSpec(
         hidden("serial", lazy("Serial number")),
         hidden("said", lazy("Support contract id (SAID)")),
         hidden("product_number", lazy("Product")),
+        hidden("submitter_name", lazy("For whom")),
+        Field(
+            "submitter_id",
+            lazy("For whom"),
+            "select",
+            is_id=True,
+            help=lazy("Whose case it becomes. The history of the case names you as the one who created it."),
+        ),
         *_PROBLEM,
         FILES,
         *in_group("contact", lazy("Contact"), _CONTACT),
@@ -167,10 +175,13 @@ CASE = FormSpec(
 
 def case_json(typed: FormData) -> dict[str, Any]:
     """The case as the API takes it. What the radio buttons leave out does not count, whatever was typed there."""
-    without = ["equipment_address" if typed.get("where") != "address" else "site_id"]
+    without = ["submitter_name", "equipment_address" if typed.get("where") != "address" else "site_id"]
     if typed.get("parts") != "other":
         without.append("parts_address")
     body = to_json(typed, CASE, without=without)
+    if "submitter_id" in body:
+        # Cases takes the contact for this user where the address is theirs, too.
+        body["contact"]["user_id"] = body["submitter_id"]
     if "equipment_address" in without:
         # Sent even when nothing was chosen, so that the error is shown at the list of sites.
         body.setdefault("site_id", "")

@@ -14,6 +14,16 @@ from services.gateway.forms import Form, FormData
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional, send
 from services.gateway.pages.case_form import CASE, case_json
 from services.gateway.pages.file_forms import limits_of, read_form_with_files, refused_with_files, with_fresh_upload_key
+from services.gateway.pages.for_whom import (
+    ForWhom,
+    choice_url,
+    choices_in_place_of,
+    explained,
+    is_of_vendor,
+    may_create_for_others,
+    whom_of_address,
+    whom_of_form,
+)
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, idempotency_header, new_idempotency_key, redirect
@@ -28,7 +38,7 @@ Way = Literal["serial", "said", "product_number"]
 
 _LONGEST_START = 200  # longer than any number may be: it is looked up and shown, and what is sent is what was typed
 _WAYS: tuple[Way, ...] = ("serial", "said", "product_number")
-_OF_THE_COMPANY = ("site_id", "pin")
+_OF_THE_COMPANY = ("site_id", "pin", "company_id", "submitter_id", "submitter_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +47,19 @@ class _Start:
 
     way: Way
     value: str
+    submitter_id: str = ""  # for whom, unless for oneself
 
     @property
     def url(self) -> str:
         """The form for it."""
-        return str(URL("/cases/new").with_query({self.way: self.value}))
+        whom = {"submitter_id": self.submitter_id} if self.submitter_id else {}
+        return str(URL("/cases/new").with_query({self.way: self.value, **whom}))
 
 
 def _start_of(typed: FormData) -> _Start | None:
     for way in _WAYS:
         if value := typed.get(way, "").strip():
-            return _Start(way, value[:_LONGEST_START])
+            return _Start(way, value[:_LONGEST_START], typed.get("submitter_id", "").strip()[:_LONGEST_START])
     return None
 
 
@@ -72,33 +84,40 @@ class _Found:
 
 @pages.get("/cases/new")
 async def new_case(request: web.Request) -> web.Response:
-    """One field that takes a serial number, a SAID or a product name; then the form."""
+    """For whom, where there is a choice; one field for a serial number, a SAID or a product name; then the form."""
     visitor = await signed_in(request)
+    whom = await whom_of_address(request, visitor)
+    if whom is None:
+        gone = {"gone": "1"} if request.query.get("submitter_id") else {}
+        return redirect(choice_url(request.query, **gone))
     if start := _start_of(request.query):
-        return await _form_page(request, visitor, start, await _prefilled(request, visitor))
+        return await _form_page(request, visitor, start, await _prefilled(request, visitor, whom), whom)
     wanted = request.query.get("q", "").strip()
-    found = await _look_up(request, visitor, wanted) if wanted else _Found()
+    found = await _look_up(request, visitor, wanted, whom) if wanted else _Found()
     if found.certain is not None:
         return redirect(found.certain.url)
     # The case can be created without coverage: the visitor may be sure of the number.
-    anyway = [_Start("serial", wanted), _Start("said", wanted)] if wanted else []
-    return render("case_start.html", visitor=visitor, wanted=wanted, found=found, anyway=anyway)
+    anyway = [_Start("serial", wanted, whom.id), _Start("said", wanted, whom.id)] if wanted else []
+    change = choice_url({**request.query, **whom.of_company}) if may_create_for_others(visitor) else ""
+    return render(
+        "case_start.html", visitor=visitor, wanted=wanted, found=found, anyway=anyway, whom=whom, change_url=change
+    )
 
 
-async def _look_up(request: web.Request, visitor: Visitor, wanted: str) -> _Found:
+async def _look_up(request: web.Request, visitor: Visitor, wanted: str, whom: ForWhom) -> _Found:
     device, agreement, products = await asyncio.gather(
-        _search(request, visitor, "/coverage", serial=wanted),
-        _search(request, visitor, "/coverage", said=wanted),
+        _search(request, visitor, "/coverage", serial=wanted, **whom.of_company),
+        _search(request, visitor, "/coverage", said=wanted, **whom.of_company),
         _search(request, visitor, "/products", q=wanted, limit="10"),
     )
     is_whole = None not in (device, agreement, products)
     device, agreement, products = device or {}, agreement or {}, products or {}
     if device.get("device"):
-        return _Found(_Start("serial", device["device"]["serial"]))
+        return _Found(_Start("serial", device["device"]["serial"], whom.id))
     if agreement.get("agreements") or agreement.get("devices"):
-        return _Found(_Start("said", wanted))
+        return _Found(_Start("said", wanted, whom.id))
     return _Found(
-        look_alikes=tuple(_Start("serial", serial) for serial in device.get("did_you_mean", ())),
+        look_alikes=tuple(_Start("serial", serial, whom.id) for serial in device.get("did_you_mean", ())),
         products=tuple(products.get("items", ())),
         is_whole=is_whole,
     )
@@ -117,13 +136,14 @@ async def _search(request: web.Request, visitor: Visitor, path: str, **query: st
 # Step 2: the form
 
 
-async def _prefilled(request: web.Request, visitor: Visitor) -> Form:
-    """The contact, the address and the PIN as the profile has them; what is missing is asked for."""
-    known = await optional(fetch(request, visitor, "identity", "/profile")) or {}
+async def _prefilled(request: web.Request, visitor: Visitor, whom: ForWhom) -> Form:
+    """The contact, the address and the PIN as the submitter's profile has them; what is missing is asked for."""
+    known = whom.person or await optional(fetch(request, visitor, "identity", "/profile")) or {}
     typed = {"preferred_channel": "phone", "parts": "same", "where": "site", "idempotency_key": new_idempotency_key()}
     typed |= {f"contact.{name}": str(known.get(name) or "") for name in ("first_name", "last_name", "email", "phone")}
     typed |= {f"equipment_address.{field.name}": str(known.get(field.name) or "") for field in ADDRESS}
     typed["pin"] = str(known.get("pin") or "")
+    typed |= {"submitter_id": whom.id, "submitter_name": whom.name, "company_id": whom.company_id} if whom.id else {}
     if known.get("site_id"):
         typed["site_id"] = str(known["site_id"])
     elif known.get("address_line_1"):
@@ -136,17 +156,21 @@ async def _form_page(  # what the page shows beside the form
     visitor: Visitor,
     start: _Start,
     form: Form,
+    whom: ForWhom,
     *,
     status: int = 200,
     sent_before: Sequence[Mapping[str, Any]] = (),
 ) -> web.Response:
     """The form, with what covers the device and what is open for it already; parts that are away are left out."""
-    sites, pins, limits, coverage, open_cases = await asyncio.gather(
-        sites_of(request, visitor),
-        _pins(request, visitor),
+    form = explained(form, whom)
+    must_choose = "submitter_id" in form.errors
+    sites, pins, limits, coverage, open_cases, people = await asyncio.gather(
+        _sites(request, visitor, whom),
+        _pins(request, visitor, whom),
         limits_of(request, visitor),
-        _search(request, visitor, "/coverage", **{start.way: start.value}),
-        _open_cases(request, visitor, start),
+        _search(request, visitor, "/coverage", **{start.way: start.value}, **whom.of_company),
+        _open_cases(request, visitor, start, whom),
+        choices_in_place_of(request, visitor, whom) if must_choose else _nobody(),
     )
     return render(
         "case_form.html",
@@ -160,12 +184,32 @@ async def _form_page(  # what the page shows beside the form
         coverage=coverage or None,
         open_cases=open_cases,
         sent_before=sent_before,
+        whom=whom,
+        people=people,
+        must_choose=must_choose,
+        change_url=choice_url({start.way: start.value, **whom.of_company}) if may_create_for_others(visitor) else "",
+        # For somebody else only an administrator of the company marks a case confidential.
+        may_mark=not whom.id or visitor.user.role == "company_admin",
+        draft=f"{start.way}:{start.value}" + (f"@{whom.company_id}" if is_of_vendor(visitor) else ""),
     )
 
 
-async def _pins(request: web.Request, visitor: Visitor) -> list[dict[str, Any]]:
+async def _nobody() -> list[tuple[str, str]]:
+    return []
+
+
+async def _sites(request: web.Request, visitor: Visitor, whom: ForWhom) -> list[tuple[str, str]] | None:
+    """The sites to choose from: for somebody else, only those that the visitor is not limited away from."""
+    sites = await sites_of(request, visitor, whom.of_company)
+    if not whom.id or visitor.user.site_ids is None or sites is None:
+        return sites
+    allowed = {str(site_id) for site_id in visitor.user.site_ids}
+    return [(site_id, name) for site_id, name in sites if site_id in allowed]
+
+
+async def _pins(request: web.Request, visitor: Visitor, whom: ForWhom) -> list[dict[str, Any]]:
     try:
-        answer = await optional(fetch(request, visitor, "identity", "/pins"))
+        answer = await optional(fetch(request, visitor, "identity", "/pins", whom.of_company))
     except ServiceRefusal:
         # A company without PINs, or a visitor of the vendor: there is nothing to choose.
         return []
@@ -185,10 +229,10 @@ def _pin_choices(pins: Sequence[Mapping[str, Any]], sites: Mapping[str, str]) ->
     return choices
 
 
-async def _open_cases(request: web.Request, visitor: Visitor, start: _Start) -> dict[str, Any] | None:
+async def _open_cases(request: web.Request, visitor: Visitor, start: _Start, whom: ForWhom) -> dict[str, Any] | None:
     if start.way != "serial":
         return None
-    query = {"serial": start.value, "status": "open", "limit": 5}
+    query = {"serial": start.value, "status": "open", "limit": 5, **whom.of_company}
     return await optional(fetch(request, visitor, "cases", "/cases", query))
 
 
@@ -206,7 +250,8 @@ async def submit_case(request: web.Request) -> web.Response:
     if start is None:
         return redirect("/cases/new")
     if posted.refused:
-        return await _form_page(request, visitor, start, posted.form(CASE), status=errors.Invalid.status)
+        whom = await whom_of_form(request, visitor, posted.typed)
+        return await _form_page(request, visitor, start, posted.form(CASE), whom, status=errors.Invalid.status)
     return await _submit(request, visitor, start, posted.typed)
 
 
@@ -224,7 +269,8 @@ async def _show_again(request: web.Request, visitor: Visitor, typed: FormData, r
     if typed.get("filled_in_by") != str(visitor.user.id):
         typed = {name: text for name, text in typed.items() if name not in _OF_THE_COMPANY}
     form = with_fresh_upload_key(Form(CASE, typed, {}, (here_now(visitor), sentence)))
-    return await _form_page(request, visitor, start, form, status=refusal.status)
+    whom = await whom_of_form(request, visitor, typed)
+    return await _form_page(request, visitor, start, form, whom, status=refusal.status)
 
 
 async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: FormData) -> web.Response:
@@ -233,19 +279,21 @@ async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: 
     )
     if sent.problem is None:
         return redirect(f"/cases/{sent.content['number']}/created")
-    form = refused_with_files(CASE, typed, sent.problem)
+    form, whom = refused_with_files(CASE, typed, sent.problem), await whom_of_form(request, visitor, typed)
     if sent.code != errors.IdempotencyKeyReused.code:
-        return await _form_page(request, visitor, start, form, status=sent.status)
-    sent_before = await _probably_sent_before(request, visitor, start)
+        return await _form_page(request, visitor, start, form, whom, status=sent.status)
+    sent_before = await _probably_sent_before(request, visitor, start, whom)
     # A new key lets the changed form be another case.
     sentence = _("This form was sent before, and made a case. Sending it now as it stands creates another one.")
     form = replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))
-    return await _form_page(request, visitor, start, form, status=sent.status, sent_before=sent_before)
+    return await _form_page(request, visitor, start, form, whom, status=sent.status, sent_before=sent_before)
 
 
-async def _probably_sent_before(request: web.Request, visitor: Visitor, start: _Start) -> list[dict[str, Any]]:
-    """The first try arrived after all, though its answer was lost: the newest cases of the same visitor and device."""
-    query = {"view": "submitted", "sort": "-created_at", "limit": 3}
+async def _probably_sent_before(
+    request: web.Request, visitor: Visitor, start: _Start, whom: ForWhom
+) -> list[dict[str, Any]]:
+    """The first try arrived after all, though its answer was lost: the newest cases of the same person and device."""
+    query = {"view": "recent" if whom.id else "submitted", "sort": "-created_at", "limit": 3, **whom.of_company}
     if start.way == "serial":
         query["serial"] = start.value
     answer = await optional(fetch(request, visitor, "cases", "/cases", query))

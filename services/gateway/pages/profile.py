@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -104,9 +105,11 @@ _PHONES = ("phone", "alternative_phone")
 _STALE = 412
 
 
-async def sites_of(request: web.Request, visitor: Visitor) -> list[tuple[str, str]] | None:
-    """The company's open sites to choose from, as id and name; None while identity is away."""
-    sites = await optional(fetch_all(request, visitor, "identity", "/sites", {"sort": "name"}))
+async def sites_of(
+    request: web.Request, visitor: Visitor, of_company: Mapping[str, str] | None = None
+) -> list[tuple[str, str]] | None:
+    """A company's open sites to choose from, as id and name; None while identity is away."""
+    sites = await optional(fetch_all(request, visitor, "identity", "/sites", {**(of_company or {}), "sort": "name"}))
     return None if sites is None else [(site["id"], f"{site['name']}, {site['city']}") for site in sites]
 
 

@@ -9,6 +9,7 @@ const FILES_KEPT_MS = 23 * 3600 * 1000; // files that no case cites go after a d
 const PAUSE_MS = 250;
 const LEFT_OUT = new Set([
   "csrf_token", "upload_key", "attachment_ids", "serial", "said", "product_number", "action", "version", "filled_in_by",
+  "company_id", "submitter_id", "submitter_name",
 ]);
 
 const user = document.body.dataset.user;
@@ -24,6 +25,7 @@ function keep(form, key) {
   const notice = form.querySelector("[data-draft-notice]") ?? document.querySelector("main > [data-draft-notice]");
   const state = form.querySelector("[data-draft-state]");
   const atFirst = read(form);
+  const person = form.elements.submitter_id?.value ?? ""; // for whom, unless for the user
   let timer = 0;
 
   sessionStorage.removeItem(SENT);
@@ -76,7 +78,7 @@ function keep(form, key) {
     const now = read(form);
     try {
       if (sameText(now, atFirst) && !localStorage.getItem(key) && !form.hasAttribute("data-refused")) return;
-      localStorage.setItem(key, JSON.stringify({ at: Date.now(), ...how, ...now }));
+      localStorage.setItem(key, JSON.stringify({ at: Date.now(), person, ...how, ...now }));
       if (state) state.hidden = false;
     } catch { /* a full or forbidden store keeps nothing; the form works all the same */ }
   }
@@ -93,6 +95,7 @@ function keep(form, key) {
     if (!draft) return;
     if (Date.now() - draft.at > FILES_KEPT_MS) draft.files = [];
     if (isCut) bringBackWhole(draft);
+    if ((draft.person ?? "") !== person) leaveOutPerson(draft);
     write(form, draft);
     if (sameText(draft, atFirst)) return;
     if (notice) {
@@ -100,6 +103,13 @@ function keep(form, key) {
       notice.querySelector("[role=status]").textContent = notice.dataset.text;
     }
     if (state) state.hidden = false;
+  }
+
+  // What was typed for another person of the company is of use for this one, too; whom to call is not.
+  function leaveOutPerson(draft) {
+    for (const name of Object.keys(draft.values)) {
+      if (name.startsWith("contact.") || name === "idempotency_key") draft.values[name] = atFirst.values[name];
+    }
   }
 
   // The draft has what the page has not; the rest is as it came back.
