@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -253,6 +254,7 @@ async def parse_in_thread(read: Callable[[bytes], _T], body: bytes) -> _T:
 
 def parse(body: bytes, model: type[_B]) -> _B:
     """The JSON body as `model`; ValidationError, or TooManyFields before any of them is looked at."""
+    body = body.removeprefix(BOM_UTF8)  # programs of Windows write it
     _refuse_many_fields(body)
     return model.model_validate_json(body)
 

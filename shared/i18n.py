@@ -45,12 +45,14 @@ def reading_in(code: str) -> Iterator[None]:
 def preferred_language(accept_language: str) -> str:
     """The supported language that an `Accept-Language` header prefers."""
     wanted: list[tuple[float, str]] = []
-    for part in accept_language.split(",")[:20]:
-        tag, _, quality = part.strip().partition(";q=")
+    for part in accept_language.lower().replace("_", "-").split(",")[:20]:
+        tag, *parameters = (each.strip() for each in part.split(";"))
         try:
-            wanted.append((-float(quality or 1), tag))
+            quality = next((float(each[2:]) for each in parameters if each.startswith("q=")), 1.0)
         except ValueError:
             continue
+        if quality > 0:
+            wanted.append((-quality, tag))
     tags = [tag for _, tag in sorted(wanted, key=lambda each: each[0])]
     return negotiate_locale(tags, LANGUAGES, sep="-") or DEFAULT
 

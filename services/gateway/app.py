@@ -26,6 +26,10 @@ from shared.serving import STOP_WITHIN_S, Runner
 from shared.web.app import create_app as create_plain_app
 from shared.web.health import add_health
 
+# No path of ours ends in a slash, or has two in a row: who comes by one is sent on, with method and body.
+_without_slash = web.normalize_path_middleware(
+    append_slash=False, remove_slash=True, redirect_class=web.HTTPPermanentRedirect
+)
 # Whoever is one of these users, or of these companies, may be somebody else now.
 _VISITOR_CHANGES = ("identity.user.changed", "identity.company.changed", "identity.session.changed")
 
@@ -39,7 +43,7 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)
     add_outer_middleware(app, settings.trusted_proxies)
     app[LIMITS] = RequestLimits(settings)
-    app.middlewares.extend((limit_requests, refresh_after_changes))
+    app.middlewares.extend((limit_requests, refresh_after_changes, _without_slash))
     add_routes(app, ROUTES)
     _add_description(app)
     add_pages(app)

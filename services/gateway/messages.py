@@ -35,6 +35,7 @@ MESSAGES: Mapping[str, str] = {
     "missing.no_file": N_("Choose at least one file."),
     "extra_forbidden": _NO_PART,
     "exactly_one": N_("Enter exactly one of these: %(fields)s."),
+    "repeated": N_("Give this once."),
     "string_type": _FILL_IN,
     "string_unicode": N_("Leave out characters that cannot be read."),
     "string_pattern_mismatch": N_("This is not in the expected form."),

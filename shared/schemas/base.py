@@ -246,6 +246,11 @@ def written_day(value: object) -> object:
     raise PydanticCustomError("date_parsing", "Enter a date, such as 2026-11-22.")
 
 
+def _whole(value: object) -> object:
+    """Some programs write every number with a point, and for JSON 2.0 is as whole as 2."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _utc(value: datetime) -> str:
     return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -280,7 +285,8 @@ Language = Annotated[
 ]
 # Case makes no difference where a PIN is read out over the phone.
 Pin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$", to_upper=True)]
-Version = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
+Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
+Version = Annotated[Whole, Field(ge=0, lt=2**53)]
 # A number would be taken for seconds since 1970.
 Day = Annotated[date, BeforeValidator(written_day)]
 Utc = Annotated[

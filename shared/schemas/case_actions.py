@@ -6,13 +6,13 @@ from uuid import UUID
 from pydantic import Field, RootModel
 
 from shared.schemas.attachments import AttachmentIds
-from shared.schemas.base import Body, Cleaned, Request, Version, example
+from shared.schemas.base import Body, Cleaned, Request, Version, Whole, example
 
 # One long text of characters beyond the first plane, which take twelve bytes each where they are escaped.
 _ACTION_BYTES = 160 * 1024
 Comment = Annotated[str, Cleaned(least=1, most=10_000)]
 Reason = Annotated[str, Cleaned(least=1, most=2_000)]
-Severity = Annotated[int, Field(ge=1, le=4, strict=True)]
+Severity = Annotated[Whole, Field(ge=1, le=4)]
 OpenStatusName = Literal["in_progress", "waiting_customer", "waiting_parts"]
 CaseActionName = Literal["comment", "attach", "change_severity", "close", "cancel", "reopen"]
 AgentActionName = Literal["take", "assign", "reply", "note", "set_status", "close"]

@@ -65,8 +65,7 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
         try:
             response = await handler(request)
         except web.HTTPException as error:
-            # Redirects are answers, not failures.
-            response = error if error.status < 400 else problem_with_allow(error)  # noqa: PLR2004
+            response = _redirect(error) if isinstance(error, web.HTTPMove) else problem_with_allow(error)
         except Exception as error:  # noqa: BLE001  # the one place where anything becomes an answer
             if isinstance(error, ConnectionError) and has_left(request):
                 response = web.Response(status=_CALLER_LEFT)
@@ -84,6 +83,11 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
         request.clear()
         origin.reset(token)
     return response
+
+
+def _redirect(error: web.HTTPMove) -> web.Response:
+    """An answer, not a failure."""
+    return web.Response(status=error.status, headers={"Location": str(error.location)})
 
 
 @web.middleware

@@ -71,7 +71,7 @@ def invalid(error: ValidationError, model: type[BaseModel]) -> Refusal:
     if error.error_count() > MOST_FIELDS:
         return too_many_errors()
     if any(problem["type"] == "json_invalid" for problem in error.errors(include_url=False, include_input=False)):
-        return errors.Malformed("The body is not valid JSON.")
+        return errors.Malformed("The body is not valid JSON in UTF-8.")
     return errors.Invalid(errors=field_errors(error, model, at_most=_MOST_ERRORS))
 
 

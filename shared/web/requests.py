@@ -3,10 +3,11 @@
 import re
 import secrets
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from shared import errors
 from shared.actor import Actor
@@ -26,7 +27,12 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 async def read_body(request: web.Request, model: type[_B]) -> _B:
-    """The JSON body as `model`; Malformed, WrongMediaType, TooLarge, or Invalid with every wrong field."""
+    """The JSON body as `model`; Malformed, WrongMediaType, TooLarge, or Invalid with every wrong field.
+
+    No body at all is an empty one, where none of the fields is required.
+    """
+    if not request.can_read_body and not any(field.is_required() for field in model.model_fields.values()):
+        return model()
     if request.content_type != "application/json":
         raise errors.WrongMediaType("Send application/json.")
     body = await read_bytes(request, at_most=model.max_body_bytes)
@@ -45,15 +51,26 @@ def parsed(body: bytes, *, model: type[_B]) -> _B:
 
 
 def read_query(request: web.Request, model: type[_M]) -> _M:
-    """The query string as `model`; Invalid with every wrong or unknown parameter."""
+    """The query string as `model`; Invalid with every wrong or unknown parameter. An empty one is left out."""
     query: dict[str, object] = {}
-    for name in request.query:
-        values = request.query.getall(name)
-        query[name] = values if len(values) > 1 else values[0]
+    repeated: list[errors.FieldError] = []
+    for name in dict.fromkeys(request.query):
+        field = model.model_fields.get(name)
+        values = list(dict.fromkeys(each for each in request.query.getall(name) if each or field is None))
+        if len(values) > 1 and field is not None and not _takes_many(field):
+            repeated.append(errors.FieldError(name, "repeated", "Give this once."))
+        elif values:
+            query[name] = values if len(values) > 1 else values[0]
+    if repeated:
+        raise errors.Invalid(errors=tuple(repeated))
     try:
         return model.model_validate(query)
     except ValidationError as error:
         raise invalid(error, model) from error
+
+
+def _takes_many(field: FieldInfo) -> bool:
+    return any(get_origin(each) is list for each in get_args(field.annotation))
 
 
 def read_path(request: web.Request, name: str, kind: type[Any]) -> Any:  # the caller names the type

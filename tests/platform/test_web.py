@@ -40,6 +40,12 @@ class Order(Request):
     count: int = Field(strict=True)
 
 
+class Choice(Request):
+    """A body in which nothing is required."""
+
+    name: str = "any"
+
+
 class Lengths(Request):
     """All that has a length: texts as they come, cleaned and secret, and lists as they come and looked through."""
 
@@ -60,6 +66,10 @@ async def take(request: web.Request) -> web.Response:
     return answer({"name": order.name})
 
 
+async def choose(request: web.Request) -> web.Response:
+    return answer((await read_body(request, Choice)).model_dump())
+
+
 async def break_down(_request: web.Request) -> web.Response:
     raise RuntimeError("CANARY: a secret of the inside")
 
@@ -73,6 +83,7 @@ async def client() -> AsyncIterator[Client]:
     app = create_app()
     app.router.add_post("/orders", take)
     app.router.add_post("/lengths", measure)
+    app.router.add_post("/choices", choose)
     app.router.add_get("/broken/{code}", break_down)
     app.router.add_get("/limited", refuse)
     async with TestClient(TestServer(app)) as it:
@@ -86,6 +97,16 @@ async def problem_of(response: Any) -> dict[str, Any]:
     assert body["status"] == response.status
     assert body["request_id"] == response.headers["X-Request-Id"]
     return body
+
+
+async def test_where_no_field_is_required_no_body_is_needed(client: Client) -> None:
+    for headers in ({}, {"Content-Type": "application/json"}):
+        async with client.post("/choices", data=b"", headers=headers) as response:
+            assert (response.status, await response.json()) == (200, {"name": "any"})
+    async with client.post("/choices", data=b"name=a") as response:
+        assert response.status == 415
+    async with client.post("/orders") as response:
+        assert response.status == 415
 
 
 async def test_what_breaks_is_a_500_that_tells_nothing_of_the_inside(client: Client) -> None:

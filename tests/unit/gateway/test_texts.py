@@ -125,7 +125,23 @@ def test_a_time_zone_is_found_by_the_name_of_its_city() -> None:
 
 @pytest.mark.parametrize(
     ("header", "language"),
-    [("fr-CA,fr;q=0.9,en;q=0.8", "fr"), ("de,en;q=0.5", "en"), ("de", "en"), ("", "en"), ("en;q=0.1,fr;q=0.2", "fr")],
+    [
+        ("fr-CA,fr;q=0.9,en;q=0.8", "fr"),
+        ("de,en;q=0.5", "en"),
+        ("de", "en"),
+        ("", "en"),
+        ("en;q=0.1,fr;q=0.2", "fr"),
+        ("fr-CA;q=0.9, *", "fr"),
+        ("fr; q=0.9, en; q=0.8", "fr"),
+        ("FR", "fr"),
+        ("fr_FR", "fr"),
+        ("fr;q=0", "en"),
+        ("fr;Q=0.9,en;q=0.1", "fr"),
+        ("en;q=some, fr", "fr"),
+        ("fr;q=nan", "en"),
+        (";;;,,,", "en"),
+        ("*", "en"),
+    ],
 )
 def test_accept_language_decides_where_no_language_was_chosen(header: str, language: str) -> None:
     assert preferred_language(header) == language

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pymongo.collation import Collation
 
 from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.numbers import typed_number
 from services.cases.cases.domain.values import Status
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
 from shared.actor import Actor
@@ -95,7 +96,7 @@ def _search(text: str) -> Document:
     # `$text` may stand in an `$or` only where each of the others has an index.
     return {
         "$or": [
-            {"number": "".join(text.split()).replace("-", "")},
+            {"number": typed_number(text)},
             {"problem.own_reference": text},
             {"equipment.serial": normal_serial(text)},
             {"$text": {"$search": words}},
