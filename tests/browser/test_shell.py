@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from deploy.local.stack import Stack
 from tests.browser.walking import begin_session
@@ -131,3 +131,31 @@ async def test_a_visitor_chooses_french_without_scripts_and_stays_on_the_page(br
         await expect(plain.get_by_role("heading", level=1)).to_have_text("Se connecter")
     finally:
         await context.close()
+
+
+@pytest.mark.parametrize("stopped_by", ["key", "button"])
+async def test_a_form_whose_sending_was_stopped_can_be_sent_again(
+    shell: Page, stack: Stack, ana: Visitor, stopped_by: str
+) -> None:
+    case = await ana.submit(serial="SH1234567")
+    await shell.clock.install()
+    await shell.goto(f"{stack.base_url}/cases/{case['number']}")
+    sent: list[str] = []
+
+    async def stay_on_the_page(route: Route) -> None:
+        sent.append(route.request.method)
+        await route.fulfill(status=204)
+
+    # As when the sending is stopped: the page stays as it was.
+    await shell.route("**/cases/*", stay_on_the_page)
+    await shell.locator("#comment-text").fill("It jams on every second page.")
+    button = shell.get_by_role("button", name="Send comment")
+    for _ in range(2):
+        await button.click()
+        await expect(button).to_have_attribute("aria-busy", "true")
+    assert sent == ["POST"]
+    await (shell.keyboard.press("Escape") if stopped_by == "key" else shell.clock.fast_forward(20_000))
+    await expect(button).not_to_have_attribute("aria-busy", "true")
+    await shell.unroute("**/cases/*")
+    await button.click()
+    await expect(shell.locator(".bubble", has_text="It jams on every second page.")).to_have_count(1)

@@ -83,6 +83,9 @@ window.addEventListener("afterprint", () => {
   for (const section of closedBeforePrint) section.open = false;
 });
 
+// The portal answers sooner, or not at all.
+const ANSWERED_WITHIN_MS = 20_000;
+
 // While a form is on its way its button says so, and a second press sends nothing.
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -92,20 +95,24 @@ document.addEventListener("submit", (event) => {
     return;
   }
   form.dataset.sent = "yes";
+  setTimeout(releaseForms, ANSWERED_WITHIN_MS);
   event.submitter?.setAttribute("aria-busy", "true");
 });
-// A page that comes back from the browser's memory has not been sent.
-window.addEventListener("pageshow", (event) => {
-  if (!event.persisted) return;
+const releaseForms = () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   for (const busy of document.querySelectorAll("[aria-busy]")) busy.removeAttribute("aria-busy");
-});
+};
+// A page that comes back from the browser's memory has not been sent.
+window.addEventListener("pageshow", (event) => { if (event.persisted) releaseForms(); });
+// Neither has one whose sending was stopped. Escape does that; of a browser's own button no page hears.
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") releaseForms(); });
 
 // Whoever made a mistake reads the summary first.
 document.getElementById("errors")?.focus();
 
 // Whoever signs out leaves no draft (draft.js) behind for the next person at this computer.
-document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", () => {
+document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.getAttribute("action") !== "/sign-out") return;
   const own = `portico.draft.${document.body.dataset.user}.`;
   for (const key of Object.keys(localStorage)) if (key.startsWith(own)) localStorage.removeItem(key);
 });
