@@ -140,6 +140,9 @@ MESSAGES: Mapping[str, str] = {
     "already_member": N_("This person is a user of the company already."),
     "wrong_credentials": N_("The e-mail address or the password is wrong."),
     "account_inactive": N_("Your account is not active. Please ask your administrator."),
+    "address_not_proven": N_(
+        "Your e-mail address is not verified yet. Enter the code from the e-mail, or ask for a new one."
+    ),
     "session_already_made": N_("This sign-in was answered already. Please sign in again."),
     "company_suspended": N_("Your company's access is suspended. Please call your vendor."),
     "invitation_used": N_("This invitation was accepted already."),

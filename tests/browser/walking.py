@@ -69,6 +69,8 @@ class World:
             "new-unsure": "/cases/new?q=zzz",
             "new-form": f"/cases/new?serial={self.serial}",
             "profile": "/profile",
+            "invitation-of-somebody-else": f"/invitations/{self.invitation_code}",
+            "sign-in-of-somebody-else": "/sign-in?email=luc@example.com&verified=1",
             "sites": "/sites",
             "users": "/users",
             "missing": f"/cases/{NOBODYS_NUMBER}",

@@ -30,6 +30,7 @@ from shared.web.headers import BROWSER_HEADER, SESSION_HEADER
 
 pages = web.RouteTableDef()
 
+_ADDRESS_NOT_PROVEN = "address_not_proven"
 _EMAIL = Field("email", lazy("E-mail address"), "email", autocomplete="username")
 SIGN_IN = FormSpec((_EMAIL, Field("password", lazy("Password"), "password", autocomplete="current-password")))
 ACCEPT = FormSpec(
@@ -67,12 +68,22 @@ VERIFY = FormSpec(
 
 @pages.get("/sign-in")
 async def sign_in_form(request: web.Request) -> web.Response:
-    """E-mail and password; a visitor who is signed in already is sent on."""
-    target = local_path(request.query.get("next"))
-    if await visitor_of(request) is not None:
+    """E-mail and password. Who is signed in already is sent on, or told so where the link is somebody else's."""
+    target, verified = local_path(request.query.get("next")), "verified" in request.query
+    form = Form(SIGN_IN, {"email": request.query.get("email", ""), "next": target})
+    visitor = await visitor_of(request)
+    if visitor is None:
+        return render("sign_in.html", visitor=None, form=form, verified=verified)
+    if not form["email"] or is_address_of(visitor, form["email"]):
         return redirect(target)
-    typed = {"email": request.query.get("email", ""), "next": target}
-    return render("sign_in.html", visitor=None, form=Form(SIGN_IN, typed), verified="verified" in request.query)
+    return render(
+        "somebody_else.html", visitor=visitor, email=form["email"], verified=verified, path=str(request.rel_url)
+    )
+
+
+def is_address_of(visitor: Visitor, email: str) -> bool:
+    """Whether it is the address that the visitor signs in with."""
+    return email.strip().casefold() == visitor.user.email.casefold()
 
 
 @pages.post("/sign-in")
@@ -83,6 +94,8 @@ async def sign_in(request: web.Request) -> web.Response:
     sent = await send(request, None, "identity", "POST", "/session", body=body, headers=headers)
     if sent.problem is not None:
         form = refused(SIGN_IN, typed, sent.problem).with_values(next=local_path(typed.get("next")))
+        if sent.code == _ADDRESS_NOT_PROVEN and not form["kept_path"]:
+            return _to_the_code(typed.get("email", ""))
         return render("sign_in.html", visitor=None, status=sent.status, form=form, verified=False)
     token = str(sent.content["session_token"])
     response = await unsent_form_after_sign_in(request, typed, token) or redirect(local_path(typed.get("next")))
@@ -93,18 +106,20 @@ async def sign_in(request: web.Request) -> web.Response:
 
 @pages.post("/sign-out")
 async def sign_out(request: web.Request) -> web.Response:
-    """Ends the session, here and everywhere."""
+    """Ends the session, here and everywhere, and goes to the start page, or back to what is somebody else's."""
+    typed = await read_public_form(request)
     if (visitor := await visitor_of(request)) is not None:
-        await read_form(request, visitor)
+        refuse_without_csrf(request, visitor, typed.get("csrf_token"))
         await end_session(request, visitor)
-    response = redirect("/")
+    response = redirect(local_path(typed.get("next")))
     clear_session_cookie(request, response)
     return response
 
 
+@pages.get("/sign-out")
 @pages.get("/switch-company")
-async def switched(_request: web.Request) -> web.Response:
-    """The address of a form that every page has."""
+async def form_of_every_page(_request: web.Request) -> web.Response:
+    """Its address, where it is not sent after all."""
     return redirect("/")
 
 
@@ -142,7 +157,7 @@ async def _invitation(request: web.Request, visitor: Visitor | None, form: Form,
             raise ServiceUnavailable("identity")  # what was typed is kept
         return render("invitation_gone.html", visitor=visitor, status=found.status, away=found.status >= 500)  # noqa: PLR2004
     if found.content.get("awaits_code") and request.method == "GET":
-        return redirect(f"/verify?{urlencode({'email': found.content['email'], 'accepted': 1})}")
+        return _to_the_code(found.content["email"])
     return render(
         "invitation.html",
         visitor=visitor,
@@ -152,7 +167,13 @@ async def _invitation(request: web.Request, visitor: Visitor | None, form: Form,
         # Whoever is invited may have no zone yet; the e-mail gives the time in this one too.
         company_zone=ZoneInfo(found.content["time_zone"]),
         path=request.path,
+        is_for_visitor=visitor is not None and is_address_of(visitor, found.content["email"]),
     )
+
+
+def _to_the_code(email: str) -> web.Response:
+    """To the page for the 6-digit code, for somebody who has accepted already."""
+    return redirect(f"/verify?{urlencode({'email': email, 'accepted': 1})}")
 
 
 @pages.get("/invitations/{code}")
@@ -207,13 +228,7 @@ def _after_accepting(sent: Sent) -> web.Response:
 async def verify_form(request: web.Request) -> web.Response:
     """The six digits that were e-mailed."""
     form = Form(VERIFY, {"email": request.query.get("email", "")})
-    return render(
-        "verify.html",
-        visitor=None,
-        form=form,
-        sent_again="again" in request.query,
-        has_accepted="accepted" in request.query,
-    )
+    return await _code_page(request, form)
 
 
 @pages.post("/verify")
@@ -222,8 +237,7 @@ async def verify(request: web.Request) -> web.Response:
     typed = await read_public_form(request)
     sent = await _ask_as_newcomer(request, "/registrations/verify", to_json(typed, VERIFY))
     if sent.problem is not None:
-        form = refused(VERIFY, typed, sent.problem)
-        return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False, has_accepted=False)
+        return await _code_page(request, refused(VERIFY, typed, sent.problem), status=sent.status)
     if sent.content["state"] == "pending_approval":
         return render("waiting_for_approval.html", visitor=None)
     return redirect(f"/sign-in?{urlencode({'verified': 1, 'email': typed.get('email', '')})}")
@@ -235,9 +249,21 @@ async def resend_code(request: web.Request) -> web.Response:
     typed = await read_public_form(request)
     sent = await _ask_as_newcomer(request, "/registrations/resend", to_json(typed, VERIFY, without=("code",)))
     if sent.problem is not None:
-        form = refused(VERIFY, typed, sent.problem)
-        return render("verify.html", visitor=None, status=sent.status, form=form, sent_again=False, has_accepted=False)
+        return await _code_page(request, refused(VERIFY, typed, sent.problem), status=sent.status)
     return redirect(f"/verify?{urlencode({'email': typed.get('email', ''), 'again': 1})}")
+
+
+async def _code_page(request: web.Request, form: Form, *, status: int = 200) -> web.Response:
+    """Without a session; a visitor who has one is told whose, because the code makes another account."""
+    return render(
+        "verify.html",
+        visitor=None,
+        status=status,
+        form=form,
+        sent_again="again" in request.query,
+        has_accepted="accepted" in request.query,
+        somebody=await visitor_of(request),
+    )
 
 
 async def _ask_as_newcomer(request: web.Request, path: str, body: object) -> Sent:

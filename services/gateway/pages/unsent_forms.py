@@ -69,15 +69,17 @@ async def unsent_form_after_sign_in(request: web.Request, typed: FormData, token
     kept |= {CUT: typed[CUT]} if CUT in typed else {}
     # The request had no session: only now is the user's language known.
     with reading_in(visitor.user.language if visitor else language()):
-        sentence = _("You are signed in again.")
-        if visitor is not None:
-            sentence = f"{sentence} {here_now(visitor)}"
+        sentence = _("You are signed in again.") if visitor is None else here_now(visitor)
         return _page(request, visitor, local_path(typed.get(_PATH)), kept, sentence, status=200)
 
 
 def here_now(visitor: Visitor) -> str:
-    """Names the company of the session: the form may have been filled in for another one."""
-    return _("You are now in the portal of %(company)s.") % {"company": visitor.user.company_name}
+    """Names whose session it is: the form may have been filled in by somebody else, or for another company."""
+    user = visitor.user
+    return _("You are now signed in as %(email)s, in the portal of %(company)s.") % {
+        "email": user.email,
+        "company": user.company_name,
+    }
 
 
 def _page(

@@ -7,8 +7,10 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from services.gateway.clients import SERVICES, ServiceUnavailable, fill
+from services.gateway.pages.backend import optional
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import FORM_TYPE
+from services.gateway.session import visitor_of
 from shared import errors
 from shared.bodies import read_bytes
 from shared.schemas.notifications import UnsubscribeAnswer
@@ -24,16 +26,42 @@ def _path(request: web.Request) -> str:
 @pages.get("/unsubscribe/{token}")
 async def unsubscribe_form(request: web.Request) -> web.Response:
     """What the link would stop, and a button. Changes nothing: mail scanners open every link of a mail."""
+    found = await _find(request)
+    if found is None:
+        return await _page(request, "broken", status=errors.NotFound.status)
+    return await _page(request, "ask", found=found)
+
+
+async def _find(request: web.Request) -> UnsubscribeAnswer | None:
+    """What the link stops, and for whom; None for a link that is none."""
     reply = await request.app[SERVICES].call("notifications", "GET", _path(request), visitor=None)
     if reply.status == errors.NotFound.status:
-        return render("unsubscribe.html", visitor=None, status=reply.status, step="broken")
+        return None
     if not reply.ok:
         raise ServiceUnavailable("notifications")
     try:
-        found = UnsubscribeAnswer.model_validate_json(reply.body)
+        return UnsubscribeAnswer.model_validate_json(reply.body)
     except ValidationError as error:  # of a version that does not say what the link stops
         raise ServiceUnavailable("notifications") from error
-    return render("unsubscribe.html", visitor=None, step="ask", found=found, path=request.path)
+
+
+async def _page(
+    request: web.Request, step: str, *, found: UnsubscribeAnswer | None = None, status: int = 200
+) -> web.Response:
+    """`somebody` is signed in, perhaps not the one whose link it is; nobody has to be, and identity may be away."""
+    try:
+        somebody = await visitor_of(request)
+    except errors.Unavailable:
+        somebody = None
+    return render(
+        "unsubscribe.html",
+        visitor=None,
+        status=status,
+        step=step,
+        found=found,
+        path=request.path,
+        somebody=somebody.user.email if somebody else "",
+    )
 
 
 @pages.post("/unsubscribe/{token}")
@@ -52,7 +80,7 @@ async def unsubscribe(request: web.Request) -> web.Response:
     )
     if not reply.ok:
         raise ServiceUnavailable("notifications")
-    return render("unsubscribe.html", visitor=None, step="done")
+    return await _page(request, "done", found=await optional(_find(request)))
 
 
 async def _wanted_scope(request: web.Request) -> str:

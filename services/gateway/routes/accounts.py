@@ -20,7 +20,7 @@ SESSIONS = (
         takes_key=True,
         refusals={
             401: ("wrong_credentials",),
-            403: ("account_inactive",),
+            403: ("account_inactive", "address_not_proven"),
             409: ("session_already_made",),
             429: ("too_many_failures",),
         },

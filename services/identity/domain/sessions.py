@@ -39,6 +39,16 @@ class AccountInactive(Forbidden):
     title = "Your account is not active. Please ask your administrator."
 
 
+class AddressNotProven(Forbidden):
+    """The password is the one that was chosen with the invitation, and the code from the e-mail is missing.
+
+    Whoever does not know the password gets WrongCredentials, as for an address that nobody has heard of.
+    """
+
+    code = "address_not_proven"
+    title = "Your e-mail address is not verified yet. Enter the code from the e-mail, or ask for a new one."
+
+
 class AlreadySignedIn(Conflict):
     """The Idempotency-Key made a session before, whose secret is shown once."""
 

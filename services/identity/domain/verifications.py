@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from services.identity.domain.invitations import Invitation
 from services.identity.domain.resends import MOST_RESENDS_AN_HOUR, RESEND_AFTER, within_the_hour
 from shared.errors import Invalid
 from shared.events.identity import VerificationRequested
@@ -162,12 +163,16 @@ class Verification:
         """For ten minutes after each code was first mailed."""
         return now < self.expires_at
 
+    def is_waited_for(self, now: datetime) -> bool:
+        """Whether a code can still be asked for."""
+        return now - self.created_at < RESENDABLE_FOR
+
     def may_be_resent(self, now: datetime) -> bool:
         """Not within a minute, not more than five times an hour, not for ever."""
         return (
             now - self.sent_at >= RESEND_AFTER
             and len(within_the_hour(self.resent_at, now)) < MOST_RESENDS_AN_HOUR
-            and now - self.created_at < RESENDABLE_FOR
+            and self.is_waited_for(now)
         )
 
     def may_be_resent_for_others(self, now: datetime) -> bool:
@@ -180,7 +185,7 @@ class Verification:
             not timedelta(0) < self.expires_at - now < _WORTH_MAILING_FOR
             and all(now - at >= RESEND_AFTER for at in (self.sent_at, *asked))
             and len(asked) < MOST_RESENDS_BY_OTHERS_AN_HOUR
-            and now - self.created_at < RESENDABLE_FOR
+            and self.is_waited_for(now)
         )
 
     def resent(self, now: datetime) -> "Verification":
@@ -203,6 +208,10 @@ class Verification:
         if not self.takes_codes(now):
             asked = replace(asked, generation=self.generation + 1, expires_at=now + VALID_FOR)
         return asked._with_event(now)
+
+    def about(self, invitation: Invitation) -> "Verification":
+        """The same code, in the name of another invitation that was accepted: the first was withdrawn."""
+        return replace(self, invitation_id=invitation.id, company_id=invitation.company_id)
 
     def used(self) -> "Verification":
         """Done; the password hash lives in the login now."""

@@ -69,7 +69,10 @@ async def send_invitation_again(
 
 
 async def revoke_invitation(db: Database, actor: Actor, invitation_id: UUID, now: datetime) -> None:
-    """No code of it works any more, neither the link nor the 6 digits of somebody who accepted it."""
+    """No code of it works any more, neither the link nor the 6 digits of somebody who accepted it.
+
+    Whoever has accepted the invitation of another company as well still types the digits, for that one.
+    """
     refuse_unless_admin(actor)
 
     async def write(session: Session) -> None:
@@ -84,7 +87,9 @@ async def revoke_invitation(db: Database, actor: Actor, invitation_id: UUID, now
         )
         waiting = await store.find_open_verification(db, invitation.email, session=session)
         if waiting is not None and waiting.invitation_id == invitation.id:
-            await store.VERIFICATIONS.save(db, waiting.replaced(), session=session)
+            others = await store.find_accepted_invitations(db, waiting, now, session=session)
+            changed = waiting.about(others[0]) if others else waiting.replaced()
+            await store.VERIFICATIONS.save(db, changed, session=session)
 
     await db.atomically(write)
 

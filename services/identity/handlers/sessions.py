@@ -10,8 +10,15 @@ from services.identity import store
 from services.identity.domain.audit import Audited
 from services.identity.domain.companies import Company
 from services.identity.domain.devices import with_device
-from services.identity.domain.sessions import LONGEST_USER_AGENT, AccountInactive, Session, WrongCredentials, key_of
-from services.identity.domain.users import Login, User
+from services.identity.domain.sessions import (
+    LONGEST_USER_AGENT,
+    AccountInactive,
+    AddressNotProven,
+    Session,
+    WrongCredentials,
+    key_of,
+)
+from services.identity.domain.users import User
 from services.identity.handlers import guessing
 from services.identity.passwords import Passwords
 from shared import audit
@@ -68,16 +75,16 @@ async def sign_in(
 ) -> tuple[SignedIn, str]:
     """A new session, and the proofs that the browser shows next time.
 
-    Unknown addresses and wrong passwords get the same answer after the same work.
+    Unknown addresses and wrong passwords get the same answer after the same work. AddressNotProven for the
+    password that a newcomer has chosen.
     """
     attempt = guessing.recognise(email=email, client=browser.address, proofs=browser.proofs, key=device_key, now=now)
     async with passwords.door.place(attempt.caller):
         attempt = await guessing.look_up(db, attempt, now)
     async with passwords.hashing.place(attempt.caller):
-        login = await _checked(db, passwords, attempt, password, now)
+        users = await _checked(db, passwords, attempt, password, now)
     passwords.door.remember(attempt.caller)
     await guessing.succeeded(db, attempt, now)
-    users = await store.find_active_memberships(db, login.id)
     user = await _choose(db, users)
     token = secrets.token_urlsafe(32)
     session = _new_session(token, user, browser, now)
@@ -135,14 +142,21 @@ def _new_session(token: str, user: User, browser: Browser, now: datetime) -> Ses
 
 async def _checked(
     db: Database, passwords: Passwords, attempt: guessing.Attempt, password: str, now: datetime
-) -> Login:
+) -> list[User]:
+    """What the login may act as; everything is asked for whoever it is, so that time tells nobody who has a login."""
     await guessing.count(db, attempt, now)
     login = await store.find_login(db, attempt.email)
-    if not await passwords.matches(login.password_hash if login else None, password) or login is None:
+    users = await store.find_active_memberships(db, login.id if login else _NOBODY)
+    waiting = await store.find_open_verification_or_nobodys(db, attempt.email)
+    is_newcomer = not users and waiting.is_waited_for(now)
+    known = waiting if is_newcomer else login
+    if not await passwords.matches(known.password_hash if known else None, password):
         await guessing.failed(db, attempt, now)
-        await _record_refusal(db, login, now)
+        await _record_refusal(db, users, now)
         raise WrongCredentials
-    return login
+    if is_newcomer:
+        raise AddressNotProven
+    return users
 
 
 async def _record(db: Database, what: Audited, session: Session, user: User, now: datetime, **more: object) -> None:
@@ -153,9 +167,8 @@ async def _record(db: Database, what: Audited, session: Session, user: User, now
     await audit.record(db, what, company_id=user.company_id, at=now, body=body)
 
 
-async def _record_refusal(db: Database, login: Login | None, now: datetime) -> None:
+async def _record_refusal(db: Database, users: Sequence[User], now: datetime) -> None:
     """In the log of each company of the login; all unknown addresses are one entry, after the same work."""
-    users = await store.find_active_memberships(db, login.id if login else _NOBODY)
     for user in users:
         body = {"user_id": str(user.id), "name": user.profile.name, "email": user.login_email}
         await audit.count(db, Audited.SIGN_IN_REFUSED, of=str(user.id), company_id=user.company_id, at=now, body=body)

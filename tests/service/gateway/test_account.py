@@ -26,7 +26,7 @@ def _two_companies() -> tuple[Json, Json]:
     return before, after
 
 
-_INVITATION = {
+INVITATION = {
     "email": "ana@example.com",
     "company_name": "Second SA",
     "inviter_name": "Luc Petit",
@@ -38,19 +38,40 @@ _INVITATION = {
 
 
 async def test_an_invitation_ends_when_its_mail_says_it_does(gateway: Gateway) -> None:
-    gateway["identity"].answers(f"GET {_PATH}", says(_INVITATION))
+    gateway["identity"].answers(f"GET {_PATH}", says(INVITATION))
     page = await (await gateway.portal.get(_PATH)).text()
     assert "valid until 23 Nov 2026, 00:30 (Europe/Paris)." in page
 
 
 async def test_the_link_of_an_accepted_invitation_leads_to_the_page_for_the_code(gateway: Gateway) -> None:
-    gateway["identity"].answers(f"GET {_PATH}", says(_INVITATION | {"awaits_code": True}))
+    gateway["identity"].answers(f"GET {_PATH}", says(INVITATION | {"awaits_code": True}))
     answer = await gateway.portal.get(_PATH)
     page = await answer.text()
     assert (answer.status, answer.url.path) == (200, "/verify")
     assert "You have accepted the invitation. Only the code from the e-mail is missing." in page
     assert 'value="ana@example.com"' in page
     assert 'formaction="/verify/resend"' in page
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_the_password_of_somebody_who_has_not_proven_the_address_leads_to_the_page_for_the_code(
+    gateway: Gateway, *, kept: bool
+) -> None:
+    gateway["identity"].answers("POST /session", refuses(403, "address_not_proven"))
+    typed = {"email": "ana@example.com", "password": "the one that was chosen"}
+    typed |= {"kept_path": "/cases/1000000009", "kept.text": "It jams."} if kept else {}
+    async with gateway.portal.post("/sign-in", data=typed) as answer:
+        page = await answer.text()
+    assert (answer.status, answer.url.path) == ((403, "/sign-in") if kept else (200, "/verify"))
+    assert ("You have accepted the invitation. Only the code" in page) == (not kept)
+    assert ("It jams." in page) == ("Your e-mail address is not verified yet." in page) == kept
+    assert 'value="ana@example.com"' in page
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/invitations/old"])
+async def test_whoever_has_a_code_finds_the_page_for_it(gateway: Gateway, path: str) -> None:
+    gateway["identity"].answers("GET /invitations/old", refuses(409, "invitation_replaced"))
+    assert '<a href="/verify">' in await (await gateway.portal.get(path)).text()
 
 
 async def test_a_user_who_joins_continues_in_the_new_company(gateway: Gateway) -> None:

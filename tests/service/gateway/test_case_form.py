@@ -424,7 +424,7 @@ async def test_a_form_that_was_filled_in_for_another_company_names_this_one_and_
     status, text, _ = await post(portal, a_form(**typed, filled_in_by="a-user-of-another-company"))
     assert status == 403
     assert portal["cases"].asked("POST /cases") == []
-    assert "You are now in the portal of Acme SA." in text
+    assert "You are now signed in as ana@example.com, in the portal of Acme SA." in text
     assert 'value="Paper jam in tray 3"' in text
     assert 'value="site-of-both" selected' not in text
     assert 'value="4711" selected' not in text

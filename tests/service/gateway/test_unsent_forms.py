@@ -171,7 +171,7 @@ async def test_a_form_that_is_older_than_its_session_can_be_sent_with_one_press(
     status, page = await post(gateway, "/cases/1000000009", COMMENT | {"csrf_token": "of-an-old-session"}, token=TOKEN)
     assert status == 403
     assert "You have signed in again, or changed the company, since this page was opened." in page
-    assert "You are now in the portal of Acme SA." in page
+    assert "You are now signed in as ana@example.com, in the portal of Acme SA." in page
     assert forms_of(page)["/cases/1000000009"] == COMMENT
     assert gateway["cases"].seen == []
 

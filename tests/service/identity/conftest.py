@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from aiohttp.test_utils import TestClient
 from argon2 import PasswordHasher
+from pymongo import AsyncMongoClient, monitoring
 
 from services.identity import store
 from services.identity.api.app_keys import PASSWORDS
@@ -182,3 +183,30 @@ async def an_identity(mongo_url: str, **environment: str) -> AsyncIterator[Ident
     async with client_of(app) as client:
         await until_ready(client)
         yield IdentityApi(client, app[DATABASE], clock, app[PASSWORDS])
+
+
+class _Commands(monitoring.CommandListener):
+    """What the database is asked."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.seen.append(event.command_name)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Of no interest."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Of no interest."""
+
+
+@pytest.fixture
+async def watched(identity: IdentityApi, mongo_url: str) -> AsyncIterator[tuple[Database, list[str]]]:
+    """The same database by a client of its own, and the commands that it was sent."""
+    commands = _Commands()
+    client: AsyncMongoClient[Document] = AsyncMongoClient(mongo_url, event_listeners=[commands])
+    db = Database(client, identity.db.name)
+    await db.ping()
+    yield db, commands.seen
+    await db.close()

@@ -20,7 +20,7 @@ async def test_an_invited_person_becomes_a_user_who_can_sign_in(identity: Identi
     company, email = await identity.a_company(time_zone="Europe/Paris"), an_email()
     answer = await identity.accepted(await identity.invited(company, email), locale="fr")
     assert (answer.status, answer.body) == (202, {"state": "verify", "email": email})
-    assert (await identity.sign_in(email)).status == 401
+    assert (await identity.sign_in(email)).status == 403
     assert (await identity.verified(email)).body == {"state": "active"}
     assert (await identity.sign_in(email)).status == 201
     user = await identity.actor(email, company)

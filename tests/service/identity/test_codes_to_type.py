@@ -1,12 +1,10 @@
 """Whose tries and codes are whose: no stranger makes a code worthless, and time tells nobody who waits for one."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from pymongo import AsyncMongoClient, monitoring
 
 from services.identity.domain import verifications
 from services.identity.domain.verifications import WrongCode
@@ -182,33 +180,6 @@ async def test_addresses_at_which_no_code_is_waited_for_take_bounded_room(
 
 
 # Time
-
-
-class _Commands(monitoring.CommandListener):
-    """What the database is asked."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.seen.append(event.command_name)
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        """Of no interest."""
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """Of no interest."""
-
-
-@pytest.fixture
-async def watched(identity: IdentityApi, mongo_url: str) -> AsyncIterator[tuple[Database, list[str]]]:
-    """The same database by a client of its own, and the commands that it was sent."""
-    commands = _Commands()
-    client: AsyncMongoClient[Document] = AsyncMongoClient(mongo_url, event_listeners=[commands])
-    db = Database(client, identity.db.name)
-    await db.ping()
-    yield db, commands.seen
-    await db.close()
 
 
 async def test_a_wrong_code_costs_the_same_whoever_waits_for_one(
