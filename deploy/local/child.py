@@ -18,6 +18,8 @@ from deploy.local.waiting import until
 # because its owner was killed, is then not taken by somebody's outgoing connection.
 _ports = range(20_000, 31_000)
 _picked: set[int] = set()
+# As Python tells it, and as a shell does.
+_NO_SUCH_INSTRUCTION = (-signal.SIGILL, 128 + signal.SIGILL)
 
 
 class NotReady(Exception):
@@ -154,6 +156,8 @@ class Child:
         if await until(ready_or_ended, deadline_s=deadline_s) and self.running:
             return
         why = f"is not ready after {deadline_s:g} s" if self.running else f"ended with exit code {self.exit_code}"
+        if self.exit_code in _NO_SUCH_INSTRUCTION:
+            why += ": it needs an instruction that this processor lacks (MongoDB needs AVX, see docs/containers.md)"
         message = f"{self.name} {why}. The end of {self.log}:\n{self.log_tail()}"
         raise NotReady(message)
 

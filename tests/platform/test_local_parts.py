@@ -52,6 +52,18 @@ async def test_a_killed_mongod_comes_back_with_its_data_and_another_on_its_folde
         await second.stop()
 
 
+@pytest.mark.parametrize("ends", ["kill -ILL $$", "exit 132"])
+async def test_a_part_that_the_processor_cannot_run_says_so(tmp_path: Path, ends: str) -> None:
+    child = Child("mongod", ["sh", "-c", ends], tmp_path / "log")
+    child.start()
+
+    async def never() -> bool:
+        return False
+
+    with pytest.raises(NotReady, match="MongoDB needs AVX"):
+        await child.wait_until(never, deadline_s=10)
+
+
 async def test_a_virtual_host_is_empty_and_ours(fresh_vhost_url: str) -> None:
     connection = await aio_pika.connect(fresh_vhost_url)
     async with connection, connection.channel() as channel:

@@ -7,16 +7,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import aiohttp
 import pytest
 from uuid_utils.compat import uuid7
 
+from deploy.local.parts import RabbitMQ
 from shared import relay
 from shared.bus import Bus
 from shared.documents import Documents
 from shared.events.base import Event
 from shared.mongo import Database, Driver
 from shared.relay import Relay
-from tests.platform.bus_helpers import TOPOLOGY, RecordingHandler, ThingHappened, a_database, running, soon
+from tests.contained import ContainedRabbitMQ
+from tests.platform.bus_helpers import (
+    TOPOLOGY,
+    RecordingHandler,
+    ThingHappened,
+    a_database,
+    a_vhost,
+    eventually,
+    running,
+    soon,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +135,28 @@ async def test_with_the_broker_away_events_wait_and_go_out_when_it_is_back(db: D
     async with running(fresh_vhost_url, handler.handle) as bus, relaying(db, bus):
         await soon(lambda: nothing_pending(db), deadline_s=15)
         await soon(lambda: _heard(handler, 1))
+
+
+async def test_a_broker_that_lost_its_data_loses_nothing_that_was_written(
+    db: Database, rabbitmq: RabbitMQ | ContainedRabbitMQ
+) -> None:
+    handler = RecordingHandler()
+    async with a_vhost(rabbitmq) as url, running(url, handler.handle) as bus, relaying(db, bus):
+        await say(db, 1)
+        await soon(lambda: nothing_pending(db))
+        await soon(lambda: _heard(handler, 1))
+        # With the virtual host go its exchanges, its queues and what they held, as with a broker's folder.
+        async with aiohttp.ClientSession(raise_for_status=True) as http:
+            address = f"{rabbitmq.management_url}/api/vhosts/{url.rpartition('/')[2]}"
+            await http.delete(address)
+            await eventually(lambda: not bus.connected)
+            for number in (2, 3):
+                await say(db, number)
+            await http.put(address, json={})
+        await make_overdue(db)
+        await soon(lambda: nothing_pending(db), deadline_s=30)
+        await soon(lambda: _heard(handler, 3))
+    assert {event.number for event in handler.handled} == {1, 2, 3}
 
 
 async def test_what_waits_longest_is_found_by_its_index(db: Database) -> None:

@@ -14,9 +14,20 @@ def megabytes(wanted: str, service: str) -> int:
     return int(found[1])
 
 
-def test_cases_has_room_for_the_exports_that_are_promised_and_for_itself() -> None:
-    service = re.search(r"^  cases:\n(?: {4}.*\n)+", _COMPOSE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+def described(name: str) -> str:
+    service = re.search(rf"^  {name}:\n(?: {{4}}.*\n)+", _COMPOSE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert service is not None
-    room, memory = megabytes(r":size=(\d+)m", service[0]), megabytes(r"mem_limit: (\d+)m", service[0])
+    return service[0]
+
+
+def test_a_new_container_of_rabbitmq_finds_the_data_of_the_old_one() -> None:
+    # They lie in a folder that has the host's name in it, which is another for each container if nobody says it.
+    assert re.search(r"^    hostname: rabbitmq\b", described("rabbitmq"), flags=re.MULTILINE)
+    assert 'volumes: ["rabbitmq:/var/lib/rabbitmq"]' in described("rabbitmq")
+
+
+def test_cases_has_room_for_the_exports_that_are_promised_and_for_itself() -> None:
+    service = described("cases")
+    room, memory = megabytes(r":size=(\d+)m", service), megabytes(r"mem_limit: (\d+)m", service)
     assert room * 2**20 > _EXPORTS * _ROWS * _ROW_BYTES
     assert memory >= room + _PROCESS_MB
