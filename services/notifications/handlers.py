@@ -162,8 +162,9 @@ async def list_deliveries(db: Database, actor: Actor, query: DeliveryQuery) -> t
 
 
 async def list_bouncing(db: Database, actor: Actor, emails: Collection[str]) -> dict[str, str]:
-    """Those of the addresses that bounce, each with the mail server's reply, so that an admin who invites knows."""
-    _refuse_unless_admin(actor)
+    """Those of the addresses that bounce, with the mail server's reply: for admins, and for anybody of their own."""
+    if not {actor.email.lower(), actor.login_email}.issuperset(emails):
+        _refuse_unless_admin(actor)
     return await store.find_bouncing(db, emails)
 
 

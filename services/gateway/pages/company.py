@@ -10,14 +10,21 @@ from services.gateway.clients import fill
 from services.gateway.fields import ADDRESS, Field, FormSpec
 from services.gateway.forms import Form, FormData, refused, to_json
 from services.gateway.messages import of_field
-from services.gateway.pages.backend import Sent, fetch, fetch_all, send
-from services.gateway.pages.invited import find_bouncing, find_news, invited_addresses
+from services.gateway.pages.backend import Sent, ServiceRefusal, fetch, fetch_all, send
+from services.gateway.pages.invited import (
+    find_bouncing,
+    find_news,
+    find_news_of_users,
+    invited_addresses,
+    may_clear,
+)
 from services.gateway.pages.lists import ListPage
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, read_form, redirect
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import _, lazy
+from shared.errors import NotFound
 from shared.i18n import number
 from shared.schemas.base import BODY_BYTES
 
@@ -57,6 +64,7 @@ _DONE = {
     "undeliverable": lazy(
         "Not every e-mail can be delivered: a mail server has refused an address for good. See the list below."
     ),
+    "cleared": lazy("E-mails go to this address again. What was not sent meanwhile is not sent later."),
     "revoked": lazy("The invitation is withdrawn; its link no longer works."),
 }
 _UNDELIVERABLE = "undeliverable"
@@ -111,6 +119,10 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
         sites_of(request, visitor),
     )
     pending = [invitation for invitation in invited if invitation["state"] == "pending"]
+    news, news_of_users = await asyncio.gather(
+        find_news(request, visitor, [invitation["email"] for invitation in pending]),
+        find_news_of_users(request, visitor, [user["email"] for user in listed["items"]]),
+    )
     done = request.query.get("done", "")
     return render(
         "users.html",
@@ -120,7 +132,9 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
         listing=listing,
         users=listed,
         pending=pending,
-        news=await find_news(request, visitor, [invitation["email"] for invitation in pending]),
+        news=news,
+        news_of_users=news_of_users,
+        may_clear=may_clear(visitor),
         sites=known_sites or [],
         done=_DONE.get(done),
         is_warning=done == _UNDELIVERABLE,
@@ -135,7 +149,7 @@ async def users(request: web.Request) -> web.Response:
 
 @pages.post("/users")
 async def change_users(request: web.Request) -> web.Response:
-    """Invites, sends an invitation again, or withdraws it."""
+    """Invites, sends an invitation again, withdraws it, or lets e-mails go to a bouncing address again."""
     visitor = await signed_in(request)
     typed = await read_form(request, visitor, at_most=BODY_BYTES)
     match typed.get("do"):
@@ -148,13 +162,25 @@ async def change_users(request: web.Request) -> web.Response:
         case "revoke":
             path = fill("/invitations/{id}", id=typed.get("id", ""))
             sent, done = await send(request, visitor, "identity", "DELETE", path), "revoked"
+        case "clear":
+            sent, done = await _clear(request, visitor, typed.get("email", "")), "cleared"
         case _:
             sent, done = await _invite(request, visitor, typed), "invited"
     if sent.problem is not None:
         return await _users_page(request, visitor, _refused_invitations(typed, sent), status=sent.status)
-    if done != "revoked" and await find_bouncing(request, visitor, invited_addresses(sent)):
+    if done in {"invited", "resent"} and await find_bouncing(request, visitor, invited_addresses(sent)):
         done = _UNDELIVERABLE
     return redirect(f"/users?done={done}")
+
+
+async def _clear(request: web.Request, visitor: Visitor, email: str) -> Sent:
+    path = fill("/vendor/bouncing-addresses/{email}", email=email)
+    try:
+        return await send(request, visitor, "notifications", "DELETE", path)
+    except ServiceRefusal as refusal:
+        if refusal.status != NotFound.status:
+            raise
+        return Sent(204, {})  # it was cleared already, as by a second click
 
 
 def _addresses(typed: FormData) -> list[str]:

@@ -1,7 +1,8 @@
-"""What became of the e-mails of invitations, from the delivery ledger, for the inviter."""
+"""What became of the e-mails of invitations, and which addresses get none, from the delivery ledger."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -10,14 +11,23 @@ from services.gateway.clients import Query
 from services.gateway.pages.backend import Sent, ServiceRefusal, fetch, optional
 from services.gateway.session import Visitor
 from services.gateway.texts import _
+from shared.actor import Role
 
 _NEWEST = 200
 _ASKED_AT_ONCE = 20
 _WAITING = frozenset({"queued", "claimed", "sending"})
 
 
-async def find_news(request: web.Request, visitor: Visitor, emails: Sequence[str]) -> dict[str, str]:
-    """A sentence for each address whose invitation has not simply been sent; nothing while the ledger is away."""
+@dataclass(frozen=True, slots=True)
+class News:
+    """What there is to say of the e-mails to an address; whether it bounces, so that nothing more is sent there."""
+
+    sentence: str
+    bounces: bool = False
+
+
+async def find_news(request: web.Request, visitor: Visitor, emails: Sequence[str]) -> dict[str, News]:
+    """Of each address whose invitation has not simply been sent; nothing while the ledger is away."""
     if not emails:
         return {}
     page = await _ask(request, visitor, "/deliveries", {"kind": "invitation", "limit": _NEWEST})
@@ -26,9 +36,17 @@ async def find_news(request: web.Request, visitor: Visitor, emails: Sequence[str
         newest.setdefault(row["email"], row)
     # An invitation of a moment ago is not in the ledger yet, and a very old one is far down.
     unknown = [email for email in emails if email not in newest][:_ASKED_AT_ONCE]
-    told = {email: _sentence(row) for email, row in newest.items()}
-    told |= {email: _bouncing(reply) for email, reply in (await find_bouncing(request, visitor, unknown)).items()}
-    return {email: sentence for email, sentence in told.items() if sentence}
+    bouncing = {email: row["bouncing_reply"] for email, row in newest.items() if row.get("bouncing_reply") is not None}
+    bouncing |= await find_bouncing(request, visitor, unknown)
+    told = {email: News(_sentence(row)) for email, row in newest.items()}
+    told |= {email: News(_of_invited(visitor, reply), bounces=True) for email, reply in bouncing.items()}
+    return {email: news for email, news in told.items() if news.sentence}
+
+
+async def find_news_of_users(request: web.Request, visitor: Visitor, emails: Sequence[str]) -> dict[str, News]:
+    """Of each address to which nothing is sent any more; nothing while the ledger is away."""
+    bouncing = await find_bouncing(request, visitor, emails)
+    return {email: News(_of_user(visitor, reply), bounces=True) for email, reply in bouncing.items()}
 
 
 async def find_bouncing(request: web.Request, visitor: Visitor, emails: Sequence[str]) -> dict[str, str]:
@@ -52,8 +70,6 @@ def invited_addresses(sent: Sent) -> list[str]:
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
-    if row.get("bouncing_reply") is not None:
-        return _bouncing(row["bouncing_reply"])
     reply = row["smtp_reply"] or row["reason"] or ""
     if row["state"] == "failed":
         return _("Could not be delivered: %(answer)s. Please check the address, or send it again.") % {"answer": reply}
@@ -64,8 +80,30 @@ def _sentence(row: Mapping[str, Any]) -> str:
     return _("The e-mail is waiting to be sent.") if row["state"] in _WAITING else ""
 
 
-def _bouncing(reply: str) -> str:
-    sentence = _(
-        "Could not be delivered: %(answer)s. Ask your vendor to clear the address, or withdraw this and invite another."
-    )
+def _of_invited(visitor: Visitor, reply: str) -> str:
+    if may_clear(visitor):
+        sentence = _(
+            "Could not be delivered: %(answer)s. Clear the address once its mailbox is there, then send it again."
+        )
+    else:
+        sentence = _(
+            "Could not be delivered: %(answer)s. Ask your vendor to clear the address, "
+            "or withdraw this and invite another."
+        )
     return sentence % {"answer": reply.rstrip(".")}
+
+
+def _of_user(visitor: Visitor, reply: str) -> str:
+    if may_clear(visitor):
+        sentence = _("E-mails to this address come back: %(answer)s. Clear the address once its mailbox is there.")
+    else:
+        sentence = _(
+            "E-mails to this address come back: %(answer)s. "
+            "Ask your vendor to clear the address once its mailbox is there."
+        )
+    return sentence % {"answer": reply.rstrip(".")}
+
+
+def may_clear(visitor: Visitor) -> bool:
+    """Whether the visitor may let e-mails go to a bouncing address again."""
+    return visitor.user.role is Role.VENDOR_ADMIN

@@ -12,6 +12,7 @@ from services.gateway import labels
 from services.gateway.fields import ADDRESS, FIRST_NAME, LAST_NAME, Field, FormSpec, hidden, with_autocomplete
 from services.gateway.forms import Form, FormData, from_json, refused, to_json
 from services.gateway.pages.backend import Sent, fetch, fetch_all, optional, send
+from services.gateway.pages.invited import find_bouncing
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import read_form, redirect
 from services.gateway.session import Visitor, signed_in
@@ -126,7 +127,14 @@ async def _preferences_of(request: web.Request, visitor: Visitor) -> dict[str, A
     return preferences if preferences is not None and "labels" in preferences else None
 
 
-async def _page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
+async def _page(
+    request: web.Request,
+    visitor: Visitor,
+    form: Form,
+    *,
+    bouncing: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> web.Response:
     sites, pins, preferences = await asyncio.gather(
         sites_of(request, visitor),
         _pins_of(request, visitor),
@@ -140,6 +148,7 @@ async def _page(request: web.Request, visitor: Visitor, form: Form, *, status: i
         sites=sites,
         pins=pins,
         preferences=preferences,
+        bouncing=bouncing or {},
         done=_DONE.get(request.query.get("done", "")),
     )
 
@@ -149,7 +158,9 @@ async def profile(request: web.Request) -> web.Response:
     """The form, filled with what is known."""
     visitor = await signed_in(request)
     known = await fetch(request, visitor, "identity", "/profile")
-    return await _page(request, visitor, Form(PROFILE, from_json(known)))
+    own = {visitor.user.email, known.get("email", "")} - {""}
+    bouncing = await find_bouncing(request, visitor, sorted(own))
+    return await _page(request, visitor, Form(PROFILE, from_json(known)), bouncing=bouncing)
 
 
 @pages.post("/profile")

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from tests.service.gateway.stand_ins import CSRF, Gateway, Json, Script, a_session, says
+from tests.service.gateway.stand_ins import CSRF, Gateway, Json, Script, a_session, refuses, says
 
 
 async def _refuses_the_second_address(_request: web.Request) -> web.Response:
@@ -128,6 +128,47 @@ async def test_an_invitation_to_a_bouncing_address_is_not_called_sent(
     sentence = "Not every e-mail can be delivered: a mail server has refused an address for good. See the list below."
     assert (f'<p class="notice warn" role="status">{sentence}</p>' in page) == bounces
     assert ('<p class="notice ok"' in page) == (not bounces)
+
+
+_COMES_BACK = f"E-mails to this address come back: {_GONE}."
+
+
+def _as(role: str) -> Json:
+    session = a_session()
+    return session | {"user": session["user"] | {"role": role}}
+
+
+async def test_a_user_whose_address_bounces_is_marked_with_the_way_out(gateway: Gateway) -> None:
+    gone = "gone@example.com"
+    _company_that_has_invited(gateway, mails=(), bouncing=(gone,))
+    people = [
+        {"id": "1", "name": "Luc Petit", "email": email, "role": "member", "active": True}
+        for email in (gone, "luc@x.example")
+    ]
+    gateway["identity"].answers("GET /users", _listed(*people))
+    page = await (await gateway.portal.get("/users", headers=gateway.signed_in())).text()
+    assert page.count("come back") == 1
+    assert f"{_COMES_BACK} Ask your vendor to clear the address once its mailbox is there." in page
+    assert 'value="clear"' not in page
+
+
+async def test_a_vendor_admin_clears_an_address_on_the_page_that_says_it_bounces(gateway: Gateway) -> None:
+    gone = "gone+1@example.com"
+    _company_that_has_invited(gateway, gone, mails=(), bouncing=(gone,))
+    gateway["identity"].answers("POST /session/resolve", says(_as("vendor_admin")))
+    gateway["notifications"].answers(
+        "DELETE /vendor/bouncing-addresses/gone%2B1@example.com", says({}, status=204), refuses(404, "not_found")
+    )
+    page = await (await gateway.portal.get("/users", headers=gateway.signed_in())).text()
+    assert f"Could not be delivered: {_GONE}. Clear the address once its mailbox is there, then send it again." in page
+    assert f'<input type="hidden" name="do" value="clear"><input type="hidden" name="email" value="{gone}">' in "".join(
+        line.strip() for line in page.splitlines()
+    )
+    form = {"csrf_token": CSRF, "do": "clear", "email": gone}
+    for _ in range(2):  # a second click finds nothing left to clear
+        answer = await gateway.portal.post("/users", data=form, headers=gateway.signed_in(), allow_redirects=False)
+        assert (answer.status, answer.headers["Location"]) == (303, "/users?done=cleared")
+    assert len(gateway["notifications"].asked("DELETE /vendor/bouncing-addresses/gone%2B1@example.com")) == 2
 
 
 async def test_the_page_of_users_does_without_the_ledger(gateway: Gateway) -> None:

@@ -98,6 +98,24 @@ async def test_a_main_site_that_was_closed_stays_until_another_one_is_chosen(
     assert "Your main site can no longer be chosen" in page
 
 
+@pytest.mark.parametrize("bouncing", [True, False])
+async def test_a_profile_says_when_e_mails_to_its_address_come_back(gateway: Gateway, *, bouncing: bool) -> None:
+    gateway["identity"].answers("GET /profile", says({"version": 1, "email": "desk@example.com"}))
+    for path in ("/sites", "/pins"):
+        gateway["identity"].answers(f"GET {path}", says(a_list()))
+    found = [{"email": "desk@example.com", "smtp_reply": "550 5.1.1 No such user."}] if bouncing else []
+    gateway["notifications"].answers("GET /bouncing-addresses", says({"items": found}))
+    gateway["notifications"].answers("GET /notification-preferences", says({}))
+    page = await _page(gateway, "/profile")
+    sentence = (
+        "E-mails to desk@example.com come back: 550 5.1.1 No such user. Enter another contact e-mail, "
+        "or ask your vendor to clear this address once its mailbox is there."
+    )
+    assert (f'<p class="notice warn">{sentence}</p>' in page) == bouncing
+    (asked,) = gateway["notifications"].asked("GET /bouncing-addresses")
+    assert asked.path.endswith("?email=ana@example.com&email=desk@example.com")
+
+
 async def test_a_profile_shows_no_notices_of_an_older_version_that_does_not_label_them(gateway: Gateway) -> None:
     gateway["identity"].answers("GET /profile", says({"version": 1}))
     gateway["identity"].answers("GET /sites", says(a_list()))

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote
 from uuid import UUID
@@ -11,6 +12,7 @@ from prometheus_client import REGISTRY
 from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
+from services.notifications import store
 from shared.actor import Role
 from tests.builders import an_actor, an_email, signed
 from tests.service.notifications.conftest import (
@@ -221,6 +223,21 @@ async def test_an_admin_learns_which_addresses_bounce_and_a_vendor_admin_clears_
     assert await notifications.refused("DELETE", "/vendor/bouncing-addresses/nobody", vendor) == (404, "not_found")
     await notifications.hear(again := an_invitation(gone))
     assert (await notifications.settled(again))[gone]["state"] == "sent"
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.CASE_MANAGER, Role.AGENT])
+async def test_everybody_learns_whether_an_address_of_their_own_bounces(
+    notifications: Notifications, role: Role
+) -> None:
+    gone, other = an_email("gone"), an_email()
+    actor = replace(an_actor(role), email=gone.capitalize())
+    for email in (gone, other):
+        await store.put_bouncing(notifications.db, email, reply="550 5.1.1 No such user")
+    own = [("email", gone), ("email", actor.login_email)]
+    async with notifications.client.get("/bouncing-addresses", params=own, headers=signed(actor)) as response:
+        assert (await response.json())["items"] == [{"email": gone, "smtp_reply": "550 5.1.1 No such user"}]
+    for asked in ([("email", other)], [*own, ("email", other)]):
+        assert await notifications.refused("GET", "/bouncing-addresses", actor, params=asked) == (403, "forbidden")
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.CASE_MANAGER, Role.AGENT])
