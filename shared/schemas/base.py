@@ -10,7 +10,6 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 import email_validator
-import phonenumbers
 import pycountry
 from email_validator import EmailNotValidError, validate_email
 from pydantic import (
@@ -24,12 +23,14 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from shared import text
+from shared.phones import NoNumber, NoSuchNumber, read_phone
 
 LANGUAGES = ("en", "fr")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -202,16 +203,16 @@ def _no_email() -> PydanticCustomError:
     return PydanticCustomError("email", "Enter one e-mail address, such as ana@example.com.")
 
 
-def _phone(given: str) -> str:
+def _phone(given: str, info: ValidationInfo) -> str:
+    """Refused with an example of the country that the number has, else of the address beside it."""
     try:
-        number = phonenumbers.parse(given, None)
-    except phonenumbers.NumberParseException as error:
-        raise PydanticCustomError(
-            "phone", "Enter the number with its country code, such as +33 4 72 00 00 00."
-        ) from error
-    if not phonenumbers.is_possible_number(number):
-        raise PydanticCustomError("phone", "Enter the number with its country code, such as +33 4 72 00 00 00.")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        return read_phone(given, country=(info.data or {}).get("country"))
+    except NoSuchNumber as error:
+        sentence = "There is no such number. In that country a number looks like {example}."
+        raise PydanticCustomError("phone", sentence, {"reason": "no_such_number", "example": error.example}) from error
+    except NoNumber as error:
+        sentence = "Enter the number with its country code, such as {example}."
+        raise PydanticCustomError("phone", sentence, {"example": error.example}) from error
 
 
 def _country(code: str) -> str:
@@ -261,9 +262,12 @@ PostalCode = Annotated[str, line(least=1, most=20)]
 Email = Annotated[str, line(least=3, most=254), AfterValidator(_email), Field(json_schema_extra={"format": "email"})]
 Phone = Annotated[
     str,
-    line(most=40),
+    line(most=60),
     AfterValidator(_phone),
-    Field(description="With the country code. It is kept as in E.164: +33472000000.", examples=["+33 4 72 00 00 00"]),
+    Field(
+        description="With the country code. Kept as in E.164, an extension as in RFC 3966: +33472000000;ext=12.",
+        examples=["+33 4 72 00 00 00", "+33 4 72 00 00 00 ext. 12"],
+    ),
 ]
 Country = Annotated[
     str,

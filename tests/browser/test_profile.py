@@ -169,21 +169,23 @@ async def test_a_wrong_field_is_named_and_marked_once_it_is_left(scripted: Page)
 
 
 async def test_the_review_shows_everything_as_it_will_be_saved(own_scripted: Page, own_customer: Customer) -> None:
-    await fill_in(own_scripted, phone="+33 (0)4 72 00-00-00")
+    await fill_in(own_scripted, phone="+33 (0)4 72 00-00-00 poste 12")
     await view(own_scripted).click()
     await expect(own_scripted.locator("h1")).to_have_text("View profile")
     shown = own_scripted.locator("dl")
-    for text in ("+33472000000", "You typed +33 (0)4 72 00-00-00", "France", "Europe/Paris", "English"):
+    phone = ("+33 4 72 00 00 00 ext. 12", "You typed +33 (0)4 72 00-00-00 poste 12")
+    for text in (*phone, "France", "Europe/Paris", "English"):
         await expect(shown).to_contain_text(text)
     assert (await own_customer.admin.get("/profile"))["phone"] == ""
     await own_scripted.get_by_role("button", name="Edit again").click()
-    await expect(field(own_scripted, "phone")).to_have_value("+33472000000")
+    await expect(field(own_scripted, "phone")).to_have_value("+33 4 72 00 00 00 ext. 12")
     await field(own_scripted, "city").fill("Nantes")
     await view(own_scripted).click()
+    await expect(shown).not_to_contain_text("You typed")
     await own_scripted.get_by_role("button", name="Save").click()
     await expect(own_scripted.get_by_role("status").first).to_have_text("Your profile is saved.")
     saved = await own_customer.admin.get("/profile")
-    assert (saved["phone"], saved["city"], saved["missing"]) == ("+33472000000", "Nantes", [])
+    assert (saved["phone"], saved["city"], saved["missing"]) == ("+33472000000;ext=12", "Nantes", [])
 
 
 async def test_without_scripts_the_button_works_and_the_fields_say_what_is_missing(

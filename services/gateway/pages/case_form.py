@@ -32,7 +32,7 @@ _CONTACT = (
         lazy("Phone"),
         "tel",
         autocomplete="tel",
-        hint=lazy("With the country code, such as +33 4 72 00 00 00."),
+        hint=lazy("With the country code, and an extension if there is one: +33 4 72 00 00 00 ext. 12."),
         help=lazy("Best a direct number at which the person can be reached beside the device."),
     ),
 )

@@ -13,7 +13,7 @@ from services.gateway.fields import ADDRESS, FIRST_NAME, LAST_NAME, Field, FormS
 from services.gateway.forms import Form, FormData, from_json, refused, to_json
 from services.gateway.pages.backend import Sent, fetch, fetch_all, optional, send
 from services.gateway.pages.invited import find_bouncing
-from services.gateway.pages.rendering import render
+from services.gateway.pages.rendering import phone_number, render
 from services.gateway.pages.requests import read_form, redirect
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import lazy
@@ -40,7 +40,7 @@ PROFILE = FormSpec(
             lazy("Phone"),
             "tel",
             autocomplete="tel",
-            hint=lazy("With the country code, such as +33 4 72 00 00 00."),
+            hint=lazy("With the country code, and an extension if there is one: +33 4 72 00 00 00 ext. 12."),
             help=lazy("We call this number about your cases, unless a case names another contact."),
         ),
         Field(
@@ -186,12 +186,14 @@ async def _review(request: web.Request, visitor: Visitor, typed: FormData, revie
         "profile_review.html",
         visitor=visitor,
         form=Form(PROFILE, reviewed),
-        rewritten={
-            name: typed[name] for name in _PHONES if typed.get(name, "").strip() not in ("", reviewed.get(name))
-        },
+        rewritten={name: typed[name] for name in _PHONES if _is_rewritten(typed.get(name, ""), reviewed.get(name, ""))},
         sites=dict(sites or []),
         pins=dict(pins or []),
     )
+
+
+def _is_rewritten(typed: str, kept: str) -> bool:
+    return bool(typed.strip()) and typed.strip() not in (kept, phone_number(kept))
 
 
 async def _put(request: web.Request, visitor: Visitor, typed: FormData, query: dict[str, int]) -> Sent:

@@ -14,10 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.gateway import labels, limits, sizes
 from services.gateway.brand import ACCENT, PORTICO, Brand
 from services.gateway.pages.static import brand_url, static_url
-from services.gateway.texts import TEXTS
+from services.gateway.texts import TEXTS, _
 from services.gateway.visitor import Visitor
 from shared.i18n import install, language
 from shared.logging import origin
+from shared.phones import readable_parts
 from shared.text import in_alphabet
 
 # Nothing inline, nothing from other hosts: a text that slipped through the escaping could still do nothing.
@@ -74,7 +75,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     install(environment, TEXTS)
-    environment.filters |= {"country": country_name, "file_size": sizes.size}
+    environment.filters |= {"country": country_name, "phone": phone_number, "file_size": sizes.size}
     environment.globals |= {
         "static": static_url,
         "file_patterns": limits.patterns,
@@ -85,6 +86,12 @@ def _environment() -> Environment:
         "version": VERSION,
     }
     return environment
+
+
+def phone_number(kept: str) -> str:
+    """A number as people read it."""
+    number, extension = readable_parts(kept)
+    return _("%(number)s ext. %(extension)s") % {"number": number, "extension": extension} if extension else number
 
 
 # Names of places in the reader's language

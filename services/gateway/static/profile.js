@@ -2,9 +2,10 @@
 // module the button always works, and the answer names the same at the fields.
 
 // Looser than the portal's own check, which has the last word: nobody is stopped here whom it would let pass.
-const LEAST_DIGITS = 5;
+const LEAST_SIGNS = 5;
 const isEmail = (text) => /^\S+@\S+$/.test(text);
-const isPhone = (text) => /[+＋]/.test(text) && text.replace(/\D/g, "").length >= LEAST_DIGITS;
+const isPhone = (text) =>
+  /[+＋]|^\P{Nd}*[0０٠]{2}/u.test(text) && text.replace(/[^\p{Nd}\p{L}]/gu, "").length >= LEAST_SIGNS;
 
 const isMissing = (field) => field.required && field.value.trim() === "";
 const isWrong = (field) => {

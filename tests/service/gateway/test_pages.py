@@ -311,3 +311,20 @@ async def test_a_confirmation_knows_the_visitor_by_the_address_of_their_profile(
     gateway["cases"].answers("GET /cases/1000000009", says(case))
     page = await _page(gateway, "/cases/1000000009/created")
     assert re.findall(r"<li>(Luc Petit[^<]*)</li>", page) == told
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"), [("en", "+33 4 72 00 00 00 ext. 12"), ("fr", "+33 4 72 00 00 00 poste 12")]
+)
+async def test_a_phone_number_is_shown_with_its_extension(gateway: Gateway, language: str, shown: str) -> None:
+    session = a_session()
+    session["user"]["language"] = language
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    contact = A_CASE["contact"] | {"user_id": None, "phone": "+33472000000;ext=12"}
+    gateway["cases"].answers("GET /cases/1000000009", says(A_CASE | {"contact": contact, "attachments": []}))
+    gateway["identity"].answers("GET /profile", says({"phone": "+33472000000;ext=12", "version": 1}))
+    assert f"<br>{shown}" in await _page(gateway, "/cases/1000000009/created")
+    for path in ("/sites", "/pins"):
+        gateway["identity"].answers(f"GET {path}", says(a_list()))
+    gateway["notifications"].answers("GET /notification-preferences", refuses(503, "unavailable"))
+    assert f'value="{shown}"' in await _page(gateway, "/profile")

@@ -73,6 +73,7 @@ _PASS_ON = (
     "no-info",
     "nullable",
     "union",
+    "with-info",
 )
 _OF_PYDANTIC: Mapping[str, set[str]] = {
     **{code: {"limit"} for code in ("string_too_short", "string_too_long", "too_short", "too_long")},
