@@ -191,7 +191,7 @@ async def _read(request: web.Request, at_most: int) -> bytes:
                 hold_bytes(request, len(chunk))
                 body += chunk
     except web.RequestPayloadError as error:
-        raise errors.Malformed("The body ended early, or is not encoded as its headers say.") from error
+        raise errors.EndedEarly from error
     return bytes(body)
 
 

@@ -2,6 +2,7 @@
 
 Refusal
 ├── Malformed             400
+│   └── EndedEarly        400
 ├── NotSignedIn           401
 ├── Forbidden             403
 ├── NotFound              404
@@ -80,6 +81,13 @@ class Malformed(Refusal):
     status = 400
     code = "malformed"
     title = "The request could not be read."
+
+
+class EndedEarly(Malformed):
+    """The connection broke, or a program wrote the body in another way than it says."""
+
+    reason = "ended_early"
+    title = "The body ended early, or is not encoded as its headers say."
 
 
 class NotSignedIn(Refusal):

@@ -155,6 +155,7 @@ MESSAGES: Mapping[str, str] = {
     # Anything.
     "refused": N_("The request was refused."),
     "malformed": N_("The request could not be read."),
+    "malformed.ended_early": N_("What you sent did not arrive whole. Please send it again."),
     "not_signed_in": N_("Please sign in."),
     "not_signed_in.token": N_("This token is not valid."),
     "forbidden": N_("You may not do this."),

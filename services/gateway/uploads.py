@@ -90,4 +90,4 @@ class _Incoming:
         except TimeoutError as error:
             raise web.HTTPRequestTimeout from error
         except (web.RequestPayloadError, ConnectionError) as error:
-            raise errors.Malformed("The body ended early, or is not encoded as its headers say.") from error
+            raise errors.EndedEarly from error

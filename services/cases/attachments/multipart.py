@@ -53,7 +53,7 @@ async def read_uploads(request: web.Request, limits: Limits) -> Uploads:
         async with receiving(request, BODY_WITHIN_S):
             return Uploads(await _read_parts(request, limits))
     except (*UNREADABLE, ConnectionError) as error:
-        raise errors.Malformed("The body ended early, or is no multipart/form-data.") from error
+        raise errors.EndedEarly("The body ended early, or is no multipart/form-data.") from error
 
 
 async def _read_parts(request: web.Request, limits: Limits) -> tuple[Upload, ...]:

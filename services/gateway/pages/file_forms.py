@@ -196,7 +196,7 @@ class _Incoming:
             )
             return cls(request, parts)
         except ValueError as error:
-            raise _unreadable() from error
+            raise errors.EndedEarly from error
 
     async def next_file(self) -> _File | None:
         """The next file that was chosen; what is unread of the one before is read past."""
@@ -238,9 +238,9 @@ class _Incoming:
         try:
             part = await self._parts.next()
         except UNREADABLE as error:
-            raise _unreadable() from error
+            raise errors.EndedEarly from error
         if isinstance(part, MultipartReader):
-            raise _unreadable()
+            raise errors.EndedEarly
         self._part = part
         return part
 
@@ -248,11 +248,7 @@ class _Incoming:
         try:
             return await part.read_chunk(_CHUNK_BYTES)
         except UNREADABLE as error:
-            raise _unreadable() from error
-
-
-def _unreadable() -> errors.Malformed:
-    return errors.Malformed("The form ended early, or is not encoded as its headers say.")
+            raise errors.EndedEarly from error
 
 
 def _too_much() -> errors.TooLarge:

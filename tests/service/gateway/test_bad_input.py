@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, says
+from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, a_session, says
 
 
 async def _status_of(gateway: Gateway, *head: bytes, body: bytes = b"") -> int:
@@ -85,3 +85,28 @@ async def test_a_form_of_too_many_fields_is_refused(gateway: Gateway) -> None:
     body = b"&".join(b"a=1" for _ in range(1001))
     head = (b"POST /sign-in HTTP/1.1", b"Content-Type: application/x-www-form-urlencoded")
     assert await _status_of(gateway, *head, b"Content-Length: %d" % len(body), body=body) == 413
+
+
+WITHOUT_AN_END = b'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nJam'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "sentence"),
+    [
+        ("multipart/form-data; boundary=x", WITHOUT_AN_END, "Votre envoi n’est pas arrivé en entier."),
+        (
+            "application/x-www-form-urlencoded",
+            b"&".join([b"a=1"] * 1001),
+            "Un formulaire peut avoir au plus 1\u202f000 champs.",
+        ),
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_refused_in_the_readers_language(
+    gateway: Gateway, content_type: str, body: bytes, sentence: str
+) -> None:
+    session = a_session()
+    gateway["identity"].answers("POST /session/resolve", says(session | {"user": session["user"] | {"language": "fr"}}))
+    headers = gateway.signed_in(**{"Content-Type": content_type})
+    async with gateway.portal.post("/cases", data=body, headers=headers) as answer:
+        assert answer.status in {400, 413}
+        assert sentence in await answer.text()
