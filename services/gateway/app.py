@@ -11,13 +11,14 @@ from aiohttp import web
 from services.gateway import docs, openapi
 from services.gateway.brand import BRAND, Brand
 from services.gateway.clients import SERVICES, Services
+from services.gateway.cookies import COOKIES, Cookies
 from services.gateway.forwarding import add_routes
 from services.gateway.middleware import API, add_outer_middleware
 from services.gateway.pages import add_pages
 from services.gateway.pages.static import STATIC_ROUTES
 from services.gateway.rate_limits import LIMITS, RequestLimits, limit_requests
 from services.gateway.routes import ROUTES
-from services.gateway.session import SESSIONS, Sessions, refresh_after_changes
+from services.gateway.session import SESSION_COOKIE, SESSIONS, Sessions, refresh_after_changes
 from services.gateway.settings import GatewaySettings
 from shared import logging
 from shared.bus import Bus
@@ -39,6 +40,7 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     logging.set_up("gateway", settings.log_level)
     app = create_plain_app(unlogged=STATIC_ROUTES)
     app[SERVICES] = services or Services.of(settings)
+    app[COOKIES] = Cookies.of(settings.base_url)
     app[SESSIONS] = Sessions(base_url=settings.base_url)
     app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)
     add_outer_middleware(app, settings.trusted_proxies)
@@ -110,7 +112,7 @@ async def _connections(app: web.Application) -> AsyncIterator[None]:
 
 
 def _add_description(app: web.Application) -> None:
-    description, page = _description(app[SESSIONS].cookie)
+    description, page = _description(app[COOKIES].name(SESSION_COOKIE))
 
     async def for_programs(_request: web.Request) -> web.Response:
         return web.Response(body=description, content_type="application/json")

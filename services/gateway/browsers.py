@@ -5,7 +5,8 @@ import secrets
 
 from aiohttp import hdrs, web
 
-from services.gateway.session import SESSIONS
+from services.gateway.cookies import COOKIES
+from services.gateway.session import token_of
 from shared.web.headers import BROWSER_HEADER, DEVICE_HEADER, SESSION_HEADER
 
 _DAY_S = 24 * 3600
@@ -18,17 +19,16 @@ _LONGEST_USER_AGENT = 300
 
 def sign_in_headers(request: web.Request) -> dict[str, str]:
     """Headers for a sign-in: what the browser says of itself, and what it has of earlier sign-ins."""
-    sessions = request.app[SESSIONS]
-    proofs, token = request.cookies.get(sessions.cookie_name(_DEVICE), ""), sessions.token_of(request)
+    proofs, token = request.app[COOKIES].read(request, _DEVICE, _PROOFS), token_of(request)
     headers: dict[str, str] = {hdrs.USER_AGENT: _user_agent(request)}
-    headers |= {DEVICE_HEADER: proofs} if _PROOFS.fullmatch(proofs) else {}
+    headers |= {DEVICE_HEADER: proofs} if proofs else {}
     return headers | ({SESSION_HEADER: token} if token else {})
 
 
 def remember_device(request: web.Request, response: web.StreamResponse, proofs: str) -> None:
     """The browser keeps the proofs over every sign-out."""
     if proofs:
-        _keep(request, response, _DEVICE, proofs, max_age_s=365 * _DAY_S)
+        request.app[COOKIES].keep(response, _DEVICE, proofs, max_age_s=365 * _DAY_S)
 
 
 def name_of(request: web.Request) -> str:
@@ -44,7 +44,7 @@ def newcomer_headers(request: web.Request) -> dict[str, str]:
 
 def remember_newcomer(request: web.Request, response: web.StreamResponse, name: str) -> None:
     """The browser keeps its name for as long as new codes are sent."""
-    _keep(request, response, _NEWCOMER, name, max_age_s=7 * _DAY_S)
+    request.app[COOKIES].keep(response, _NEWCOMER, name, max_age_s=7 * _DAY_S)
 
 
 def _user_agent(request: web.Request) -> str:
@@ -53,18 +53,4 @@ def _user_agent(request: web.Request) -> str:
 
 
 def _newcomer(request: web.Request) -> str:
-    name = request.cookies.get(request.app[SESSIONS].cookie_name(_NEWCOMER), "")
-    return name if _NAME.fullmatch(name) else ""
-
-
-def _keep(request: web.Request, response: web.StreamResponse, name: str, value: str, *, max_age_s: int) -> None:
-    sessions = request.app[SESSIONS]
-    response.set_cookie(
-        sessions.cookie_name(name),
-        value,
-        max_age=max_age_s,
-        path="/",
-        secure=sessions.secure,
-        httponly=True,
-        samesite="Lax",
-    )
+    return request.app[COOKIES].read(request, _NEWCOMER, _NAME)

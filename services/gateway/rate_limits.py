@@ -16,7 +16,7 @@ from aiohttp import web
 from prometheus_client import Counter
 
 from services.gateway.middleware import is_api, is_for_anybody
-from services.gateway.session import SAFE_METHODS, SESSIONS, set_visitor
+from services.gateway.session import SAFE_METHODS, SESSIONS, set_visitor, token_of
 from services.gateway.settings import GatewaySettings
 from services.gateway.visitor import Visitor
 from shared.actor import VENDOR_ROLES
@@ -232,7 +232,7 @@ async def limit_requests(request: web.Request, handler: Handler) -> web.StreamRe
         await request.app[LIMITS].of_static()
         return await handler(request)
     sessions, limits = request.app[SESSIONS], request.app[LIMITS]
-    token = sessions.token_of(request)
+    token = token_of(request)
     visitor = sessions.remembered(token)
     async with AsyncExitStack() as turn:
         try:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from services.gateway.clients import SERVICES, Services, ServiceUnavailable
+from services.gateway.cookies import COOKIES
 from services.gateway.visitor import Visitor
 from shared import errors
 from shared.bus import Hint
@@ -23,6 +24,7 @@ from shared.web.headers import IDEMPOTENCY_HEADER
 __all__ = [
     "SAFE_METHODS",
     "SESSIONS",
+    "SESSION_COOKIE",
     "CrossSiteRequest",
     "OldForm",
     "Sessions",
@@ -34,9 +36,11 @@ __all__ = [
     "refuse_without_csrf",
     "set_session_cookie",
     "signed_in",
+    "token_of",
     "visitor_of",
 ]
 
+SESSION_COOKIE = "portico"
 COOKIE_MAX_AGE_S = 30 * 24 * 3600
 FRESH_S = 1.0
 STALE_S = 30.0  # while identity is unreachable
@@ -88,24 +92,13 @@ class Sessions:
         fresh_s: float = FRESH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`base_url` decides whether the cookie is for TLS only; for `fresh_s` identity is not asked again."""
-        self.secure = base_url.startswith("https://")
-        self.cookie = self.cookie_name("portico")
+        """Own pages come from `base_url`; for `fresh_s` identity is not asked again."""
         self.own_origins = _own_origins(base_url)
         self._size = size
         self._fresh_s = fresh_s
         self._clock = clock
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
         self._hinted: OrderedDict[str, _Hinted] = OrderedDict()  # by the id of a user or company
-
-    def cookie_name(self, cookie: str) -> str:
-        """A cookie's whole name: with TLS no neighbouring host can set it."""
-        return f"__Host-{cookie}" if self.secure else cookie
-
-    def token_of(self, request: web.Request) -> str:
-        """The session's token in the request's cookie; empty for what cannot be one."""
-        token = request.cookies.get(self.cookie, "")
-        return token if _TOKEN.fullmatch(token) else ""
 
     def remembered(self, token: str) -> Visitor | None:
         """Whom identity has confirmed for this token before, however long ago."""
@@ -216,9 +209,14 @@ async def _resolve(services: Services, token: str) -> Visitor | None:
     )
 
 
+def token_of(request: web.Request) -> str:
+    """The session's token in the request's cookie; empty for what cannot be one."""
+    return request.app[COOKIES].read(request, SESSION_COOKIE, _TOKEN)
+
+
 async def visitor_of(request: web.Request) -> Visitor | None:
     """Who is signed in, or None; from now on logs name that user. Identity is asked once for a request."""
-    token = request.app[SESSIONS].token_of(request)
+    token = token_of(request)
     if not token:
         return None
     if _VISITOR not in request:
@@ -256,8 +254,7 @@ async def refresh_after_changes(request: web.Request, handler: Handler) -> web.S
         return await handler(request)
     finally:
         if request.method not in SAFE_METHODS:
-            sessions = request.app[SESSIONS]
-            sessions.mark_changed(request.cookies.get(sessions.cookie, ""), request_id=origin.get().request_id)
+            request.app[SESSIONS].mark_changed(token_of(request), request_id=origin.get().request_id)
 
 
 async def signed_in(request: web.Request) -> Visitor:
@@ -302,21 +299,11 @@ def refuse_cross_site(request: web.Request) -> None:
 
 
 def set_session_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
-    """The browser keeps the session; no script can read it. The session that it had may be over."""
-    sessions = request.app[SESSIONS]
-    sessions.forget(sessions.token_of(request))
-    response.set_cookie(
-        sessions.cookie,
-        token,
-        max_age=COOKIE_MAX_AGE_S,
-        path="/",
-        secure=sessions.secure,
-        httponly=True,
-        samesite="Lax",
-    )
+    """The browser keeps the session. The one that it had may be over."""
+    request.app[SESSIONS].forget(token_of(request))
+    request.app[COOKIES].keep(response, SESSION_COOKIE, token, max_age_s=COOKIE_MAX_AGE_S)
 
 
 def clear_session_cookie(request: web.Request, response: web.StreamResponse) -> None:
     """The browser forgets the session."""
-    sessions = request.app[SESSIONS]
-    response.del_cookie(sessions.cookie, path="/", secure=sessions.secure, httponly=True, samesite="Lax")
+    request.app[COOKIES].forget(response, SESSION_COOKIE)

@@ -159,10 +159,10 @@ async def _an_admin(mongo_url: str) -> str:
 async def _sign_in(http: aiohttp.ClientSession, url: str, email: str) -> dict[str, str]:
     async with http.post(f"{url}{API}/session", json={"email": email, "password": _PASSWORD}) as response:
         assert response.status == 201, await response.text()
-        cookie = response.cookies["portico"].value
+        cookie = response.cookies["portico-8080"].value
         csrf_token = (await response.json())["csrf_token"]
     http.cookie_jar.clear()
-    return {"Cookie": f"portico={cookie}", "X-CSRF-Token": csrf_token}
+    return {"Cookie": f"portico-8080={cookie}", "X-CSRF-Token": csrf_token}
 
 
 def _asked_of(loop: TimedLoop, http: aiohttp.ClientSession) -> Watch[str]:

@@ -1,19 +1,23 @@
 """The language of a page: the user's own, else the one chosen here before, else what the browser likes best."""
 
+import re
+
 from aiohttp import web
 
 from services.gateway.brand import BRAND
+from services.gateway.cookies import COOKIES
 from services.gateway.middleware import is_api
 from services.gateway.pages.rendering import SURROUNDINGS, Surroundings
 from services.gateway.pages.requests import local_path, read_public_form, redirect
-from services.gateway.session import SESSIONS, visitor_of
+from services.gateway.session import visitor_of
 from shared.errors import Refusal
 from shared.i18n import LANGUAGES, preferred_language, reading_in
 from shared.web.app import Handler
 
 pages = web.RouteTableDef()
 
-COOKIE = "portico_language"
+_COOKIE = "portico-language"
+_CODE = re.compile("|".join(LANGUAGES))
 _A_YEAR_S = 365 * 24 * 3600
 
 
@@ -39,7 +43,7 @@ async def _language(request: web.Request) -> str:
         visitor = None  # the page itself says what is away
     if visitor is not None:
         return visitor.user.language
-    chosen = request.cookies.get(COOKIE, "")
+    chosen = request.app[COOKIES].read(request, _COOKIE, _CODE)
     return chosen if chosen in LANGUAGES else preferred_language(request.headers.get("Accept-Language", ""))
 
 
@@ -49,13 +53,5 @@ async def choose_language(request: web.Request) -> web.Response:
     typed = await read_public_form(request)
     response = redirect(local_path(typed.get("next")))
     if typed.get("to") in LANGUAGES:
-        response.set_cookie(
-            COOKIE,
-            typed["to"],
-            max_age=_A_YEAR_S,
-            path="/",
-            secure=request.app[SESSIONS].secure,
-            httponly=True,
-            samesite="Lax",
-        )
+        request.app[COOKIES].keep(response, _COOKIE, typed["to"], max_age_s=_A_YEAR_S)
     return response

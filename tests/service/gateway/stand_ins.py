@@ -161,6 +161,7 @@ def a_session() -> Json:
             "language": "en",
             "time_zone": "UTC",
             "profile_complete": True,
+            "site_ids": None,
         },
         "csrf_token": CSRF,
         "memberships": [{"user_id": user_id, "company_name": "Acme SA", "role": "company_admin"}],
@@ -181,7 +182,7 @@ class Gateway:
     def signed_in(self, **headers: str) -> dict[str, str]:
         """Headers of a browser with a session, on a page that knows its CSRF token."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return {"Cookie": f"portico={TOKEN}", "X-CSRF-Token": CSRF} | given
+        return {"Cookie": f"portico-8080={TOKEN}", "X-CSRF-Token": CSRF} | given
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, a_session, say
 
 async def _status_of(gateway: Gateway, *head: bytes, body: bytes = b"") -> int:
     """Sends a request byte by byte as written, and reads the status of the answer."""
-    session = f"Host: localhost\r\nCookie: portico={TOKEN}\r\nX-CSRF-Token: {CSRF}\r\nConnection: close".encode()
+    session = f"Host: localhost\r\nCookie: portico-8080={TOKEN}\r\nX-CSRF-Token: {CSRF}\r\nConnection: close".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.port)
     try:
         writer.write(b"\r\n".join([head[0], session, *head[1:], b"", b""]) + body)

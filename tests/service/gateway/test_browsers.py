@@ -37,11 +37,11 @@ def by(request: pytest.FixtureRequest) -> str:
 async def test_a_sign_in_leaves_a_proof_that_the_next_one_shows(gateway: Gateway, by: str) -> None:
     session = a_session() | {"session_token": TOKEN, "device_proofs": PROOFS}
     gateway["identity"].answers("POST /session", says(session, status=201))
-    cookie = kept(await signs_in(gateway, by))["portico-device"]
+    cookie = kept(await signs_in(gateway, by))["portico-device-8080"]
     assert cookie.value == PROOFS
     assert (cookie["max-age"], cookie["path"], cookie["samesite"]) == (str(365 * 24 * 3600), "/", "Lax")
     assert cookie["httponly"]
-    await signs_in(gateway, by, f"portico-device={PROOFS}; portico={TOKEN}")
+    await signs_in(gateway, by, f"portico-device-8080={PROOFS}; portico-8080={TOKEN}")
     first, second = gateway["identity"].asked("POST /session")
     assert not {"X-Portico-Device", "X-Portico-Session"} & first.headers.keys()
     assert second.headers["X-Portico-Device"] == PROOFS
@@ -81,7 +81,7 @@ async def test_a_refused_sign_in_leaves_nothing(gateway: Gateway, by: str) -> No
 @pytest.mark.parametrize("cookie", ["", "x!y", "é", '"', "A" * 401])
 async def test_a_cookie_that_cannot_be_a_proof_is_not_passed_on(gateway: Gateway, by: str, cookie: str) -> None:
     gateway["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
-    assert (await signs_in(gateway, by, f"portico-device={cookie}")).status == 401
+    assert (await signs_in(gateway, by, f"portico-device-8080={cookie}")).status == 401
     assert "X-Portico-Device" not in gateway["identity"].asked("POST /session")[0].headers
 
 
@@ -97,7 +97,7 @@ async def test_the_session_that_a_browser_had_is_not_remembered_after_a_new_one(
     session = a_session() | {"session_token": f"{TOKEN}-new", "device_proofs": PROOFS}
     gateway["identity"].answers("POST /session", says(session, status=201))
     gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
-    await signs_in(gateway, by, f"portico={TOKEN}")
+    await signs_in(gateway, by, f"portico-8080={TOKEN}")
     assert (await gateway.portal.get("/api/v1/session", headers=gateway.signed_in())).status == 401
 
 
@@ -125,21 +125,21 @@ async def test_the_browser_that_accepts_is_known_again_when_the_code_is_typed(ga
     identity.answers("GET /invitations/abc", refuses(409, "invitation_used"))
     identity.answers("POST /registrations/verify", says({"state": "active"}))
     identity.answers("POST /registrations/resend", says({"state": "accepted"}, status=202))
-    cookie = kept(await accepts(gateway, by))["portico-newcomer"]
+    cookie = kept(await accepts(gateway, by))["portico-newcomer-8080"]
     assert (cookie["max-age"], cookie["path"], cookie["samesite"]) == (str(7 * 24 * 3600), "/", "Lax")
     assert cookie["httponly"]
     [accepted] = identity.asked("POST /invitations/abc/accept")
     assert accepted.headers["X-Portico-Browser"] == cookie.value
     for path in ("/registrations/verify", "/registrations/resend"):
-        assert (await types(gateway, by, path, f"portico-newcomer={cookie.value}")).status < 400
+        assert (await types(gateway, by, path, f"portico-newcomer-8080={cookie.value}")).status < 400
         assert identity.asked(f"POST {path}")[-1].headers["X-Portico-Browser"] == cookie.value
-        await types(gateway, by, path, "portico-newcomer=short")
+        await types(gateway, by, path, "portico-newcomer-8080=short")
         assert "X-Portico-Browser" not in identity.asked(f"POST {path}")[-1].headers
     opened = "/invitations/abc" if by == "page" else "/api/v1/invitations/abc"
-    await gateway.portal.get(opened, headers={"Cookie": f"portico-newcomer={cookie.value}"})
+    await gateway.portal.get(opened, headers={"Cookie": f"portico-newcomer-8080={cookie.value}"})
     assert identity.asked("GET /invitations/abc")[-1].headers["X-Portico-Browser"] == cookie.value
     # Whoever accepts a second invitation still has the first one's code to type.
-    again = kept(await accepts(gateway, by, f"portico-newcomer={cookie.value}"))["portico-newcomer"]
+    again = kept(await accepts(gateway, by, f"portico-newcomer-8080={cookie.value}"))["portico-newcomer-8080"]
     assert again.value == cookie.value
 
 

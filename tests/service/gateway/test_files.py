@@ -67,7 +67,7 @@ async def test_the_gateway_does_not_wait_for_the_end_before_it_passes_on_the_beg
 
 async def test_no_body_is_read_without_a_session_or_with_a_wrong_token(gateway: Gateway) -> None:
     nobody = await gateway.portal.post(PATH, data=b"x", headers=FORM)
-    forged = await gateway.portal.post(PATH, data=b"x", headers={"Cookie": f"portico={TOKEN}", **FORM})
+    forged = await gateway.portal.post(PATH, data=b"x", headers={"Cookie": f"portico-8080={TOKEN}", **FORM})
     assert (nobody.status, forged.status) == (401, 403)
     assert gateway["cases"].seen == []
     assert CSRF not in await forged.text()

@@ -69,7 +69,7 @@ async def test_an_anonymous_request_cannot_bring_an_actor_of_its_own(gateway: Ga
 
 async def test_only_a_few_headers_pass_out(gateway: Gateway) -> None:
     gateway["identity"].answers(
-        "GET /sites/1", says({}, ETag='"7"', Set_Cookie="portico=stolen", X_Internal="secret", Server="identity/1")
+        "GET /sites/1", says({}, ETag='"7"', Set_Cookie="portico-8080=stolen", X_Internal="secret", Server="identity/1")
     )
     answer = await gateway.portal.get("/api/v1/sites/1", headers=gateway.signed_in())
     assert answer.headers["ETag"] == '"7"'
@@ -364,7 +364,7 @@ async def test_nor_to_a_proxy_for_which_only_the_end_tells_the_length(
 ) -> None:
     gateway_with_short_deadlines["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway_with_short_deadlines.portal.server.port)
-    writer.write(f"GET /api/v1/cases.xlsx HTTP/1.0\r\nHost: x\r\nCookie: portico={TOKEN}\r\n\r\n".encode())
+    writer.write(f"GET /api/v1/cases.xlsx HTTP/1.0\r\nHost: x\r\nCookie: portico-8080={TOKEN}\r\n\r\n".encode())
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(reader.read(), 20)
     writer.close()
@@ -384,7 +384,7 @@ async def test_a_client_that_leaves_during_a_download_is_not_logged_as_a_fault_o
     labels = {"method": "GET", "route": "/api/v1/cases.xlsx", "status": "499"}
     before = REGISTRY.get_sample_value("portico_http_requests_total", labels) or 0
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.server.port)
-    writer.write(f"GET /api/v1/cases.xlsx HTTP/1.1\r\nHost: x\r\nCookie: portico={TOKEN}\r\n\r\n".encode())
+    writer.write(f"GET /api/v1/cases.xlsx HTTP/1.1\r\nHost: x\r\nCookie: portico-8080={TOKEN}\r\n\r\n".encode())
     assert (await reader.readline()).split()[1] == b"200"
     writer.transport.abort()
 

@@ -12,7 +12,7 @@ from shared import bodies
 from shared.bodies import FILE_MEMORY, HeldBody
 from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, says
 
-COOKIE = f"Cookie: portico={TOKEN}\r\nX-CSRF-Token: {CSRF}\r\n"
+COOKIE = f"Cookie: portico-8080={TOKEN}\r\nX-CSRF-Token: {CSRF}\r\n"
 FORM = "Content-Type: multipart/form-data; boundary=x\r\n"
 FIELD = '--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n' + CSRF + "\r\n"
 FILE = '--x\r\nContent-Disposition: form-data; name="files"; filename="jam.txt"\r\n\r\nIt ja'

@@ -19,7 +19,7 @@ async def test_a_choice_is_remembered_and_leads_back_to_the_page(gateway: Gatewa
     form = {"to": "en", "next": "/sign-in?next=/cases"}
     chosen = await gateway.portal.post("/language", data=form, headers=_FRENCH_BROWSER, allow_redirects=False)
     assert (chosen.status, chosen.headers["Location"]) == (303, "/sign-in?next=/cases")
-    cookie = chosen.cookies["portico_language"]
+    cookie = chosen.cookies["portico-language-8080"]
     assert (cookie.value, cookie["samesite"], cookie["httponly"]) == ("en", "Lax", True)
     answer = await gateway.portal.get("/sign-in", headers=_FRENCH_BROWSER)
     assert '<html lang="en">' in await answer.text()
@@ -34,13 +34,13 @@ async def test_a_choice_never_leads_to_another_site(gateway: Gateway, target: st
 async def test_another_site_cannot_change_the_language(gateway: Gateway) -> None:
     answer = await gateway.portal.post("/language", data={"to": "fr"}, headers={"Sec-Fetch-Site": "cross-site"})
     assert answer.status == 403
-    assert "portico_language" not in answer.cookies
+    assert "portico-language-8080" not in answer.cookies
 
 
 async def test_a_language_that_is_none_of_ours_is_not_remembered(gateway: Gateway) -> None:
     answer = await gateway.portal.post("/language", data={"to": "de"}, allow_redirects=False)
     assert answer.status == 303
-    assert "portico_language" not in answer.cookies
+    assert "portico-language-8080" not in answer.cookies
 
 
 async def test_a_signed_in_user_reads_the_language_of_the_profile(gateway: Gateway) -> None:
@@ -48,7 +48,7 @@ async def test_a_signed_in_user_reads_the_language_of_the_profile(gateway: Gatew
     session["user"]["language"] = "fr"
     gateway["identity"].answers("POST /session/resolve", says(session))
     answer = await gateway.portal.get(
-        "/nowhere", headers={"Cookie": f"portico={TOKEN}; portico_language=en", "Accept-Language": "en"}
+        "/nowhere", headers={"Cookie": f"portico-8080={TOKEN}; portico-language-8080=en", "Accept-Language": "en"}
     )
     assert answer.status == 404
     assert "Il n’y a rien ici" in await answer.text()

@@ -255,7 +255,7 @@ async def test_a_session_that_identity_refuses_leads_to_the_sign_in(gateway: Gat
 async def test_a_newcomer_accepts_in_the_language_of_the_page(gateway: Gateway) -> None:
     gateway["identity"].answers("POST /invitations/a-code/accept", says({"state": "verify", "email": "a@b.fr"}))
     typed = {"first_name": "Ana", "last_name": "Duarte", "password": "correct horse battery staple"}
-    ways = [{"Accept-Language": "fr"}, {"Accept-Language": "fr", "Cookie": "portico_language=en"}, {}]
+    ways = [{"Accept-Language": "fr"}, {"Accept-Language": "fr", "Cookie": "portico-language-8080=en"}, {}]
     for headers in ways:
         await gateway.portal.post("/invitations/a-code", data=typed, headers=headers, allow_redirects=False)
     bodies = [seen.body.decode() for seen in gateway["identity"].asked("POST /invitations/a-code/accept")]

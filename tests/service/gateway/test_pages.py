@@ -257,7 +257,7 @@ async def test_personal_answers_are_not_cached_and_static_files_may_be(gateway: 
     assert "immutable" in picture.headers["Cache-Control"]
 
 
-@pytest.mark.parametrize("cookie", [{}, {"Cookie": f"portico={TOKEN}"}])
+@pytest.mark.parametrize("cookie", [{}, {"Cookie": f"portico-8080={TOKEN}"}])
 async def test_the_help_is_for_anybody_and_says_whom_to_ask_for_the_role_of_administrator(
     gateway: Gateway, cookie: dict[str, str]
 ) -> None:

@@ -65,7 +65,7 @@ async def a_house_of_two(**environment: str) -> AsyncIterator[Gateway]:
 
 
 def of_luc() -> dict[str, str]:
-    return {"Cookie": f"portico={LUC}", "X-CSRF-Token": CSRF}
+    return {"Cookie": f"portico-8080={LUC}", "X-CSRF-Token": CSRF}
 
 
 async def refused(answer: ClientResponse) -> Json:

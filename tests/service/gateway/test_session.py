@@ -39,7 +39,7 @@ async def test_signing_in_puts_the_token_into_the_cookie_and_nowhere_else(gatewa
     assert answer.status == 201
     assert await answer.json() == _told(session)
     cookie = answer.headers["Set-Cookie"]
-    assert cookie.startswith(f"portico={TOKEN};")
+    assert cookie.startswith(f"portico-8080={TOKEN};")
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=2592000"} <= set(cookie.split("; "))
     assert "Secure" not in cookie
     assert "Domain" not in cookie
@@ -87,7 +87,7 @@ async def test_the_session_tells_who_is_signed_in_and_the_token_for_changes(gate
 async def test_a_cookie_that_cannot_be_a_session_is_ignored_without_asking_identity(
     gateway: Gateway, cookie: str
 ) -> None:
-    answer = await gateway.portal.get("/api/v1/cases", headers={"Cookie": f"portico={cookie}"})
+    answer = await gateway.portal.get("/api/v1/cases", headers={"Cookie": f"portico-8080={cookie}"})
     assert (answer.status, (await answer.json())["code"]) == (401, "not_signed_in")
     assert gateway["identity"].seen == []
 
@@ -114,7 +114,7 @@ async def test_signing_out_ends_the_session_here_at_once(gateway: Gateway) -> No
     assert (await gateway.portal.get("/api/v1/session", headers=gateway.signed_in())).status == 200
     answer = await gateway.portal.delete("/api/v1/session", headers=gateway.signed_in())
     assert answer.status == 204
-    assert answer.headers["Set-Cookie"].startswith('portico=""; ')
+    assert answer.headers["Set-Cookie"].startswith('portico-8080=""; ')
     assert "Max-Age=0" in answer.headers["Set-Cookie"]
     assert TOKEN in gateway["identity"].asked("POST /session/end")[0].body.decode()
     assert (await gateway.portal.get("/api/v1/session", headers=gateway.signed_in())).status == 401
@@ -169,7 +169,7 @@ async def test_an_invitation_opens_with_and_without_a_session(gateway: Gateway) 
     anonymous = await gateway.portal.post("/api/v1/invitations/abc/accept", json={})
     with_session = await gateway.portal.post("/api/v1/invitations/abc/accept", json={}, headers=gateway.signed_in())
     careless = await gateway.portal.post(
-        "/api/v1/invitations/abc/accept", json={}, headers={"Cookie": f"portico={TOKEN}"}
+        "/api/v1/invitations/abc/accept", json={}, headers={"Cookie": f"portico-8080={TOKEN}"}
     )
     assert [anonymous.status, with_session.status, careless.status] == [202, 202, 403]
     first, second = gateway["identity"].asked("POST /invitations/abc/accept")
@@ -184,7 +184,7 @@ async def test_the_token_goes_to_identity_only_and_a_switch_is_seen_at_once(gate
     path, body = "/api/v1/session/switch", {"user_id": after["user"]["id"]}
     refused = await gateway.portal.post(path, json=body, headers=gateway.signed_in())
     assert refused.status == 404
-    assert (await gateway.portal.post(path, json=body, headers={"Cookie": f"portico={TOKEN}"})).status == 403
+    assert (await gateway.portal.post(path, json=body, headers={"Cookie": f"portico-8080={TOKEN}"})).status == 403
     assert (await gateway.portal.post(path, json=body, headers=gateway.signed_in())).status == 200
     assert [seen.headers["X-Portico-Session"] for seen in gateway["identity"].asked("POST /session/switch")] == [
         TOKEN

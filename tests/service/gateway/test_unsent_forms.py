@@ -50,7 +50,7 @@ def forms_of(page: str) -> dict[str, dict[str, str]]:
 async def post(
     gateway: Gateway, path: str, typed: dict[str, str] | aiohttp.FormData, *, token: str = "", site: str = "same-origin"
 ) -> tuple[int, str]:
-    headers = {"Sec-Fetch-Site": site} | ({"Cookie": f"portico={token}"} if token else {})
+    headers = {"Sec-Fetch-Site": site} | ({"Cookie": f"portico-8080={token}"} if token else {})
     answer = await gateway.portal.post(path, data=typed, headers=headers, allow_redirects=False)
     return answer.status, await answer.text()
 

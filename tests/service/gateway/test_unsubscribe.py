@@ -52,7 +52,7 @@ async def test_an_older_version_that_does_not_say_what_stops_is_waited_for(gatew
 @pytest.mark.parametrize("as_multipart", [False, True])
 async def test_a_provider_needs_no_session_no_origin_and_no_csrf_token(portal: Gateway, *, as_multipart: bool) -> None:
     form = FormData({"List-Unsubscribe": "One-Click"}, default_to_multipart=as_multipart)
-    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://webmail.example", "Cookie": "portico="}
+    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://webmail.example", "Cookie": "portico-8080="}
     async with portal.portal.post(PATH, data=form, headers=headers) as response:
         assert response.status == 200
     assert _bodies(portal) == [b'{"scope":"kind"}']
