@@ -47,6 +47,9 @@ _DIRECTIONS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 # Controls, marks of direction, blanks, and marks without a letter. Letters that Python does not know yet are seen.
 _ALONE_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Mn", "Mc", "Me", "Zs", "Zl", "Zp"})
 _LIGATURES = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
+# Halves of flags; then what is drawn into the sign before it: joiners, colours of skin, tags of flags.
+_REGIONS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+_JOINED = frozenset(map(chr, (0x200C, 0x200D, *range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080))))
 _BLANKS = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]")
 
 
@@ -90,6 +93,14 @@ def in_alphabet(text: str) -> tuple[str, str]:
     return "".join(character for character in accented if not unicodedata.combining(character)), accented
 
 
+def beginning(text: str, most: int) -> str:
+    """At most so many of its first characters; what people see as one sign is not parted."""
+    end = most
+    while 0 < end < len(text) and _is_one_sign(text, end):
+        end -= 1
+    return text[: end or most]
+
+
 def with_fewer_marks(text: str) -> str:
     """Without the marks that are too many, and without joiners: for a text that nobody can be asked to change."""
     kept, in_a_row = [], 0
@@ -108,6 +119,14 @@ def _refuse_many_marks(text: str) -> None:
             in_a_row = in_a_row + 1 if _is_mark(character) else 0
         if in_a_row > MOST_MARKS:
             raise TooManyMarks(place=max(1, place - MOST_MARKS))
+
+
+def _is_one_sign(text: str, place: int) -> bool:
+    """Whether the characters before and after the place are drawn as one: a letter and its mark, an emoji, a flag."""
+    before, after = text[place - 1], text[place]
+    if after in _REGIONS:
+        return (place - len(text[:place].rstrip(_REGIONS))) % 2 == 1  # each flag is two of them
+    return before == "\u200d" or after in _JOINED or unicodedata.category(after).startswith("M")
 
 
 def _is_mark(character: str) -> bool:

@@ -11,11 +11,12 @@ import structlog
 
 from services.cases.cases.domain.values import Status, turn_of
 from services.cases.cases.store import exports
+from services.cases.copies import store as copies
 from shared.actor import Actor
 from shared.child_process import run_in_child_process
 from shared.coverage import Verdict
 from shared.errors import TooManyRequests, Unavailable
-from shared.i18n import Texts, moment, reading_in
+from shared.i18n import Texts, day, moment, reading_in
 from shared.mongo import Database, DatabaseError, is_too_old
 from shared.schemas.cases import CaseQuery
 
@@ -85,8 +86,10 @@ async def write_cases(db: Database, actor: Actor, query: CaseQuery, now: datetim
 
     It shows the cases as of one moment. Raises Unavailable if the database no longer keeps that moment at the end.
     """
+    site, company = await _find_site(db, actor, query), await _find_company(db, query)
     with reading_in(actor.language):
-        plan = _plan(actor, now)
+        plan = _plan(actor)
+        plan["about"] = [_as_of(actor, now), *_filters(plan, query, site=site, company=company)]
     try:
         return await run_in_child_process(_PROGRAM, plan, exports.each_batch(db, actor, query))
     except DatabaseError as error:
@@ -96,15 +99,51 @@ async def write_cases(db: Database, actor: Actor, query: CaseQuery, now: datetim
         raise Unavailable from error
 
 
-def _plan(actor: Actor, now: datetime) -> dict[str, Any]:
+async def _find_site(db: Database, actor: Actor, query: CaseQuery) -> str:
+    """The name of the site that the query asks for, where the actor may know it."""
+    of_company = {} if actor.is_vendor else {"company_id": actor.company_id}
+    site = await copies.find_copy(db, copies.SITES, {"_id": query.site_id, **of_company}) if query.site_id else None
+    return site["name"] if site else str(query.site_id or "")
+
+
+async def _find_company(db: Database, query: CaseQuery) -> str:
+    company = await copies.find_copy(db, copies.COMPANIES, {"_id": query.company_id}) if query.company_id else None
+    return company["name"] if company else str(query.company_id or "")
+
+
+def _as_of(actor: Actor, now: datetime) -> tuple[str, str]:
+    return _("As of"), f"{moment(now, ZoneInfo(actor.time_zone))} ({actor.time_zone})"
+
+
+def _filters(plan: dict[str, Any], query: CaseQuery, *, site: str, company: str) -> Iterator[tuple[str, str]]:
+    """What the query asks for, in words: the label and the value of each filter."""
+    views = {"waiting": _("Waiting for me"), "submitted": _("Submitted by me")}
+    statuses = [query.status] if isinstance(query.status, str) else query.status or []
+    labels = plan["statuses"] | {"open": _("All open")}
+    every = {
+        _("View"): views.get(query.view, ""),
+        _("Status"): ", ".join(labels[status] for status in statuses),
+        _("Severity"): plan["severities"].get(str(query.severity), ""),
+        _("Site"): site,
+        _("Company"): company,
+        _("Serial number"): query.serial or "",
+        _("Created from"): day(query.created_from) if query.created_from else "",
+        _("Created until"): day(query.created_to) if query.created_to else "",
+        _("Words"): query.q,
+        _("Only created by me"): _("Yes") if query.mine else "",
+    }
+    yield from ((label, value) for label, value in every.items() if value)
+
+
+def _plan(actor: Actor) -> dict[str, Any]:
     """The texts of the sheet in the reader's language, as on the portal's pages."""
     by_vendor = actor.is_vendor
-    zone = ZoneInfo(actor.time_zone)
     ours, theirs = ("vendor", "customer") if by_vendor else ("customer", "vendor")
     turns = {ours: _("You"), theirs: _("Customer") if by_vendor else _("Support")}
     return {
         "title": _("Cases"),
-        "note": _("As of %(when)s (%(zone)s)") % {"when": moment(now, zone), "zone": actor.time_zone},
+        "about_title": _("About this export"),
+        "rows": _("Number of cases"),
         "columns": _columns(actor),
         "zone": actor.time_zone,
         "statuses": {

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.child_program import read_documents, temporary_folder
-from shared.sheets import Cell, Column, write_sheet
+from shared.sheets import About, Cell, Column, write_sheet
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
             [Column(heading, width) for heading, width in plan["columns"]],
             _rows(documents, plan),
             title=plan["title"],
-            note=plan["note"],
+            about=About(plan["about_title"], lambda count: [(plan["rows"], count), *plan["about"]]),
             folder=folder,
         )
 

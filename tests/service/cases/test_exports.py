@@ -24,6 +24,7 @@ from services.cases.cases.store import exports
 from services.cases.cases.store.lists import load_row
 from shared.actor import Actor, Role
 from tests.builders import an_actor, signed
+from tests.events import site_changed
 from tests.service.cases.conftest import CasesApi, a_replica
 
 HALF_A_MINUTE = timedelta(seconds=30)
@@ -105,13 +106,54 @@ async def test_an_export_that_outlives_its_snapshot_is_cut_off_and_logged(
     assert "export_cut" in caplog.text
 
 
-async def test_a_sheet_names_the_time_it_shows(cases: CasesApi) -> None:
-    ana = an_actor()
-    await cases.submitted(ana)
-    async with exporting(cases, ana) as answer:
+async def what_it_says_of_itself(cases: CasesApi, by: Actor, **query: str) -> dict[str, Any]:
+    """The last sheet of an export: values by their labels."""
+    async with exporting(cases, by, **query) as answer:
         book = openpyxl.load_workbook(io.BytesIO(await answer.read()))
-        assert book.properties.description.startswith("As of ")
-        assert ana.time_zone in book.properties.description
+    last = book[book.sheetnames[-1]]
+    return {str(label): value for label, value in last.iter_rows(values_only=True)}
+
+
+async def test_a_sheet_says_when_it_was_made_of_what_filter_and_of_how_many_rows(cases: CasesApi) -> None:
+    ana = an_actor(Role.COMPANY_ADMIN)
+    lyon = site_changed(ana.company_id, name="Lyon")
+    await cases.hear(lyon)
+    await cases.submitted(ana)
+    await cases.submitted(ana, site_id=str(lyon.site_id))
+    said = await what_it_says_of_itself(cases, ana)
+    assert said.keys() == {"Number of cases", "As of"}
+    assert said["Number of cases"] == 2
+    assert said["As of"].endswith(f"({ana.time_zone})")
+    filters = {
+        "status": "open",
+        "severity": "3",
+        "site_id": str(lyon.site_id),
+        "created_from": "2026-01-31",
+        "mine": "true",
+    }
+    said = await what_it_says_of_itself(cases, ana, view="submitted", q="x", **filters)
+    assert said.pop("As of")
+    assert said == {
+        "Number of cases": 0,
+        "View": "Submitted by me",
+        "Status": "All open",
+        "Severity": "Normal",
+        "Site": "Lyon",
+        "Created from": "31 Jan 2026",
+        "Words": "x",
+        "Only created by me": "Yes",
+    }
+
+
+async def test_a_sheet_names_no_site_of_another_company(cases: CasesApi) -> None:
+    foreign = site_changed(an_actor().company_id, name="Secret labs")
+    await cases.hear(foreign)
+    said = await what_it_says_of_itself(cases, an_actor(Role.COMPANY_ADMIN), site_id=str(foreign.site_id))
+    assert said["Site"] == str(foreign.site_id)
+
+
+async def test_the_file_of_an_export_is_named_by_its_day(cases: CasesApi) -> None:
+    async with exporting(cases, an_actor()) as answer:
         today = f"{datetime.now(UTC):%Y-}"
         assert f'filename="cases-{today}' in answer.headers["Content-Disposition"]
 

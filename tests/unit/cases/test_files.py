@@ -149,6 +149,7 @@ def test_each_rule_has_its_code_and_its_limit() -> None:
         (".hidden.txt", "hidden.txt"),
         ("..", ""),
         ("n" * 5000 + ".docx", "n" * 145 + ".docx"),
+        ("n" * 145 + "\U0001f44d\U0001f3fd.txt", "n" * 145 + ".txt"),
         ("n." + "x" * 5000, "n." + "x" * 148),
         ('a"b<c>.txt', 'a"b<c>.txt'),
     ],

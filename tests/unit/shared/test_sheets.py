@@ -21,12 +21,14 @@ from structlog.testing import capture_logs
 from deploy.local.waiting import until
 from services.cases.cases.domain.values import Status
 from shared.child_process import WorkFailed, run_in_child_process
-from shared.sheets import Column, write_sheet
+from shared.sheets import About, Column, write_sheet
 
 PROGRAM = "services.cases.cases.sheet"
 PLAN: dict[str, Any] = {
     "title": "Cases",
-    "note": "As of now",
+    "about_title": "About",
+    "about": [["As of", "now"]],
+    "rows": "Number of cases",
     "columns": [["Number", 14], ["Title", 50]],
     "zone": "Europe/Berlin",
     "statuses": {status.value: status.name for status in Status},
@@ -69,10 +71,24 @@ def children() -> list[int]:
     return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
 
 
+def written(rows: list[list[str]], folder: Path, **options: Any) -> BytesIO:
+    """A sheet with one column of texts."""
+    file = BytesIO()
+    about = About("About", lambda count: [("Rows", count)])
+    write_sheet(file, [Column("Title", 50)], rows, title="Cases", about=about, folder=str(folder), **options)
+    return file
+
+
+def first_cells(file: BytesIO) -> list[Any]:
+    """Of the rows below the heading."""
+    return [row[0] for row in openpyxl.load_workbook(file)["Cases"].iter_rows(min_row=2)]
+
+
 def test_what_begins_like_a_formula_is_text_and_stays_text_when_it_is_edited(temporary: Path) -> None:
     formulas = [
         "=1+1",
         "+1+1",
+        "+33 4 72 00 00 00",
         "-1+1",
         "@SUM(1)",
         "\t=1",
@@ -85,17 +101,64 @@ def test_what_begins_like_a_formula_is_text_and_stays_text_when_it_is_edited(tem
         "=" * 40_000,
     ]
     plain = ["1+1", "a=b", "", "ana@example.com", "A - B"]
-    file = BytesIO()
-    rows = [[text] for text in formulas + plain]
-    write_sheet(file, [Column("Title", 50)], rows, title="Cases", note="", folder=str(temporary))
-    sheet = openpyxl.load_workbook(file).active
-    assert sheet is not None
-    cells = [row[0] for row in sheet.iter_rows(min_row=2)]
+    cells = first_cells(file := written([[text] for text in formulas + plain], temporary))
     assert [cell.quotePrefix for cell in cells] == [True] * len(formulas) + [False] * len(plain)
     assert {cell.data_type for cell in cells if cell.value} == {"s"}
     assert [cell.value for cell in cells[:4]] == formulas[:4]
     styles = ZipFile(file).read("xl/styles.xml").decode()
     assert styles.count('quotePrefix="1"') == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("00123", "1-2", "1E5", "12/11", "3.10", "TRUE", "0x1F", "1234567890123456789", "10:30", "\u0661\u0662"),
+        *("'00123", " 7", "\t7", "7 ", "#N/A", "#REF!", "#DIV/0!", "+33472000000", "=1+1", "\uff0d1"),
+    ],
+)
+def test_every_text_is_kept_as_text_whatever_it_looks_like(temporary: Path, text: str) -> None:
+    [cell] = first_cells(written([[text]], temporary))
+    assert (cell.value, cell.data_type, cell.number_format) == (text, "s", "@")
+
+
+def test_a_text_that_looks_like_an_escaped_letter_of_a_sheet_is_read_as_it_was_typed(temporary: Path) -> None:
+    file = written([["fault_x0041_5 _x41_"]], temporary)
+    assert b">fault_x005F_x0041_5 _x41_<" in ZipFile(file).read("xl/worksheets/sheet1.xml")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a" * 32_767, "a" * 32_767),
+        ("a" * 32_768, "a" * 32_766 + "…"),
+        ("\U0001f600" * 16_383, "\U0001f600" * 16_383),
+        ("\U0001f600" * 16_384, "\U0001f600" * 16_383 + "…"),
+        ("a" + "\U0001f600" * 16_384, "a" + "\U0001f600" * 16_382 + "…"),
+        ("a" * 32_765 + "x\u0302" + "a" * 10, "a" * 32_765 + "…"),
+    ],
+)
+def test_a_text_that_is_too_long_for_a_cell_is_visibly_cut_between_two_letters(
+    temporary: Path, text: str, kept: str
+) -> None:
+    [cell] = first_cells(written([[text]], temporary))
+    assert cell.value == kept
+
+
+def test_rows_that_a_sheet_has_no_room_for_stand_in_another_one(temporary: Path) -> None:
+    numbers = [str(number) for number in range(7)]
+    book = openpyxl.load_workbook(written([[number] for number in numbers], temporary, most_rows=4))
+    assert book.sheetnames == ["Cases", "Cases 2", "Cases 3", "About"]
+    for name in book.sheetnames[:3]:
+        assert (book[name]["A1"].value, book[name].freeze_panes) == ("Title", "A2")
+    assert [
+        row[0] for name in book.sheetnames[:3] for row in book[name].iter_rows(min_row=2, values_only=True)
+    ] == numbers
+    assert [cell.value for cell in book["About"][1]] == ["Rows", 7]
+
+
+def test_a_sheet_that_is_exactly_full_is_the_only_one(temporary: Path) -> None:
+    book = openpyxl.load_workbook(written([["a"], ["b"], ["c"]], temporary, most_rows=4))
+    assert book.sheetnames == ["Cases", "About"]
 
 
 async def test_an_export_that_is_cancelled_leaves_nothing_behind(temporary: Path) -> None:
@@ -167,7 +230,7 @@ async def test_a_whole_export_is_gone_when_it_is_closed(temporary: Path) -> None
 
     with await run_in_child_process(PROGRAM, PLAN, batches()) as file:
         book = openpyxl.load_workbook(file)
-        assert book.properties.description == "As of now"
+        assert [cell.value for row in book["About"] for cell in row] == ["Number of cases", 1, "As of", "now"]
         assert book.active is not None
         assert [cell.value for cell in book.active[2]][:3] == ["1000000008", "A printer that prints nothing", "NEW"]
         assert not any(name.startswith(("openpyxl.", "portico-")) for name in held(temporary))

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.cases.attachments.domain.files import clean_name
 from shared.schemas.base import Cleaned, Name, Request
 from shared.schemas.cases import Title
-from shared.text import TooManyMarks, clean, clean_line
+from shared.text import TooManyMarks, beginning, clean, clean_line
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"  # "I want", which has a joiner in the middle of the word
@@ -175,3 +175,22 @@ def test_the_letter_with_too_many_marks_is_named() -> None:
 )
 def test_names_of_people_and_companies_stay_as_they_are(name: str) -> None:
     assert Person(name=name).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "kept"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "abc"),
+        ("abx\u0302", 3, "ab"),
+        ("ab\U0001f44d\U0001f3fd", 3, "ab"),
+        ("ab\U0001f469\u200d\U0001f4bb", 3, "ab"),
+        ("ab\U0001f469\u200d\U0001f4bb", 4, "ab"),
+        ("\U0001f1eb\U0001f1f7\U0001f1e9\U0001f1ea", 3, "\U0001f1eb\U0001f1f7"),
+        ("\U0001f1eb\U0001f1f7\U0001f1e9\U0001f1ea", 2, "\U0001f1eb\U0001f1f7"),
+        ("\u0302" * 4, 2, "\u0302" * 2),
+        ("", 3, ""),
+    ],
+)
+def test_the_beginning_of_a_text_ends_between_two_signs(text: str, most: int, kept: str) -> None:
+    assert beginning(text, most) == kept

@@ -120,9 +120,9 @@ def clean_name(given: str) -> str:
     name = name.replace("\n", "").strip(_EDGES) if text.is_seen(name) else ""
     stem, dot, extension = name.rpartition(".")
     if not dot or len(extension) >= MAX_NAME_CHARS:
-        return name[:MAX_NAME_CHARS].rstrip(_IDLE_AT_END)
+        return text.beginning(name, MAX_NAME_CHARS).rstrip(_IDLE_AT_END)
     # A joiner or a blank that stood in the middle may be the end now.
-    return stem[: MAX_NAME_CHARS - len(extension) - 1].rstrip(_IDLE_AT_END) + dot + extension
+    return text.beginning(stem, MAX_NAME_CHARS - len(extension) - 1).rstrip(_IDLE_AT_END) + dot + extension
 
 
 def extension_of(name: str) -> str:
