@@ -198,6 +198,7 @@ DISGUISED: list[tuple[str, str, bytes]] = [
     ("docx", "a Word document with macros", a_package(MACROS)),
     ("docx", "a template", a_package(TEMPLATE)),
     ("docx", "a sheet", a_package(SHEET)),
+    ("docx", "more parts than a document has", an_archive(PARTS | {f"word/{n}": "" for n in range(5000)})),
     ("docx", "an archive", an_archive({"word/document.xml": "<w:document/>"})),
     ("docx", "a program in an archive", an_archive({"setup.exe": "MZ"})),
     ("docx", "an old Word document", OLE + _STREAM_OF_WORD),

@@ -33,6 +33,7 @@ _WORD_MARKUP = (b"schemas-microsoft-com:office:word", b"schemas.microsoft.com/of
 _MARKUP_WITHIN = 64 * 1024
 _ENCRYPTED_DOCX = "EncryptedPackage".encode("utf-16-le")
 _PARTS_LIST = "[content_types].xml"
+_IN_DIRECTORY, _MOST_PARTS = b"PK\x01\x02", 5_000  # to read the names of a crowded archive takes long
 _PARTS_LIST_BYTES = 1024 * 1024  # as much of it as is unpacked
 _WORD_DOCUMENT = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 
@@ -92,7 +93,7 @@ def is_docx(content: bytes) -> bool:
     """
     if content.startswith(_OLE):
         return _ENCRYPTED_DOCX in content
-    if not is_zip(content):
+    if not is_zip(content) or content.count(_IN_DIRECTORY) > _MOST_PARTS:
         return False
     try:
         with zipfile.ZipFile(BytesIO(content)) as package:

@@ -170,7 +170,7 @@ def _own_problem(upload: Upload, limits: Limits) -> RefusedUpload | None:
 def _mismatch(upload: Upload, content: bytes, extension: str, limits: Limits) -> RefusedUpload:
     message = f"This is not {KINDS[extension].expected}, though its name ends in .{extension}."
     params: Params = {"extension": extension}
-    if (fitting := extension_that_fits(content, limits.extensions)) is not None:
+    if fitting := extension_that_fits(content, [each for each in limits.extensions if each != extension]):
         message += f" It is a .{fitting} file: change the ending of its name, then attach it again."
         params = {"extension": extension, "reason": "other_ending", "fitting": fitting}
     return _refused(upload, "content_mismatch", message, params)
