@@ -38,6 +38,8 @@ _SCARCE_FILES = 32
 _FILES_FOR_OTHERS = 600
 _TELL_EVERY_S = 60.0
 _TAKEN_AT_ONCE_BYTES = 64 * 1024  # of what one connection sends
+# Of the first line of a request: somebody may paste a page of text into a search, and each of its bytes may take three.
+_LINE_BYTES = 64 * 1024
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 _CLOSE_AS_USUAL = struct.pack("ii", 0, 0)
 
@@ -113,6 +115,7 @@ class Port(web.Server):
             keepalive_timeout=bounds.idle_s,
             auto_decompress=False,
             read_bufsize=_TAKEN_AT_ONCE_BYTES // 2,
+            max_line_size=_LINE_BYTES,
             **options,
         )
         self.bounds = bounds

@@ -1,7 +1,10 @@
-"""One spelling for serial numbers and SAIDs, however they were typed: the same in every service that looks for them."""
+"""One spelling for the numbers of devices, agreements and cases, however they were typed: the same in every service."""
 
+import re
 import unicodedata
 
+# What people write before a case number, and around it: "case #", "dossier n° ", "No. ", "[…]".
+_AROUND_NUMBER = re.compile(r"^[\[(#:.]*(?:CASE|DOSSIER)?[#:.]*(?:N[O°R]|NUMBER|NUM[EÉ]RO)?[#:.]*|[\])#:.,;]+$")
 _DASHES_AND_BLANKS = frozenset({"Pd", "Zs", "Zl", "Zp", "Cc", "Cf"})
 
 
@@ -15,3 +18,8 @@ def normal_said(typed: str) -> str:
     """Upper-case, compatibility forms folded, blanks left out; its dashes belong to it."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", typed).upper())
     return "".join(folded.split())
+
+
+def normal_case_number(typed: str) -> str:
+    """Its digits alone where it is a case number; of another text whatever is left of it."""
+    return _AROUND_NUMBER.sub("", normal_serial(typed))

@@ -172,6 +172,10 @@ def _one_line(given: str) -> str:
     return given
 
 
+def _words(given: str) -> str:
+    return " ".join(given.split())
+
+
 def secret_schema(*, most: int) -> WithJsonSchema:
     """How a secret text is documented."""
     return WithJsonSchema(
@@ -258,6 +262,8 @@ def _utc(value: datetime) -> str:
 
 Name = Annotated[str, line(least=1, most=100)]
 Short = Annotated[str, line(most=100)]
+# Whatever somebody pastes into a search field, an error message of several lines, too.
+Searched = Annotated[str, Cleaned(_words, most=500, clean=text.clean_line)]
 PostalCode = Annotated[str, line(least=1, most=20)]
 Email = Annotated[str, line(least=3, most=254), AfterValidator(_email), Field(json_schema_extra={"format": "email"})]
 Phone = Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from shared.coverage import Verdict
 from shared.schemas.attachments import AttachmentAnswer, AttachmentIds
@@ -21,6 +22,7 @@ from shared.schemas.base import (
     Phone,
     Pin,
     Request,
+    Searched,
     Short,
     Utc,
     example,
@@ -239,7 +241,13 @@ class CaseQuery(CompanyListQuery):
     severity: Annotated[int, Field(ge=1, le=4)] | None = None
     created_from: _Day | None = None
     created_to: _Day | None = None
-    q: Short = ""
+    q: Searched = ""
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.created_from and self.created_to and self.created_to < self.created_from:
+            raise PydanticCustomError("end_before_start", "The end is before the start.", {"at": ["created_to"]})
+        return self
 
 
 class HistoryQuery(Request):

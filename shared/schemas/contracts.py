@@ -16,6 +16,7 @@ from shared.schemas.base import (
     ListQuery,
     Name,
     Request,
+    Searched,
     Short,
     line,
     refuse_unless_one,
@@ -68,7 +69,7 @@ class ProductAnswer(Answer):
 class ProductQuery(ListQuery):
     """`GET /products?q=`: type-ahead over name and number."""
 
-    q: Short = ""
+    q: Searched = ""
     has_serials: bool | None = None
 
 

@@ -26,6 +26,7 @@ from shared.schemas.base import (
     Pin,
     PostalCode,
     Request,
+    Searched,
     Short,
     TimeZone,
     Utc,
@@ -240,7 +241,7 @@ class CompanyAnswer(Answer):
 class CompaniesQuery(ListQuery):
     """`GET /vendor/companies`; `q` are words of the name."""
 
-    q: Short = ""
+    q: Searched = ""
 
 
 class PinBody(Request):

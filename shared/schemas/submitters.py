@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from shared.schemas.base import Answer, CompanyListQuery, EmailText, Short
+from shared.schemas.base import Answer, CompanyListQuery, EmailText, Searched
 
 
 class SubmitterAnswer(Answer):
@@ -24,4 +24,4 @@ class SubmitterAnswer(Answer):
 class SubmitterQuery(CompanyListQuery):
     """`GET /submitters`; `q` are words of the name or of the e-mail address. The vendor's side names a company."""
 
-    q: Short = ""
+    q: Searched = ""

@@ -338,7 +338,7 @@ CANARY = "canary-5b1e"
         f"{CANARY}\r\n\r\n",
         f"G\x00T /{CANARY} HTTP/1.1\r\n\r\n",
         f"GET /small HTTP/1.1\r\nHost: x\r\n{CANARY}: {'x' * 20_000}\r\n\r\n",
-        f"GET /{CANARY}{'x' * 20_000} HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"GET /{CANARY}{'x' * 70_000} HTTP/1.1\r\nHost: x\r\n\r\n",
         f"GET /small HTTP/1.1\r\nHost: x\r\nContent-Length: {CANARY}\r\n\r\n",
         f"GET /small HTTP/1.1\r\nHost: x\r\nExpect: {CANARY}\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
@@ -353,6 +353,11 @@ def test_what_is_no_request_is_answered_shortly_and_says_nothing_of_either_side(
     assert b"Server: portico" in head
     assert json.loads(body)["code"] == "malformed"
     assert not [word for word in (CANARY.encode(), b"aiohttp", b"Python") if word in head + body]
+
+
+def test_a_page_of_text_has_room_in_an_address() -> None:
+    with serving(Bounds()) as port, connected(port, sent=get(f"/small?q={'%C3%A9' * 10_000}")) as its:
+        assert b" 200 " in an_answer(its)
 
 
 def test_no_answer_names_its_software() -> None:

@@ -10,7 +10,7 @@ from services.gateway.clients import fill
 from services.gateway.fields import ADDRESS, Field, FormSpec
 from services.gateway.forms import Form, FormData, refused, to_json
 from services.gateway.messages import of_field
-from services.gateway.pages.backend import Sent, ServiceRefusal, fetch, fetch_all, send
+from services.gateway.pages.backend import Sent, ServiceRefusal, fetch_all, send
 from services.gateway.pages.invited import (
     find_bouncing,
     find_news,
@@ -18,7 +18,7 @@ from services.gateway.pages.invited import (
     invited_addresses,
     may_clear,
 )
-from services.gateway.pages.lists import ListPage
+from services.gateway.pages.lists import ListPage, fetch_list
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, read_form, redirect
@@ -82,8 +82,8 @@ def _new(spec: FormSpec, **typed: str) -> Form:
 
 
 async def _sites_page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
-    listing = SITES.at(request.query)
-    listed = await fetch(request, visitor, "identity", "/sites", listing.query | {"sort": "name"})
+    listing, listed = await fetch_list(request, visitor, "identity", "/sites", SITES.at(request.query))
+    status = listing.status if listing.errors else status
     done = _DONE.get(request.query.get("done", ""))
     return render("sites.html", visitor=visitor, status=status, form=form, listing=listing, sites=listed, done=done)
 
@@ -112,12 +112,12 @@ async def add_site(request: web.Request) -> web.Response:
 
 
 async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
-    listing = USERS.at(request.query)
-    listed, invited, known_sites = await asyncio.gather(
-        fetch(request, visitor, "identity", "/users", listing.query),
+    (listing, listed), invited, known_sites = await asyncio.gather(
+        fetch_list(request, visitor, "identity", "/users", USERS.at(request.query)),
         fetch_all(request, visitor, "identity", "/invitations", {}),
         sites_of(request, visitor),
     )
+    status = listing.status if listing.errors else status
     pending = [invitation for invitation in invited if invitation["state"] == "pending"]
     news, news_of_users = await asyncio.gather(
         find_news(request, visitor, [invitation["email"] for invitation in pending]),

@@ -10,7 +10,7 @@ from yarl import URL
 from services.gateway.clients import fill
 from services.gateway.forms import Form, FormData
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional
-from services.gateway.pages.lists import PAGE_SIZE, ListPage, ListState
+from services.gateway.pages.lists import PAGE_SIZE, ListPage, ListState, fetch_list
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import redirect
 from services.gateway.session import Visitor, signed_in
@@ -22,7 +22,7 @@ pages = web.RouteTableDef()
 _CHOICE = "/cases/new/for"
 # What a case is about, as far as it was said before.
 _CARRIED = ("serial", "said", "product_number", "q")
-_PEOPLE = ListPage(_CHOICE, columns={}, filters=("company_id", *_CARRIED, "name", "gone"))
+_PEOPLE = ListPage(_CHOICE, columns={}, filters=dict.fromkeys(("company_id", *_CARRIED, "name", "gone"), ""))
 _MOST_CHOICES = 200
 _VENDOR = ("agent", "vendor_admin")
 
@@ -138,15 +138,18 @@ async def choose(request: web.Request) -> web.Response:
     visitor = await signed_in(request)
     listing = _PEOPLE.at(request.query)
     if is_of_vendor(visitor) and "company_id" not in listing.wanted:
-        found = await fetch(request, visitor, "identity", "/vendor/companies", _searched(listing))
+        path = "/vendor/companies"
+        listing, found = await fetch_list(request, visitor, "identity", path, listing, query=_searched(listing))
         return _choice_page(visitor, listing, found, company=None)
     query = _searched(listing) | ({"company_id": listing.wanted["company_id"]} if is_of_vendor(visitor) else {})
     try:
-        found = await fetch(request, visitor, "identity", "/submitters", query)
+        listing, found = await fetch_list(request, visitor, "identity", "/submitters", listing, query=query)
     except ServiceRefusal as refusal:
-        if is_of_vendor(visitor) and refusal.status in {errors.NotFound.status, errors.Invalid.status}:
+        if is_of_vendor(visitor) and refusal.status == errors.NotFound.status:
             return redirect(listing.url(company_id="", name=""))
         raise
+    if "company_id" in listing.errors:
+        return redirect(listing.url(company_id="", name=""))
     return _choice_page(visitor, listing, found, company=await _company_of(request, visitor, listing))
 
 
@@ -172,6 +175,7 @@ def _choice_page(
     return render(
         "case_for.html",
         visitor=visitor,
+        status=listing.status,
         listing=listing,
         found=found,
         company=company,

@@ -1,20 +1,30 @@
 """Lists on pages: what the address asks for, and the addresses of the same list in another state.
 
-A page describes its list once (`ListPage`), reads the address (`ListPage.at`), fetches with `query`, and gives the
-`ListState` to the macros of `ui.html`: `list_table`, `list_foot`, `filter_link`, `filter_choice`.
+A page describes its list once (`ListPage`), reads the address (`ListPage.at`), fetches with `fetch_list`, and gives the
+`ListState` to the macros of `ui.html`: `list_refused`, `list_table`, `list_foot`, `filter_link`, `filter_choice`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from aiohttp import web
 from yarl import URL
+
+from services.gateway.clients import Service
+from services.gateway.messages import sentence
+from services.gateway.pages.backend import ServiceRefusal, fetch
+from services.gateway.pages.requests import asked_for
+from services.gateway.session import Visitor
+from shared import errors
 
 PAGE_SIZE = 50
 # Cursors only lead on, so the address carries those of the pages before; so many of them fit into it.
 _MOST_PAGES_BEFORE = 20
-# A cursor of a long title is long, and an address has to fit into a line of 8,190 bytes, with what is filtered by.
-_MOST_BEFORE = 4000
+# A cursor of a long title is long, what is searched for may be, too, and proxies take lines of 8,190 bytes.
+_MOST_OF_ADDRESS = 8000
 _FORGOTTEN = "-"
+_NOTHING: Mapping[str, Any] = {"items": [], "next_cursor": None, "total": 0, "total_is_lower_bound": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +36,14 @@ class ListPage:
     sortable: frozenset[str] = frozenset()
     order: str = ""  # as the service sorts where nothing else is asked for
     views: tuple[str, ...] = ()  # the first is shown where the address names none of them
-    filters: tuple[str, ...] = ()
+    filters: Mapping[str, str] = field(default_factory=dict)  # labels, by the name in the address
     export: str = ""  # the path of the same rows as a file
 
     def at(self, query: Mapping[str, str]) -> "ListState":
         """The state that an address asks for; what is empty or unknown does not count."""
-        view = query.get("view", "").strip()
+        view = asked_for(query, "view")
         wanted = {"view": view if view in self.views else self.views[0]} if self.views else {}
-        wanted |= {name: text for name in (*self.filters, "sort") if (text := query.get(name, "").strip())}
+        wanted |= {name: text for name in (*self.filters, "sort") if (text := asked_for(query, name))}
         before = tuple(cursor for cursor in query.get("before", "").split(".") if cursor)
         return ListState(self, wanted, query.get("cursor", ""), before)
 
@@ -45,7 +55,8 @@ class ListState:
     page: ListPage
     wanted: Mapping[str, str]
     cursor: str = ""
-    before: tuple[str, ...] = field(default=())  # the cursors of the pages between the first one and this one
+    before: tuple[str, ...] = ()  # the cursors of the pages between the first one and this one
+    errors: Mapping[str, str] = field(default_factory=dict)  # what the service does not take, and why
 
     @property
     def query(self) -> dict[str, str]:
@@ -55,6 +66,16 @@ class ListState:
     def without(self, name: str) -> dict[str, str]:
         """The filters but one: what to count by for the choices of that one."""
         return {other: text for other, text in self.wanted.items() if other != name}
+
+    @property
+    def status(self) -> int:
+        """Of the page that shows it."""
+        return errors.Invalid.status if self.errors else 200
+
+    @property
+    def accepted(self) -> "ListState":
+        """The same list without what is refused."""
+        return replace(self, wanted={name: text for name, text in self.wanted.items() if name not in self.errors})
 
     @property
     def order(self) -> str:
@@ -110,6 +131,30 @@ class ListState:
         if not cursor:
             return ""
         before = (*self.before, self.cursor) if self.cursor else ()
-        while len(before) > _MOST_PAGES_BEFORE or len(".".join(before)) > _MOST_BEFORE:
+        while True:
+            address = self.url(cursor=cursor, before=".".join(before))
+            if len(before) <= _MOST_PAGES_BEFORE and (len(address) <= _MOST_OF_ADDRESS or len(before) <= 1):
+                return address
             before = (_FORGOTTEN, *before[2:])
-        return self.url(cursor=cursor, before=".".join(before))
+
+
+async def fetch_list(
+    request: web.Request,
+    visitor: Visitor,
+    service: Service,
+    path: str,
+    listing: ListState,
+    *,
+    query: Mapping[str, str] | None = None,
+) -> tuple[ListState, Mapping[str, Any]]:
+    """One page of a list; where the service does not take what the address asks for, no rows, and the errors.
+
+    `query` is what to ask for where the service has other names for it than the address.
+    """
+    try:
+        return listing, await fetch(request, visitor, service, path, query or listing.query)
+    except ServiceRefusal as refusal:
+        if refusal.status != errors.Invalid.status or not refusal.errors:
+            raise
+        said = {error.field: sentence(error.code, error.params, error.message) for error in refusal.errors}
+        return replace(listing, errors=said), _NOTHING

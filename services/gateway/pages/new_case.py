@@ -26,7 +26,7 @@ from services.gateway.pages.for_whom import (
 )
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
-from services.gateway.pages.requests import TYPED, idempotency_header, new_idempotency_key, redirect
+from services.gateway.pages.requests import TYPED, asked_for, idempotency_header, new_idempotency_key, redirect
 from services.gateway.pages.unsent_forms import here_now
 from services.gateway.session import OldForm, Visitor, signed_in
 from services.gateway.texts import _
@@ -92,7 +92,7 @@ async def new_case(request: web.Request) -> web.Response:
         return redirect(choice_url(request.query, **gone))
     if start := _start_of(request.query):
         return await _form_page(request, visitor, start, await _prefilled(request, visitor, whom), whom)
-    wanted = request.query.get("q", "").strip()
+    wanted = asked_for(request.query, "q")
     found = await _look_up(request, visitor, wanted, whom) if wanted else _Found()
     if found.certain is not None:
         return redirect(found.certain.url)

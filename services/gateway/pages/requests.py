@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Mapping
 from functools import partial
 
 from aiohttp import web
@@ -20,8 +21,14 @@ TYPED: web.RequestKey[FormData] = web.RequestKey("typed", dict)
 FORM_TYPE = "application/x-www-form-urlencoded"
 # A form with long texts, and one that carries such a form along; what a browser adds to it has room, too.
 LONG_FORM_BYTES = SubmitCase.max_body_bytes + BODY_BYTES
+_LONGEST_ASKED = 500
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+
+
+def asked_for(query: Mapping[str, str], name: str) -> str:
+    """What an address asks for, without blanks around it: of a longer text only as much as a search takes."""
+    return query.get(name, "").strip()[:_LONGEST_ASKED]
 
 
 async def read_form(request: web.Request, visitor: Visitor, *, at_most: int = SMALL_BODY_BYTES) -> FormData:

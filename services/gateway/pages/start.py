@@ -10,9 +10,10 @@ from aiohttp import web
 from services.gateway import labels
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional
 from services.gateway.pages.rendering import render
-from services.gateway.pages.requests import redirect
+from services.gateway.pages.requests import asked_for, redirect
 from services.gateway.session import Visitor, signed_in, visitor_of
 from services.gateway.texts import _
+from shared.serials import normal_case_number
 
 pages = web.RouteTableDef()
 
@@ -69,8 +70,8 @@ def _bar(label: str, count: int, *, look: str = "", **filters: str) -> Bar:
 async def find(request: web.Request) -> web.Response:
     """A case number leads to its case, where a mistyped one is refused; any other text leads to the filtered list."""
     visitor = await signed_in(request)
-    wanted = request.query.get("q", "").strip()
-    digits = "".join(wanted.split()).replace("-", "")
+    wanted = asked_for(request.query, "q")
+    digits = normal_case_number(wanted)
     is_number = len(digits) == _NUMBER_LENGTH and digits.isascii() and digits.isdigit()
     if is_number and not await _is_known_otherwise(request, visitor, wanted, digits=digits):
         return redirect(f"/cases/{digits}")

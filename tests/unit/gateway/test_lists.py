@@ -13,7 +13,7 @@ CASES = ListPage(
     sortable=frozenset({"number", "title"}),
     order="-number",
     views=("recent", "waiting"),
-    filters=("status", "q"),
+    filters={"status": "Status", "q": "Words"},
     export="/cases.xlsx",
 )
 
@@ -25,6 +25,11 @@ def at(address: str) -> ListState:
 def test_what_is_empty_or_unknown_does_not_count() -> None:
     assert at("/cases").wanted == {"view": "recent"}
     assert at("/cases?view=nonsense&q=+&status=open&other=1").wanted == {"view": "recent", "status": "open"}
+
+
+def test_of_a_name_that_stands_twice_the_first_counts_and_of_a_long_text_its_beginning() -> None:
+    assert at("/cases?status=open&status=closed&q=&q=jam").wanted == {"view": "recent", "status": "open"}
+    assert at(f"/cases?q={'jam+' * 5000}").wanted["q"] == ("jam " * 5000)[:500]
 
 
 def test_a_change_keeps_the_rest_and_starts_at_the_first_page() -> None:
@@ -67,8 +72,9 @@ def test_each_page_leads_back_to_the_one_before_as_far_as_the_address_remembers(
     assert at(here).is_first == (steps == pages - 1)
 
 
-def test_long_cursors_leave_an_address_that_a_request_can_have() -> None:
-    address = f"/cases?view=recent&sort=title&q={'%E7%B4%99' * 200}"
+@pytest.mark.parametrize("letters", [200, 500])
+def test_long_cursors_leave_an_address_that_a_request_can_have(letters: int) -> None:
+    address = f"/cases?view=recent&sort=title&q={'%E7%B4%99' * letters}"
     for number in range(60):
         address = at(address).next(f"{number:0>1000}")
         assert len(f"GET {address} HTTP/1.1") < 8190

@@ -1,8 +1,7 @@
 """Case numbers: 9 digits and a check digit."""
 
-import unicodedata
-
 from shared.errors import Invalid
+from shared.serials import normal_case_number
 
 
 class CheckNumber(Invalid):
@@ -26,9 +25,6 @@ _DAMM = (
     "2581436790",
 )
 _NUMBER_LENGTH, CHECK_DIGITS = 10, 1
-# Blanks, dashes, and what is not seen; then what stands around a number in subjects and talk.
-_PARTING = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Pd"})
-_AROUND = "#[]"
 
 
 def _damm(digits: str) -> int:
@@ -44,15 +40,9 @@ def case_number(serial_number: int) -> str:
     return f"{digits}{_damm(digits)}"
 
 
-def typed_number(text: str) -> str:
-    """Without what people type or paste into a number and around it: blanks, dashes, brackets, digits of full width."""
-    plain = unicodedata.normalize("NFKC", text)
-    return "".join(each for each in plain if unicodedata.category(each) not in _PARTING).strip(_AROUND)
-
-
 def read_case_number(text: str) -> str:
-    """A case number as people type or paste it; CheckNumber when it is mistyped."""
-    digits = typed_number(text)
+    """A case number as people type and paste it; CheckNumber when it is mistyped."""
+    digits = normal_case_number(text)
     if len(digits) != _NUMBER_LENGTH or not (digits.isascii() and digits.isdigit()) or _damm(digits) != 0:
         sentence = f"Please check the case number: it seems to be mistyped. It has {_NUMBER_LENGTH} digits."
         raise CheckNumber.at("number", "check_number", sentence, {"digits": _NUMBER_LENGTH})

@@ -1,5 +1,6 @@
 """Lists and counts of cases; each says for whom."""
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -10,14 +11,13 @@ from zoneinfo import ZoneInfo
 from pymongo.collation import Collation
 
 from services.cases.cases.domain.case import Case
-from services.cases.cases.domain.numbers import typed_number
 from services.cases.cases.domain.values import Status
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
 from shared.actor import Actor
 from shared.mongo import Database, Document
 from shared.paging import ALPHABETICAL, Order, Page, find_page
 from shared.schemas.cases import AgentCaseQuery, CaseQuery
-from shared.serials import normal_serial
+from shared.serials import normal_case_number, normal_serial
 from shared.text import in_alphabet
 
 _FIELDS = {
@@ -36,6 +36,9 @@ _FIELDS = {
 }
 # Those by numbers and dates too: an index serves a query of one collation only, and all orders share some filters.
 SORTS = {name: Order(field, alphabetical=True) for name, field in _FIELDS.items()}
+# A search of more words looks for those of them that are the longest.
+_MOST_WORDS = 10
+_AROUND_WORDS = string.punctuation + "“”„«»‘’…–—¿¡"
 _LIST_HIDES = ("history", "pending", "problem.description", "problem.troubleshooting")
 
 
@@ -91,17 +94,21 @@ def _waiting_for(actor: Actor) -> Document:
 
 
 def _search(text: str) -> Document:
-    # Quoted, so that every word has to occur and a leading dash means nothing.
-    words = " ".join(f'"{word}"' for word in text.replace('"', " ").split())
     # `$text` may stand in an `$or` only where each of the others has an index.
     return {
         "$or": [
-            {"number": typed_number(text)},
+            {"number": normal_case_number(text)},
             {"problem.own_reference": text},
             {"equipment.serial": normal_serial(text)},
-            {"$text": {"$search": words}},
+            {"$text": {"$search": " ".join(f'"{word}"' for word in _words_to_find(text))}},
         ]
     }
+
+
+def _words_to_find(text: str) -> list[str]:
+    """Each has to occur. Of a pasted message only the longest: its short words are in every other case, too."""
+    words = dict.fromkeys(bare for word in text.replace('"', " ").split() if (bare := word.strip(_AROUND_WORDS)))
+    return sorted(words, key=len, reverse=True)[:_MOST_WORDS]
 
 
 # What stands together in a view where nobody asks for another order: the cases of a site, and those of a device.

@@ -1,0 +1,243 @@
+"""Lists whose addresses ask for what there is not: the page says so at the filter, and keeps the rest."""
+
+import html
+import re
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from services.cases.cases.store.lists import order_of
+from shared.errors import Refusal
+from shared.schemas.cases import CaseQuery
+from shared.web.problems import problem_answer
+from shared.web.requests import read_query
+from tests.service.gateway.stand_ins import Gateway, Json, Script, a_session, refuses, says
+
+LYON = "11111111-1111-4111-8111-111111111111"
+FACETS: Json = {
+    "status": [{"value": "closed", "label": "closed", "count": 1200}, {"value": "new", "label": "new", "count": 7}],
+    "severity": [{"value": "3", "label": "3", "count": 5}, {"value": "1", "label": "1", "count": 2}],
+    "site": [
+        {"value": "22222222-2222-4222-8222-222222222222", "label": "zebra", "count": 9},
+        {"value": LYON, "label": "Lyon", "count": 2},
+        {"value": "33333333-3333-4333-8333-333333333333", "label": "Édouard", "count": 1},
+        {"value": "", "label": "", "count": 1},
+    ],
+}
+
+
+def like_cases(content: Json) -> Script:
+    """Refuses as the service does, and answers everything else with the same."""
+
+    async def script(request: web.Request) -> web.StreamResponse:
+        try:
+            query = read_query(request, CaseQuery)
+            if query.cursor is not None:
+                order_of(query).after(query.cursor, of="this list")
+            order_of(query)
+        except Refusal as refusal:
+            return problem_answer(refusal)
+        return await says(content)(request)
+
+    return script
+
+
+@pytest.fixture
+def portal(gateway: Gateway) -> Gateway:
+    nothing: Json = {"items": [], "next_cursor": None, "total": 0, "total_is_lower_bound": False}
+    gateway["cases"].answers("GET /cases", like_cases(nothing))
+    gateway["cases"].answers("GET /cases/facets", like_cases(FACETS))
+    return gateway
+
+
+async def page(portal: Gateway, path: str, **query: str) -> tuple[int, str]:
+    status, content = await page_as_sent(portal, path, **query)
+    return status, html.unescape(content)
+
+
+async def page_as_sent(portal: Gateway, path: str, **query: str) -> tuple[int, str]:
+    answer = await portal.portal.get(path, params=query, headers=portal.signed_in())
+    return answer.status, await answer.text()
+
+
+def searched_for(content: str) -> str:
+    """What stands in the field of the search."""
+    found = re.search(r'<input [^>]*id="filter-q" [^>]*value="([^"]*)"', content, re.DOTALL)
+    return html.unescape(found[1]) if found else ""
+
+
+DATE = "Enter a date, such as 2026-11-22."
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "sentence"),
+    [
+        ({"created_from": "2026-13-01"}, "created_from", DATE),
+        ({"created_from": "foo"}, "created_from", DATE),
+        ({"created_to": "22.11.2026"}, "created_to", DATE),
+        ({"created_from": "2026-11-22", "created_to": "2026-11-21"}, "created_to", "The end is before the start."),
+        ({"site_id": "foo"}, "site_id", "Choose one from the list."),
+        ({"severity": "9"}, "severity", "Enter 4 or less."),
+        ({"severity": "high"}, "severity", "Enter a whole number."),
+        ({"severity": "1" * 600}, "severity", "Enter 4 or less."),
+        ({"q": "Z̸" + "̷" * 40}, "q", "Leave out some accents: the letter at character 1 has too many of them."),
+    ],
+    ids=str,
+)
+async def test_a_wrong_filter_is_named_at_its_field_and_the_rest_is_kept(
+    portal: Gateway, query: dict[str, str], name: str, sentence: str
+) -> None:
+    kept = {"q": "tray jam", "severity": "3", "sort": "title", "status": "open"} | query
+    status, content = await page(portal, "/cases", **kept)
+    assert status == 422
+    assert "<title>Error: Recent cases" in content
+    assert f'<a href="#filter-{name}">' in content
+    assert f'<p class="error" id="filter-{name}-error">{sentence}</p>' in content
+    assert f'aria-describedby="filter-{name}-error"' in content
+    assert searched_for(content) == kept["q"]
+    assert '<input type="hidden" name="status" value="open">' in content
+    # The choices of the other filters are there, counted without what is wrong.
+    assert '">Lyon (2)</option>' in content
+    assert "Nothing is listed until this is put right." in content
+    without = {each: text for each, text in kept.items() if each != name}
+    assert all(f"{each}={text.replace(' ', '+')}" in content for each, text in without.items())
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"status": "exploded"}, "Status: Choose one from the list."),
+        ({"serial": "---"}, "Serial number: Enter the serial number as it is written on the device."),
+        ({"mine": "perhaps"}, "Only created by me: Choose yes or no."),
+        ({"sort": "password"}, "The list cannot be sorted by that."),
+        ({"cursor": "x"}, "The next part of this list is not available any more. Please go back to the first page."),
+        ({"cursor": "x" * 2000}, "Use at most 1,000 characters."),
+    ],
+    ids=str,
+)
+async def test_what_is_wrong_beside_the_form_is_said_above_it(
+    portal: Gateway, query: dict[str, str], sentence: str
+) -> None:
+    status, content = await page(portal, "/cases", severity="3", **query)
+    assert status == 422
+    assert f"<li>{sentence}</li>" in content
+    assert '<a href="/cases?view=recent&severity=3">Show the list without this</a>' in content
+
+
+async def test_a_wrong_filter_is_explained_in_french_too(portal: Gateway) -> None:
+    session = a_session()
+    session["user"]["language"] = "fr"
+    portal["identity"].answers("POST /session/resolve", says(session))
+    _status, content = await page(portal, "/cases", created_from="foo")
+    assert "Saisissez une date, par exemple 2026-11-22." in content
+    assert "Rien n’est affiché tant que ceci n’est pas corrigé." in content
+
+
+@pytest.mark.parametrize(
+    "query", [{"severity": ""}, {"limit": "0"}, {"view": "favourites"}, {"other": "1"}, {"cursor": "", "sort": " "}]
+)
+async def test_what_is_empty_or_means_nothing_to_the_page_does_not_count(
+    portal: Gateway, query: dict[str, str]
+) -> None:
+    status, content = await page(portal, "/cases", **query)
+    assert (status, "There are no cases yet." in content) == (200, True)
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "Error 4930: " + "the tray is empty " * 8,
+        "a" * 1000,
+        "line one\nline two\r\n\tline three",
+        "nul \x00 bell \x07 \x1b[31mred\x1b[0m",
+        '"quotes" and \\ backslashes "',
+        "?!,;:---...",
+        "word " * 200,
+    ],
+    ids=lambda text: repr(text)[:20],
+)
+async def test_a_pasted_message_is_searched_for_and_kept(portal: Gateway, pasted: str) -> None:
+    status, content = await page_as_sent(portal, "/cases", q=pasted)
+    assert (status, "No case fits these filters." in content) == (200, True)
+    assert searched_for(content).replace("\ufffd", "\x00").split() == pasted.strip()[:500].split()
+
+
+@pytest.mark.parametrize("path", ["/sites", "/users"])
+@pytest.mark.parametrize("name", ["cursor", "sort"])
+async def test_the_companys_lists_say_so_too(portal: Gateway, path: str, name: str) -> None:
+    portal["identity"].answers(f"GET {path}", refuses(422, "invalid", name))
+    portal["identity"].answers("GET /invitations", says({"items": [], "next_cursor": None}))
+    if path != "/sites":
+        portal["identity"].answers("GET /sites", says({"items": [], "next_cursor": None}))
+    status, content = await page(portal, path, **{name: "x"})
+    assert (status, "Nothing is listed until this is put right." in content) == (422, True)
+    assert f'<a href="{path}">Show the list without this</a>' in content
+
+
+async def test_so_does_the_list_of_those_for_whom_a_case_is_created(portal: Gateway) -> None:
+    portal["identity"].answers("GET /submitters", refuses(422, "invalid", "cursor"))
+    status, content = await page(portal, "/cases/new/for", cursor="x", serial="CN1")
+    assert (status, "Nothing is listed until this is put right." in content) == (422, True)
+    assert '<a href="/cases/new/for?serial=CN1">Show the list without this</a>' in content
+
+
+# The choices of filters
+
+
+def choices(content: str, name: str) -> list[str]:
+    select = re.search(rf'<select name="{name}".*?</select>', content, re.DOTALL)
+    assert select is not None
+    return re.findall(r"<option[^>]*>([^<]*)</option>", select[0])
+
+
+def buttons(content: str) -> list[str]:
+    chips = re.search(r'<nav class="chips".*?</nav>', content, re.DOTALL)
+    assert chips is not None
+    return [" ".join(re.sub(r"<[^>]*>", " ", each).split()) for each in re.findall(r"<a .*?</a>", chips[0], re.DOTALL)]
+
+
+async def test_every_state_and_severity_stays_in_its_place_though_no_case_has_it(portal: Gateway) -> None:
+    for query in ({}, {"severity": "1"}, {"status": "new"}):
+        _status, content = await page(portal, "/cases", **query)
+        assert buttons(content) == [
+            *("All", "All open", "New 7", "In progress 0", "Waiting for you 0", "Waiting for parts 0"),
+            *("Closed 1,200", "Cancelled 0", "Only created by me"),
+        ]
+        assert choices(content, "severity") == ["All", "Critical (2)", "High (0)", "Normal (5)", "Low (0)"]
+
+
+async def test_sites_are_offered_in_the_order_of_their_names(portal: Gateway) -> None:
+    _status, content = await page(portal, "/cases")
+    assert choices(content, "site_id") == ["All", "Édouard (1)", "Lyon (2)", "zebra (9)"]
+
+
+async def test_the_choices_of_a_filter_are_counted_under_all_filters_but_that_one(portal: Gateway) -> None:
+    async def counted(request: web.Request) -> web.StreamResponse:
+        left = "".join(name[1] for name in ("status", "severity", "site_id") if name not in request.query)
+        count = {"t": 1, "e": 2, "i": 3}.get(left, 9)
+        found: dict[str, Any] = {
+            "status": [{"value": "new", "label": "new", "count": count}],
+            "severity": [{"value": "1", "label": "1", "count": count}],
+            "site": [{"value": LYON, "label": "Lyon", "count": count}],
+        }
+        return await says(found)(request)
+
+    portal["cases"].answers("GET /cases/facets", counted)
+    _status, content = await page(portal, "/cases", status="new", severity="1", site_id=LYON, q="jam")
+    assert "New 1" in buttons(content)
+    assert "Critical (2)" in choices(content, "severity")
+    assert "Lyon (3)" in choices(content, "site_id")
+    assert all("q=jam" in seen.path for seen in portal["cases"].asked("GET /cases/facets"))
+
+
+async def test_without_such_a_filter_the_cases_are_counted_once(portal: Gateway) -> None:
+    await page(portal, "/cases", q="jam")
+    assert len(portal["cases"].asked("GET /cases/facets")) == 1
+
+
+async def test_a_list_is_shown_while_its_counts_are_away(portal: Gateway) -> None:
+    portal["cases"].answers("GET /cases/facets", refuses(503, "unavailable"))
+    status, content = await page(portal, "/cases", severity="1")
+    assert status == 200
+    assert choices(content, "severity") == ["All", "Critical (0)"]
