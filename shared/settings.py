@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
+import idna
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.mongo import Driver
@@ -19,8 +20,14 @@ def _split(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
-def _without_default_port(url: str) -> str:
-    return url.removesuffix(":443" if url.startswith("https:") else ":80")
+def _as_browsers_write_it(url: str) -> str:
+    """Without the port that goes without saying; a name with letters beyond ASCII in its IDNA form."""
+    url = url.removesuffix(":443" if url.startswith("https:") else ":80")
+    if url.isascii():
+        return url
+    scheme, _, address = url.partition("://")
+    host, colon, port = address.partition(":")
+    return f"{scheme}://{idna.encode(host, uts46=True).decode()}{colon}{port}"
 
 
 def _refuse_unless_installed(driver: str) -> str:
@@ -39,8 +46,8 @@ class Settings(BaseModel):
 
     secret_key: str = Field(alias="PORTICO_SECRET_KEY", min_length=32)
     log_level: str = Field("info", alias="PORTICO_LOG_LEVEL", pattern="^(debug|info|warning|error)$")
-    base_url: Annotated[str, AfterValidator(_without_default_port)] = Field(
-        "http://localhost:8080", alias="PORTICO_BASE_URL", pattern=r"^https?://[^/\s]+$"
+    base_url: Annotated[str, AfterValidator(_as_browsers_write_it)] = Field(
+        "http://localhost:8080", alias="PORTICO_BASE_URL", pattern=r"^https?://[^/?#@\s]+$"
     )
     rabbitmq_url: str = Field("amqp://127.0.0.1/", alias="RABBITMQ_URL", pattern="^amqps?://")
     host: str = Field("127.0.0.1", alias="SERVICE_HOST")

@@ -49,6 +49,15 @@ class _AsIs(BaseHeader):
         return f"{self.name}: {self}{policy.linesep}"
 
 
+class _Mailbox(_AsIs):
+    """An address, with the encoded words of a long name on lines of their own: no server takes a longer line."""
+
+    def fold(self, *, policy: "Policy[Message[str, str]]") -> str:
+        """The header's lines."""
+        written = str(self).replace("?= =?", f"?={policy.linesep} =?")
+        return f"{self.name}: {written}{policy.linesep}"
+
+
 class _Text(_AsIs):
     """A text that people read: encoded where it has letters beyond ASCII, or looks as if it were encoded already."""
 
@@ -63,7 +72,9 @@ class _Text(_AsIs):
 def _policy(base: "EmailPolicy[EmailMessage]") -> "EmailPolicy[EmailMessage]":
     registry = HeaderRegistry()
     registry.map_to_type("subject", _Text)
-    for name in ("from", "to", "references", "list-unsubscribe", "list-unsubscribe-post", "x-request-id"):
+    for name in ("from", "to"):
+        registry.map_to_type(name, _Mailbox)
+    for name in ("message-id", "references", "list-unsubscribe", "list-unsubscribe-post", "x-request-id"):
         registry.map_to_type(name, _AsIs)
     return base.clone(header_factory=registry)
 

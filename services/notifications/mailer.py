@@ -5,6 +5,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -36,7 +37,7 @@ class Mailer:
         """`mail_from` as in `Portico <portico@example.com>`; `base_url` without a path."""
         name, address = parseaddr(mail_from)
         self.sender = wire_address(address)
-        self.host = urlsplit(base_url).hostname or "localhost"
+        self.host = _mail_domain(urlsplit(base_url).hostname or "localhost")
         self._from = mailbox(name, self.sender)
         self._base_url = base_url
         self._secret_key = secret_key
@@ -124,6 +125,15 @@ def _zone(person: Person) -> ZoneInfo:
         return ZoneInfo(person.time_zone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")  # a mail with the time of another zone, which it names, is better than none
+
+
+def _mail_domain(host: str) -> str:
+    """The host as mail servers write it: an address of the network stands in brackets (RFC 5321, 4.1.3)."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"  # noqa: PLR2004
 
 
 def wire_address(email: str) -> str:

@@ -3,7 +3,7 @@
 import ssl
 from contextlib import suppress
 from email.headerregistry import Address
-from email.utils import parseaddr
+from email.utils import getaddresses
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -15,10 +15,10 @@ from shared.settings import ServiceSettings
 
 
 def _one_address(text: str) -> str:
-    _, address = parseaddr(text)
-    if not address or "@" not in address:
+    addresses = [address for _, address in getaddresses([text])]
+    if len(addresses) != 1 or "@" not in addresses[0] or "\n" in text:
         raise ValueError("Use one address, such as Portico <portico@example.com>.")
-    Address(addr_spec=address)
+    Address(addr_spec=addresses[0])
     return text
 
 

@@ -43,6 +43,15 @@ async def test_an_invitation_ends_when_its_mail_says_it_does(gateway: Gateway) -
     assert "valid until 23 Nov 2026, 00:30 (Europe/Paris)." in page
 
 
+async def test_a_mail_scanner_that_follows_the_link_of_an_invitation_accepts_nothing(gateway: Gateway) -> None:
+    gateway["identity"].answers(f"GET {_PATH}", says(INVITATION))
+    for _ in range(5):
+        for method in ("GET", "HEAD"):
+            async with gateway.portal.request(method, _PATH) as answer:
+                assert answer.status == 200
+    assert {seen.method for seen in gateway["identity"].seen} == {"GET"}
+
+
 async def test_the_link_of_an_accepted_invitation_leads_to_the_page_for_the_code(gateway: Gateway) -> None:
     gateway["identity"].answers(f"GET {_PATH}", says(INVITATION | {"awaits_code": True}))
     answer = await gateway.portal.get(_PATH)

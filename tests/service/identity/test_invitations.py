@@ -21,6 +21,16 @@ async def test_an_invitation_says_what_its_mail_needs_and_never_its_code(identit
     assert invitation_code(invitation) not in str(invitation)
 
 
+async def test_an_invitation_that_scanners_have_looked_at_can_be_accepted(identity: IdentityApi) -> None:
+    invitation = await identity.invited(await identity.a_company(), an_email())
+    path = f"/invitations/{invitation_code(invitation)}"
+    for _ in range(5):
+        for method in ("GET", "HEAD"):
+            async with identity.client.request(method, path) as answer:
+                assert answer.status == 200
+    assert (await identity.accepted(invitation)).status == 202
+
+
 async def test_an_admin_invites_many_addresses_at_once(identity: IdentityApi) -> None:
     admin = await identity.a_user()
     emails = [an_email() for _ in range(20)]

@@ -285,6 +285,13 @@ async def test_an_old_server_that_knows_no_ehlo_gets_its_mails(post: Post) -> No
     assert any(line.startswith("HELO") for line in post.server.asked)
 
 
+async def test_a_portal_without_a_name_greets_the_server_by_its_address(post: Post) -> None:
+    mailer = Mailer(mail_from="portico@localhost", base_url="http://192.168.1.5:8080", secret_key=TEST_SECRET)
+    connection = await MailServer(post.server.url, own_host=mailer.host).take()
+    connection.close()
+    assert "EHLO [192.168.1.5]" in post.server.asked
+
+
 async def test_an_answer_is_recorded_as_far_as_it_can_be_read(post: Post) -> None:
     row = await _is_final(post, "rcpt", NO["black list in GBK"], "failed")
     assert row["smtp_reply"] == "550 5.7.1 black ip (\ufffd\ufffd\ufffd\ufffdIP)"

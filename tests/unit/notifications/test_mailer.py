@@ -282,6 +282,24 @@ def test_opt_out_kinds_and_no_others_can_be_stopped_with_one_click(kind: MailKin
     assert link in text_of(message).splitlines()
 
 
+@pytest.mark.parametrize(
+    ("base_url", "host"),
+    [
+        ("http://localhost:8080", "localhost"),
+        ("http://192.168.1.5:8080", "[192.168.1.5]"),
+        ("http://[2001:db8::1]", "[IPv6:2001:db8::1]"),
+    ],
+)
+def test_a_portal_without_a_name_is_written_as_mail_servers_read_it(base_url: str, host: str) -> None:
+    mailer = Mailer(mail_from="portico@example.com", base_url=base_url, secret_key=TEST_SECRET)
+    assert mailer.host == host
+    mail = a_mail("case_created")
+    headers = mailer.render(mail, a_reader()).as_bytes().partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    assert f"Message-ID: <{mail.id}@{host}>" in headers
+    assert f"References: <case-{mail.case_id}@{host}>" in headers
+    assert any(line.startswith(f"List-Unsubscribe: <{base_url}/unsubscribe/") for line in headers)
+
+
 def test_the_same_row_gives_the_same_bytes() -> None:
     mail = a_mail("case_created")
     assert MAILER.render(mail, a_reader()).as_bytes() == MAILER.render(mail, a_reader()).as_bytes()

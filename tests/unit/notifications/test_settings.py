@@ -44,6 +44,8 @@ def _refusal(capsys: pytest.CaptureFixture[str], **environment: str) -> str:
         ("PORTICO_MAIL_FROM", "nobody"),
         ("PORTICO_MAIL_FROM", "Portico <>"),
         ("PORTICO_MAIL_FROM", "Portico <jörg@example.com>"),
+        ("PORTICO_MAIL_FROM", "Portico <portico@example.com>, Help <help@example.com>"),
+        ("PORTICO_MAIL_FROM", "Portico\nBcc: eve@evil.example <portico@example.com>"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named_without_a_password(

@@ -30,6 +30,9 @@ def test_safe_defaults_and_what_the_environment_says() -> None:
         (GOOD | {"PORTICO_RETRY_DELAYS_S": "5,soon"}, "PORTICO_RETRY_DELAYS_S"),
         (GOOD | {"PORTICO_LOG_LEVEL": "loud"}, "PORTICO_LOG_LEVEL"),
         (GOOD | {"PORTICO_BASE_URL": "portal.example"}, "PORTICO_BASE_URL"),
+        (GOOD | {"PORTICO_BASE_URL": "https://portal.example?x"}, "PORTICO_BASE_URL"),
+        (GOOD | {"PORTICO_BASE_URL": "https://ana:short@portal.example"}, "PORTICO_BASE_URL"),
+        (GOOD | {"PORTICO_BASE_URL": "https://ü..example"}, "PORTICO_BASE_URL"),
         ({"PORTICO_SECRET_KEY_FILE": "/nowhere/at/all"}, "PORTICO_SECRET_KEY_FILE"),
     ],
 )
@@ -64,9 +67,12 @@ def test_the_driver_that_is_an_extra_stops_the_start_where_it_is_not_installed(
         ("http://portal.example:80", "http://portal.example"),
         ("https://portal.example:80", "https://portal.example:80"),
         ("https://portal.example:8443", "https://portal.example:8443"),
+        ("https://Büro.example:443", "https://xn--bro-hoa.example"),
+        ("http://straße.de:8080", "http://xn--strae-oqa.de:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
     ],
 )
-def test_a_port_that_goes_without_saying_is_not_said_in_links(given: str, kept: str) -> None:
+def test_links_have_the_address_as_browsers_write_it(given: str, kept: str) -> None:
     assert read(ServiceSettings, GOOD | {"PORTICO_BASE_URL": given}).base_url == kept
 
 
