@@ -24,6 +24,8 @@ VERIFY: web.AppKey[Verify] = web.AppKey("verify", cast("type[Verify]", object))
 _B = TypeVar("_B", bound=Body)
 _M = TypeVar("_M", bound=BaseModel)
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# Proxies that pack answers write `W/` before an ETag (nginx) or how they packed it into its end (Apache, Caddy).
+_VERSION = re.compile(r'(?:W/)?"(\d{1,15})(?:--?[a-z]{2,7})?"|(\d{1,15})', re.ASCII)
 
 
 async def read_body(request: web.Request, model: type[_B]) -> _B:
@@ -139,10 +141,10 @@ def expected_version(request: web.Request, *, any_allowed: bool = False) -> int 
         raise errors.PreconditionRequired
     if any_allowed and header.strip() == "*":
         return None
-    match = re.fullmatch(r'\s*"(\d{1,15})"\s*', header)
+    match = _VERSION.fullmatch(header.strip())
     if match is None:
         raise errors.PreconditionFailed
-    return int(match[1])
+    return int(match[1] or match[2])
 
 
 def route_of(request: web.Request) -> str:

@@ -355,7 +355,7 @@ async def test_each_wrong_file_is_named_with_its_rule_and_the_others_stay(form: 
         a_file("0.txt", b""),
         a_file("text.png", b"hello"),
     )
-    await attach(form, *wrong, a_file("jam.png."))
+    await attach(form, *wrong, a_file("jam.png.\u200b"))
     await until_attached(form, "jam.png")
     errors = form.locator(".file-errors")
     await expect(errors).to_contain_text("tool.exe: Files of this kind are not accepted. Accepted are: jpg")

@@ -83,7 +83,7 @@ function enhance(field) {
   // What cannot be accepted need not travel; the service judges all the same.
   function refusedAtOnce(file) {
     if (list.children.length >= limits.files) return reasons.too_many;
-    const name = file.name.replace(/[.\s]+$/, ""); // as the service reads it
+    const name = file.name.replace(/[.\s\u200b-\u200f\u202a-\u202e\u2060-\u2069]+$/, ""); // as the service reads it
     const dot = name.lastIndexOf(".");
     if (dot < 0 || !limits.kinds.includes(name.slice(dot + 1).toLowerCase())) return reasons.file_type;
     if (file.size > limits.fileBytes) return reasons.too_large;

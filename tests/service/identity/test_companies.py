@@ -214,6 +214,23 @@ async def test_a_closed_site_is_no_longer_offered(identity: IdentityApi) -> None
     assert (await identity.said("sites", site["id"]))[-1]["closed"] is True
 
 
+@pytest.mark.parametrize("written", ['"1"', ' "1" ', "1", 'W/"1"', '"1-gzip"', '"1--gzip"', 'W/"1-zstd"'])
+async def test_a_version_is_read_as_proxies_and_programs_write_it(identity: IdentityApi, written: str) -> None:
+    admin = an_actor()
+    path = f"/sites/{(await identity.post('/sites', an_address(name='Lyon'), by=admin)).body['id']}"
+    for status in (200, 412):
+        answer = await identity.call("PATCH", path, {"name": "Paris"}, by=admin, if_match=written)
+        assert answer.status == status
+
+
+@pytest.mark.parametrize("written", ["", "*", "one", '"1', '1"', '"1", "2"', '"1-"', "-1", '"\u0661"'])
+async def test_what_is_no_version_is_refused(identity: IdentityApi, written: str) -> None:
+    admin = an_actor()
+    path = f"/sites/{(await identity.post('/sites', an_address(name='Lyon'), by=admin)).body['id']}"
+    answer = await identity.call("PATCH", path, {"name": "Paris"}, by=admin, if_match=written)
+    assert (answer.status, answer.code) == (412, "precondition_failed")
+
+
 async def test_a_stale_site_is_not_overwritten(identity: IdentityApi) -> None:
     admin = an_actor()
     site = (await identity.post("/sites", an_address(name="Lyon"), by=admin)).body
