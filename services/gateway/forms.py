@@ -11,6 +11,7 @@ import orjson
 from services.gateway import messages
 from services.gateway.echo import shortened
 from services.gateway.fields import Field, FormSpec, Json
+from services.gateway.pasted_addresses import address_in
 from services.gateway.waits import when_again
 
 FormData = Mapping[str, str]
@@ -79,7 +80,7 @@ def to_json(typed: FormData, spec: FormSpec, *, without: Iterable[str] = ()) -> 
     for each in spec.fields:
         text = typed.get(each.name, "")
         if text.strip() and not _belongs_to(each.name, dropped):
-            _put(body, each.name, _value(text, each.json))
+            _put(body, each.name, address_in(text) if each.kind == "email" else _value(text, each.json))
     return body
 
 

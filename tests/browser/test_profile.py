@@ -209,6 +209,19 @@ async def test_without_scripts_the_button_works_and_the_fields_say_what_is_missi
     assert (await own_customer.admin.get("/profile"))["missing"] == []
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+async def test_an_address_and_a_number_are_taken_as_they_were_copied(
+    browser: Browser, stack: Stack, customer: Customer, *, scripts: bool
+) -> None:
+    async with at_the_profile(browser, stack, customer, java_script_enabled=scripts) as page:
+        await fill_in(page, phone="00 33 4 72 00 00 00 x12")
+        await field(page, "email").fill("Jörg Díaz <JÖRG@Firma.local>")
+        await view(page).click()
+        shown = page.locator("dl")
+        for text in ("jörg@firma.local", "+33 4 72 00 00 00 ext. 12"):
+            await expect(shown).to_contain_text(text)
+
+
 async def test_a_field_that_the_portal_refused_stays_marked_until_it_is_sent_again(scripted: Page) -> None:
     # Digits enough for the page, too many for any country: the portal has the last word.
     await fill_in(scripted, phone="+33 4 72 00 00 00 00 00 00")

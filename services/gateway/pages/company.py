@@ -22,6 +22,7 @@ from services.gateway.pages.lists import ListPage, fetch_list
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, read_form, redirect
+from services.gateway.pasted_addresses import addresses_in
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import _, lazy
 from shared.errors import NotFound
@@ -51,7 +52,7 @@ INVITATIONS = FormSpec(
             lazy("E-mail addresses"),
             "area",
             rows=3,
-            hint=lazy("One or many, each on a line of its own."),
+            hint=lazy("One or many, with or without names, as a mail program or a spreadsheet lists them."),
         ),
         Field("role", lazy("Role"), "select", choices=labels.customer_roles, empty=""),
         Field("site_id", lazy("Limit to a site"), "select", optional=True, empty=lazy("All sites"), is_id=True),
@@ -69,7 +70,6 @@ _DONE = {
 }
 _UNDELIVERABLE = "undeliverable"
 _MOST_ADDRESSES = 100
-_BETWEEN_ADDRESSES = re.compile(r"[\s,;]+")
 _SHOWN_OF_ADDRESS = 100
 _INVITED_FIELD = re.compile(r"invitations\.(\d+)\.(\w+)")
 
@@ -185,8 +185,7 @@ async def _clear(request: web.Request, visitor: Visitor, email: str) -> Sent:
 
 def _addresses(typed: FormData) -> list[str]:
     """As many as identity needs to see that there are too many."""
-    found = _BETWEEN_ADDRESSES.split(typed.get("emails", ""), maxsplit=_MOST_ADDRESSES + 2)
-    return [address for address in found if address][: _MOST_ADDRESSES + 1]
+    return addresses_in(typed.get("emails", ""))[: _MOST_ADDRESSES + 1]
 
 
 async def _invite(request: web.Request, visitor: Visitor, typed: FormData) -> Sent:
@@ -198,12 +197,16 @@ async def _invite(request: web.Request, visitor: Visitor, typed: FormData) -> Se
 
 
 def _refused_invitations(typed: FormData, sent: Sent) -> Form:
-    """The API names the place in the list of addresses; the form says which address that is."""
+    """The API names places in the list of addresses; the form says which addresses those are, each on a line."""
     addresses = _addresses(typed)
     if not addresses and "emails" in typed:
         return Form(INVITATIONS, typed, {"emails": _("Enter at least one e-mail address.")})
     problem = dict(sent.problem or {})
-    problem["errors"] = [_named(error, addresses) for error in problem.get("errors", ())]
+    errors = [_named(error, addresses) for error in problem.get("errors", ())]
+    of_addresses = [error["message"] for error in errors if error["field"] == "emails"]
+    problem["errors"] = [error for error in errors if error["field"] != "emails"]
+    if of_addresses:
+        problem["errors"].append({"field": "emails", "code": "address", "message": "\n".join(of_addresses)})
     shown = {"role": "member", "idempotency_key": new_idempotency_key()} | dict(typed)
     return refused(INVITATIONS, shown, problem)
 

@@ -3,7 +3,7 @@
 
 // Looser than the portal's own check, which has the last word: nobody is stopped here whom it would let pass.
 const LEAST_SIGNS = 5;
-const isEmail = (text) => /^\S+@\S+$/.test(text);
+const isEmail = (text) => /\S\s*[@＠]\s*\S/.test(text);
 const isPhone = (text) =>
   /[+＋]|^\P{Nd}*[0０٠]{2}/u.test(text) && text.replace(/[^\p{Nd}\p{L}]/gu, "").length >= LEAST_SIGNS;
 

@@ -1,13 +1,24 @@
 """The pages of accounts: an invitation, joining, going on in another company, and the code that proves an address."""
 
 import html
+import re
 from uuid import uuid4
 
 import orjson
 import pytest
 from aiohttp import web
 
-from tests.service.gateway.stand_ins import CSRF, Gateway, Json, a_session, hangs_up, problem_response, refuses, says
+from tests.service.gateway.stand_ins import (
+    CSRF,
+    TOKEN,
+    Gateway,
+    Json,
+    a_session,
+    hangs_up,
+    problem_response,
+    refuses,
+    says,
+)
 
 _PATH = "/invitations/abc"
 
@@ -191,3 +202,19 @@ async def test_an_address_that_identity_does_not_even_read_is_refused_in_the_rea
     text = html.unescape(await answer.text())
     assert "ensemble, ils peuvent faire 16 ko au plus." in text
     assert "bytes" not in text
+
+
+@pytest.mark.parametrize("typed", ["Jörg Roy <jörg@firma.local>", "mailto:jörg@firma.local", " jörg@firma.local "])
+async def test_whoever_signs_in_may_paste_their_address_as_it_was_copied(gateway: Gateway, typed: str) -> None:
+    gateway["identity"].answers("POST /session", says(a_session() | {"session_token": TOKEN}, status=201))
+    form = {"email": typed, "password": "seven green kites"}
+    await gateway.portal.post("/sign-in", data=form, allow_redirects=False)
+    (sent,) = gateway["identity"].asked("POST /session")
+    assert orjson.loads(sent.body)["email"].strip() == "jörg@firma.local"
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/verify"])
+async def test_no_browser_refuses_an_address_that_the_portal_would_take(gateway: Gateway, path: str) -> None:
+    page = await (await gateway.portal.get(path)).text()
+    [form] = re.findall(rf'<form method="post" action="{path}"[^>]*>', page)
+    assert " novalidate" in form

@@ -33,6 +33,32 @@ async def test_what_is_wrong_with_one_of_many_addresses_is_said_in_the_readers_l
     assert re.search('<a href="#f-emails">[^<]+</a>\u00a0: ana@example.com', page)
 
 
+async def test_a_list_as_outlook_copies_it_invites_everybody_once(gateway: Gateway) -> None:
+    _company_that_has_invited(gateway, mails=(), bouncing=())
+    gateway["identity"].answers("POST /invitations", says({"items": []}, status=201))
+    pasted = "Díaz, Ana <ana@example.com>; Jörg Roy <jörg@firma.local>; ANA@example.com;"
+    form = {"csrf_token": CSRF, "emails": pasted, "role": "member"}
+    await gateway.portal.post("/users", data=form, headers=gateway.signed_in())
+    (sent,) = gateway["identity"].asked("POST /invitations")
+    assert [one["email"] for one in orjson.loads(sent.body)["invitations"]] == ["ana@example.com", "jörg@firma.local"]
+
+
+async def test_each_wrong_address_is_named_and_everything_that_was_pasted_stays(gateway: Gateway) -> None:
+    _company_that_has_invited(gateway, mails=(), bouncing=())
+    error = {"code": "email", "message": "Enter one e-mail address, such as ana@example.com."}
+    errors = [error | {"field": f"invitations.{place}.email"} for place in (1, 2)]
+    problem = {"status": 422, "code": "invalid", "title": "Invalid", "errors": errors}
+    gateway["identity"].answers("POST /invitations", says(problem, status=422))
+    pasted = "Ana <ana@example.com>; <bob@>, luc.example.com"
+    form = {"csrf_token": CSRF, "emails": pasted, "role": "member"}
+    page = await (await gateway.portal.post("/users", data=form, headers=gateway.signed_in())).text()
+    [beneath] = re.findall(r'<p class="error" id="f-emails-error">(.*?)</p>', page, re.DOTALL)
+    sentence = "Enter one e-mail address, such as ana@example.com."
+    assert beneath.split("\n") == [f"bob@: {sentence}", f"luc.example.com: {sentence}"]
+    assert page.count("bob@: ") == page.count("luc.example.com: ") == 2  # above the form, and at the field
+    assert "\nAna &lt;ana@example.com&gt;; &lt;bob@&gt;, luc.example.com</textarea>" in page
+
+
 async def test_too_many_addresses_are_called_addresses(gateway: Gateway) -> None:
     error = {"field": "invitations", "code": "too_long", "message": "List should have at most 100 items"}
     problem = {"status": 422, "code": "invalid", "title": "Invalid", "errors": [error]}
