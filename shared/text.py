@@ -6,6 +6,7 @@ direction stay in long texts only, where writing in two directions needs them.
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 # Unicode's Stream-Safe Text (UAX 15) has no more in a row. To put marks in order takes time with the square of their
 # number: half a million of them would be three minutes, in which nobody else is served.
@@ -21,6 +22,7 @@ _ESCAPES = re.compile(
     "|\x1b[\\]PX^_][^\x07\x1b]{0,500}+(?:\x07|\x1b\\\\)"  # command strings
     "|\x1b[ -/]{0,8}[0-~]"
 )
+_HALVES = re.compile("[\ud800-\udfff]")
 _ASCII_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 # Controls, surrogates, noncharacters, and what Unicode calls default ignorable but for joiners, variation selectors
 # (Japanese names have them), tags and marks of direction; then signs that are drawn as nothing.
@@ -101,8 +103,19 @@ def beginning(text: str, most: int) -> str:
     return text[: end or most]
 
 
-def with_fewer_marks(text: str) -> str:
-    """Without the marks that are too many, and without joiners: for a text that nobody can be asked to change."""
+def cleaned_anyhow(text: str, clean: Callable[[str], str]) -> str:
+    """What `clean` leaves of a text that nobody can be asked to change: marks that are too many are left out, too.
+
+    What is left of bytes that are not UTF-8, or of half a letter, is seen as such.
+    """
+    text = _HALVES.sub("\ufffd", text)
+    try:
+        return clean(text)
+    except TooManyMarks:
+        return clean(_with_fewer_marks(text))
+
+
+def _with_fewer_marks(text: str) -> str:
     kept, in_a_row = [], 0
     for character in text.translate(_WITHOUT_JOINERS):
         in_a_row = in_a_row + 1 if _is_mark(character) else 0

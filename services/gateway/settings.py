@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from services.gateway.brand import ACCENT, PORTICO
+from shared.schemas.base import line
 from shared.settings import Settings
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -30,7 +31,7 @@ class GatewaySettings(Settings):
     cases_url: Url = Field("http://127.0.0.1:8082", alias="CASES_URL")
     contracts_url: Url = Field("http://127.0.0.1:8083", alias="CONTRACTS_URL")
     notifications_url: Url = Field("http://127.0.0.1:8084", alias="NOTIFICATIONS_URL")
-    brand_name: str = Field(PORTICO, alias="PORTICO_BRAND_NAME", min_length=1, max_length=60)
+    brand_name: Annotated[str, line(least=1, most=60)] = Field(PORTICO, alias="PORTICO_BRAND_NAME")
     brand_accent: str = Field(ACCENT, alias="PORTICO_BRAND_ACCENT", pattern=r"^#[0-9a-fA-F]{6}$")
     # To be raised together with CASES_ATTACHMENT_MAX_TOTAL_BYTES.
     upload_max_bytes: int = Field(UPLOAD_MAX_BYTES, alias="GATEWAY_UPLOAD_MAX_BYTES", ge=1)

@@ -75,6 +75,7 @@ def _read_user(options: argparse.Namespace) -> NewOperatorUser:
                 "role": options.role,
                 "language": options.language,
                 "time_zone": options.time_zone,
+                "vendor_name": getattr(options, "vendor_name", None),
             }
         )
     except ValidationError as error:
@@ -102,7 +103,7 @@ async def _create(db: Database, passwords: Passwords, options: argparse.Namespac
     now = await db.now()
     if options.command == "create-user":
         return await operators.create_user(db, passwords, options.company_id, wanted, now)
-    return await operators.create_vendor_admin(db, passwords, wanted, vendor_name=options.vendor_name, now=now)
+    return await operators.create_vendor_admin(db, passwords, wanted, now)
 
 
 def _say_that_it_exists(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from services.notifications.brand import ACCENT, PORTICO
 from services.notifications.tls import Tls, context_of
+from shared.schemas.base import line
 from shared.settings import ServiceSettings
 
 
@@ -53,10 +54,10 @@ class NotificationsSettings(ServiceSettings):
     # Usually by PORTICO_SMTP_CA_FILE, as every setting can be read from a file.
     smtp_authority: Annotated[str, AfterValidator(_certificates)] = Field("", alias="PORTICO_SMTP_CA")
     smtp_tls: Tls = Field(None, alias="PORTICO_SMTP_TLS", validate_default=True)
-    mail_from: Annotated[str, AfterValidator(_one_address)] = Field(
+    mail_from: Annotated[str, line(least=1, most=400), AfterValidator(_one_address)] = Field(
         "Portico <portico@localhost>", alias="PORTICO_MAIL_FROM"
     )
-    brand_name: str = Field(PORTICO, alias="PORTICO_BRAND_NAME", min_length=1, max_length=60)
+    brand_name: Annotated[str, line(least=1, most=60)] = Field(PORTICO, alias="PORTICO_BRAND_NAME")
     stranger_mails_per_user: int = Field(30, alias="NOTIFICATIONS_STRANGER_MAILS_PER_USER_AND_HOUR", ge=0)
     stranger_mails_per_company: int = Field(300, alias="NOTIFICATIONS_STRANGER_MAILS_PER_COMPANY_AND_HOUR", ge=0)
     brand_accent: str = Field(ACCENT, alias="PORTICO_BRAND_ACCENT", pattern="^#[0-9a-fA-F]{6}$")

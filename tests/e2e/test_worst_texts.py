@@ -149,7 +149,7 @@ async def _an_admin(mongo_url: str) -> str:
     user = operators.NewOperatorUser.model_validate(wanted)
     try:
         await store.create_indexes(db)
-        await operators.create_vendor_admin(db, passwords, user, vendor_name="Portico", now=datetime.now(UTC))
+        await operators.create_vendor_admin(db, passwords, user, datetime.now(UTC))
     finally:
         passwords.close()
         await db.close()

@@ -126,7 +126,7 @@ async def _a_user(identity: web.Application) -> str:
     wanted = NewOperatorUser.model_validate(person | {"role": "vendor_admin", "language": "en", "time_zone": "UTC"})
     passwords = Passwords()
     try:
-        await operators.create_vendor_admin(identity[DATABASE], passwords, wanted, vendor_name="Portico", now=utc_now())
+        await operators.create_vendor_admin(identity[DATABASE], passwords, wanted, utc_now())
     finally:
         passwords.close()
     return email

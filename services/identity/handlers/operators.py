@@ -27,11 +27,10 @@ class NewOperatorUser(Request):
     role: Role
     language: Language = "en"
     time_zone: TimeZone = "UTC"
+    vendor_name: Name = "Portico"  # where there is no vendor yet
 
 
-async def create_vendor_admin(
-    db: Database, passwords: Passwords, wanted: NewOperatorUser, *, vendor_name: str, now: datetime
-) -> User:
+async def create_vendor_admin(db: Database, passwords: Passwords, wanted: NewOperatorUser, now: datetime) -> User:
     """A user who may administer everything, and the vendor's record when there is none; AddressTaken."""
 
     async def vendor(session: Session) -> Company:
@@ -41,7 +40,7 @@ async def create_vendor_admin(
         new = Company.found(
             VENDOR_ID,
             kind=Kind.VENDOR,
-            name=vendor_name,
+            name=wanted.vendor_name,
             time_zone=wanted.time_zone,
             visibility=Visibility.COMPANY,
             now=now,

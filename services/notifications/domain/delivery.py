@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.notifications.domain.mails import Mail, MailState, Reason, storable
+from services.notifications.domain.mails import Mail, MailState, Reason
+from shared import text
 
 _FIRST_WAIT_S = 5.0
 _LONGEST_WAIT_S = 600.0
@@ -63,10 +64,10 @@ def _reply(code: int, text: str) -> str:
     return one_short_line(f"{code} {text}")
 
 
-def one_short_line(text: str) -> str:
+def one_short_line(said: str) -> str:
     """What a server said, as the ledger and the log have it."""
     # Cleaned before it is cut, so that only blanks separate words.
-    return " ".join(str(storable(text)).split())[:_LONGEST_REPLY]
+    return text.beginning(" ".join(text.cleaned_anyhow(said, text.clean_line).split()), _LONGEST_REPLY)
 
 
 def outcome_of_success(code: int, text: str) -> Outcome:

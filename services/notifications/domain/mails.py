@@ -1,7 +1,6 @@
 """Mails as the ledger keeps them; pure."""
 
 import hashlib
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,12 +9,10 @@ from uuid import UUID
 
 from services.notifications.domain.people import USER, Person
 from services.notifications.kinds import CASE_MAILS, KINDS, Priority
+from shared import text
 from shared.schemas.notifications import MailKind
 
 KEPT_FOR = timedelta(hours=48)
-
-# Surrogates, which come from bytes that are not UTF-8 and cannot be stored, and control characters.
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class MailState(StrEnum):
@@ -175,12 +172,12 @@ class Mail:
 
 
 def storable(value: Any) -> Any:
-    """The same without what the database could not keep, or no page could show: each such letter becomes one `\ufffd`.
+    """The same with texts as `shared.text` has them: what the database could not keep, or no page could show, is gone.
 
     Everything that is written into the ledger goes through here.
     """
     if isinstance(value, str):
-        return _UNREADABLE.sub("\ufffd", value)
+        return text.cleaned_anyhow(value, text.clean)
     if isinstance(value, dict):
         return {storable(name): storable(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -141,6 +141,12 @@ async def test_a_bad_address_is_named(command: Command) -> None:
     assert (done.exit_code, "email" in done.err, PASSWORD in done.err) == (1, True, False)
 
 
+async def test_a_vendors_name_that_nobody_sees_is_refused_and_named(command: Command) -> None:
+    done = await command("create-vendor-admin", "--email", an_email(), "--vendor-name", "\u200b\u3164")
+    assert (done.exit_code, done.out) == (1, "")
+    assert "vendor_name" in done.err
+
+
 async def test_an_operator_makes_users_of_a_company(identity: IdentityApi, command: Command) -> None:
     company, email = await identity.a_company(), an_email()
     names = ("--first-name", "Luc", "--last-name", "Petit")

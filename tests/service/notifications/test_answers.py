@@ -298,7 +298,7 @@ async def test_an_answer_is_recorded_as_far_as_it_can_be_read(post: Post) -> Non
     row = await _is_final(post, "data", YES["with bytes that are no UTF-8"], "sent")
     assert row["smtp_reply"] == "250 2.0.0 Message accept\ufffd pour livraison"
     row = await _is_final(post, "rcpt", NO["NUL and escape"], "failed")
-    assert row["smtp_reply"].startswith("550 5.7.1 \ufffd\ufffd[31m")
+    assert row["smtp_reply"] == "550 5.7.1 \ufffd"
 
 
 async def test_copies_of_a_mail_whose_outcome_is_never_known_are_few(post: Post) -> None:

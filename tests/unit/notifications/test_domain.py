@@ -10,7 +10,7 @@ from services.notifications.domain.delivery import (
     outcome_of_success,
     wait_s,
 )
-from services.notifications.domain.mails import Mail, MailState, mail_id
+from services.notifications.domain.mails import Mail, MailState, mail_id, storable
 from services.notifications.domain.people import Person
 from services.notifications.domain.preferences import Preferences
 from services.notifications.kinds import CASE_MAILS, KINDS
@@ -101,6 +101,28 @@ def test_a_reply_is_one_short_line() -> None:
     reply = outcome_of_success(250, "2.0.0 OK\nqueued as " + "x" * 1000).reply
     assert reply.startswith("250 2.0.0 OK queued as x")
     assert len(reply) == 500
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("5.1.1 <\x1b[31mana\x1b[0m@example.com>", "5.1.1 <ana@example.com>"),
+        ("5.1.1 bo\u200bx \u202ellun\u202c", "5.1.1 box llun"),
+        ("5.2.2 bo\udcc3te pleine", "5.2.2 bo\ufffdte pleine"),
+        ("5.2.2 boi\u0302te\xa0pleine", "5.2.2 bo\xeete pleine"),
+        ("5.2.2 a" + "\u0301" * 31, "5.2.2 \xe1" + "\u0301" * 29),
+        ("x" * 495 + "\U0001f44d\U0001f3fd", "x" * 495),
+    ],
+)
+def test_an_answer_of_a_server_can_turn_nothing_round_and_hide_nothing(said: str, kept: str) -> None:
+    assert outcome_of_success(250, said).reply == f"250 {kept}"
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[2J", "\u200b", "\x00", "\u2060"])
+def test_nothing_unseen_is_written_into_the_ledger(hostile: str) -> None:
+    assert storable({"facts": {"title": f"a{hostile}b", "names": (f"c{hostile}",)}}) == {
+        "facts": {"title": "ab", "names": ["c"]}
+    }
 
 
 def test_a_connection_lost_in_the_content_leaves_the_outcome_unknown() -> None:

@@ -41,6 +41,9 @@ def _refusal(capsys: pytest.CaptureFixture[str], **environment: str) -> str:
         ("PORTICO_SMTP_CA", ""),
         ("PORTICO_SMTP_CA_FILE", "/nowhere/at/all"),
         ("PORTICO_SMTP_CA_FILE", "/tmp"),  # noqa: S108  # no file, but a folder
+        ("PORTICO_BRAND_NAME", "\u200b"),
+        ("PORTICO_BRAND_NAME", "two\nlines"),
+        ("PORTICO_MAIL_FROM", "Portico\n<portico@example.com>"),
         ("PORTICO_MAIL_FROM", "nobody"),
         ("PORTICO_MAIL_FROM", "Portico <>"),
         ("PORTICO_MAIL_FROM", "Portico <jörg@example.com>"),
@@ -104,3 +107,8 @@ def test_settings_that_contradict_each_other_stop_the_start(
 @pytest.mark.parametrize("address", ["portico@localhost", "root@mailhost", "portico@firma.local", "portico@müller.de"])
 def test_mails_may_come_from_an_address_of_an_intranet(address: str) -> None:
     assert _read(PORTICO_MAIL_FROM=f"Portico <{address}>").mail_from == f"Portico <{address}>"
+
+
+def test_the_names_of_brand_and_sender_hold_nothing_unseen() -> None:
+    settings = _read(PORTICO_BRAND_NAME="A\u200bcme\u202e ", PORTICO_MAIL_FROM="A\u200bcme\u202e <a@example.com>")
+    assert (settings.brand_name, settings.mail_from) == ("Acme", "Acme <a@example.com>")

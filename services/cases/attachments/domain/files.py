@@ -113,10 +113,7 @@ def clean_name(given: str) -> str:
     # What is in the middle of so long a name is cut in any case.
     if len(name) > 2 * _ENOUGH_CHARS:
         name = name[:_ENOUGH_CHARS] + name[-_ENOUGH_CHARS:]
-    try:
-        name = text.clean_line(name)
-    except text.TooManyMarks:
-        name = text.clean_line(text.with_fewer_marks(name))
+    name = text.cleaned_anyhow(name, text.clean_line)
     name = name.replace("\n", "").strip(_EDGES) if text.is_seen(name) else ""
     stem, dot, extension = name.rpartition(".")
     if not dot or len(extension) >= MAX_NAME_CHARS:
