@@ -16,6 +16,7 @@ from typing import Any, cast
 import orjson
 import structlog
 from aiohttp import EMPTY_PAYLOAD, StreamReader, web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from prometheus_client import Counter
@@ -40,6 +41,7 @@ _TELL_EVERY_S = 60.0
 _TAKEN_AT_ONCE_BYTES = 64 * 1024  # of what one connection sends
 # Of the first line of a request: somebody may paste a page of text into a search, and each of its bytes may take three.
 _LINE_BYTES = 64 * 1024
+_BEGINNING = 64  # bytes of a request, for telling who asks
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 _CLOSE_AS_USUAL = struct.pack("ii", 0, 0)
 
@@ -55,6 +57,9 @@ class Bounds:
     most_unread: int = 32 * 1024 * 1024  # bytes of all answers together that wait for their readers
     most: int | None = None  # connections
     most_of_one: int | None = None  # of one address, or one IPv6 network of 64 bits
+    longest_header: int = 8 * 1024  # bytes of one field with its name; all of a request may have twice as many
+    # The answer for people, to a request of which only the beginning was read; None where a program is asking.
+    page_of: Callable[[errors.Refusal, bytes], web.Response | None] | None = None
     carriers: Sequence[IPv4Network | IPv6Network] = ()  # proxies: their connections carry many clients
 
 
@@ -116,6 +121,7 @@ class Port(web.Server):
             auto_decompress=False,
             read_bufsize=_TAKEN_AT_ONCE_BYTES // 2,
             max_line_size=_LINE_BYTES,
+            max_field_size=bounds.longest_header,
             **options,
         )
         self.bounds = bounds
@@ -200,7 +206,17 @@ def _one_of(transport: asyncio.BaseTransport, carriers: Sequence[IPv4Network | I
 class Connection(RequestHandler):
     """A connection with deadlines: headers have a fixed time, answers must be read at a minimum speed."""
 
-    __slots__ = ("_body", "_headers_timer", "_patience_s", "_paused_at", "_paused_size", "_port", "_reader_timer")
+    __slots__ = (
+        "_beginning",
+        "_body",
+        "_head_size",
+        "_headers_timer",
+        "_patience_s",
+        "_paused_at",
+        "_paused_size",
+        "_port",
+        "_reader_timer",
+    )
 
     def __init__(self, port: Port, **options: Any) -> None:
         """`options` are aiohttp's."""
@@ -210,6 +226,8 @@ class Connection(RequestHandler):
         self._paused_at = 0.0
         self._paused_size = 0
         self._body: StreamReader = EMPTY_PAYLOAD  # of the newest request
+        self._beginning = b""
+        self._head_size = 0  # of what was read of the next request
         self._headers_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
 
@@ -252,9 +270,17 @@ class Connection(RequestHandler):
         if data and self._headers_timer is None and self._body.is_eof():
             self._await_headers()
         before = self._request_count
+        if self._body.is_eof():
+            if not self._head_size:
+                self._beginning = b""
+            self._beginning += data[: _BEGINNING - len(self._beginning)]
+            self._head_size += len(data)
         super().data_received(data)
         if self._request_count == before:
+            if self._head_size > 2 * self._port.bounds.longest_header + _LINE_BYTES:
+                self.end("headers_too_long")
             return
+        self._head_size = 0
         self._body = self._messages[-1][1]
         if self._headers_timer is not None:
             self._headers_timer.cancel()
@@ -309,9 +335,18 @@ class Connection(RequestHandler):
         is_ours = status >= 500  # noqa: PLR2004
         if is_ours:
             _log.error("unhandled", exc_info=exc)
-        else:
-            self._port.note("unreadable")
-        return _last_answer(errors.Broken() if is_ours else errors.Malformed())
+            return _last_answer(errors.Broken())
+        self._port.note("unreadable")
+        refusal = _what_was_too_long(exc)
+        page = self._port.bounds.page_of(refusal, self._beginning) if self._port.bounds.page_of else None
+        return _last_answer(refusal) if page is None else _last(page)
+
+
+def _what_was_too_long(error: BaseException | None) -> errors.Refusal:
+    if not isinstance(error, LineTooLong):
+        return errors.Malformed()
+    _, limit, _ = error.args
+    return errors.AddressTooLong() if limit == _LINE_BYTES else errors.HeaderTooLong()
 
 
 def _without_expectations(handler: Handler) -> Handler:
@@ -331,8 +366,13 @@ def _last_answer(refusal: errors.Refusal) -> web.Response:
         body=orjson.dumps(problem(refusal) | {"request_id": request_id}),
         status=refusal.status,
         content_type="application/problem+json",
-        headers={"X-Content-Type-Options": "nosniff", "X-Request-Id": request_id, "Server": SERVER},
+        headers={"X-Request-Id": request_id},
     )
+    return _last(response)
+
+
+def _last(response: web.Response) -> web.Response:
+    response.headers.update({"X-Content-Type-Options": "nosniff", "Server": SERVER})
     response.force_close()
     return response
 

@@ -10,10 +10,12 @@ Refusal
 │   └── NotYetKnown       409   the gateway waits a moment and asks again
 ├── PreconditionFailed    412
 ├── TooLarge              413
+├── AddressTooLong        414
 ├── WrongMediaType        415
 ├── Invalid               422
 ├── PreconditionRequired  428
 ├── TooManyRequests       429
+├── HeaderTooLong         431
 ├── Broken                500
 └── Unavailable           503
 """
@@ -161,6 +163,22 @@ class TooLarge(Refusal):
     status = 413
     code = "too_large"
     title = "The request is too large."
+
+
+class AddressTooLong(Refusal):
+    """The path and query together."""
+
+    status = 414
+    code = "address_too_long"
+    title = "The address is too long."
+
+
+class HeaderTooLong(Refusal):
+    """One header field, nearly always that of the cookies."""
+
+    status = 431
+    code = "header_too_long"
+    title = "A header is too long: send fewer or smaller cookies."
 
 
 class WrongMediaType(Refusal):

@@ -2,6 +2,7 @@
 
 from services.gateway.app import create_app, with_hints, with_private_port
 from services.gateway.settings import GatewaySettings
+from services.gateway.too_long import LONGEST_HEADER, page_of
 from shared.connections import Bounds
 from shared.serving import serve
 from shared.settings import read
@@ -15,6 +16,8 @@ def main() -> None:
     bounds = Bounds(
         most=settings.max_connections,
         most_of_one=settings.max_connections_per_address,
+        longest_header=LONGEST_HEADER,
+        page_of=page_of,
         carriers=settings.trusted_proxies,
     )
     # A visitor who sends a form and closes the page wants it sent.

@@ -176,6 +176,12 @@ MESSAGES: Mapping[str, str] = {
     "too_large.body": N_("The texts of this form are too long: together they may have at most %(limit_bytes)s."),
     "too_large.files": N_("The form with its files is too large. Please go back and choose smaller files."),
     "too_large.fields": N_("A form may have at most %(limit)s fields."),
+    "address_too_long": N_("The address of this page is too long. Please go back and enter a shorter text."),
+    "header_too_long": N_(
+        "Your browser sends more cookies to this address than can be read; most of them belong to other applications "
+        "under the same name. Please delete the cookies of this address in the settings of your browser, then open the "
+        "page again."
+    ),
     "wrong_media_type": N_("The request could not be read."),
     "invalid": N_("Some fields are missing or wrong."),
     "invalid.action": N_("This cannot be done with a case."),

@@ -35,6 +35,7 @@ def _usual(route: Route) -> Iterator[tuple[int, tuple[str, ...]]]:
     if has_body:
         yield 408, ("request_timeout",)
         yield 413, ("too_large",)
+    yield 414, ("address_too_long",)
     yield 415, ("wrong_media_type",)
     if has_body or route.query is not None:
         yield 422, ("invalid",)
@@ -43,4 +44,5 @@ def _usual(route: Route) -> Iterator[tuple[int, tuple[str, ...]]]:
     if route.takes_key and route.access is Access.SIGNED_IN:
         yield 422, ("idempotency_key_reused",)
     yield 429, ("too_many_requests",)
+    yield 431, ("header_too_long",)
     yield 503, ("unavailable", "too_busy")

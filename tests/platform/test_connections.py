@@ -22,6 +22,7 @@ from deploy.local.child import Child, free_port
 from deploy.local.waiting import until
 from shared.bodies import read_bytes
 from shared.connections import Bounds
+from shared.errors import Refusal
 from shared.serving import Runner
 from shared.web.app import create_app
 from shared.web.responses import answer, send_file
@@ -264,6 +265,7 @@ _FEW_FILES = """
 import asyncio, resource, sys
 from aiohttp import web
 from shared.connections import Bounds
+from shared.errors import Refusal
 from shared.serving import Runner, serve
 from shared.web.health import add_health
 from shared.web.app import create_app
@@ -337,8 +339,6 @@ CANARY = "canary-5b1e"
         f"GET /small HTTP/0.9\r\nHost: {CANARY}\r\n\r\n",
         f"{CANARY}\r\n\r\n",
         f"G\x00T /{CANARY} HTTP/1.1\r\n\r\n",
-        f"GET /small HTTP/1.1\r\nHost: x\r\n{CANARY}: {'x' * 20_000}\r\n\r\n",
-        f"GET /{CANARY}{'x' * 70_000} HTTP/1.1\r\nHost: x\r\n\r\n",
         f"GET /small HTTP/1.1\r\nHost: x\r\nContent-Length: {CANARY}\r\n\r\n",
         f"GET /small HTTP/1.1\r\nHost: x\r\nExpect: {CANARY}\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
@@ -358,6 +358,56 @@ def test_what_is_no_request_is_answered_shortly_and_says_nothing_of_either_side(
 def test_a_page_of_text_has_room_in_an_address() -> None:
     with serving(Bounds()) as port, connected(port, sent=get(f"/small?q={'%C3%A9' * 10_000}")) as its:
         assert b" 200 " in an_answer(its)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "size", "status", "code"),
+    [
+        ("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n", 70_000, 414, "address_too_long"),
+        ("GET /small HTTP/1.1\r\nHost: x\r\nCookie: {long}\r\n\r\n", 9000, 431, "header_too_long"),
+        ("GET /small HTTP/1.1\r\nHost: x\r\nCookie: {long}\r\n\r\n", 60_000, 431, "header_too_long"),
+        ("GET /small HTTP/1.1\r\nHost: x\r\n{long}: x\r\n\r\n", 20_000, 431, "header_too_long"),
+    ],
+)
+def test_what_is_too_long_is_named_and_not_repeated(request_line: str, size: int, status: int, code: str) -> None:
+    sent = request_line.format(long=(CANARY * size)[:size]).encode()
+    with serving(Bounds()) as port, connected(port, sent=sent) as its:
+        head, _, body = until_the_end(its).partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == status
+    assert json.loads(body)["code"] == code
+    assert CANARY.encode() not in head + body
+
+
+def test_a_port_may_take_longer_headers_and_answers_people_with_a_page_beyond() -> None:
+    def page_of(refusal: Refusal, beginning: bytes) -> web.Response | None:
+        return None if b" /api " in beginning else web.Response(text=refusal.code, status=refusal.status)
+
+    bounds = Bounds(longest_header=32 * 1024, page_of=page_of)
+    with serving(bounds) as port:
+        for path, size, told in (
+            ("small", 30_000, b"small"),
+            ("small", 40_000, b"header_too_long"),
+            ("api", 40_000, b"{"),
+        ):
+            sent = f"GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: {'x' * size}\r\n\r\n".encode()
+            # In pieces, as a network brings them.
+            with connected(port, sent=sent[:3]) as its:
+                its.sendall(sent[3:20_000])
+                its.sendall(sent[20_000:])
+                assert until_the_end(its).partition(b"\r\n\r\n")[2].startswith(told)
+
+
+def test_many_headers_together_are_bounded_before_they_are_complete() -> None:
+    labels = {"reason": "headers_too_long"}
+    before = REGISTRY.get_sample_value("portico_connections_ended_total", labels) or 0
+    many = "".join(f"X-{number}: {'x' * 4000}\r\n" for number in range(30))
+    with (
+        serving(Bounds()) as port,
+        connected(port, sent=f"GET /small HTTP/1.1\r\n{many}".encode()) as its,
+        pytest.raises(ConnectionResetError),
+    ):
+        until_the_end(its)
+    assert REGISTRY.get_sample_value("portico_connections_ended_total", labels) == before + 1
 
 
 def test_no_answer_names_its_software() -> None:
