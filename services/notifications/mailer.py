@@ -66,6 +66,14 @@ class Mailer:
         message.set_boundary(f"=_{mail.id[:32]}")
         return message
 
+    def code_of(self, mail: Mail) -> str | None:
+        """The code that the mail holds; None for a mail without one."""
+        match KINDS[mail.kind]:
+            case AccountMail() as row:
+                return row.derive(self._secret_key, row.purpose, mail.facts["code_for"], mail.facts["generation"])
+            case CaseMail():
+                return None
+
     def _headed(self, mail: Mail, subject: str) -> EmailMessage:
         address = _wire_address_of(mail)
         message = EmailMessage(policy=policy_for(address))
@@ -88,7 +96,7 @@ class Mailer:
     def _links(self, mail: Mail) -> Document:
         match KINDS[mail.kind]:
             case AccountMail() as row:
-                code = row.derive(self._secret_key, row.purpose, mail.facts["code_for"], mail.facts["generation"])
+                code = self.code_of(mail)
                 link = f"{self._base_url}{row.path.format(code=code)}"
                 return {"link": link, "code": code, "expires_at": mail.expires_at}
             case CaseMail() as row:

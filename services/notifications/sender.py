@@ -182,7 +182,7 @@ class Sender:
         keeper = asyncio.create_task(_keep_lease(db, mail))
         try:
             sent = await smtp.send(connection, message, sender=self._mailer.sender, recipient=wire_address(mail.email))
-            outcome = sent.after(mail)
+            outcome = sent.after(mail).without(self._mailer.code_of(mail))
             await _record(db, mail, outcome)
         finally:
             keeper.cancel()

@@ -109,7 +109,7 @@ class MailServer:
             # Not only the library's own errors: a challenge that is no base64, or a wrong host name, raises others.
             # All of them are about the connection, and no mail has been tried.
             connection.close()
-            raise MailServerUnavailable(explained(error)) from error
+            raise MailServerUnavailable(explained(error, from_the_start=self._use_tls)) from error
         return connection
 
 

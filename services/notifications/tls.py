@@ -3,18 +3,14 @@
 import ssl
 from enum import StrEnum
 
-from aiosmtplib import (
-    SMTPAuthenticationError,
-    SMTPConnectTimeoutError,
-    SMTPException,
-    SMTPResponseException,
-    SMTPTimeoutError,
-)
+from aiosmtplib import SMTPAuthenticationError, SMTPResponseException, SMTPTimeoutError
 
 from services.notifications.domain.delivery import one_short_line
 
 _NO_STARTTLS = "SMTP STARTTLS extension not supported by server."
+_IN_HANDSHAKE = "while upgrading transport"
 _NO_AUTH = "The SMTP AUTH extension is not supported"
+_WITHOUT = "In a network that you trust, PORTICO_SMTP_TLS=none does without."
 _NOT_TRUSTED = (18, 19, 20, 21)  # OpenSSL's codes for a certificate of an authority that is not known
 _WRONG_HOST = (62, 64)
 
@@ -38,18 +34,23 @@ def context_of(tls: Tls, *, authority: str) -> ssl.SSLContext:
     return context
 
 
-def explained(error: Exception) -> str:
-    """Why no connection came about, and what may help, in one line."""
+def explained(error: Exception, *, from_the_start: bool) -> str:
+    """Why no connection came about, and what may help, in one line; `from_the_start` of those by `smtps://`."""
     found = _tls_error(error)
     if isinstance(found, ssl.SSLCertVerificationError):
         return _joined(f"certificate verify failed: {found.verify_message}", _about_certificate(found.verify_code))
     if found is not None:
         advice = "Where the server begins without TLS, PORTICO_SMTP_URL begins with smtp://."
-        return _joined(f"TLS failed: {found.reason or found}", advice)
+        return _joined(f"TLS failed: {found.reason or found}", advice if from_the_start else _WITHOUT)
+    if isinstance(error, SMTPAuthenticationError):
+        return _joined(
+            f"{error.code} {error.message}",
+            "The mail server does not take the user and the password in PORTICO_SMTP_URL.",
+        )
     if isinstance(error, SMTPResponseException):
-        reason = f"{error.code} {error.message}"
-        return _joined(reason, _about_sign_in() if isinstance(error, SMTPAuthenticationError) else "")
-    return _joined(f"{type(error).__name__}: {error}", _about_conversation(error))
+        return one_short_line(f"{error.code} {error.message}")
+    advice = "" if from_the_start else _about_conversation(error)
+    return _joined(f"{type(error).__name__}: {error}", advice)
 
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
@@ -70,17 +71,11 @@ def _about_certificate(code: int) -> str:
     return "The mail server needs another certificate."
 
 
-def _about_sign_in() -> str:
-    return "The user or the password in PORTICO_SMTP_URL is not taken."
-
-
 def _about_conversation(error: Exception) -> str:
-    if str(error) == _NO_STARTTLS:
-        return "In a network that you trust, PORTICO_SMTP_TLS=none does without."
+    if str(error) == _NO_STARTTLS or str(error).endswith(_IN_HANDSHAKE):
+        return _WITHOUT
     if str(error).startswith(_NO_AUTH):
         return "Leave the user and the password out of PORTICO_SMTP_URL, or use the server's port for senders (587)."
-    if isinstance(error, SMTPConnectTimeoutError | SMTPTimeoutError):
+    if isinstance(error, SMTPTimeoutError):
         return "Where the port speaks TLS from the first byte (465), PORTICO_SMTP_URL begins with smtps://."
-    if isinstance(error, SMTPException | OSError):
-        return ""
-    return "Is this a mail server?"
+    return ""

@@ -43,6 +43,10 @@ class Outcome:
         """The same, for when the text of the answer cannot be stored."""
         return replace(self, reply="", bounced=False)
 
+    def without(self, code: str | None) -> "Outcome":
+        """The same, where the server repeats a mail's code in its answer: it is kept nowhere."""
+        return self if code is None else replace(self, reply=self.reply.replace(code, "…"))
+
     def after(self, mail: Mail) -> "Outcome":
         """The same, or final when this was one stumble too many."""
         if not self.is_stumble or self.state is not MailState.QUEUED or mail.stumbles + 1 < MOST_STUMBLES:

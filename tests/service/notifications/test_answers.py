@@ -19,6 +19,7 @@ from services.notifications.mailer import Mailer
 from services.notifications.sender import Pace, Sender
 from services.notifications.smtp import MailServer, MailServerUnavailable
 from services.notifications.tls import Tls
+from shared.codes import Purpose, digit_code
 from shared.events.base import Event
 from shared.mongo import Database
 from tests.builders import TEST_SECRET, Json, an_email
@@ -299,6 +300,15 @@ async def test_an_answer_is_recorded_as_far_as_it_can_be_read(post: Post) -> Non
     assert row["smtp_reply"] == "250 2.0.0 Message accept\ufffd pour livraison"
     row = await _is_final(post, "rcpt", NO["NUL and escape"], "failed")
     assert row["smtp_reply"] == "550 5.7.1 \ufffd"
+
+
+async def test_a_code_that_the_server_repeats_in_its_answer_is_not_recorded(post: Post) -> None:
+    event = a_verification(an_email())
+    code = digit_code(TEST_SECRET, Purpose.VERIFICATION, event.verification_id, event.generation)
+    post.server.says = {"data": f"554 5.7.1 Spam: {code} is your code for Portico\r\n".encode()}
+    await post.sender.waking(handlers.queue_account_mail)(post.db, event)
+    row = await post.after_try(event, 1)
+    assert (row["state"], row["smtp_reply"]) == ("failed", "554 5.7.1 Spam: … is your code for Portico")
 
 
 async def test_copies_of_a_mail_whose_outcome_is_never_known_are_few(post: Post) -> None:

@@ -1,6 +1,7 @@
 """TLS to the mail server: what each setting sends to whom, and what the operator reads when nothing is sent."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -141,7 +142,7 @@ async def test_a_refused_sign_in_says_so_and_keeps_the_password_to_itself(author
     ) as server:
         refused = await _reason(_client(server, **settings))
     assert refused.startswith("535 5.7.8 ")
-    assert "The user or the password in PORTICO_SMTP_URL is not taken." in refused
+    assert "does not take the user and the password in PORTICO_SMTP_URL." in refused
     async with a_server(tls_context=context, auth_exclude_mechanism=["LOGIN", "PLAIN"]) as server:
         not_offered = await _reason(_client(server, **settings))
     assert "No suitable authentication method found." in not_offered
@@ -160,12 +161,23 @@ async def test_a_server_that_knows_no_sign_in_says_so() -> None:
 async def test_a_port_of_the_other_kind_is_named(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_server() as server:
         said = await _reason(_client(server, scheme="smtps", tls=Tls.REQUIRED))
-    assert said.startswith("TLS failed: WRONG_VERSION_NUMBER. Where the server begins without TLS, PORTICO_SMTP_URL")
+    assert said.startswith("TLS failed: ")
+    assert said.endswith(" Where the server begins without TLS, PORTICO_SMTP_URL begins with smtp://.")
     # Such a server waits for us, as we wait for it.
     monkeypatch.setattr(smtp, "_TIMEOUT_S", 0.5)
     async with a_server(tls_from_the_start=authority.server()) as server:
         said = await _reason(_client(server, tls=Tls.OPPORTUNISTIC))
     assert "PORTICO_SMTP_URL begins with smtps://" in said
+
+
+async def test_a_server_of_old_tls_is_named_with_the_way_out(authority: Authority) -> None:
+    context = authority.server()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    async with a_server(tls_context=context) as server:
+        client = _client(server, tls=Tls.OPPORTUNISTIC)
+        client._tls_context.maximum_version = ssl.TLSVersion.TLSv1_2
+        said = await _reason(client)
+    assert said.endswith(" In a network that you trust, PORTICO_SMTP_TLS=none does without.")
 
 
 async def test_nobody_there_is_named() -> None:
