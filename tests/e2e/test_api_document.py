@@ -2,12 +2,32 @@
 
 import pytest
 
+from services.cases.cases.domain.numbers import case_number
 from services.gateway.forwarding import Route
 from services.gateway.routes import ROUTES
 from tests.e2e.conftest import Customer
 from tests.e2e.portal import Visitor
 
+_LISTS = [
+    route
+    for route in ROUTES
+    if route.method == "GET" and (route.query or (route.answer and "items" in route.answer.model_fields))
+]
 _SORTED = [route for route in ROUTES if route.sorts]
+
+
+@pytest.mark.parametrize("route", _LISTS, ids=lambda route: route.name)
+async def test_a_list_names_each_parameter_that_it_does_not_take(
+    route: Route, vendor: Visitor, customer: Customer
+) -> None:
+    for_vendor = route.path.startswith(("/vendor/", "/agent/"))
+    visitor = vendor if for_vendor else customer.admin
+    path = route.path.format(id=customer.company["id"], number=case_number(999_999_999))
+    taken = set(route.query.model_fields) if route.query else set()
+    unknown = {name: "1" for name in ("favourites", "page", "limit", "cursor", "sort") if name not in taken}
+    answer = await visitor.call("GET", path, params=unknown)
+    assert answer.status == 422
+    assert {name: answer.field_codes.get(name) for name in unknown} == dict.fromkeys(unknown, "extra_forbidden")
 
 
 @pytest.mark.parametrize("route", _SORTED, ids=lambda route: route.name)

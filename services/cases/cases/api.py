@@ -58,8 +58,9 @@ async def list_cases(request: web.Request) -> web.Response:
 @routes.get("/cases/facets")
 async def count_cases(request: web.Request) -> web.Response:
     """Counts by status, severity and site under the same filters."""
-    actor = actor_of(request)
-    counts = await store.count_cases(request.app[DATABASE], actor, read_query(request, CaseQuery))
+    actor, query = actor_of(request), read_query(request, CaseQuery)
+    store.read_order(query.sort)
+    counts = await store.count_cases(request.app[DATABASE], actor, query)
     return answer(views.counts(counts))
 
 

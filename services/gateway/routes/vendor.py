@@ -2,7 +2,7 @@
 
 from services.gateway.forwarding import Route
 from shared.schemas import contracts, identity
-from shared.schemas.base import ListAnswer
+from shared.schemas.base import ListAnswer, Request
 
 VENDOR = (
     Route(
@@ -47,6 +47,7 @@ VENDOR = (
         path="/vendor/companies/{id}/pins",
         service="identity",
         summary="A company's PINs, with their handling instructions",
+        query=Request,
         answer=identity.AssignedPins,
         etag=True,
     ),

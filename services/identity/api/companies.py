@@ -7,7 +7,7 @@ from aiohttp import web
 from services.identity import answers, store
 from services.identity.api.app_keys import vendor_admin_of
 from services.identity.handlers import companies
-from shared.schemas.base import CompanyQuery
+from shared.schemas.base import CompanyQuery, Request
 from shared.schemas.identity import CompaniesQuery, NewCompany, PinsBody
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, etag, expected_version, idempotency_key_of, read_body, read_path, read_query
@@ -26,8 +26,9 @@ async def list_pins(request: web.Request) -> web.Response:
 @routes.get("/vendor/companies/{id}/pins")
 async def show_assigned_pins(request: web.Request) -> web.Response:
     """The PINs of one of the vendor's customers."""
-    actor = vendor_admin_of(request)
-    company = await companies.show_company(request.app[DATABASE], actor, read_path(request, "id", UUID))
+    actor, company_id = vendor_admin_of(request), read_path(request, "id", UUID)
+    read_query(request, Request)  # the whole list at once, so there is nothing to ask for
+    company = await companies.show_company(request.app[DATABASE], actor, company_id)
     return answer(answers.assigned_pins(company), headers={"ETag": etag(company.version)})
 
 

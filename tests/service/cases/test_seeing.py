@@ -194,6 +194,10 @@ async def test_a_view_that_does_not_exist_yet_is_refused(cases: CasesApi) -> Non
     for path in ("/cases", "/cases/facets", "/cases.xlsx"):
         answer = await cases.call("GET", path, an_actor(), params={"view": "favourites"})
         assert (answer.status, answer.wrong_fields) == (422, {"view"}), path
+        allowed = "recent, company, site, submitted, waiting"
+        assert answer.body["errors"][0]["message"] == f"Choose one of: {allowed}."
+        unsorted = await cases.call("GET", path, an_actor(), params={"sort": "favourites"})
+        assert (unsorted.status, unsorted.wrong_fields) == (422, {"sort"}), path
 
 
 async def test_filters_narrow_list_counts_and_export_alike(cases: CasesApi) -> None:
