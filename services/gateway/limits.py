@@ -28,7 +28,8 @@ _OF_THE_BROWSER: Mapping[str, str] = {
     "later": N_("Files cannot be sent at the moment. Please try again shortly."),
 }
 _WITHOUT_LIMIT = ("empty", "too_many_uploads", "too_many_uncited", "storage_low")
-_OF_ONE_FILE = ("content_mismatch", "content_mismatch.other_ending")  # their values come with the refusal
+# Their values come with the refusal.
+_OF_ONE_FILE = ("content_mismatch", "content_mismatch.other_ending", "content_mismatch.other_kind")
 
 
 def why_refused(problem: Mapping[str, Any]) -> str:

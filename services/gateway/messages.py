@@ -111,8 +111,11 @@ MESSAGES: Mapping[str, str] = {
     "file_type": N_("Files of this kind are not accepted. Accepted are: %(allowed)s."),
     "content_mismatch": N_("This is not a .%(extension)s file, though its name says so."),
     "content_mismatch.other_ending": N_(
-        "This is not a .%(extension)s file, but a .%(fitting)s file. "
-        "Change the ending of its name, then attach it again."
+        "This is not a .%(extension)s file, but a .%(found)s file. Change the ending of its name, then attach it again."
+    ),
+    "content_mismatch.other_kind": N_(
+        "This is not a .%(extension)s file, but a .%(found)s file, and these are not accepted. "
+        "Save it as another kind, then attach it again."
     ),
     "not_yours": N_("This file is no longer there. Remove it, then attach it again."),
     "too_many_uploads": _TOO_MANY_UPLOADS,

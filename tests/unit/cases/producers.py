@@ -214,3 +214,14 @@ DISGUISED: list[tuple[str, str, bytes]] = [
     ("zip", "a program that unpacks itself", PROGRAM + ZIP),
     ("xml", "a text", b"08:15 <log/>\n"),
 ]
+
+# Under a name that is accepted: what it is in truth.
+OTHERS: list[tuple[str, bytes, str]] = [
+    ("a.jpg", b"RIFF\x24\0\0\0WEBPVP8 " + b"\0" * 16, "webp"),
+    ("a.png", b"RIFF\x24\0\0\0WEBPVP8L" + b"\0" * 16, "webp"),
+    ("a.jpg", b"\0\0\0\x24ftypheic\0\0\0\0mif1heic", "heic"),
+    ("a.jpeg", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "heic"),
+    ("a.jpg", b"II*\0\x08\0\0\0", "tif"),
+    ("a.pdf", b"MM\0*\0\0\0\x08", "tif"),
+    ("a.docx", a_package(MACROS), "docm"),
+]

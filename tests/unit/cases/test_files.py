@@ -7,7 +7,7 @@ import pytest
 from services.cases.attachments.domain.file_types import KINDS
 from services.cases.attachments.domain.files import Limits, Upload, clean_name, content_type_of, in_words, sort_out
 from tests.service.cases.files import BMP, DOCX, GIF, JPEG, OLE, PDF, PNG, TEXT, XML, ZIP
-from tests.unit.cases.producers import DISGUISED, HONEST, HTML
+from tests.unit.cases.producers import DISGUISED, HONEST, HTML, OTHERS
 
 ONE_OF_EACH = {
     "jpg": JPEG,
@@ -97,9 +97,16 @@ def test_a_refusal_says_what_was_expected_and_what_came(name: str, content: byte
     assert refused.message == sentence
 
 
-def test_no_ending_is_named_that_is_not_accepted() -> None:
+@pytest.mark.parametrize(("name", "content", "found"), OTHERS)
+def test_a_refusal_names_a_kind_that_is_not_accepted(name: str, content: bytes, found: str) -> None:
+    _, (refused,) = sort_out([Upload(0, name, content, "")], Limits())
+    assert refused.params == {"extension": name[2:], "found": found, "reason": "other_kind"}
+    assert refused.message.endswith(f" It is a .{found} file, and these are not accepted.")
+
+
+def test_no_ending_is_proposed_that_is_not_accepted() -> None:
     _, (refused,) = sort_out([Upload(0, "a.jpg", PNG, "")], Limits(extensions=("jpg",)))
-    assert refused.params == {"extension": "jpg"}
+    assert refused.message.endswith(" It is a .png file, and these are not accepted.")
 
 
 def test_a_broken_list_of_parts_is_no_word_document() -> None:

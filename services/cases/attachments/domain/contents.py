@@ -18,6 +18,8 @@ _PROGRAM = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 _DOS_PROGRAM, _WINDOWS_PROGRAM, _WINDOWS_PROGRAM_WITHIN = b"MZ", b"PE\0\0", 4096
 _NEVER_TEXT = (_PNG, _JPEG, _OLE, *_GIF, *_ZIP, *_PROGRAM, b"%PDF-")
 
+_HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1")
+
 _PDF = re.compile(rb"%PDF-|%!PS-Adobe-\d\.\d PDF-")
 _BEFORE_PDF_BYTES = 1024  # as Acrobat reads them: scanners and web servers write some of their own there
 _MARKUP_OR_SCRIPT = (b"<", b"#!")
@@ -36,6 +38,7 @@ _PARTS_LIST = "[content_types].xml"
 _IN_DIRECTORY, _MOST_PARTS = b"PK\x01\x02", 5_000  # to read the names of a crowded archive takes long
 _PARTS_LIST_BYTES = 1024 * 1024  # as much of it as is unpacked
 _WORD_DOCUMENT = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+_WORD_WITH_MACROS = b"application/vnd.ms-word.document.macroenabled.main+xml"
 
 # The others are hardly in texts, but for a device's protocol, and all over other files. A crash leaves blocks of zeros
 # in any log.
@@ -69,6 +72,21 @@ def is_bmp(content: bytes) -> bool:
     return int.from_bytes(content[_BMP_KIND], "little") in _BMP_KINDS
 
 
+def is_webp(content: bytes) -> bool:
+    """As web pages save images, often under another name."""
+    return content.startswith(b"RIFF") and content[8:12] == b"WEBP"
+
+
+def is_heic(content: bytes) -> bool:
+    """As telephones take photos."""
+    return content[4:12] in _HEIC
+
+
+def is_tif(content: bytes) -> bool:
+    """As scanners and fax machines write pages."""
+    return content.startswith((b"II*\0", b"MM\0*"))
+
+
 def is_pdf(content: bytes) -> bool:
     """Also behind what a scanner or a web server wrote before it, unless that is a page, a script or another file."""
     found = _PDF.search(content[: _BEFORE_PDF_BYTES + len(b"%!PS-Adobe-3.0 PDF-")])
@@ -86,25 +104,34 @@ def is_zip(content: bytes) -> bool:
 
 
 def is_docx(content: bytes) -> bool:
-    """A package that says it is a Word document without macros, or one that Word has put under a password.
-
-    Programs name its parts as they like; the list of parts says what each is. Only that list is unpacked, and only so
-    far.
-    """
+    """A package that says it is a Word document without macros, or one that Word has put under a password."""
     if content.startswith(_OLE):
         return _ENCRYPTED_DOCX in content
+    return _WORD_DOCUMENT in _list_of_parts(content)
+
+
+def is_docm(content: bytes) -> bool:
+    """A package that says it is a Word document with macros."""
+    return _WORD_WITH_MACROS in _list_of_parts(content)
+
+
+def _list_of_parts(content: bytes) -> bytes:
+    """What a package says of its parts, which programs name as they like; empty for another archive.
+
+    Only this list is unpacked, and only so far.
+    """
     if not is_zip(content) or content.count(_IN_DIRECTORY) > _MOST_PARTS:
-        return False
+        return b""
     try:
         with zipfile.ZipFile(BytesIO(content)) as package:
             listed = next((name for name in package.namelist() if name.lower() == _PARTS_LIST), None)
             if listed is None:
-                return False
+                return b""
             with package.open(listed) as parts:
                 # Without zeros UTF-16 reads as UTF-8 does.
-                return _WORD_DOCUMENT in parts.read(_PARTS_LIST_BYTES).replace(b"\0", b"").lower()
+                return parts.read(_PARTS_LIST_BYTES).replace(b"\0", b"").lower()
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, zlib.error):
-        return False
+        return b""
 
 
 def is_doc(content: bytes) -> bool:

@@ -1,6 +1,6 @@
 """The kinds of files that may be attached, and how each is recognised."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.cases.attachments.domain import contents
@@ -33,10 +33,16 @@ KINDS: dict[str, Kind] = {
     "log": _TEXT,
     "xml": Kind("application/xml", "a text that begins with <", contents.is_xml),
 }
-# Of the others nobody can say for whose files the content is: other programs' files are archives or text, too.
-_UNMISTAKABLE = ("jpg", "png", "gif", "bmp", "docx", "pdf")
+# What is taken for one of them. Whose other contents are nobody can say: many programs write archives or text.
+_UNMISTAKABLE: dict[str, Callable[[bytes], bool]] = {
+    **{extension: KINDS[extension].agrees for extension in ("jpg", "png", "gif", "bmp", "pdf", "docx")},
+    "webp": contents.is_webp,
+    "heic": contents.is_heic,
+    "tif": contents.is_tif,
+    "docm": contents.is_docm,
+}
 
 
-def extension_that_fits(content: bytes, among: Collection[str]) -> str | None:
-    """Which of these extensions the content belongs to, where that is beyond doubt."""
-    return next((each for each in _UNMISTAKABLE if each in among and KINDS[each].agrees(content)), None)
+def true_extension(content: bytes) -> str | None:
+    """The extension that a content should have, where that is beyond doubt."""
+    return next((extension for extension, agrees in _UNMISTAKABLE.items() if agrees(content)), None)

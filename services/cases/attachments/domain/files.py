@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from services.cases.attachments.domain.file_types import KINDS, extension_that_fits
+from services.cases.attachments.domain.file_types import KINDS, true_extension
 from shared import text
 from shared.errors import Conflict, Params
 
@@ -166,10 +166,14 @@ def _own_problem(upload: Upload, limits: Limits) -> RefusedUpload | None:
 
 def _mismatch(upload: Upload, content: bytes, extension: str, limits: Limits) -> RefusedUpload:
     message = f"This is not {KINDS[extension].expected}, though its name ends in .{extension}."
-    params: Params = {"extension": extension}
-    if fitting := extension_that_fits(content, [each for each in limits.extensions if each != extension]):
-        message += f" It is a .{fitting} file: change the ending of its name, then attach it again."
-        params = {"extension": extension, "reason": "other_ending", "fitting": fitting}
+    params = {"extension": extension}
+    if found := true_extension(content):
+        is_accepted = found in limits.extensions
+        params |= {"found": found, "reason": "other_ending" if is_accepted else "other_kind"}
+        rest = (
+            ": change the ending of its name, then attach it again." if is_accepted else ", and these are not accepted."
+        )
+        message += f" It is a .{found} file{rest}"
     return _refused(upload, "content_mismatch", message, params)
 
 
