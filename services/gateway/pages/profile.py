@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -132,13 +132,14 @@ async def _page(
     visitor: Visitor,
     form: Form,
     *,
-    bouncing: Mapping[str, str] | None = None,
+    own_emails: Sequence[str] = (),
     status: int = 200,
 ) -> web.Response:
-    sites, pins, preferences = await asyncio.gather(
+    sites, pins, preferences, bouncing = await asyncio.gather(
         sites_of(request, visitor),
         _pins_of(request, visitor),
         _preferences_of(request, visitor),
+        find_bouncing(request, visitor, own_emails),
     )
     return render(
         "profile.html",
@@ -148,7 +149,7 @@ async def _page(
         sites=sites,
         pins=pins,
         preferences=preferences,
-        bouncing=bouncing or {},
+        bouncing=bouncing,
         done=_DONE.get(request.query.get("done", "")),
     )
 
@@ -158,9 +159,8 @@ async def profile(request: web.Request) -> web.Response:
     """The form, filled with what is known."""
     visitor = await signed_in(request)
     known = await fetch(request, visitor, "identity", "/profile")
-    own = {visitor.user.email, known.get("email", "")} - {""}
-    bouncing = await find_bouncing(request, visitor, sorted(own))
-    return await _page(request, visitor, Form(PROFILE, from_json(known)), bouncing=bouncing)
+    own_emails = sorted({visitor.user.email, known.get("email", "")} - {""})
+    return await _page(request, visitor, Form(PROFILE, from_json(known)), own_emails=own_emails)
 
 
 @pages.post("/profile")
