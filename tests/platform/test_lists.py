@@ -122,15 +122,19 @@ async def test_pages_skip_and_repeat_nothing_where_titles_differ_by_case_and_acc
         assert rows == whole.documents
 
 
-async def test_an_alphabetical_list_is_read_from_its_index(db: Database) -> None:
-    await put(db, [f"Row {n}" for n in range(200)])
-    await create_index_for(TITLE, db["rows"])
-    cursor = (await page(db, TITLE, limit=50)).next_cursor
-    assert cursor is not None
-    found = db["rows"].find({}, collation=TITLE.collation).sort(TITLE.keys).limit(10)
-    plan = str((await found.explain())["queryPlanner"]["winningPlan"])
-    assert "'SORT'" not in plan
-    assert "title_1__id_1_alphabetical" in plan
+@pytest.mark.parametrize(("filters", "name"), [((), "title_1__id_1"), (("site",), "site_1_title_1__id_1")])
+async def test_each_page_of_an_alphabetical_list_is_read_from_its_index(
+    db: Database, filters: tuple[str, ...], name: str
+) -> None:
+    await db["rows"].insert_many([{"_id": n, "title": f"Row {n}", "site": 1} for n in range(200)])
+    await create_index_for(TITLE, db["rows"], *filters)
+    wanted = dict.fromkeys(filters, 1)
+    cursor = TITLE.cursor({"_id": 100, "title": "row 100"})
+    for asked in (wanted, {"$and": [wanted, TITLE.after(cursor)]}):
+        found = db["rows"].find(asked, collation=TITLE.collation).sort(TITLE.keys).limit(10)
+        plan = str((await found.explain())["queryPlanner"]["winningPlan"])
+        assert "'SORT'" not in plan
+        assert f"{name}_alphabetical" in plan
 
 
 async def test_the_index_of_an_older_version_makes_room_while_replicas_start_together(db: Database) -> None:

@@ -20,6 +20,7 @@ from services.cases.cases.store.indexes import fill_in_readers
 from services.cases.cases.store.lists import SORTS
 from shared.actor import Actor, Role, Visibility
 from shared.mongo import Database, Document
+from shared.schemas.cases import AgentCaseQuery, CaseQuery
 from tests.builders import MONGO_DRIVER, an_actor
 from tests.platform.bus_helpers import a_database
 from tests.unit.cases.acting import a_case as written
@@ -181,6 +182,39 @@ async def test_whoever_sees_few_cases_of_a_company_reads_those_alone_in_any_orde
     for order, actor in product(ORDERS, PART):
         stats = await explained(db, store.visible_to(actor), order, limit=11)
         assert stats["totalDocsExamined"] == 1, (order, actor)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        AgentCaseQuery(limit=10),
+        AgentCaseQuery(limit=10, queue="mine"),
+        AgentCaseQuery(limit=10, pin="GOLD"),
+        CaseQuery(limit=10, view="submitted", sort="updated_at"),
+        CaseQuery(limit=10, view="company"),
+        CaseQuery(limit=10, view="site"),
+    ],
+    ids=str,
+)
+async def test_queues_and_views_are_read_from_an_index_in_their_order(
+    db: Database, query: AgentCaseQuery | CaseQuery
+) -> None:
+    agent = an_actor(Role.AGENT)
+    mine = {"assignee": {"user_id": agent.user_id}, "submitter": {"user_id": agent.user_id}, "pin": "GOLD"}
+    others = {"status": "closed"}
+    await db["cases"].insert_many([{**_bare(number), **(others if number % 5 else mine)} for number in range(500)])
+    await db._database.command("profile", 2)
+    if isinstance(query, CaseQuery):
+        page = await store.find_cases(db, agent, query)
+    else:
+        page = await store.find_queue(db, agent, query)
+    await db._database.command("profile", 0)
+    assert len(page.documents) == 10
+    [look] = await db["system.profile"].find({"command.find": "cases"}).to_list(None)
+    assert "hasSortStage" not in look
+    assert look["docsExamined"] <= 11
+    counted = await db["system.profile"].find({"command.aggregate": "cases"}).to_list(None)
+    assert all("COLLSCAN" not in count["planSummary"] for count in counted)
 
 
 def _bare(number: int) -> Document:
