@@ -12,6 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 _MAC_BYTES = 16
+_AROUND_LINKS = " \t\r\n\xa0.,;:!?<>()[]{}\"'"
 _GENERATION_BYTES = 2  # at least: more where there were so many
 
 
@@ -45,7 +46,11 @@ def link_code(secret: str, purpose: Purpose, request_id: UUID, generation: int) 
 
 
 def read_link_code(secret: str, purpose: Purpose, code: str) -> tuple[UUID, int] | None:
-    """The request id and generation of a code; None for a code that we did not make."""
+    """The request id and generation of a code; None for a code that we did not make.
+
+    What a mail program took for a part of the link, such as the full stop behind it, is left out.
+    """
+    code = code.strip(_AROUND_LINKS)
     try:
         raw = urlsafe_b64decode(code + "=" * (-len(code) % 4))
         request_id = UUID(bytes=raw[:16])

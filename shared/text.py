@@ -81,6 +81,18 @@ def clean_line(text: str) -> str:
     return _BLANKS.sub(" ", clean(_DIRECTIONS.sub("", text)))
 
 
+def with_plain_letters(text: str) -> str:
+    """For codes: full-width letters and any alphabet's digits as ASCII, each dash as `-`, without what is unseen."""
+    folded = unicodedata.normalize("NFKC", text)
+    kept = (character for character in folded if unicodedata.category(character) != "Cf")
+    return "".join("-" if is_dash(character) else str(unicodedata.decimal(character, character)) for character in kept)
+
+
+def is_dash(character: str) -> bool:
+    """Whether it is some kind of hyphen, dash or minus sign."""
+    return unicodedata.category(character) == "Pd" or character == "\u2212"
+
+
 def is_seen(text: str) -> bool:
     """Whether a reader sees anything of a text that is clean."""
     return any(character != "\u2800" and unicodedata.category(character) not in _ALONE_UNSEEN for character in text)

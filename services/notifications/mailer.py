@@ -9,7 +9,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import idna
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,6 +22,7 @@ from services.notifications.texts import TEXTS
 from shared.codes import Purpose, link_code
 from shared.i18n import install, reading_in
 from shared.mongo import Document
+from shared.zones import zone_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -49,7 +49,7 @@ class Mailer:
         """The mail as this person reads it. The same row has the same Message-ID, however often it is sent."""
         values = {
             "brand": self._brand,
-            "zone": _zone(person),
+            "zone": zone_of(person.time_zone),
             "at": mail.created_at,
             "is_user": person.user_id is not None,
             "is_stranger": person.is_stranger,
@@ -126,13 +126,6 @@ def environment(layout: Literal["text", "html"]) -> Environment:
     )
     install(templates, TEXTS)
     return templates
-
-
-def _zone(person: Person) -> ZoneInfo:
-    try:
-        return ZoneInfo(person.time_zone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")  # a mail with the time of another zone, which it names, is better than none
 
 
 def _mail_domain(host: str) -> str:

@@ -4,10 +4,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
-from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
-from zoneinfo import available_timezones
 
 import email_validator
 import pycountry
@@ -31,8 +29,12 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, c
 
 from shared import text
 from shared.phones import NoNumber, NoSuchNumber, read_phone
+from shared.zones import find_zone
 
 LANGUAGES = ("en", "fr")
+# Kosovo has no code of ISO yet, and XK everywhere else.
+COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries) | {"XK"}
+_LONGEST_TYPED = 100  # characters of a short code, with whatever stands around it
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # A portal may stand in an intranet, where `firma.local`, `home.arpa` and `mail.test` are domains like any other.
 email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = ["invalid", "localhost", "onion"]
@@ -220,28 +222,30 @@ def _phone(given: str, info: ValidationInfo) -> str:
 
 
 def _country(code: str) -> str:
-    if pycountry.countries.get(alpha_2=code.upper()) is None:
+    if code.upper() not in COUNTRIES:
         raise PydanticCustomError("country", "Choose a country from the list (ISO 3166-1, two letters).")
     return code.upper()
 
 
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())  # it reads the whole folder of them, each time
+def _typed_pin(typed: object) -> object:
+    """A PIN as people copy it: with blanks around, a dash of their word processor, or in full-width letters."""
+    return text.with_plain_letters(typed).strip() if isinstance(typed, str) and len(typed) <= _LONGEST_TYPED else typed
 
 
-def _time_zone(name: str) -> str:
-    if name not in _time_zones():
+def _time_zone(typed: str) -> str:
+    name = find_zone(typed)
+    if name is None:
         raise PydanticCustomError("time_zone", "Choose a time zone from the list, such as Europe/Paris.")
     return name
 
 
 def _language(code: str) -> str:
-    if code not in LANGUAGES:
+    language = code.replace("_", "-").partition("-")[0].lower()
+    if language not in LANGUAGES:
         raise PydanticCustomError(
             "language", "Choose one of the languages: {languages}.", {"languages": ", ".join(LANGUAGES)}
         )
-    return code
+    return language
 
 
 def written_day(value: object) -> object:
@@ -289,12 +293,15 @@ TimeZone = Annotated[
 ]
 Language = Annotated[
     str,
-    StringConstraints(max_length=5),
+    StringConstraints(max_length=35),
     AfterValidator(_language),
-    Field(json_schema_extra={"enum": list(LANGUAGES)}),
+    Field(
+        description="A regional form is taken for its language: fr-CA for fr.",
+        json_schema_extra={"enum": list(LANGUAGES)},
+    ),
 ]
 # Case makes no difference where a PIN is read out over the phone.
-Pin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$", to_upper=True)]
+Pin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$", to_upper=True), BeforeValidator(_typed_pin)]
 Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
 Version = Annotated[Whole, Field(ge=0, lt=2**53)]
 # A number would be taken for seconds since 1970.

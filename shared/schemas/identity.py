@@ -1,11 +1,12 @@
 """The HTTP bodies of identity: sessions, invitations, verification, companies, profile, sites, users."""
 
-import unicodedata
+import re
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, Secret, StringConstraints
 
+from shared import text
 from shared.actor import Role, Visibility
 from shared.schemas.base import (
     SMALL_BODY_BYTES,
@@ -43,15 +44,15 @@ CompanySideRole = Literal[Role.MEMBER, Role.CASE_MANAGER, Role.COMPANY_ADMIN]
 
 
 _LONGEST_TYPED_CODE = 100
-_BETWEEN_DIGITS = frozenset({"Cf", "Pd", "Zs"})  # invisible, dashes, blanks
+_WORDS_AROUND = re.compile(r"^\D+|\D+$", re.ASCII)
 
 
 def _typed_code(value: object) -> object:
-    """A code as people copy it: in groups, with what a mail program put in, or in the digits of their keyboard."""
+    """A code as people copy it: in groups, in the digits of their keyboard, with the words around it."""
     if not isinstance(value, str) or len(value) > _LONGEST_TYPED_CODE:
         return value
-    kept = (char for char in value.strip() if unicodedata.category(char) not in _BETWEEN_DIGITS)
-    return "".join(str(unicodedata.decimal(char, char)) for char in kept)
+    code = _WORDS_AROUND.sub("", text.with_plain_letters(value))
+    return "".join(char for char in code if char not in " -\t")
 
 
 class SignIn(Request):

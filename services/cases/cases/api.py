@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from typing import BinaryIO
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -21,6 +20,7 @@ from shared.schemas.cases import AgentCaseQuery, CaseQuery, HistoryQuery, Submit
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, idempotency_key_of, read_body, read_query
 from shared.web.responses import answer, send_file
+from shared.zones import zone_of
 
 PLACES = web.AppKey("places_of_exports", export.Places)
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)
@@ -72,7 +72,7 @@ async def export_cases(request: web.Request) -> web.StreamResponse:
     # What is refused is refused before the answer begins.
     store.read_order(query.sort)
     actor.company_to_read(query.company_id)
-    name = f"cases-{now.astimezone(ZoneInfo(actor.time_zone)):%Y-%m-%d-%H%M}.xlsx"
+    name = f"cases-{now.astimezone(zone_of(actor.time_zone)):%Y-%m-%d-%H%M}.xlsx"
     async with export.only_one(db, actor):
         with request.app[PLACES].take() as leave:
 

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -19,6 +18,7 @@ from shared.errors import TooManyRequests, Unavailable
 from shared.i18n import Texts, day, moment, reading_in
 from shared.mongo import Database, DatabaseError, is_too_old
 from shared.schemas.cases import CaseQuery
+from shared.zones import zone_of
 
 _ = Texts(Path(__file__).parents[1] / "locale").gettext
 
@@ -112,7 +112,7 @@ async def _find_company(db: Database, query: CaseQuery) -> str:
 
 
 def _as_of(actor: Actor, now: datetime) -> tuple[str, str]:
-    return _("As of"), f"{moment(now, ZoneInfo(actor.time_zone))} ({actor.time_zone})"
+    return _("As of"), f"{moment(now, zone_of(actor.time_zone))} ({actor.time_zone})"
 
 
 def _filters(plan: dict[str, Any], query: CaseQuery, *, site: str, company: str) -> Iterator[tuple[str, str]]:

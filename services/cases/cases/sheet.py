@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from shared.child_program import read_documents, temporary_folder
 from shared.sheets import About, Cell, Column, write_sheet
+from shared.zones import zone_of
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 def _rows(documents: Iterator[dict[str, Any]], plan: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
-    zone = ZoneInfo(plan["zone"])
+    zone = zone_of(plan["zone"])
     for document in documents:
         yield _cells(document, plan, zone)
 

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Self
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from services.contracts.domain.agreements import Agreement
 from services.contracts.domain.devices import Device
 from services.contracts.domain.products import Product
 from shared.coverage import UNVERIFIED, Coverage, coverage_on
+from shared.zones import zone_of
 
 
 def today_in(time_zone: str, now: datetime) -> date:
     """The date on the company's wall calendar."""
-    return now.astimezone(ZoneInfo(time_zone)).date()
+    return now.astimezone(zone_of(time_zone)).date()
 
 
 @dataclass(frozen=True, slots=True)

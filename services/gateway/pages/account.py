@@ -2,7 +2,6 @@
 
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -27,6 +26,7 @@ from services.gateway.session import (
 from services.gateway.texts import lazy
 from shared.i18n import language
 from shared.web.headers import BROWSER_HEADER, SESSION_HEADER
+from shared.zones import zone_of
 
 pages = web.RouteTableDef()
 
@@ -165,7 +165,7 @@ async def _invitation(request: web.Request, visitor: Visitor | None, form: Form,
         form=form,
         invitation=found.content,
         # Whoever is invited may have no zone yet; the e-mail gives the time in this one too.
-        company_zone=ZoneInfo(found.content["time_zone"]),
+        company_zone=zone_of(found.content["time_zone"]),
         path=request.path,
         is_for_visitor=visitor is not None and is_address_of(visitor, found.content["email"]),
     )

@@ -4,11 +4,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
 
-import pycountry
 from aiohttp import web
 from babel import Locale
+from babel.core import get_global
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.gateway import labels, limits, sizes
@@ -19,7 +18,9 @@ from services.gateway.visitor import Visitor
 from shared.i18n import install, language
 from shared.logging import origin
 from shared.phones import readable_parts
+from shared.schemas.base import COUNTRIES
 from shared.text import in_alphabet
+from shared.zones import zone_names, zone_of
 
 # Nothing inline, nothing from other hosts: a text that slipped through the escaping could still do nothing.
 _POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -51,7 +52,7 @@ def render(
             visitor=visitor,
             user=visitor.user if visitor else None,
             csrf=visitor.csrf_token if visitor else "",
-            zone=ZoneInfo(visitor.user.time_zone) if visitor else ZoneInfo("UTC"),
+            zone=zone_of(visitor.user.time_zone if visitor else None),
             request_id=origin.get().request_id,
             brand=around.brand,
             here_path=around.path,
@@ -107,23 +108,27 @@ def country_name(code: str) -> str:
     return dict(countries()).get(code, code)
 
 
-def time_zones() -> list[tuple[str, str]]:
-    """Name and label of every zone that is a place, and UTC, as the reader's language names and sorts them."""
-    return _time_zones(language())
+def time_zones(chosen: str = "") -> list[tuple[str, str]]:
+    """Name and label of every zone that is a place, and UTC, as the reader's language names and sorts them.
+
+    A zone that was `chosen` by an old name or an offset is among them, so that nobody changes it unawares.
+    """
+    zones = _time_zones(language())
+    return zones if not chosen or chosen in dict(zones) else [(chosen, chosen), *zones]
 
 
 @cache
 def _countries(code: str) -> list[tuple[str, str]]:
     names = Locale.parse(code).territories
-    found = [(country.alpha_2, names.get(country.alpha_2, country.name)) for country in pycountry.countries]
+    found = [(country, names.get(country, country)) for country in COUNTRIES]
     return sorted(found, key=lambda country: in_alphabet(country[1]))
 
 
 @cache
 def _time_zones(code: str) -> list[tuple[str, str]]:
     locale = Locale.parse(code)
-    # The rest are old names and offsets.
-    places = [name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))]
+    old_names = get_global("zone_aliases")
+    places = [name for name in zone_names() if "/" in name and not name.startswith("Etc/") and name not in old_names]
     labelled = sorted(((name, _place(locale, name)) for name in places), key=lambda zone: in_alphabet(zone[1]))
     return [("UTC", "UTC"), *labelled]
 

@@ -328,3 +328,11 @@ async def test_a_phone_number_is_shown_with_its_extension(gateway: Gateway, lang
         gateway["identity"].answers(f"GET {path}", says(a_list()))
     gateway["notifications"].answers("GET /notification-preferences", refuses(503, "unavailable"))
     assert f'value="{shown}"' in await _page(gateway, "/profile")
+
+
+async def test_a_page_is_shown_to_whoever_has_a_time_zone_that_this_machine_does_not_know(gateway: Gateway) -> None:
+    session = a_session()
+    session["user"]["time_zone"] = "Mars/Olympus_Mons"
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    gateway["cases"].answers("GET /cases/1000000009", says(A_CASE))
+    assert "22 Nov 2026, 09:00" in await _page(gateway, "/cases/1000000009")

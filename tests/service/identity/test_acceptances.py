@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from yarl import URL
 
 from shared.actor import Role
 from tests.builders import an_address, an_email
@@ -28,6 +29,14 @@ async def test_an_invited_person_becomes_a_user_who_can_sign_in(identity: Identi
     assert (said["type"], said["version"]) == ("identity.user.changed.v1", 1)
     assert (said["login_email"], said["contact_email"], said["role"]) == (email, email, "company_admin")
     assert (said["language"], said["time_zone"], said["active"]) == ("fr", "Europe/Paris", True)
+
+
+@pytest.mark.parametrize("behind", [".", "%3E", "%20", "%C2%A0", ")."])
+async def test_a_link_opens_with_what_a_mail_program_took_for_a_part_of_it(identity: IdentityApi, behind: str) -> None:
+    invitation = await identity.invited(await identity.a_company(), an_email())
+    path = URL(f"/invitations/{invitation_code(invitation)}{behind}", encoded=True)
+    async with identity.client.get(path) as response:
+        assert response.status == 200
 
 
 async def test_the_code_is_asked_for_by_an_event_that_does_not_hold_it(identity: IdentityApi) -> None:

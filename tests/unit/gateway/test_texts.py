@@ -115,6 +115,27 @@ def test_countries_are_named_and_sorted_as_the_language_does() -> None:
         assert len(countries()) > 240
 
 
+def test_each_place_is_listed_once_and_by_its_present_name() -> None:
+    with reading_in("en"):
+        names = [name for name, _label in time_zones()]
+    assert len(names) == len(set(names))
+    assert {"UTC", "Asia/Kolkata", "Europe/Kyiv", "Europe/Amsterdam"} <= set(names)
+    assert not {"US/Pacific", "Asia/Calcutta", "Europe/Kiev", "Etc/GMT+5", "GMT", "localtime", "Factory"} & set(names)
+
+
+@pytest.mark.parametrize("chosen", ["Asia/Calcutta", "Etc/GMT+5", "CET"])
+def test_a_zone_that_was_chosen_by_another_name_stays_chosen(chosen: str) -> None:
+    with reading_in("en"):
+        names = [name for name, _label in time_zones(chosen)]
+        assert names.count(chosen) == 1
+        assert chosen not in [name for name, _label in time_zones()]
+
+
+def test_kosovo_is_a_country() -> None:
+    with reading_in("fr"):
+        assert dict(countries())["XK"] == "Kosovo"
+
+
 def test_a_time_zone_is_found_by_the_name_of_its_city() -> None:
     with reading_in("fr"):
         assert dict(time_zones())["Europe/London"] == "Londres (Europe/London)"

@@ -5,9 +5,11 @@ from uuid import uuid4
 
 import jwt
 import pytest
+from pydantic import ValidationError
 
 from shared.codes import Purpose, digit_code, link_code, read_link_code, subkey
 from shared.errors import NotSignedIn
+from shared.schemas.identity import VerifyRegistration
 from shared.signing import actor_key, sign, verify
 from tests.builders import TEST_SECRET, an_actor
 
@@ -21,6 +23,16 @@ def test_a_link_code_leads_back_to_its_request_and_generation() -> None:
     assert read_link_code(TEST_SECRET, Purpose.INVITATION, code) == (request_id, 3)
     assert code.isascii()
     assert len(code) == 46
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [("", "."), ("", ">"), ("<", ">"), ("", " "), ("(", "),"), ("", "\xa0"), ('"', '".'), ("", "\r\n")],
+)
+def test_what_a_mail_program_takes_for_a_part_of_the_link_is_left_out(before: str, behind: str) -> None:
+    request_id = uuid4()
+    code = link_code(TEST_SECRET, Purpose.UNSUBSCRIBE, request_id, 1)
+    assert read_link_code(TEST_SECRET, Purpose.UNSUBSCRIBE, before + code + behind) == (request_id, 1)
 
 
 def test_no_code_fits_another_key_purpose_or_generation() -> None:
@@ -99,3 +111,32 @@ def test_an_actor_that_expires_at_no_time_is_worth_nothing(expires: object) -> N
     claims = {"act": {}, "aud": "portico-services", "exp": expires}
     with pytest.raises(NotSignedIn):
         verify(jwt.encode(claims, actor_key(TEST_SECRET)), key=actor_key(TEST_SECRET), now=NOW)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "123456",
+        " 123 456 ",
+        "123-456",
+        "123\u2013456",
+        "123\u2212456",
+        "123456\u200b",
+        "\u200e123\u00a0456\u202c",
+        "\uff11\uff12\uff13\uff14\uff15\uff16",
+        "\u0661\u0662\u0663\u0664\u0665\u0666",
+        "\u06f1\u06f2\u06f3\u06f4\u06f5\u06f6",
+        "Code: 123456",
+        "Votre code est 123 456.",
+        "*123456*",
+        "\t123456\r\n",
+    ],
+)
+def test_a_code_is_taken_as_people_copy_it(typed: str) -> None:
+    assert VerifyRegistration(email="ana@example.com", code=typed).code == "123456"
+
+
+@pytest.mark.parametrize("typed", ["12345", "1234567", "12345x6", "123456 or 654321", "", "x", "1" * 101, 123456, None])
+def test_anything_else_is_no_code(typed: object) -> None:
+    with pytest.raises(ValidationError):
+        VerifyRegistration.model_validate({"email": "ana@example.com", "code": typed})

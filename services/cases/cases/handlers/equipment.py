@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.values import Equipment
@@ -11,6 +10,7 @@ from shared.coverage import UNVERIFIED, Coverage, Term, coverage_on
 from shared.errors import Invalid, NotYetKnown
 from shared.mongo import Database, Document
 from shared.schemas.cases import SubmitCase
+from shared.zones import zone_of
 
 
 async def find_equipment(db: Database, company_id: UUID, body: SubmitCase, *, now: datetime) -> Equipment:
@@ -111,4 +111,4 @@ def _first_said(agreements: list[Document]) -> str | None:
 
 async def _today_of(db: Database, company_id: UUID, now: datetime) -> date:
     company = await copies.find_copy(db, copies.COMPANIES, {"_id": company_id})
-    return now.astimezone(ZoneInfo(company["time_zone"]) if company else UTC).date()
+    return now.astimezone(zone_of(company["time_zone"]) if company else UTC).date()

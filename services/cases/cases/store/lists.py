@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from pymongo.collation import Collation
 
@@ -19,6 +18,7 @@ from shared.paging import ALPHABETICAL, Order, Page, find_page
 from shared.schemas.cases import AgentCaseQuery, CaseQuery
 from shared.serials import normal_case_number, normal_serial
 from shared.text import in_alphabet
+from shared.zones import zone_of
 
 _FIELDS = {
     "number": "number",
@@ -78,7 +78,7 @@ def wanted_by(actor: Actor, query: CaseQuery) -> Document:
 
 def _midnight(day: date, actor: Actor) -> datetime:
     """When a day begins where the actor is."""
-    return datetime.combine(day, time.min, ZoneInfo(actor.time_zone))
+    return datetime.combine(day, time.min, zone_of(actor.time_zone))
 
 
 def _status_filter(status: str | Sequence[str]) -> Document:
