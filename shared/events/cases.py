@@ -59,6 +59,8 @@ class CaseCreated(CaseFact):
     """1 critical to 4 low."""
     created_by: UUID
     """Who typed it; on behalf of a colleague this is not the submitter."""
+    created_by_name: str = ""
+    """Of whoever typed it on behalf of the submitter; empty where it was the submitter."""
     description: Description = ""
     """As it was typed; at most 2,000 characters of it."""
     contact_name: str = ""

@@ -197,7 +197,14 @@ async def test_a_manager_creates_for_a_colleague_and_the_history_names_the_manag
     assert case["submitter"]["name"] == "Luc Petit"
     assert case["history"][0]["by"]["name"] == "Mia Typist"
     assert case["created_by"] == {"user_id": str(manager.user_id), "name": "Mia Typist"}
+    assert [event["created_by_name"] for event in await created_said(cases, case)] == ["Mia Typist"]
+    own = await cases.submitted(manager)
+    assert [event["created_by_name"] for event in await created_said(cases, own)] == [""]
     assert await cases.listed(luc, view="submitted") == [case["number"]]
+
+
+async def created_said(cases: CasesApi, case: Json) -> list[Json]:
+    return [said for said in await cases.said(case["number"]) if said["type"] == "cases.case.created.v1"]
 
 
 async def test_a_case_from_before_its_creator_was_kept_names_none(cases: CasesApi) -> None:

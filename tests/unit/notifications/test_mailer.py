@@ -155,6 +155,14 @@ def test_the_mail_about_a_new_case_says_what_was_known_of_its_coverage(facts: Fa
     assert f"Coverage: {said}" in text_of(received(a_mail("case_created", facts))).splitlines()
 
 
+@pytest.mark.parametrize(("language", "line"), [("en", "Created by: Mia Typist"), ("fr", "Créé par : Mia Typist")])
+def test_the_mail_about_a_new_case_says_who_created_it_for_somebody_else(language: str, line: str) -> None:
+    on_behalf = received(a_mail("case_created", {"created_by_name": "Mia Typist"}), a_reader(language=language))
+    assert line in text_of(on_behalf).replace("\xa0", " ").splitlines()
+    own = received(a_mail("case_created", {"created_by_name": ""}), a_reader(language=language))
+    assert line.partition(":")[0].strip() not in text_of(own) + html_of(own)
+
+
 @pytest.mark.parametrize(("reader", "most"), [(a_reader, 1500), (a_stranger, 500)])
 def test_a_long_description_is_cut_between_words_and_says_where_the_rest_is(
     reader: Callable[..., Person], most: int

@@ -112,6 +112,7 @@ class Case(Submission):
             **fact,
             severity=case.problem.severity,
             created_by=case.created_by,
+            created_by_name="" if case.created_by == case.submitter.user_id else case.created_by_name,
             description=case.problem.description,
             contact_name=case.contact.name,
             coverage=coverage.verdict,
