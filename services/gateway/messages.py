@@ -74,6 +74,7 @@ MESSAGES: Mapping[str, str] = {
     "combining_marks": N_("Leave out some accents: the letter at character %(place)s has too many of them."),
     "one_line": N_("Use one line only."),
     "email": N_("Enter one e-mail address, such as ana@example.com."),
+    "email.no_dot": N_("The part after the @ needs a dot, as in ana@example.com."),
     "phone": N_("Enter the number with its country code, such as %(example)s."),
     "phone.no_such_number": N_("There is no such number. In that country a number looks like %(example)s."),
     "country": N_("Choose a country from the list (ISO 3166-1, two letters)."),

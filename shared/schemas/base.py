@@ -198,6 +198,11 @@ def _email(given: str) -> str:
         # The domain is not looked up: a mail that cannot be delivered is the ledger's business.
         address = validate_email(given, check_deliverability=False).normalized
     except EmailNotValidError as error:
+        _local, at, domain = given.rpartition("@")
+        if at and domain.isalnum():
+            # Most often the rest was forgotten: nobody's mistake should go to a host of that name.
+            sentence = "The part after the @ needs a dot, as in ana@example.com."
+            raise PydanticCustomError("email", sentence, {"reason": "no_dot"}) from error
         raise _no_email() from error
     if address.startswith(_NO_RECIPIENT):
         raise _no_email()
