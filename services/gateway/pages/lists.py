@@ -65,7 +65,7 @@ class ListState:
 
     def without(self, name: str) -> dict[str, str]:
         """The filters but one: what to count by for the choices of that one."""
-        return {other: text for other, text in self.wanted.items() if other != name}
+        return {other: text for other, text in self.wanted.items() if other not in (name, "sort")}
 
     @property
     def status(self) -> int:

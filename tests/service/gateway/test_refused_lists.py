@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from services.cases.cases.store.lists import order_of
+from services.cases.cases.store.lists import order_of, read_order
 from shared.errors import Refusal
 from shared.schemas.cases import CaseQuery
 from shared.web.problems import problem_answer
@@ -35,7 +35,7 @@ def like_cases(content: Json) -> Script:
             query = read_query(request, CaseQuery)
             if query.cursor is not None:
                 order_of(query).after(query.cursor, of="this list")
-            order_of(query)
+            read_order(query.sort)
         except Refusal as refusal:
             return problem_answer(refusal)
         return await says(content)(request)
@@ -234,6 +234,11 @@ async def test_the_choices_of_a_filter_are_counted_under_all_filters_but_that_on
 async def test_without_such_a_filter_the_cases_are_counted_once(portal: Gateway) -> None:
     await page(portal, "/cases", q="jam")
     assert len(portal["cases"].asked("GET /cases/facets")) == 1
+
+
+async def test_cases_are_counted_whatever_the_list_is_sorted_by(portal: Gateway) -> None:
+    _status, content = await page(portal, "/cases", sort="password")
+    assert choices(content, "site_id") == ["All", "Édouard (1)", "Lyon (2)", "zebra (9)"]
 
 
 async def test_a_list_is_shown_while_its_counts_are_away(portal: Gateway) -> None:
