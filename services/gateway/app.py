@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 
 from services.gateway import docs, openapi
+from services.gateway.address import ADDRESS, Address
 from services.gateway.brand import BRAND, Brand
 from services.gateway.clients import SERVICES, Services
 from services.gateway.cookies import COOKIES, Cookies
@@ -41,7 +42,8 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     app = create_plain_app(unlogged=STATIC_ROUTES)
     app[SERVICES] = services or Services.of(settings)
     app[COOKIES] = Cookies.of(settings.base_url)
-    app[SESSIONS] = Sessions(base_url=settings.base_url)
+    app[ADDRESS] = Address(settings.base_url)
+    app[SESSIONS] = Sessions()
     app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)
     add_outer_middleware(app, settings.trusted_proxies)
     app[LIMITS] = RequestLimits(settings)

@@ -24,6 +24,10 @@ _OF_THE_BROWSER: Mapping[str, str] = {
         "You have signed in again, or changed the company, since this page was opened. Send the form first: "
         "what you typed is kept."
     ),
+    "csrf.address": N_(
+        "At the address that you have opened, nothing can be sent. Please open the portal at the address that its "
+        "e-mails name."
+    ),
     "unreachable": N_("The file could not be sent. Check the connection, then try again."),
     "later": N_("Files cannot be sent at the moment. Please try again shortly."),
 }

@@ -168,6 +168,9 @@ MESSAGES: Mapping[str, str] = {
     "forbidden.for_colleague": N_("Only case managers and administrators create cases for colleagues."),
     "forbidden.read_only_token": N_("This token may only read."),
     "csrf": N_("This request did not come from a current page of the portal. Please reload the page and try again."),
+    "csrf.address": N_(
+        "Please open the portal at %(base_url)s. At the address that you have opened, nothing can be sent."
+    ),
     "not_found": N_("The page does not exist, or it is not yours to see."),
     "method_not_allowed": N_("This cannot be done here."),
     "request_timeout": N_("That took too long. Please try again."),

@@ -7,10 +7,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from services.gateway.address import ADDRESS
 from services.gateway.clients import SERVICES, Services, ServiceUnavailable
 from services.gateway.cookies import COOKIES
 from services.gateway.visitor import Visitor
@@ -27,6 +27,7 @@ __all__ = [
     "SESSION_COOKIE",
     "CrossSiteRequest",
     "OldForm",
+    "OpenedElsewhere",
     "Sessions",
     "Visitor",
     "clear_session_cookie",
@@ -47,7 +48,6 @@ STALE_S = 30.0  # while identity is unreachable
 RESOLVED_WITHIN_S = 3.0  # what was asked for then still has its own 5 s, and all of it is answered within 10
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
-_OWN_MACHINE = {"localhost": "localhost", "127.0.0.1": "127.0.0.1", "::1": "[::1]"}
 _OWN_SITE = frozenset({"same-origin", "none"})
 
 
@@ -56,6 +56,13 @@ class CrossSiteRequest(errors.Forbidden):
 
     code = "csrf"
     title = "This request did not come from a current page of the portal. Please reload the page and try again."
+
+
+class OpenedElsewhere(CrossSiteRequest):
+    """The page may be one of ours, but it was not opened at the portal's address: any host may lead here."""
+
+    reason = "address"
+    title = "Open the portal at its own address: PORTICO_BASE_URL is another than the one that was used."
 
 
 class OldForm(CrossSiteRequest):
@@ -87,13 +94,11 @@ class Sessions:
     def __init__(
         self,
         *,
-        base_url: str,
         size: int = 10_000,
         fresh_s: float = FRESH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Own pages come from `base_url`; for `fresh_s` identity is not asked again."""
-        self.own_origins = _own_origins(base_url)
+        """For `fresh_s` identity is not asked again."""
         self._size = size
         self._fresh_s = fresh_s
         self._clock = clock
@@ -168,15 +173,6 @@ class Sessions:
         self._remembered.move_to_end(token)
         while len(self._remembered) > self._size:
             self._remembered.popitem(last=False)
-
-
-def _own_origins(base_url: str) -> frozenset[str]:
-    """How a browser names this site; on one's own machine by whichever of its names was typed."""
-    parts = urlsplit(base_url.lower())
-    if parts.hostname not in _OWN_MACHINE:
-        return frozenset({f"{parts.scheme}://{parts.netloc}"})
-    port = "" if parts.port is None else f":{parts.port}"
-    return frozenset(f"{parts.scheme}://{name}{port}" for name in _OWN_MACHINE.values())
 
 
 SESSIONS = web.AppKey("sessions", Sessions)
@@ -294,8 +290,13 @@ def refuse_cross_site(request: web.Request) -> None:
     # Our own pages say `null`: they are sent with `Referrer-Policy: no-referrer`.
     source = request.headers.get("Origin", "null")
     # Never by the request's own Host header, which the sender may choose.
-    if source != "null" and source not in request.app[SESSIONS].own_origins:
-        raise CrossSiteRequest
+    address = request.app[ADDRESS]
+    if source == "null" or address.is_own_origin(source):
+        return
+    if source.lower().partition("://")[2] == request.host.lower():
+        address.note_not_in_use(request)
+        raise OpenedElsewhere(params={"base_url": address.base_url})
+    raise CrossSiteRequest
 
 
 def set_session_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:

@@ -48,6 +48,7 @@ class World:
             "start-public": "/",
             "sign-in": "/sign-in",
             "verify": "/verify?email=ana@example.com",
+            "sign-in-not-kept": "/signed-in?next=/cases",
             "invitation": f"/invitations/{self.invitation_code}",
             "invitation-gone": "/invitations/nothing",
             "help": "/help",

@@ -72,7 +72,7 @@ async def hinted_gateway(stack: Stack) -> AsyncIterator[Beside]:
     environment = {**stack.environment, **UNBOUNDED}
     settings = GatewaySettings.model_validate(environment | {"PORTICO_SECRET_KEY": TEST_SECRET})
     app = create_app(settings)
-    app[SESSIONS] = Sessions(base_url=settings.base_url, fresh_s=60)
+    app[SESSIONS] = Sessions(fresh_s=60)
     bus = with_hints(app, settings)
     async with TestServer(app) as server:
         await until_true(lambda: asyncio.sleep(0, bus.hears_hints), within_s=30)

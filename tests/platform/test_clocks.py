@@ -114,7 +114,7 @@ async def a_portal_before(identity: web.Application, cases: web.Application) -> 
         try:
             typed = {"email": email, "password": PASSWORD}
             signed_in = await portal.post("/sign-in", data=typed, allow_redirects=False)
-            assert (signed_in.status, signed_in.headers["Location"]) == (303, "/")
+            assert (signed_in.status, signed_in.headers["Location"]) == (303, "/signed-in?next=%2F")
             yield portal
         finally:
             await portal.close()

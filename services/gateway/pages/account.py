@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from services.gateway.address import ADDRESS
 from services.gateway.browsers import name_of, newcomer_headers, remember_device, remember_newcomer, sign_in_headers
 from services.gateway.clients import ServiceUnavailable, fill
 from services.gateway.fields import FIRST_NAME, LAST_NAME, Field, FormSpec, hidden
@@ -21,6 +22,7 @@ from services.gateway.session import (
     refuse_without_csrf,
     set_session_cookie,
     signed_in,
+    token_of,
     visitor_of,
 )
 from services.gateway.texts import lazy
@@ -30,6 +32,7 @@ from shared.zones import zone_of
 
 pages = web.RouteTableDef()
 
+_NOT_KEPT = 403
 _ADDRESS_NOT_PROVEN = "address_not_proven"
 _EMAIL = Field("email", lazy("E-mail address"), "email", autocomplete="username")
 SIGN_IN = FormSpec((_EMAIL, Field("password", lazy("Password"), "password", autocomplete="current-password")))
@@ -73,12 +76,22 @@ async def sign_in_form(request: web.Request) -> web.Response:
     form = Form(SIGN_IN, {"email": request.query.get("email", ""), "next": target})
     visitor = await visitor_of(request)
     if visitor is None:
-        return render("sign_in.html", visitor=None, form=form, verified=verified)
+        return sign_in_page(request, form, verified=verified)
     if not form["email"] or is_address_of(visitor, form["email"]):
         return redirect(target)
     return render(
         "somebody_else.html", visitor=visitor, email=form["email"], verified=verified, path=str(request.rel_url)
     )
+
+
+def sign_in_page(request: web.Request, form: Form, *, status: int = 200, verified: bool = False) -> web.Response:
+    """Says beforehand where signing in would be in vain."""
+    address = request.app[ADDRESS]
+    elsewhere = address.is_surely_elsewhere(request)
+    if elsewhere:
+        address.note_not_in_use(request)
+    base_url = address.base_url if elsewhere else ""
+    return render("sign_in.html", visitor=None, status=status, form=form, verified=verified, base_url=base_url)
 
 
 def is_address_of(visitor: Visitor, email: str) -> bool:
@@ -96,12 +109,29 @@ async def sign_in(request: web.Request) -> web.Response:
         form = refused(SIGN_IN, typed, sent.problem).with_values(next=local_path(typed.get("next")))
         if sent.code == _ADDRESS_NOT_PROVEN and not form["kept_path"]:
             return _to_the_code(typed.get("email", ""))
-        return render("sign_in.html", visitor=None, status=sent.status, form=form, verified=False)
+        return sign_in_page(request, form, status=sent.status)
     token = str(sent.content["session_token"])
-    response = await unsent_form_after_sign_in(request, typed, token) or redirect(local_path(typed.get("next")))
+    response = await unsent_form_after_sign_in(request, typed, token) or _to_the_check(typed.get("next"))
     set_session_cookie(request, response, token)
     remember_device(request, response, str(sent.content.get("device_proofs", "")))
     return response
+
+
+def _to_the_check(target: str | None) -> web.Response:
+    return redirect(f"/signed-in?{urlencode({'next': local_path(target)})}")
+
+
+@pages.get("/signed-in")
+async def signed_in_now(request: web.Request) -> web.Response:
+    """On to the wanted page, where the browser has kept the session; else says what to do: nobody goes in circles."""
+    target = local_path(request.query.get("next"))
+    if token_of(request):
+        return redirect(target)
+    address = request.app[ADDRESS]
+    if address.is_secure:
+        address.note_not_in_use(request)
+    base_url = address.base_url if address.is_secure else ""
+    return render("not_kept.html", visitor=None, status=_NOT_KEPT, base_url=base_url, target=target)
 
 
 @pages.post("/sign-out")

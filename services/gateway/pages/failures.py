@@ -9,7 +9,7 @@ from yarl import URL
 from services.gateway.forms import Form
 from services.gateway.messages import of_refusal
 from services.gateway.middleware import is_api, is_for_anybody
-from services.gateway.pages.account import SIGN_IN
+from services.gateway.pages.account import SIGN_IN, sign_in_page
 from services.gateway.pages.backend import RETRY_AFTER
 from services.gateway.pages.new_case import address_of_form
 from services.gateway.pages.rendering import render
@@ -73,7 +73,7 @@ async def _ask_to_sign_in(request: web.Request, refusal: errors.NotSignedIn) -> 
     if typed is None:
         return redirect(f"/sign-in?{urlencode({'next': _path_to_return_to(request)})}")
     form = Form(SIGN_IN, fields_for_sign_in(request, typed))
-    return render("sign_in.html", visitor=None, status=refusal.status, form=form, verified=False)
+    return sign_in_page(request, form, status=refusal.status)
 
 
 async def _keep(request: web.Request, refusal: Refusal) -> web.StreamResponse:

@@ -209,7 +209,7 @@ function enhance(field) {
       return fill(reason, wrong.params ?? {});
     }
     if (code === 401) return reasons.signed_out;
-    return reasons[answer.code] ?? (code >= 500 ? reasons.unavailable : answer.title) ?? reasons.unreachable;
+    return reasons[`${answer.code}.${answer.params?.reason}`] ?? reasons[answer.code] ?? (code >= 500 ? reasons.unavailable : answer.title) ?? reasons.unreachable;
   }
 
   function failed(row, name, reason) {

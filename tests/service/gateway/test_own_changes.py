@@ -103,7 +103,7 @@ async def test_an_answer_of_identity_that_is_older_than_a_change_is_used_once_an
 
     now = [1000.0]
     services = Services({"identity": gateway["identity"].url}, DEADLINES)
-    sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
+    sessions = Sessions(clock=lambda: now[0])
     await sessions.visitor(services, TOKEN)
     now[0] += 2
     gateway["identity"].answers(RESOLVE, slow)
@@ -131,7 +131,7 @@ async def test_identity_is_asked_once_for_a_request_whatever_asks(gateway: Gatew
 async def test_while_identity_is_unavailable_changes_are_accepted_for_thirty_seconds(gateway: Gateway) -> None:
     now = [1000.0]
     services = Services({"identity": gateway["identity"].url}, DEADLINES)
-    sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
+    sessions = Sessions(clock=lambda: now[0])
     await sessions.visitor(services, TOKEN)
     sessions.mark_changed(TOKEN, request_id="r-1")
     gateway["identity"].answers(RESOLVE, hangs_up)
@@ -149,7 +149,7 @@ async def test_while_identity_is_unavailable_changes_are_accepted_for_thirty_sec
 async def test_a_hint_has_identity_asked_again_at_once(gateway: Gateway, changed_id: str) -> None:
     now = [1000.0]
     services = Services({"identity": gateway["identity"].url}, DEADLINES)
-    sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
+    sessions = Sessions(clock=lambda: now[0])
     visitor = await sessions.visitor(services, TOKEN)
     assert visitor is not None
     ids = {"user": visitor.user.id, "company": visitor.user.company_id}
@@ -171,7 +171,7 @@ async def test_a_hint_has_identity_asked_again_at_once(gateway: Gateway, changed
 async def test_a_hint_about_ones_own_change_asks_nothing_more_of_identity(gateway: Gateway) -> None:
     now = [1000.0]
     services = Services({"identity": gateway["identity"].url}, DEADLINES)
-    sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
+    sessions = Sessions(clock=lambda: now[0])
     visitor = await sessions.visitor(services, TOKEN)
     assert visitor is not None
     user_id = str(visitor.user.id)
@@ -189,7 +189,7 @@ async def test_a_hint_about_ones_own_change_asks_nothing_more_of_identity(gatewa
 
 async def test_hints_are_remembered_only_as_long_as_what_they_are_about(gateway: Gateway) -> None:
     now = [1000.0]
-    sessions = Sessions(base_url="http://localhost:8080", clock=lambda: now[0])
+    sessions = Sessions(clock=lambda: now[0])
     for number in range(1000):
         sessions.apply_hint(Hint("identity.user.changed", str(number)))
     now[0] += 6

@@ -214,7 +214,7 @@ class Clock:
 
 
 def _sessions(clock: Callable[[], float], *, size: int = 10) -> Sessions:
-    return Sessions(base_url="http://localhost:8080", size=size, clock=clock)
+    return Sessions(size=size, clock=clock)
 
 
 def _services(url: str) -> Services:
