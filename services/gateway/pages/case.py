@@ -10,7 +10,7 @@ from aiohttp import web
 from services.gateway.clients import fill
 from services.gateway.fields import FormSpec
 from services.gateway.forms import Form, FormData, to_json
-from services.gateway.pages.backend import Sent, fetch, send
+from services.gateway.pages.backend import Sent, download, fetch, send
 from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, ActionRow
 from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files, refused_with_files
 from services.gateway.pages.rendering import render
@@ -81,6 +81,13 @@ def _path(request: web.Request, action: str = "") -> str:
 async def case(request: web.Request) -> web.Response:
     """Header, history, details, and the actions that the services allow this visitor."""
     return await _case_page(request, await signed_in(request))
+
+
+@pages.get("/cases/{number}/files/{id}")
+async def file_of_case(request: web.Request) -> web.StreamResponse:
+    """A file on its way to the browser; why there is none is said on a page."""
+    visitor = await signed_in(request)
+    return await download(request, visitor, "cases", fill("/attachments/{id}", id=request.match_info["id"]))
 
 
 @pages.post("/cases/{number}")

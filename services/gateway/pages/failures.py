@@ -1,5 +1,6 @@
 """What goes wrong on a page is answered as a page."""
 
+import re
 from urllib.parse import urlencode
 
 import structlog
@@ -30,12 +31,16 @@ _HEADINGS = {
     403: N_("You may not do this"),
     404: N_("There is nothing here"),
     405: N_("This cannot be done here"),
+    409: N_("This is not possible"),
     408: N_("That took too long"),
     413: N_("That is too much at once"),
     422: N_("Please check what you entered"),
     429: N_("Please wait a moment"),
     503: N_("A part of the portal is not reachable"),
 }
+_PASSING = {408, 429, 500, 503}
+_BEING_CHECKED = "scanning"
+_LIST, _FILE = "/cases.xlsx", re.compile(r"(/cases/[^/]+)/files/")
 _HEADING = N_("Something went wrong")
 _WAITING = (errors.TooManyRequests.status, errors.Unavailable.status)
 
@@ -87,7 +92,9 @@ async def _keep(request: web.Request, refusal: Refusal) -> web.StreamResponse:
 
 
 def _path_to_return_to(request: web.Request) -> str:
-    """Where the form stood, for a form: its pages answer GET under the same path."""
+    """Where the form stood, for a form: its pages answer GET under the same path. For a file, where its link stands."""
+    if page := _page_of_download(request):
+        return page
     return request.path_qs if request.method in {"GET", "HEAD"} else request.path
 
 
@@ -98,7 +105,7 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
         status=refusal.status,
         title=_(_HEADINGS.get(refusal.status, _HEADING)),
         sentence=_sentence(refusal),
-        can_retry=request.method == "GET" and refusal.status in {408, 429, 500, 503},
+        can_retry=request.method == "GET" and (refusal.status in _PASSING or refusal.code == _BEING_CHECKED),
         path=request.path_qs,
         back=_back(request, refusal),
     )
@@ -109,11 +116,19 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
 
 def _back(request: web.Request, refusal: Refusal) -> tuple[str, str]:
     """The page that a download was started from, or the form that was too long; with the text of the link."""
-    if request.path == "/cases.xlsx":
-        return str(URL("/cases").with_query(request.query)), _("Back to the list")
+    if page := _page_of_download(request):
+        return page, _("Back to the list") if request.path == _LIST else _("Back to the case")
     if request.method != "POST" or refusal.status != errors.TooLarge.status:
         return "", ""
     return _page_of_form(request), _("Back to the form")
+
+
+def _page_of_download(request: web.Request) -> str:
+    """Where the link to a file stands; empty for what is no file."""
+    if request.path == _LIST:
+        return str(URL("/cases").with_query(request.query))
+    found = _FILE.match(request.path)
+    return found[1] if found else ""
 
 
 def _page_of_form(request: web.Request) -> str:

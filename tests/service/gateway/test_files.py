@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from io import BytesIO
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -11,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from shared import bodies
-from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, a_portal, never_answers, says, unused_url
+from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, a_portal, never_answers, refuses, says, unused_url
 
 MIB = 1024 * 1024
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -170,3 +171,52 @@ async def test_a_download_keeps_what_makes_it_harmless(gateway: Gateway) -> None
         assert answer.headers["Content-Disposition"].startswith("attachment;")
         assert answer.headers["Content-Length"] == "4"
         assert "X-Inner" not in answer.headers
+
+
+# Links to files on pages
+
+_LINK = "/cases/1000000009/files/abc"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "sentence", "again"),
+    [
+        (409, "scanning", "This file is still being checked for viruses.", True),
+        (409, "infected", "A virus was found in this file", False),
+        (404, "not_found", "The page does not exist", False),
+        (503, "unavailable", "A part of Portico is not reachable.", True),
+    ],
+)
+async def test_a_file_that_cannot_be_had_is_answered_with_a_page(
+    gateway: Gateway, status: int, code: str, sentence: str, *, again: bool
+) -> None:
+    gateway["cases"].answers("GET /attachments/abc", refuses(status, code))
+    async with gateway.portal.get(_LINK, headers=gateway.signed_in()) as answer:
+        page = await answer.text()
+    assert (answer.status, answer.content_type) == (status, "text/html")
+    assert sentence in page
+    assert '<a class="btn" href="/cases/1000000009">Back to the case</a>' in page
+    assert (f'<a class="btn primary" href="{_LINK}">Try again</a>' in page) == again
+
+
+async def test_a_link_on_a_page_downloads_the_file(gateway: Gateway) -> None:
+    told = says({"a": 1}, Content_Disposition="attachment; filename=a.json", Content_Security_Policy="sandbox")
+    gateway["cases"].answers("GET /attachments/a%20b", told)
+    async with gateway.portal.get("/cases/1000000009/files/a%20b", headers=gateway.signed_in()) as answer:
+        assert (answer.status, await answer.json()) == (200, {"a": 1})
+        assert answer.headers["Content-Disposition"].startswith("attachment;")
+        assert answer.headers["Content-Security-Policy"] == "sandbox"
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [(_LINK, "/cases/1000000009"), ("/cases.xlsx?status=open&sort=title", "/cases?status=open&sort=title")],
+)
+@pytest.mark.parametrize("has_old_session", [True, False])
+async def test_whoever_has_to_sign_in_for_a_file_comes_back_to_its_page(
+    gateway: Gateway, path: str, page: str, *, has_old_session: bool
+) -> None:
+    gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
+    headers = gateway.signed_in() if has_old_session else {}
+    async with gateway.portal.get(path, headers=headers, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, f"/sign-in?{urlencode({'next': page})}")

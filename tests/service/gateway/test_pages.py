@@ -243,7 +243,7 @@ async def test_a_short_history_has_no_other_pages(gateway: Gateway) -> None:
 async def test_an_export_after_the_session_has_ended_leads_to_signing_in(gateway: Gateway) -> None:
     gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
     answer = await gateway.portal.get("/cases.xlsx", headers=gateway.signed_in(), allow_redirects=False)
-    assert (answer.status, answer.headers["Location"]) == (303, "/sign-in?next=%2Fcases.xlsx")
+    assert (answer.status, answer.headers["Location"]) == (303, "/sign-in?next=%2Fcases")
 
 
 async def test_personal_answers_are_not_cached_and_static_files_may_be(gateway: Gateway) -> None:
