@@ -72,7 +72,8 @@ def read_query(request: web.Request, model: type[_M]) -> _M:
 
 
 def _takes_many(field: FieldInfo) -> bool:
-    return any(get_origin(each) is list for each in get_args(field.annotation))
+    """Whether it is a list, or may be one."""
+    return any(get_origin(each) is list for each in (field.annotation, *get_args(field.annotation)))
 
 
 def read_path(request: web.Request, name: str, kind: type[Any]) -> Any:  # the caller names the type
