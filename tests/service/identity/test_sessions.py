@@ -51,6 +51,7 @@ async def test_signing_in_tells_who_is_signed_in(identity: IdentityApi) -> None:
         "language": "en",
         "time_zone": "UTC",
         "profile_complete": False,
+        "site_ids": None,
     }
 
 
