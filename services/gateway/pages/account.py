@@ -1,5 +1,6 @@
 """Signing in and out, changing the company, accepting an invitation, verifying an address."""
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,6 +33,7 @@ from shared.zones import zone_of
 
 pages = web.RouteTableDef()
 
+_ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
 _NOT_KEPT = 403
 _ADDRESS_NOT_PROVEN = "address_not_proven"
 _EMAIL = Field("email", lazy("E-mail address"), "email", autocomplete="username")
@@ -77,7 +79,8 @@ async def sign_in_form(request: web.Request) -> web.Response:
     visitor = await visitor_of(request)
     if visitor is None:
         return sign_in_page(request, form, verified=verified)
-    if not form["email"] or is_address_of(visitor, form["email"]):
+    # Nobody's own words are shown on a page of somebody who is signed in: only what may be an address.
+    if not _ADDRESS.fullmatch(form["email"].strip()) or is_address_of(visitor, form["email"]):
         return redirect(target)
     return render(
         "somebody_else.html", visitor=visitor, email=form["email"], verified=verified, path=str(request.rel_url)

@@ -72,6 +72,8 @@ async def test_verifying_an_address_does_not_lead_to_the_start_page_of_whoever_i
         ("?next=%2Fcases&email=ANA%40example.com+", 303, "/cases"),
         ("?next=%2Fcases&email=luc%40example.com", 200, ""),
         ("?next=//evil.example&email=ana%40example.com", 303, "/"),
+        ("?next=%2Fcases&email=Call+0800+123+to+be+let+in", 303, "/cases"),
+        (f"?email={'x' * 3000}%40example.com", 303, "/"),
     ],
 )
 async def test_the_sign_in_page_leads_on_whoever_it_is_meant_for(
