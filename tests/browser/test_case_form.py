@@ -190,10 +190,10 @@ async def test_the_draft_is_gone_when_the_case_is_there(form: Page, ana: Visitor
     await expect(form.get_by_label("Title", exact=True)).to_have_value("")
 
 
-async def test_another_user_of_the_browser_sees_nothing_of_a_draft(form: Page, stack: Stack) -> None:
+async def test_another_user_of_the_browser_sees_nothing_of_a_draft(form: Page, stack: Stack, ana: Visitor) -> None:
     await describe(form)
     await until_draft_is_kept(form)
-    address = form.url
+    address = f"{form.url}&submitter_id={(await ana.get('/session'))['user']['id']}"
     await form.context.clear_cookies()
     await sign_in(form, stack, VENDOR_ADMIN)
     await form.goto(address)

@@ -202,7 +202,7 @@ async def test_the_form_is_filled_in_with_what_is_known_of_the_other_person(port
         ("contact.first_name", "Luc"),
         ("contact.last_name", "Petit"),
         ("contact.email", "luc@work.example"),
-        ("contact.phone", "+33472000007"),
+        ("contact.phone", "+33 4 72 00 00 07"),
         ("submitter_id", LUC),
         ("company_id", ACME),
     ):
