@@ -1,6 +1,7 @@
 """TLS to the mail server: what each setting sends to whom, and what the operator reads when nothing is sent."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,6 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import AuthResult
-from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
@@ -18,6 +18,7 @@ from services.notifications.mailer import Mailer
 from services.notifications.sender import Pace, Sender
 from services.notifications.smtp import MailServer, MailServerUnavailable
 from services.notifications.tls import Tls
+from shared.logging import set_up
 from shared.mongo import Database
 from tests.builders import TEST_SECRET, an_email
 from tests.certificates import Authority
@@ -187,8 +188,10 @@ async def test_nobody_there_is_named() -> None:
 
 
 async def test_trouble_with_the_server_is_in_the_log_once_and_in_readyz_until_it_is_over(
-    ledger: Database, authority: Authority
+    ledger: Database, authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
+    set_up("notifications", "info")
+    logging.getLogger().addHandler(caplog.handler)  # setting up took it away
     async with a_server(tls_context=authority.server(expired=True)) as server:
         client = _client(server, tls=Tls.REQUIRED, authority=authority.certificate)
         mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
@@ -199,16 +202,16 @@ async def test_trouble_with_the_server_is_in_the_log_once_and_in_readyz_until_it
         async def has_tried_often() -> bool:
             return len(server._sessions) >= 5  # a conversation for each try
 
-        with capture_logs() as logs:
-            task = asyncio.create_task(sender.run(ledger))
-            assert await until(has_tried_often, deadline_s=10, pause_s=0.01)
-            trouble = await sender.degraded(ledger)
-            server.options = {"tls_context": authority.server()}
-            for email in emails:
-                await server.wait_for(email)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        (told,) = [line for line in logs if line["event"] == "mail_server_unavailable"]
+        task = asyncio.create_task(sender.run(ledger))
+        assert await until(has_tried_often, deadline_s=10, pause_s=0.01)
+        trouble = await sender.degraded(ledger)
+        server.options = {"tls_context": authority.server()}
+        for email in emails:
+            await server.wait_for(email)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        lines: list[Any] = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        (told,) = [line for line in lines if line["event"] == "mail_server_unavailable"]
         assert told["server"] == f"localhost:{server.port}"
         assert told["reason"].startswith("certificate verify failed: certificate has expired.")
         assert trouble == {"mail_server": told["reason"]}
