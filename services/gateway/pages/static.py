@@ -1,6 +1,7 @@
 """The stylesheets, scripts and the icon: kept in memory, with addresses made of their content."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _BRAND = "brand.css"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _CHECK_FIRST = "no-cache"
+_COMMENTS = re.compile(rb"^[ \t]*(?://[^\n]*|/\*[^*]*\*/)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,15 @@ def _file(body: bytes, suffix: str) -> _File:
     return _File(body, _TYPES[suffix], hashlib.sha256(body).hexdigest()[:12])
 
 
+def _without_comments(content: bytes) -> bytes:
+    """Those on lines of their own, which no browser needs to fetch."""
+    return _COMMENTS.sub(b"", content)
+
+
 _FILES = {
-    path.name: _file(path.read_bytes(), path.suffix) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES
+    path.name: _file(_without_comments(path.read_bytes()), path.suffix)
+    for path in sorted(_FOLDER.iterdir())
+    if path.suffix in _TYPES
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from services.gateway.pages import static
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer
 from tests.service.gateway.stand_ins import (
@@ -336,3 +337,13 @@ async def test_a_page_is_shown_to_whoever_has_a_time_zone_that_this_machine_does
     gateway["identity"].answers("POST /session/resolve", says(session))
     gateway["cases"].answers("GET /cases/1000000009", says(A_CASE))
     assert "22 Nov 2026, 09:00" in await _page(gateway, "/cases/1000000009")
+
+
+@pytest.mark.parametrize("name", ["portico.css", "form.css", "shell.js", "draft.js", "upload.js", "profile.js"])
+async def test_styles_and_scripts_come_without_their_comments(gateway: Gateway, name: str) -> None:
+    served = await (await gateway.portal.get(f"/static/{name}")).text()
+    written = (Path(static.__file__).parents[1] / "static" / name).read_text()
+    left_out = set(written.splitlines()) - set(served.splitlines())
+    assert left_out
+    assert all(re.fullmatch(r"\s*(//.*|/\*.*\*/)", line) for line in left_out)
+    assert not re.search(r"^\s*(//|/\*)", served, re.MULTILINE)
