@@ -4,7 +4,7 @@ English is written in the code and templates and is the key; `locale/<language>.
 other language. The language of the reader at hand travels with the context.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
@@ -12,6 +12,7 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from babel.core import negotiate_locale
@@ -19,7 +20,10 @@ from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
-from jinja2 import Environment
+from jinja2 import Environment, pass_context
+from jinja2.runtime import Context
+
+from shared.text import isolated
 
 LANGUAGES = ("en", "fr")
 DEFAULT = "en"
@@ -57,6 +61,19 @@ def preferred_language(accept_language: str) -> str:
     return negotiate_locale(tags, LANGUAGES, sep="-") or DEFAULT
 
 
+class _Sentence(str):
+    """A text with places for values: what somebody wrote keeps the other words in their places."""
+
+    __slots__ = ()
+
+    def __mod__(self, values: Any) -> str:
+        return str(self) % {name: _beside_words(value) for name, value in values.items()}
+
+
+def _beside_words(value: object) -> object:
+    return isolated(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
 class Texts:
     """The catalogues of one service: `folder` holds a `<language>.po` for every language but English."""
 
@@ -67,11 +84,11 @@ class Texts:
 
     def gettext(self, text: str) -> str:
         """The text in the reader's language; the English one where there is none."""
-        return self._translations.get(language(), self._english).gettext(text)
+        return _Sentence(self._translations.get(language(), self._english).gettext(text))
 
     def ngettext(self, one: str, many: str, count: int) -> str:
         """The form for `count` in the reader's language."""
-        return self._translations.get(language(), self._english).ngettext(one, many, count)
+        return _Sentence(self._translations.get(language(), self._english).ngettext(one, many, count))
 
 
 @cache
@@ -87,8 +104,20 @@ def install(environment: Environment, texts: Texts) -> None:
     """`_("…")`, `ngettext`, `{% trans %}`, and the filters `day`, `moment` and `number` for templates."""
     environment.add_extension("jinja2.ext.i18n")
     environment.install_gettext_callables(texts.gettext, texts.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"day": day, "moment": moment, "number": number}
+    for name in ("gettext", "ngettext"):
+        environment.globals[name] = _isolating(cast("Callable[..., str]", environment.globals[name]))
+    environment.filters |= {"day": day, "moment": moment, "number": number, "isolated": isolated}
     environment.globals["language"] = language
+
+
+def _isolating(translate: Callable[..., str]) -> Callable[..., str]:
+    """Where texts are escaped, Jinja makes its own sentence of what the catalogue says."""
+
+    @pass_context
+    def translated(context: Context, *texts: Any, **values: object) -> str:
+        return translate(context, *texts, **{name: _beside_words(value) for name, value in values.items()})
+
+    return translated
 
 
 def day(value: date | str) -> str:

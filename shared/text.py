@@ -46,6 +46,12 @@ _WITHOUT_JOINERS = dict.fromkeys(map(ord, _BOTH_JOINERS))
 _JOINERS = re.compile("(?<=[\u200c\u200d])[\u200c\u200d]+")
 _IDLE_JOINER = re.compile(f"(?<![{_SHAPED}])[\u200c\u200d]|\u200c(?![{_SHAPED}])")
 _DIRECTIONS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+ISOLATE, END_OF_ISOLATE = "\u2068", "\u2069"
+# What is written from right to left, numbers of these scripts too, and what orders it.
+_TURNING = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+    "\u200f\u202a-\u202e\u2066-\u2069]"
+)
 # Controls, marks of direction, blanks, and marks without a letter. Letters that Python does not know yet are seen.
 _ALONE_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Mn", "Mc", "Me", "Zs", "Zl", "Zp"})
 _LIGATURES = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
@@ -91,6 +97,16 @@ def with_plain_letters(text: str) -> str:
 def is_dash(character: str) -> bool:
     """Whether it is some kind of hyphen, dash or minus sign."""
     return unicodedata.category(character) == "Pd" or character == "\u2212"
+
+
+def turns(text: str) -> bool:
+    """Whether any of it is written from right to left, so that it could turn round what stands beside it."""
+    return not text.isascii() and _TURNING.search(text) is not None
+
+
+def isolated(text: str) -> str:
+    """For among other words: they keep their places, whatever way the text is written."""
+    return f"{ISOLATE}{_DIRECTIONS.sub('', text)}{END_OF_ISOLATE}" if turns(text) else text
 
 
 def is_seen(text: str) -> bool:

@@ -22,6 +22,7 @@ from services.notifications.texts import TEXTS
 from shared.codes import Purpose, link_code
 from shared.i18n import install, reading_in
 from shared.mongo import Document
+from shared.text import clean_line, cleaned_anyhow
 from shared.zones import zone_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -58,8 +59,9 @@ class Mailer:
         }
         with reading_in(person.language or mail.language):
             text, html = (each.get_template(f"{mail.kind}.jinja") for each in (self._text, self._html))
+            # Marks of direction would stand in the way of whoever searches subjects; the title is the end of them.
             subject = "".join(text.blocks["subject"](text.new_context(values)))
-            message = self._headed(mail, one_line(subject))
+            message = self._headed(mail, cleaned_anyhow(one_line(subject), clean_line))
             message.set_content(text.render(values), cte="quoted-printable")
             message.add_alternative(html.render(values), subtype="html", cte="quoted-printable")
         # The same each time; and `=_` cannot stand in quoted-printable text, so no text can end its part.

@@ -16,6 +16,7 @@ from services.gateway.pages.requests import redirect
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import _
 from shared import errors
+from shared.text import isolated
 
 pages = web.RouteTableDef()
 
@@ -126,7 +127,7 @@ async def choices_in_place_of(request: web.Request, visitor: Visitor, whom: ForW
     except ServiceRefusal:
         return []
     people = found["items"] if found else []
-    return [(str(person["id"]), f"{person['name']} · {person['email']}") for person in people]
+    return [(str(person["id"]), f"{isolated(person['name'])} · {person['email']}") for person in people]
 
 
 # Choosing

@@ -31,6 +31,7 @@ from services.gateway.pages.unsent_forms import here_now
 from services.gateway.session import OldForm, Visitor, signed_in
 from services.gateway.texts import _
 from shared import errors
+from shared.text import isolated
 
 pages = web.RouteTableDef()
 
@@ -220,7 +221,7 @@ def _pin_choices(pins: Sequence[Mapping[str, Any]], sites: Mapping[str, str]) ->
     """What to choose from, each with its name and with what it is bound to."""
     choices: list[tuple[str, str]] = []
     for pin in pins:
-        parts = [f"{pin['pin']} · {pin['label']}"]
+        parts = [f"{pin['pin']} · {isolated(pin['label'])}"]
         if pin.get("said"):
             parts.append(_("for contract %(said)s only") % {"said": pin["said"]})
         if pin.get("site_id"):
@@ -326,6 +327,6 @@ def told_by_mail(case: Mapping[str, Any], emails: Mapping[str, Collection[object
         if contact is not None:
             email = contact["email"]
             owner = next((user for user, owned in emails.items() if email in owned), email)
-            name = f"{contact['first_name']} {contact['last_name']} ({email})"
+            name = isolated(f"{contact['first_name']} {contact['last_name']}") + f" ({email})"
             told.setdefault(str(contact["user_id"] or owner), name)
     return list(told.values())

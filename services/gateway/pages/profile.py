@@ -19,6 +19,7 @@ from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import lazy
 from shared.schemas.base import BODY_BYTES
 from shared.schemas.notifications import CASE_MAIL_KINDS
+from shared.text import isolated
 
 pages = web.RouteTableDef()
 
@@ -111,13 +112,17 @@ async def sites_of(
 ) -> list[tuple[str, str]] | None:
     """A company's open sites to choose from, as id and name; None while identity is away."""
     sites = await optional(fetch_all(request, visitor, "identity", "/sites", {**(of_company or {}), "sort": "name"}))
-    return None if sites is None else [(site["id"], f"{site['name']}, {site['city']}") for site in sites]
+    if sites is None:
+        return None
+    return [(site["id"], f"{isolated(site['name'])}, {isolated(site['city'])}") for site in sites]
 
 
 async def _pins_of(request: web.Request, visitor: Visitor) -> list[tuple[str, str]] | None:
     """The company's PINs to choose from, as code and text; None while identity is away."""
     answer = await optional(fetch(request, visitor, "identity", "/pins"))
-    return None if answer is None else [(pin["pin"], f"{pin['pin']} · {pin['label']}") for pin in answer["items"]]
+    if answer is None:
+        return None
+    return [(pin["pin"], f"{pin['pin']} · {isolated(pin['label'])}") for pin in answer["items"]]
 
 
 async def _preferences_of(request: web.Request, visitor: Visitor) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.gateway import labels, limits, sizes
 from services.gateway.brand import ACCENT, PORTICO, Brand
+from services.gateway.directions import Isolation
 from services.gateway.pages.static import brand_url, static_url
 from services.gateway.texts import TEXTS, _
 from services.gateway.visitor import Visitor
@@ -76,6 +77,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     install(environment, TEXTS)
+    environment.add_extension(Isolation)
     environment.filters |= {"country": country_name, "phone": phone_number, "file_size": sizes.size}
     environment.globals |= {
         "static": static_url,

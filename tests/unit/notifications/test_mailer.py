@@ -389,3 +389,12 @@ def test_a_row_of_an_older_version_without_a_time_shows_when_it_was_created() ->
     mail = a_mail("case_created")
     del mail.facts["at"]
     assert "24 Apr 2026, 14:30" in text_of(received(mail, a_reader(time_zone=ZoneInfo("Europe/Paris").key)))
+
+
+def test_a_text_from_right_to_left_turns_nothing_round_and_leaves_no_mark_in_the_subject() -> None:
+    message = received(a_mail("case_closed", {"title": "מגש 3", "closed_by_name": "שרה", "reason": "מגש 3"}))
+    assert message["Subject"] == "[1000000009] מגש 3"
+    assert "\u2068שרה\u2069 has closed support case 1000000009: \u2068מגש 3\u2069" in text_of(message)
+    assert "\u2068שרה\u2069 has closed support case 1000000009: \u2068מגש 3\u2069" in html_of(message)
+    assert ">\u2068מגש 3\u2069</td>" in html_of(message)
+    assert re.search(r'<p dir="auto" [^>]*>מגש 3</p>', html_of(message))

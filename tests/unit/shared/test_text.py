@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.cases.attachments.domain.files import clean_name
 from shared.schemas.base import Cleaned, Name, Request
 from shared.schemas.cases import Title
-from shared.text import TooManyMarks, beginning, clean, clean_line
+from shared.text import TooManyMarks, beginning, clean, clean_line, isolated
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"  # "I want", which has a joiner in the middle of the word
@@ -194,3 +194,17 @@ def test_names_of_people_and_companies_stay_as_they_are(name: str) -> None:
 )
 def test_the_beginning_of_a_text_ends_between_two_signs(text: str, most: int, kept: str) -> None:
     assert beginning(text, most) == kept
+
+
+@pytest.mark.parametrize("text", ["", "Ana", "Jörg 3", "山田", "\u200eAna", "12:30"])
+def test_a_text_from_left_to_right_needs_no_marks_beside_others(text: str) -> None:
+    assert isolated(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["שרה", "a שרה 3", "مكتب", "\u0661\u0662", "ߒߞߏ", "\U0001e900", "a\u202eb", "a\u2068b"]
+)
+def test_a_text_that_could_turn_others_round_is_isolated_once(text: str) -> None:
+    inside = isolated(text).removeprefix("\u2068").removesuffix("\u2069")
+    assert inside == text.replace("\u202e", "").replace("\u2068", "")
+    assert isolated(isolated(text)) == isolated(text) == f"\u2068{inside}\u2069"
