@@ -25,6 +25,8 @@ _CHOICE = "/cases/new/for"
 _CARRIED = ("serial", "said", "product_number", "q")
 _PEOPLE = ListPage(_CHOICE, columns={}, filters=dict.fromkeys(("company_id", *_CARRIED, "name", "gone"), ""))
 _MOST_CHOICES = 200
+_LONGEST_ID = 100  # longer than any is: it becomes part of a path
+_NAMING = ("submitter_id", "submitter_name", "company_id")
 _VENDOR = ("agent", "vendor_admin")
 
 
@@ -93,7 +95,7 @@ async def whom_of_form(request: web.Request, visitor: Visitor, typed: FormData) 
 
 
 def _named(visitor: Visitor, typed: Mapping[str, str]) -> str:
-    submitter_id = typed.get("submitter_id", "").strip()
+    submitter_id = typed.get("submitter_id", "").strip()[:_LONGEST_ID]
     return "" if submitter_id == str(visitor.user.id) else submitter_id
 
 
@@ -128,6 +130,11 @@ async def choices_in_place_of(request: web.Request, visitor: Visitor, whom: ForW
         return []
     people = found["items"] if found else []
     return [(str(person["id"]), f"{isolated(person['name'])} · {person['email']}") for person in people]
+
+
+def without_whom(typed: FormData) -> FormData:
+    """The same form for oneself."""
+    return {name: text for name, text in typed.items() if name not in _NAMING}
 
 
 # Choosing

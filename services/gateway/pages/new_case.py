@@ -11,6 +11,7 @@ from yarl import URL
 from services.gateway.clients import fill
 from services.gateway.fields import ADDRESS
 from services.gateway.forms import Form, FormData
+from services.gateway.messages import of_refusal
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional, send
 from services.gateway.pages.case_form import CASE, case_json
 from services.gateway.pages.file_forms import limits_of, read_form_with_files, refused_with_files, with_fresh_upload_key
@@ -23,6 +24,7 @@ from services.gateway.pages.for_whom import (
     may_create_for_others,
     whom_of_address,
     whom_of_form,
+    without_whom,
 )
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
@@ -39,7 +41,8 @@ Way = Literal["serial", "said", "product_number"]
 
 _LONGEST_START = 200  # longer than any number may be: it is looked up and shown, and what is sent is what was typed
 _WAYS: tuple[Way, ...] = ("serial", "said", "product_number")
-_OF_THE_COMPANY = ("site_id", "pin", "company_id", "submitter_id", "submitter_name")
+_OF_THE_COMPANY = ("site_id", "pin")
+_LOST_RIGHT = "for_colleague"
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,16 +271,22 @@ async def _show_again(request: web.Request, visitor: Visitor, typed: FormData, r
         "Please check everything and send it once more."
     )
     if typed.get("filled_in_by") != str(visitor.user.id):
-        typed = {name: text for name, text in typed.items() if name not in _OF_THE_COMPANY}
+        typed = {name: text for name, text in without_whom(typed).items() if name not in _OF_THE_COMPANY}
     form = with_fresh_upload_key(Form(CASE, typed, {}, (here_now(visitor), sentence)))
     whom = await whom_of_form(request, visitor, typed)
     return await _form_page(request, visitor, start, form, whom, status=refusal.status)
 
 
 async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: FormData) -> web.Response:
-    sent = await send(
-        request, visitor, "cases", "POST", "/cases", body=case_json(typed), headers=idempotency_header(typed)
-    )
+    body, key = case_json(typed), idempotency_header(typed)
+    try:
+        sent = await send(request, visitor, "cases", "POST", "/cases", body=body, headers=key)
+    except ServiceRefusal as refusal:
+        if refusal.params.get("reason") != _LOST_RIGHT:
+            raise
+        sentences = (of_refusal(refusal), _("If you send it now, it becomes your own case."))
+        form = with_fresh_upload_key(Form(CASE, without_whom(typed), {}, sentences))
+        return await _form_page(request, visitor, start, form, ForWhom(), status=refusal.status)
     if sent.problem is None:
         return redirect(f"/cases/{sent.content['number']}/created")
     form, whom = refused_with_files(CASE, typed, sent.problem), await whom_of_form(request, visitor, typed)

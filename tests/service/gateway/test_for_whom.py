@@ -430,3 +430,37 @@ async def test_an_invitation_is_offered_only_to_whoever_may_invite(
     status, text, _ = await see(portal, "/users")
     assert status == 200
     assert ('name="emails"' in text) is is_offered
+
+
+@pytest.mark.parametrize("path", [f"/cases/new?serial=CN1&submitter_id={LUC}", "/cases/new/for"])
+async def test_a_member_who_opens_such_an_address_is_told_who_may(portal: Gateway, path: str) -> None:
+    be(portal, "member")
+    for name in (f"GET /submitters/{LUC}", "GET /submitters"):
+        portal["identity"].answers(name, refuses(403, "forbidden", reason="for_colleague"))
+    status, text, _ = await see(portal, path)
+    assert status == 403
+    assert "Only case managers and administrators create cases for colleagues." in text
+
+
+async def test_whoever_lost_the_right_meanwhile_keeps_what_was_typed_and_can_send_it_for_themselves(
+    portal: Gateway,
+) -> None:
+    be(portal, "member")
+    portal["identity"].answers(f"GET /submitters/{LUC}", refuses(403, "forbidden", reason="for_colleague"))
+    portal["cases"].answers("POST /cases", refuses(403, "forbidden", reason="for_colleague"))
+    status, text, _ = await post(portal, ON_BEHALF)
+    assert status == 403
+    assert "Only case managers and administrators create cases for colleagues." in text
+    assert 'value="Paper jam in tray 3"' in text
+    assert 'name="title"' in text
+    assert value_of(text, "submitter_id") == ""
+
+
+@pytest.mark.parametrize("nobody", ["x" * 100_000, "../users", "%00", "a b", "é\u202e"])
+async def test_nonsense_in_place_of_a_person_is_nobody(portal: Gateway, nobody: str) -> None:
+    be(portal, "company_admin")
+    portal["cases"].answers("POST /cases", refuses(422, "uuid_parsing", "submitter_id"))
+    status, text, _ = await post(portal, {**ON_BEHALF, "submitter_id": nobody, "submitter_name": "Luc Petit"})
+    assert status == 422
+    assert "Luc Petit is not an active user of the company any more." in text
+    assert f'<option value="{LUC}">Luc Petit · luc@work.example</option>' in text
