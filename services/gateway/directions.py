@@ -4,6 +4,7 @@ Values of translated sentences are kept apart by `shared.i18n`. Here are all oth
 """
 
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from jinja2 import Environment
 from jinja2.ext import Extension
@@ -19,16 +20,16 @@ _HAS_DIRECTION = 'dir="auto"'
 
 def in_element(value: object) -> object:
     """In an element of its own, where it needs one. A sentence of ours keeps its values apart itself."""
-    if not isinstance(value, str) or isinstance(value, Markup) or ISOLATE in value or not turns(value):
-        return value
-    return Markup("<bdi>{}</bdi>").format(value)
+    return Markup("<bdi>{}</bdi>").format(value) if _turns_others(value) else value
 
 
 def in_marks(value: object) -> object:
     """The same for where no element can stand."""
-    return (
-        isolated(value) if isinstance(value, str) and not isinstance(value, Markup) and ISOLATE not in value else value
-    )
+    return isolated(value) if _turns_others(value) else value
+
+
+def _turns_others(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and not isinstance(value, Markup) and ISOLATE not in value and turns(value)
 
 
 class Isolation(Extension):

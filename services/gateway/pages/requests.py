@@ -13,6 +13,7 @@ from shared import errors
 from shared.bodies import MOST_FIELDS, parse_in_thread, read_bytes
 from shared.schemas.base import BODY_BYTES, SMALL_BODY_BYTES
 from shared.schemas.cases import SubmitCase
+from shared.text import clean_line, cleaned_anyhow, is_seen
 from shared.web.headers import IDEMPOTENCY_HEADER
 
 # The fields of the form at hand, once they were read.
@@ -22,13 +23,15 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 # A form with long texts, and one that carries such a form along; what a browser adds to it has room, too.
 LONG_FORM_BYTES = SubmitCase.max_body_bytes + BODY_BYTES
 _LONGEST_ASKED = 500
+_LONGEST_READ = 4 * _LONGEST_ASKED  # what nobody sees takes room, too
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
 
 def asked_for(query: Mapping[str, str], name: str) -> str:
-    """What an address asks for, without blanks around it: of a longer text only as much as a search takes."""
-    return query.get(name, "").strip()[:_LONGEST_ASKED]
+    """What an address asks for, as words in one line: of a longer text only as much as a search takes."""
+    cleaned = cleaned_anyhow(query.get(name, "")[:_LONGEST_READ], clean_line)
+    return " ".join(cleaned.split())[:_LONGEST_ASKED] if is_seen(cleaned) else ""
 
 
 async def read_form(request: web.Request, visitor: Visitor, *, at_most: int = SMALL_BODY_BYTES) -> FormData:
