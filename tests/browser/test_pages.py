@@ -277,7 +277,7 @@ async def test_a_case_can_be_created_while_contracts_is_unavailable(
     stack.kill("contracts")
     try:
         await signed_in.goto(f"/cases/new?serial={customer.serial}")
-        await expect(signed_in.locator(".cover")).to_contain_text("Coverage cannot be checked just now")
+        await expect(signed_in.get_by_text("Coverage cannot be checked just now")).to_be_visible()
         await describe_problem(signed_in)
         await asyncio.gather(
             signed_in.wait_for_url("**/created"), signed_in.get_by_role("button", name="Submit the case").click()
