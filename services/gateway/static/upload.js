@@ -23,7 +23,7 @@ function enhance(field) {
     list.hidden = list.children.length === 0;
     form.dispatchEvent(new Event("change", { bubbles: true }));
   };
-  const about = (name, reason) => fill(patterns.about, { file: isolated(name), reason });
+  const about = (name, reason) => fill(patterns.about, { file: name, reason });
   const say = (name, what) => { status.textContent = about(name, what); };
 
   // What was accepted before stands there as ticked boxes, for browsers without this module.
@@ -238,7 +238,7 @@ function enhance(field) {
     row.dataset.name = name;
     row.dataset.size = bytes;
     const text = document.createElement("span");
-    text.textContent = bytes ? `${isolated(name)} (${inWords(bytes)})` : name;
+    text.textContent = bytes ? `${name} (${inWords(bytes)})` : name;
     row.append(text, button(words.remove, name, () => {
       sending.get(row)?.abort();
       sending.delete(row);
@@ -271,11 +271,6 @@ function enhance(field) {
 // As the catalogues write it: `%(name)s`.
 function fill(pattern, values) {
   return pattern.replace(/%\((\w+)\)s/g, (_whole, name) => values[name]);
-}
-
-// A name that is written from right to left turns no other words round.
-function isolated(name) {
-  return /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u.test(name) ? `\u2068${name}\u2069` : name;
 }
 
 function hidden(name, value) {
