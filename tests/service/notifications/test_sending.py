@@ -156,6 +156,19 @@ async def test_an_address_that_bounces_keeps_no_other_of_its_person_from_being_t
         assert (rows[gone]["state"], rows[gone]["reason"]) == (refused if first == "contact" else not_asked)
 
 
+async def test_an_address_that_cannot_be_written_keeps_no_other_of_its_person_from_being_told(
+    notifications: Notifications,
+) -> None:
+    user = a_user(contact_email=f"ana@{'ü' * 80}.example")
+    people = (stranger(user.contact_email), stranger(user.login_email, "secondary_contact"))
+    await notifications.hear(user, created := a_created_case(user.company_id, *people))
+    rows = await notifications.settled(created)
+    assert {email: row["state"] for email, row in rows.items()} == {
+        user.contact_email: "failed",
+        user.login_email: "sent",
+    }
+
+
 async def test_the_address_of_another_companys_user_is_another_person(notifications: Notifications) -> None:
     user = a_user()
     await notifications.opt_out(an_actor(user_id=user.user_id))
