@@ -1,7 +1,7 @@
 """Lists by page: stable order, a cursor instead of page numbers, a total that is exact up to 10,000."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -16,6 +16,7 @@ from pymongo.collation import Collation
 from shared.errors import Invalid
 from shared.mongo import Collection, Document, drop_index
 from shared.schemas.base import Answer, ListAnswer
+from shared.text import in_alphabet
 
 TOTAL_LIMIT = 10_000
 # As people look texts up: by letters, then by accents, whatever the case. English and French are sorted alike by it, so
@@ -74,16 +75,7 @@ class Order:
 
     def after(self, cursor: str, *, of: str = "") -> Document:
         """The filter for the documents after a cursor; Invalid for one of another list than that named by `of`."""
-        try:
-            made_for, value, last_id = json_util.loads(urlsafe_b64decode(cursor), json_options=_OPTIONS)
-            # Refuses values that the driver cannot put into a query: too large a number, half a character.
-            encode({"value": value, "last_id": last_id}, codec_options=_OPTIONS)
-        except (ArithmeticError, AttributeError, BSONError, KeyError, TypeError, ValueError) as error:
-            raise _not_ours() from error
-        if made_for != of:
-            raise _not_ours()
-        if not (isinstance(value, _SORTED_BY) and isinstance(last_id, _SORTED_BY)):
-            raise _not_ours()
+        value, last_id = _read_cursor(cursor, of)
         beyond = "$lt" if self.descending else "$gt"
         tie = {self.field: value, "_id": {beyond: last_id}}
         if value is None:
@@ -106,6 +98,20 @@ class Order:
 
 _OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True, uuid_representation=4)
 _SORTED_BY = (str, int, UUID, datetime, type(None))
+
+
+def _read_cursor(cursor: str, of: str) -> tuple[Any, Any]:
+    try:
+        made_for, value, last_id = json_util.loads(urlsafe_b64decode(cursor), json_options=_OPTIONS)
+        # Refuses values that the driver cannot put into a query: too large a number, half a character.
+        encode({"value": value, "last_id": last_id}, codec_options=_OPTIONS)
+    except (ArithmeticError, AttributeError, BSONError, KeyError, TypeError, ValueError) as error:
+        raise _not_ours() from error
+    if made_for != of:
+        raise _not_ours()
+    if not (isinstance(value, _SORTED_BY) and isinstance(last_id, _SORTED_BY)):
+        raise _not_ours()
+    return value, last_id
 
 
 def _not_ours() -> Invalid:
@@ -162,6 +168,33 @@ async def find_page(  # a query has this many parts
         total=min(total, TOTAL_LIMIT),
         total_is_lower_bound=total > TOTAL_LIMIT,
     )
+
+
+def page_of_texts(
+    documents: Iterable[Document], *, of: str, order: Order, limit: int, cursor: str | None = None
+) -> Page:
+    """One page of a short list that is at hand whole, by a text of each and then by the text in `_id`.
+
+    `of` names the list, for whose pages alone a cursor is good.
+    """
+    mark = f"{of} {'-' if order.descending else ''}{order.field}"
+    whole = sorted(documents, key=lambda each: _place(each[order.field], each["_id"]), reverse=order.descending)
+    rest = whole
+    if cursor:
+        last = _place(*map(str, _read_cursor(cursor, mark)))
+        rest = [each for each in whole if _is_beyond(_place(each[order.field], each["_id"]), last, order)]
+    documents_of_page = rest[:limit]
+    more = len(rest) > limit
+    next_cursor = order.cursor(documents_of_page[-1], of=mark) if more else None
+    return Page(documents_of_page, next_cursor, total=len(whole), total_is_lower_bound=False)
+
+
+def _place(text: str, id_: str) -> tuple[tuple[str, str], str]:
+    return in_alphabet(text), id_
+
+
+def _is_beyond(place: tuple[tuple[str, str], str], last: tuple[tuple[str, str], str], order: Order) -> bool:
+    return place < last if order.descending else place > last
 
 
 def _mark(collection: Collection, wanted: Document, order: Order) -> str:

@@ -1,10 +1,9 @@
 """Entities as the HTTP bodies show them."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from services.identity.domain.companies import Company, Pin
+from services.identity.domain.companies import Company
 from services.identity.domain.invitations import Invitation
 from services.identity.domain.sessions import csrf_token_of
 from services.identity.domain.sites import Site
@@ -12,7 +11,6 @@ from services.identity.domain.users import User
 from services.identity.handlers.acceptances import Opened
 from services.identity.handlers.sessions import SignedIn
 from shared.codes import subkey
-from shared.schemas.base import ListAnswer
 from shared.schemas.identity import (
     AssignedPin,
     AssignedPins,
@@ -21,7 +19,6 @@ from shared.schemas.identity import (
     InvitationView,
     MembershipAnswer,
     NewSession,
-    PinAnswer,
     ProfileAnswer,
     ResolvedSession,
     SessionAnswer,
@@ -44,12 +41,6 @@ def company_answer(company: Company) -> CompanyAnswer:
         created_at=company.created_at,
         version=company.version,
     )
-
-
-def pins_answer(pins: Sequence[Pin]) -> ListAnswer[PinAnswer]:
-    """The PINs as the company's users see them."""
-    items = [PinAnswer(pin=pin.pin, label=pin.label, said=pin.said, site_id=pin.site_id) for pin in pins]
-    return ListAnswer(items=items, total=len(items))
 
 
 def assigned_pins(company: Company) -> AssignedPins:

@@ -213,7 +213,7 @@ async def _sites(request: web.Request, visitor: Visitor, whom: ForWhom) -> list[
 
 async def _pins(request: web.Request, visitor: Visitor, whom: ForWhom) -> list[dict[str, Any]]:
     try:
-        answer = await optional(fetch(request, visitor, "identity", "/pins", whom.of_company))
+        answer = await optional(fetch(request, visitor, "identity", "/pins", {**whom.of_company, "limit": 200}))
     except ServiceRefusal:
         # A company without PINs, or a visitor of the vendor: there is nothing to choose.
         return []

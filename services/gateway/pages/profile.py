@@ -119,7 +119,7 @@ async def sites_of(
 
 async def _pins_of(request: web.Request, visitor: Visitor) -> list[tuple[str, str]] | None:
     """The company's PINs to choose from, as code and text; None while identity is away."""
-    answer = await optional(fetch(request, visitor, "identity", "/pins"))
+    answer = await optional(fetch(request, visitor, "identity", "/pins", {"limit": 200}))
     if answer is None:
         return None
     return [(pin["pin"], f"{pin['pin']} · {isolated(pin['label'])}") for pin in answer["items"]]

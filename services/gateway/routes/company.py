@@ -112,8 +112,9 @@ COMPANY = (
         path="/pins",
         service="identity",
         summary="The PINs that the vendor assigned to the company",
-        query=CompanyQuery,
+        query=CompanyListQuery,
         answer=ListAnswer[identity.PinAnswer],
+        sorts=("pin", "label"),
     ),
     Route(
         method="GET",

@@ -7,8 +7,8 @@ from aiohttp import web
 from services.identity import answers, store
 from services.identity.api.app_keys import vendor_admin_of
 from services.identity.handlers import companies
-from shared.schemas.base import CompanyQuery, Request
-from shared.schemas.identity import CompaniesQuery, NewCompany, PinsBody
+from shared.schemas.base import CompanyListQuery, Request
+from shared.schemas.identity import CompaniesQuery, NewCompany, PinAnswer, PinsBody
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, etag, expected_version, idempotency_key_of, read_body, read_path, read_query
 from shared.web.responses import answer
@@ -19,8 +19,9 @@ routes = web.RouteTableDef()
 @routes.get("/pins")
 async def list_pins(request: web.Request) -> web.Response:
     """The PINs of a company, without the instructions for agents."""
-    actor, named = actor_of(request), read_query(request, CompanyQuery).company_id
-    return answer(answers.pins_answer(await companies.list_pins(request.app[DATABASE], actor, named)))
+    actor, query = actor_of(request), read_query(request, CompanyListQuery)
+    page = await companies.list_pins(request.app[DATABASE], actor, query)
+    return answer(page.answer(PinAnswer.model_validate))
 
 
 @routes.get("/vendor/companies/{id}/pins")

@@ -1,5 +1,6 @@
 """Companies, as a vendor admin keeps them."""
 
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
@@ -11,8 +12,11 @@ from shared.actor import Actor
 from shared.errors import PreconditionFailed, StaleVersion
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
-from shared.paging import Page
+from shared.paging import Order, Page, page_of_texts
+from shared.schemas.base import CompanyListQuery
 from shared.schemas.identity import CompaniesQuery, NewCompany, PinsBody
+
+_PIN_SORTS = {name: Order(name, alphabetical=True) for name in ("pin", "label")}
 
 
 async def create_company(
@@ -59,9 +63,16 @@ async def company_to_administer(db: Database, actor: Actor, named: UUID | None) 
     return company_id
 
 
-async def list_pins(db: Database, actor: Actor, named: UUID | None) -> tuple[Pin, ...]:
+async def list_pins(db: Database, actor: Actor, query: CompanyListQuery) -> Page:
     """The PINs of a company, for every user of it and the vendor's side."""
-    return (await store.get_company(db, await company_to_read(db, actor, named))).pins
+    company = await store.get_company(db, await company_to_read(db, actor, query.company_id))
+    return page_of_texts(
+        ({"_id": pin.pin, **asdict(pin)} for pin in company.pins),
+        of=f"pins of {company.id}",
+        order=Order.read(query.sort or "pin", _PIN_SORTS),
+        limit=query.limit,
+        cursor=query.cursor,
+    )
 
 
 async def assign_pins(

@@ -80,6 +80,42 @@ async def test_only_vendor_admins_assign_pins_and_read_their_instructions(identi
     assert (await identity.get(path, by=VENDOR)).body["total"] == 1
 
 
+async def test_the_pins_of_a_company_are_listed_in_pages_as_people_sort_them(identity: IdentityApi) -> None:
+    company = await identity.a_company()
+    await assign(
+        identity, company, a_pin("C", label="été"), a_pin("a", label="Zoo"), a_pin("B-2", label="eta"), a_pin("B-1")
+    )
+    user = an_actor(Role.MEMBER, company_id=UUID(company["id"]))
+    orders = {"pin": ["A", "B-1", "B-2", "C"], "label": ["B-1", "B-2", "C", "A"]}
+    for sort, pins in orders.items():
+        for asked, expected in ((sort, pins), (f"-{sort}", pins[::-1])):
+            found, query = [], {"sort": asked, "limit": "1"}
+            while True:
+                page = await identity.find("/pins", by=user, **query)
+                assert (page.status, page.body["total"], len(page.body["items"])) == (200, 4, 1)
+                found += [pin["pin"] for pin in page.body["items"]]
+                if page.body["next_cursor"] is None:
+                    break
+                query["cursor"] = page.body["next_cursor"]
+            assert found == expected
+    assert [pin["pin"] for pin in (await identity.get("/pins", by=user)).body["items"]] == orders["pin"]
+
+
+async def test_a_cursor_of_pins_counts_for_its_company_and_its_order_alone(identity: IdentityApi) -> None:
+    users = []
+    for _ in range(2):
+        company = await identity.a_company()
+        await assign(identity, company, a_pin("A"), a_pin("B"))
+        users.append(an_actor(Role.MEMBER, company_id=UUID(company["id"])))
+    cursor = (await identity.find("/pins", by=users[0], limit="1")).body["next_cursor"]
+    for user, query in ((users[1], {}), (users[0], {"sort": "label"}), (users[0], {"sort": "-pin"})):
+        refused = await identity.find("/pins", by=user, cursor=cursor, **query)
+        assert (refused.status, refused.field_codes) == (422, {"cursor": "cursor"})
+    for query in ({"limit": "0"}, {"limit": "201"}, {"sort": "instructions"}, {"page": "2"}):
+        refused = await identity.find("/pins", by=users[0], **query)
+        assert (refused.status, list(refused.field_codes)) == (422, list(query))
+
+
 async def test_a_company_that_is_not_there_has_no_pins_to_assign(identity: IdentityApi) -> None:
     for company_id in (str(uuid4()), "none"):
         path = f"/vendor/companies/{company_id}/pins"
