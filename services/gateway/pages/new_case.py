@@ -26,6 +26,7 @@ from services.gateway.pages.for_whom import (
     whom_of_form,
     without_whom,
 )
+from services.gateway.pages.lists import PAGE_SIZE
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, asked_for, idempotency_header, new_idempotency_key, redirect
@@ -83,6 +84,7 @@ class _Found:
     certain: _Start | None = None
     look_alikes: tuple[_Start, ...] = ()
     products: tuple[dict[str, Any], ...] = ()
+    more_products: bool = False
     is_whole: bool = True  # else contracts did not answer everything
 
 
@@ -123,6 +125,7 @@ async def _look_up(request: web.Request, visitor: Visitor, wanted: str, whom: Fo
     return _Found(
         look_alikes=tuple(_Start("serial", serial, whom.id) for serial in device.get("did_you_mean", ())),
         products=tuple(products.get("items", ())),
+        more_products=bool(products.get("next_cursor")),
         is_whole=is_whole,
     )
 
@@ -186,6 +189,7 @@ async def _form_page(  # what the page shows beside the form
         pins=_pin_choices(pins, dict(sites or [])),
         limits=limits,
         coverage=coverage or None,
+        devices=_devices_to_choose(request, start, coverage or {}),
         open_cases=open_cases,
         sent_before=sent_before,
         whom=whom,
@@ -196,6 +200,31 @@ async def _form_page(  # what the page shows beside the form
         may_mark=not whom.id or visitor.user.role == "company_admin",
         draft=f"{start.way}:{start.value}" + (f"@{whom.company_id}" if is_of_vendor(visitor) else ""),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Devices:
+    """A page of the devices under a contract: their number in all, and the addresses of the pages beside it."""
+
+    items: Sequence[Mapping[str, Any]]
+    total: int
+    previous: str
+    next: str
+
+
+def _devices_to_choose(request: web.Request, start: _Start, coverage: Mapping[str, Any]) -> _Devices | None:
+    devices: Sequence[Mapping[str, Any]] = coverage.get("devices", ())
+    if start.way != "said" or not devices:
+        return None
+    asked = request.query.get("device_page", "")
+    last = (len(devices) - 1) // PAGE_SIZE
+    page = min(int(asked), last) if asked.isascii() and asked.isdigit() and len(asked) < len("10000") else 0
+
+    def url(number: int) -> str:
+        return str(URL(start.url).update_query(device_page=number)) if 0 <= number <= last else ""
+
+    items = devices[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
+    return _Devices(items, len(devices), url(page - 1), url(page + 1))
 
 
 async def _nobody() -> list[tuple[str, str]]:

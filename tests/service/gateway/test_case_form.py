@@ -11,7 +11,7 @@ from aiohttp import web
 
 from shared.bodies import FILE_MEMORY
 from shared.coverage import Verdict
-from shared.schemas.contracts import CoverageAnswer
+from shared.schemas.contracts import CoverageAnswer, CoveredDevice
 from tests.service.gateway.stand_ins import CSRF, Gateway, Script, a_session, hangs_up, refuses, says
 
 LIMITS = {
@@ -318,9 +318,43 @@ async def test_every_field_of_the_form_has_a_help_text(portal: Gateway) -> None:
     form = text[text.index("data-draft") : text.index("</form>", text.index("data-draft"))]
     named = set(re.findall(r'<(?:input|select|textarea)[^>]* name="([^"]+)"', form))
     hidden = set(re.findall(r'<input type="hidden" name="([^"]+)"', form))
-    for name in named - hidden - {"file", "where", "parts"}:
+    for name in named - hidden - {"file"}:
         assert f'popover id="f-{name}-help"' in form, name
     assert 'popover id="f-attachment_ids-help"' in form
+
+
+async def test_every_device_under_a_contract_can_be_chosen(portal: Gateway) -> None:
+    serials = {f"CNB7K{number:05}" for number in range(120)}
+    devices = [
+        CoveredDevice(serial=serial, product_number="Q3718A", product_name="Printer", site_id=None)
+        for serial in sorted(serials)
+    ]
+    coverage = CoverageAnswer(verdict=Verdict.COVERED, devices=devices)
+    portal["contracts"].answers("GET /coverage", says(coverage.model_dump(mode="json")))
+    found, address = [], "/cases/new?said=SA-204"
+    while address:
+        text = await (await portal.portal.get(address, headers=portal.signed_in())).text()
+        assert "under this contract? (120)" in text
+        found += re.findall(r'href="/cases/new\?serial=(CNB7K\d{5})"', text)
+        following = re.search(r'href="(/cases/new[^"]*)" rel="next"', text)
+        address = html.unescape(following.group(1)) if following else ""
+    assert len(found) == len(serials)
+    assert set(found) == serials
+    for nonsense in ("x", "-1", "9" * 5000, "²"):
+        answer = await portal.portal.get(
+            "/cases/new", params={"said": "SA-204", "device_page": nonsense}, headers=portal.signed_in()
+        )
+        assert "CNB7K00000" in await answer.text()
+
+
+@pytest.mark.parametrize(("cursor", "times"), [("more", 1), (None, 0)])
+async def test_the_start_says_when_there_are_more_products_than_it_shows(
+    portal: Gateway, cursor: str | None, times: int
+) -> None:
+    product = {"product_number": "D9L63A", "name": "OfficeJet 8210", "line": "OfficeJet", "has_serials": False}
+    portal["contracts"].answers("GET /products", says({"items": [product], "next_cursor": cursor, "total": 11}))
+    answer = await portal.portal.get("/cases/new?q=office", headers=portal.signed_in())
+    assert (await answer.text()).count("There are more products like these.") == times
 
 
 async def test_the_form_speaks_french(gateway: Gateway, portal: Gateway) -> None:
