@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import web
+from pydantic import ValidationError
 
 from shared import errors
 from shared.addresses import network_of
@@ -28,6 +30,11 @@ MOST_FIELDS = 1000
 # An agreement has 5000 serials at most; whoever sends somewhat more is told so by the model.
 MOST_ENTRIES = 10_000
 _READ_AT_ONCE_BYTES = 16 * 1024
+# Characters beyond the first 65,536 are escaped in two halves, which are worth nothing alone.
+_HALF = re.compile(
+    rb"\\u[dD][89abAB][\da-fA-F]{2}(?!\\u[dD][c-fC-F][\da-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][\da-fA-F]{2})\\u[dD][c-fC-F][\da-fA-F]{2}"
+)
 
 _B = TypeVar("_B", bound=Body)
 _T = TypeVar("_T")
@@ -256,7 +263,23 @@ def parse(body: bytes, model: type[_B]) -> _B:
     """The JSON body as `model`; ValidationError, or TooManyFields before any of them is looked at."""
     body = body.removeprefix(BOM_UTF8)  # programs of Windows write it
     _refuse_many_fields(body)
-    return model.model_validate_json(body)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        if error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid":
+            raise
+        if (whole := _without_halves(body)) == body:
+            raise
+        return model.model_validate_json(whole)
+
+
+def _without_halves(body: bytes) -> bytes:
+    """Without the halves of characters that a program leaves which cuts a text between the two: nobody sees them."""
+    if b"\0" in body:
+        return body
+    # A backslash of the text itself begins no escape. No JSON holds the bytes that stand in its place meanwhile.
+    escapes = body.replace(rb"\\", b"\0\0")
+    return _HALF.sub(b"", escapes).replace(b"\0\0", rb"\\")
 
 
 def _refuse_many_fields(body: bytes) -> None:

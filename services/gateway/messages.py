@@ -72,7 +72,7 @@ MESSAGES: Mapping[str, str] = {
     "too_many_errors": N_("Too much is wrong to list it."),
     # Fields: rules of our own.
     "combining_marks": N_("Leave out some accents: the letter at character %(place)s has too many of them."),
-    "one_line": N_("Use one line only."),
+    "one_line": N_("Use one line only: a new one begins after character %(place)s."),
     "email": N_("Enter one e-mail address, such as ana@example.com."),
     "email.no_dot": N_("The part after the @ needs a dot, as in ana@example.com."),
     "phone": N_("Enter the number with its country code, such as %(example)s."),

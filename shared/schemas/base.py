@@ -170,7 +170,8 @@ def line(*rules: Callable[[str], str], most: int, least: int = 0) -> Cleaned:
 
 def _one_line(given: str) -> str:
     if "\n" in given:
-        raise PydanticCustomError("one_line", "Use one line only.")
+        sentence = "Use one line only: a new one begins after character {place}."
+        raise PydanticCustomError("one_line", sentence, {"place": given.index("\n")})
     return given
 
 

@@ -15,6 +15,7 @@ from shared.mongo import DatabaseError, is_unavailable
 from shared.web.validation import field_errors
 
 _MOST_ERRORS = 100
+_PLACE = re.compile(r"at line (\d+) column ([1-9]\d*)$")  # column 0 is that of a body that is empty
 _log = structlog.get_logger()
 
 
@@ -70,9 +71,19 @@ def invalid(error: ValidationError, model: type[BaseModel]) -> Refusal:
     """What a body or query is refused with: Malformed for what is no JSON, Invalid with every wrong field."""
     if error.error_count() > MOST_FIELDS:
         return too_many_errors()
-    if any(problem["type"] == "json_invalid" for problem in error.errors(include_url=False, include_input=False)):
-        return errors.Malformed("The body is not valid JSON in UTF-8.")
+    for found in error.errors(include_url=False, include_input=False):
+        if found["type"] == "json_invalid":
+            return _not_json(str(found["ctx"]["error"]))
     return errors.Invalid(errors=field_errors(error, model, at_most=_MOST_ERRORS))
+
+
+def _not_json(reason: str) -> errors.Malformed:
+    place = _PLACE.search(reason)
+    if place is None:
+        return errors.Malformed("The body is not valid JSON in UTF-8.")
+    line, column = map(int, place.groups())
+    sentence = f"The body is not valid JSON in UTF-8: look at line {line}, column {column}."
+    return errors.Malformed(sentence, params={"line": line, "column": column})
 
 
 def too_many_errors() -> errors.Invalid:

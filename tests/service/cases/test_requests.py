@@ -13,6 +13,7 @@ from tests.service.cases.conftest import CasesApi, a_case
 
 JSON = {"Content-Type": "application/json"}
 COMMENT = b'{"action":"comment","text":"It stopped again."}'
+NOT_JSON = "The body is not valid JSON in UTF-8"
 UNKNOWN_NUMBER = case_number(999_999_999)
 
 
@@ -32,6 +33,8 @@ async def comment(cases: CasesApi, by: Actor, body: bytes, content_type: str = "
         (b'{"action":"comment","text":"first","text":"It stopped again."}', "application/json"),
         (b'{"action":"comment","text":"It stopped again.","attachment_ids":null,"version":null}', "application/json"),
         (b'{"action":"comment","text":"It stopped again.","version":1.0}', "application/json"),
+        (rb'{"action":"comment","text":"It stopped again.\ud83d"}', "application/json"),
+        (rb'{"action":"comment","text":"\uDE00It stopped \ud83dagain."}', "application/json"),
     ],
 )
 async def test_a_body_may_be_written_as_programs_write_it(cases: CasesApi, body: bytes, content_type: str) -> None:
@@ -42,10 +45,10 @@ async def test_a_body_may_be_written_as_programs_write_it(cases: CasesApi, body:
 @pytest.mark.parametrize(
     ("body", "content_type", "refused"),
     [
-        (COMMENT.decode().encode("utf-16"), "application/json", (400, "The body is not valid JSON in UTF-8.")),
-        (b'{"text":"\xe9"}', "application/json; charset=iso-8859-1", (400, "The body is not valid JSON in UTF-8.")),
-        (b"", "application/json", (400, "The body is not valid JSON in UTF-8.")),
-        (COMMENT[:-1] + b",}", "application/json", (400, "The body is not valid JSON in UTF-8.")),
+        (COMMENT.decode().encode("utf-16"), "application/json", (400, f"{NOT_JSON}: look at line 1, column 1.")),
+        (b'{"text":"\xe9"}', "application/json; charset=iso-8859-1", (400, f"{NOT_JSON}: look at line 1, column 10.")),
+        (b"", "application/json", (400, f"{NOT_JSON}.")),
+        (COMMENT[:-1] + b",\n }", "application/json", (400, f"{NOT_JSON}: look at line 2, column 2.")),
         (COMMENT, "text/json", (415, "Send application/json.")),
         (COMMENT, "application/merge-patch+json", (415, "Send application/json.")),
         (COMMENT, "application/x-www-form-urlencoded", (415, "Send application/json.")),

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.cases.attachments.domain.files import clean_name
+from shared.bodies import parse
 from shared.schemas.base import Cleaned, Name, Request
 from shared.schemas.cases import Title
 from shared.text import TooManyMarks, beginning, clean, clean_line, isolated
@@ -142,6 +143,34 @@ def test_a_text_of_which_nothing_is_seen_is_empty(nothing: str) -> None:
     with pytest.raises(ValidationError, match="at least 1 character"):
         Note(needed=nothing * 20)
     assert Note(needed=f"{nothing}a").needed.endswith("a")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (r"jam \ud83d\ude00", "jam \U0001f600"),
+        (r"jam \ud83d\ud83d\ude00", "jam \U0001f600"),
+        (r"jam \ud83d\n3", "jam \n3"),
+        (r"jam \\ud83d \ud83d", r"jam \ud83d"),
+        (r"jam \\\ud83d", "jam \\"),
+        (r"\u00e9 \udead", "é"),
+    ],
+)
+def test_half_a_character_that_a_program_has_cut_is_taken_out_of_json(sent: str, kept: str) -> None:
+    assert parse(f'{{"text": "{sent}"}}'.encode(), Note).text == kept
+
+
+def test_json_that_is_wrong_besides_stays_wrong() -> None:
+    for wrong in (r'{"text": "\ud83d" "}', r'{"text": "\ud83"}', '{"text": "\\ud83d\0\0"}'):
+        with pytest.raises(ValidationError, match="Invalid JSON"):
+            parse(wrong.encode(), Note)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\x85", "\u2028"])
+def test_a_second_line_of_a_name_is_refused_with_its_place(end: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Case(title=f" Tray\u200b 3{end}jams{end}")
+    assert refused.value.errors()[0]["ctx"] == {"place": len("Tray 3")}
 
 
 @pytest.mark.parametrize("name", ["\u0301", "\u0301\u0323", "\ufe0f", "\u20dd"])
