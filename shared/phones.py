@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 ANY_EXAMPLE = "+33 4 72 00 00 00"
 _NO_REGION = "001"  # of the codes that are no country's, such as +800
@@ -17,9 +17,14 @@ _SLASH_BEFORE_X = re.compile(r"[/\\]\s*(?=x)", re.IGNORECASE)
 _DIALLED_FROM_ABROAD = re.compile(r"\D*00")
 # What the library does not take for an extension.
 _EXTENSION = re.compile(
-    r"[\s,;:/(.-]*\b(?:poste|durchwahl|dw|nebenstelle|interne|interno|toestel|ramal)[\s.:-]*(\d{1,20})[\s)]*$",
+    r"[\s,;:/(.-]*(?<![^\W\d_])(?:poste|durchwahl|dw|apparat|app|nebenstelle|klappe|kl|interne|interno|toestel|tst|ramal"
+    r"|anexo|wew|linka|dahili|内線|分机|分機|转|轉|내선)(?:\s*n[°o])?[\s.:-]*(\d{1,20})[\s)]*$",
     re.IGNORECASE,
 )
+# In North America and in numbers that are advertised, letters stand for the digits on whose keys they are.
+_IN_LETTERS = frozenset({PhoneNumberType.TOLL_FREE, PhoneNumberType.SHARED_COST, PhoneNumberType.PREMIUM_RATE})
+_NORTH_AMERICA = 1
+_WORD_BEFORE_DIGITS = re.compile(r"\d.*[^\W\d_]\D*?(\d+)\D*$")
 
 
 class NoNumber(ValueError):
@@ -37,12 +42,15 @@ class NoSuchNumber(NoNumber):
 
 def read_phone(text: str, *, country: str | None = None) -> str:
     """The number as it is kept; `country` is only for the example of a refusal. Raises NoNumber."""
+    written = _written_plainly(text)
     try:
-        number = phonenumbers.parse(_written_plainly(text), None)
+        number = phonenumbers.parse(written, None)
     except NumberParseException as error:
         raise NoNumber(_example_of(country)) from error
     if not phonenumbers.is_valid_number(number):
         raise NoSuchNumber(_example_beside(number))
+    if not _is_told_from_words(written, number):
+        raise NoNumber(_example_beside(number))
     kept = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     return f"{kept};ext={number.extension}" if number.extension else kept
 
@@ -64,6 +72,17 @@ def _written_plainly(text: str) -> str:
     if (prefix := _DIALLED_FROM_ABROAD.match(text)) and "+" not in text:
         text = f"+{text[prefix.end() :]}"
     return _EXTENSION.sub(r" ext. \1", _SLASH_BEFORE_X.sub(" ", text))
+
+
+def _is_told_from_words(written: str, number: PhoneNumber) -> bool:
+    """Whether no word beside the number was read as digits, and no digits behind a word as the end of the number."""
+    if number.country_code == _NORTH_AMERICA or phonenumbers.number_type(number) in _IN_LETTERS:
+        return True
+    kept = f"{number.country_code}{phonenumbers.national_significant_number(number)}{number.extension or ''}"
+    if len(kept) > sum(character.isdigit() for character in written):
+        return False
+    behind_word = _WORD_BEFORE_DIGITS.search(written)
+    return behind_word is None or behind_word[1] == number.extension
 
 
 def _example_of(country: str | None) -> str:

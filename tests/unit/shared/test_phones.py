@@ -76,8 +76,42 @@ def test_what_is_kept_or_shown_is_read_as_itself(kept: str) -> None:
         assert _PHONE.validate_python(f"{number} {word} {extension}" if extension else number) == kept
 
 
-def test_a_number_in_letters_is_one() -> None:
-    assert _PHONE.validate_python("+1 800 FLOWERS") == "+18003569377"
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("+1 800 FLOWERS", "+18003569377"),
+        ("+1-800-4-A-CHILD ext 4", "+18004224453;ext=4"),
+        ("+49 800 TELEKOM", "+498008353566"),
+        ("+61 1300 FLOWER", "+611300356937"),
+    ],
+)
+def test_a_number_in_letters_is_one(typed: str, kept: str) -> None:
+    assert _PHONE.validate_python(typed) == kept
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["+49 30 901820 Fax", "+49 30 901820 home", "+49 30 9018 (Zentrale)", "+49 (0)30 901820 Fax", "+39 06 6982 p. 12"],
+)
+def test_no_word_beside_a_number_becomes_a_part_of_it(typed: str) -> None:
+    assert _refusal(typed)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("+49 30 901820 App. 12", "+4930901820;ext=12"),
+        ("+43 1 58801 Kl. 12", "+43158801;ext=12"),
+        ("+33 4 72 00 00 00 poste n° 12", "+33472000000;ext=12"),
+        ("+81 3-1234-5678 内線12", "+81312345678;ext=12"),
+        ("+86 10 6554 1234 转 12", "+861065541234;ext=12"),
+        ("+82 2 312 3456 내선 12", "+8223123456;ext=12"),
+        ("+48 12 345 67 89 wew. 12", "+48123456789;ext=12"),
+        ("+90 212 345 67 89 dahili 12", "+902123456789;ext=12"),
+    ],
+)
+def test_an_extension_is_known_by_its_word_in_many_languages(typed: str, kept: str) -> None:
+    assert _PHONE.validate_python(typed) == kept
 
 
 @pytest.mark.parametrize(
