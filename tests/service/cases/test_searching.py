@@ -80,6 +80,23 @@ async def test_a_case_number_is_found_with_whatever_people_write_around_it(cases
 @pytest.mark.parametrize(
     "pasted",
     [
+        "Re: [{}] Paper jam in tray 3",
+        "https://portal.example/cases/{}?page=2#history",
+        "{}, 1000000018",
+        "see {} (ours)",
+        "Fwd: Case {} has been closed",
+    ],
+)
+async def test_a_case_number_is_found_within_a_subject_a_link_or_a_list(cases: CasesApi, pasted: str) -> None:
+    case = await a_case(cases)
+    assert await found(cases, case, q=pasted.format(case["number"]))
+    longer = f"{case['number']}7"
+    assert not await found(cases, case, q=pasted.format(longer))
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
         MESSAGE,
         MESSAGE.replace("\n", "\r\n\t"),
         MESSAGE.upper(),

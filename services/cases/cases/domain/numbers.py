@@ -1,5 +1,7 @@
 """Case numbers: 9 digits and a check digit."""
 
+import re
+
 from shared.errors import Invalid
 from shared.serials import normal_case_number
 
@@ -25,6 +27,7 @@ _DAMM = (
     "2581436790",
 )
 _NUMBER_LENGTH, CHECK_DIGITS = 10, 1
+_NUMBER_WITHIN = re.compile(rf"(?<!\d)\d{{{_NUMBER_LENGTH}}}(?!\d)", re.ASCII)
 
 
 def _damm(digits: str) -> int:
@@ -43,7 +46,17 @@ def case_number(serial_number: int) -> str:
 def read_case_number(text: str) -> str:
     """A case number as people type and paste it; CheckNumber when it is mistyped."""
     digits = normal_case_number(text)
-    if len(digits) != _NUMBER_LENGTH or not (digits.isascii() and digits.isdigit()) or _damm(digits) != 0:
+    if not _is_case_number(digits):
         sentence = f"Please check the case number: it seems to be mistyped. It has {_NUMBER_LENGTH} digits."
         raise CheckNumber.at("number", "check_number", sentence, {"digits": _NUMBER_LENGTH})
     return digits
+
+
+def case_numbers_in(text: str) -> list[str]:
+    """What a text has to find cases by: itself as a number, and those within, of a subject, a link or a list."""
+    within = [digits for digits in _NUMBER_WITHIN.findall(text) if _is_case_number(digits)]
+    return list(dict.fromkeys((normal_case_number(text), *within)))
+
+
+def _is_case_number(digits: str) -> bool:
+    return len(digits) == _NUMBER_LENGTH and digits.isascii() and digits.isdigit() and _damm(digits) == 0

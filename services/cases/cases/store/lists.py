@@ -10,13 +10,14 @@ from uuid import UUID
 from pymongo.collation import Collation
 
 from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.numbers import case_numbers_in
 from services.cases.cases.domain.values import Status
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
 from shared.actor import Actor
 from shared.mongo import Database, Document
 from shared.paging import ALPHABETICAL, Order, Page, find_page
 from shared.schemas.cases import AgentCaseQuery, CaseQuery
-from shared.serials import normal_case_number, normal_serial
+from shared.serials import normal_serial
 from shared.text import in_alphabet
 from shared.zones import zone_of
 
@@ -97,7 +98,7 @@ def _search(text: str) -> Document:
     # `$text` may stand in an `$or` only where each of the others has an index.
     return {
         "$or": [
-            {"number": normal_case_number(text)},
+            {"number": {"$in": case_numbers_in(text)}},
             {"problem.own_reference": text},
             {"equipment.serial": normal_serial(text)},
             {"$text": {"$search": " ".join(f'"{word}"' for word in _words_to_find(text))}},
