@@ -21,6 +21,7 @@ _PIECE = re.compile(
       "(?P<quoted>(?:[^"\\]|\\.){0,100}+)"
     | \((?P<comment>[^()]{0,100}+)\)
     | <(?P<angle>[^<>]{0,300}+)>
+    | \[(?P<bracket>[^][\s@]{1,200}+@[^][\s@]{1,100}+)\]
     | (?P<end>[;\n\uff1b\u061b])
     | (?P<comma>[,\uff0c\u3001\u060c])
     | (?P<word>[^\s,\uff0c\u3001\u060c;\uff1b\u061b<>"()]+|[<>"()])
@@ -31,7 +32,9 @@ _BEFORE_ANGLE = re.compile(" {0,9}<")
 _SPACED_AT = re.compile(" {0,9}@ {0,9}")
 _CELL = " | "
 _LABEL = re.compile(r"[^\W\d_]{1,10}:\s*")  # To: Cc: An: mailto:
-_AROUND = " '`.:[]"
+_AROUND = " '`.:[]\u2018\u2019\u201a\u201c\u201d\u201e\u2039\u203a\xab\xbb"
+# Of a list, as word processors and people write them: •, -, 1.
+_MARK_OF_LIST = re.compile(r"[^\w@]{1,3}|\d{1,3}[.)]?")
 
 
 def addresses_in(pasted: str) -> list[str]:
@@ -70,6 +73,8 @@ class _Reader:
             self._words, self._parts, self._is_in_row = [], [], True
             self.found.append(value)
         elif kind == "address":
+            if _MARK_OF_LIST.fullmatch("".join(self._words)):
+                self._words = []
             self.found += [*self._parts, value]
             self._parts, self._is_in_row, self._is_in_part = [], True, True
         else:
@@ -98,7 +103,7 @@ def _pieces(pasted: str) -> Iterator[tuple[_Kind, str]]:
         kind, value = piece.lastgroup, piece[piece.lastgroup or 0]
         if kind in ("end", "comma"):
             yield ("end" if kind == "end" else "comma"), ""
-        elif kind == "angle" or (kind == "comment" and _is_address(value)):
+        elif kind in ("angle", "bracket") or (kind == "comment" and _is_address(value)):
             yield "named", _bare(value)
         elif kind == "word" and value == _CELL.strip():
             yield "cell", ""

@@ -34,6 +34,14 @@ _ANA, _BOB = "ana@example.com", "bob@example.com"
         "\ufeffana@example.com\xa0;\u200b \u202abob@example.com\u202c",
         "ana @ example.com\uff1b bob\uff20example.com\u3001",
         "ana@example.com, ANA@example.com; Bob <bob@example.com>, <Bob@Example.com>",
+        "• ana@example.com\n• bob@example.com",  # lists of word processors
+        "1. ana@example.com\n2. bob@example.com",
+        "1) ana@example.com\n2) Bob Roy <bob@example.com>",
+        "- ana@example.com\n- bob@example.com",
+        "ana@example.com & bob@example.com",
+        "Ana Díaz [mailto:ana@example.com]; Roy, Bob [bob@example.com]",  # Outlook, as plain text
+        "‘ana@example.com’, “bob@example.com”",
+        "«ana@example.com», „bob@example.com“",
     ],
 )
 def test_addresses_are_found_in_what_mail_programs_and_spreadsheets_copy(pasted: str) -> None:
@@ -47,8 +55,10 @@ def test_addresses_are_found_in_what_mail_programs_and_spreadsheets_copy(pasted:
         ("ana duarte@example.com", ["duarte@example.com", "ana"]),
         ("Díaz, Ana", ["Díaz", "Ana"]),
         ("bob; Ana <ana@example.com>", ["bob", _ANA]),
-        ("ana@example.com, <bob@", [_ANA, "bob@", "<"]),
+        ("ana@example.com, <bob@", [_ANA, "bob@"]),
         ("Bob <bob>, ana@example.com", ["bob", _ANA]),
+        ("1. ana\n2. bob@example.com", ["1. ana", _BOB]),
+        ("bob [at] example.com", ["bob [at] example.com"]),
         ("Name\tE-mail\nAna\tana@example.com", ["Name E-mail", _ANA]),
         (" ,;\n", []),
     ],
@@ -83,7 +93,8 @@ def test_a_field_for_one_address_guesses_nothing(pasted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ['"', "(", "<", '"a\\', "a@", " ", "\t", '"@"', "(@) ", '"a@b" ', " @", "x ", ",", "\u0301"]
+    "piece",
+    ['"', "(", "<", '"a\\', "a@", " ", "\t", '"@"', "(@) ", '"a@b" ', " @", "x ", ",", "\u0301", "[", "[a@b", "1. "],
 )
 def test_no_paste_takes_long(piece: str) -> None:
     pasted = piece * (65_000 // len(piece))
