@@ -16,7 +16,6 @@ from typing import Any, cast
 import orjson
 import structlog
 from aiohttp import EMPTY_PAYLOAD, StreamReader, web
-from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from prometheus_client import Counter
@@ -24,6 +23,7 @@ from prometheus_client import Counter
 from shared import errors
 from shared.addresses import network_of, read_address
 from shared.errors import problem
+from shared.heads import LINE_BYTES, refusal_of, refusal_of_unreadable
 
 SERVER = "portico"
 
@@ -39,8 +39,6 @@ _SCARCE_FILES = 32
 _FILES_FOR_OTHERS = 600
 _TELL_EVERY_S = 60.0
 _TAKEN_AT_ONCE_BYTES = 64 * 1024  # of what one connection sends
-# Of the first line of a request: somebody may paste a page of text into a search, and each of its bytes may take three.
-_LINE_BYTES = 64 * 1024
 _BEGINNING = 64  # bytes of a request, for telling who asks
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 _CLOSE_AS_USUAL = struct.pack("ii", 0, 0)
@@ -116,11 +114,11 @@ class Port(web.Server):
     def __init__(self, handler: Handler, *, bounds: Bounds, **options: Any) -> None:
         """`options` are aiohttp's."""
         super().__init__(
-            _without_expectations(handler),
+            _with_a_readable_head(handler),
             keepalive_timeout=bounds.idle_s,
             auto_decompress=False,
             read_bufsize=_TAKEN_AT_ONCE_BYTES // 2,
-            max_line_size=_LINE_BYTES,
+            max_line_size=LINE_BYTES,
             max_field_size=bounds.longest_header,
             **options,
         )
@@ -277,7 +275,7 @@ class Connection(RequestHandler):
             self._head_size += len(data)
         super().data_received(data)
         if self._request_count == before:
-            if self._head_size > 2 * self._port.bounds.longest_header + _LINE_BYTES:
+            if self._head_size > 2 * self._port.bounds.longest_header + LINE_BYTES:
                 self.end("headers_too_long")
             return
         self._head_size = 0
@@ -336,26 +334,21 @@ class Connection(RequestHandler):
         if is_ours:
             _log.error("unhandled", exc_info=exc)
             return _last_answer(errors.Broken())
+        return self.refuse(refusal_of_unreadable(exc))
+
+    def refuse(self, refusal: errors.Refusal) -> web.Response:
+        """The last answer of this connection: a page for people, a problem for programs."""
         self._port.note("unreadable")
-        refusal = _what_was_too_long(exc)
         page = self._port.bounds.page_of(refusal, self._beginning) if self._port.bounds.page_of else None
         return _last_answer(refusal) if page is None else _last(page)
 
 
-def _what_was_too_long(error: BaseException | None) -> errors.Refusal:
-    if not isinstance(error, LineTooLong):
-        return errors.Malformed()
-    _, limit, _ = error.args
-    return errors.AddressTooLong() if limit == _LINE_BYTES else errors.HeaderTooLong()
-
-
-def _without_expectations(handler: Handler) -> Handler:
-    """Answers an unknown `Expect` here: aiohttp would answer before any middleware, and repeat the header's value."""
+def _with_a_readable_head(handler: Handler) -> Handler:
+    """Refuses the others before the routes see them."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
-            return _last_answer(errors.Malformed())
-        return await handler(request)
+        refusal = refusal_of(request)
+        return await handler(request) if refusal is None else cast("Connection", request.protocol).refuse(refusal)
 
     return handle
 

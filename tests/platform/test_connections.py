@@ -364,6 +364,7 @@ def test_a_page_of_text_has_room_in_an_address() -> None:
     ("request_line", "size", "status", "code"),
     [
         ("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n", 70_000, 414, "address_too_long"),
+        ("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n", 5000, 414, "address_too_long"),
         ("GET /small HTTP/1.1\r\nHost: x\r\nCookie: {long}\r\n\r\n", 9000, 431, "header_too_long"),
         ("GET /small HTTP/1.1\r\nHost: x\r\nCookie: {long}\r\n\r\n", 60_000, 431, "header_too_long"),
         ("GET /small HTTP/1.1\r\nHost: x\r\n{long}: x\r\n\r\n", 20_000, 431, "header_too_long"),
@@ -376,6 +377,22 @@ def test_what_is_too_long_is_named_and_not_repeated(request_line: str, size: int
     assert int(head.split()[1]) == status
     assert json.loads(body)["code"] == code
     assert CANARY.encode() not in head + body
+
+
+@pytest.mark.parametrize(
+    "header", ["Content-Type: multipart/form-data" + ';a="b"' * 20, f"Origin: http://{'ä' * 9000}"]
+)
+def test_where_cookies_may_be_long_no_other_header_is_that_would_take_long_to_read(header: str) -> None:
+    sent = f"GET /small HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode()
+    with serving(Bounds(longest_header=32 * 1024)) as port, connected(port, sent=sent) as its:
+        assert until_the_end(its).split()[1] == b"400"
+
+
+def test_what_browsers_say_of_a_form_with_files_can_be_read() -> None:
+    kind = f"multipart/form-data; charset=utf-8; boundary={'-' * 70}"
+    sent = f"GET /small HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n\r\n".encode()
+    with serving(Bounds()) as port, connected(port, sent=sent) as its:
+        assert b" 200 " in an_answer(its)
 
 
 def test_a_port_may_take_longer_headers_and_answers_people_with_a_page_beyond() -> None:
