@@ -45,7 +45,7 @@ class ListPage:
         wanted = {"view": view if view in self.views else self.views[0]} if self.views else {}
         wanted |= {name: text for name in (*self.filters, "sort") if (text := asked_for(query, name))}
         before = tuple(cursor for cursor in query.get("before", "").split(".") if cursor)
-        return ListState(self, wanted, query.get("cursor", ""), before)
+        return ListState(self, wanted, query.get("cursor", ""), before[-_MOST_PAGES_BEFORE:])
 
 
 @dataclass(frozen=True, slots=True)

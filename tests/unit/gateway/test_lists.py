@@ -81,6 +81,12 @@ def test_long_cursors_leave_an_address_that_a_request_can_have(letters: int) -> 
     assert at(at(address).previous).cursor == f"{58:0>1000}"
 
 
+def test_of_an_address_with_thousands_of_pages_before_only_the_last_count() -> None:
+    before = [f"c{number}" for number in range(10_000)]
+    listing = at(f"/cases?cursor=here&before={'.'.join(before)}")
+    assert listing.before == tuple(before[-20:])
+
+
 def test_the_last_page_has_no_next_and_the_first_none_before() -> None:
     assert at("/cases").next(None) == ""
     assert at("/cases").previous == at("/cases").first == ""
