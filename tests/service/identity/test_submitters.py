@@ -118,6 +118,15 @@ async def test_a_person_is_found_by_words_of_the_name_or_the_address(identity: I
         assert ids((await identity.find("/submitters", by=by, q=typed)).body) == [], typed
 
 
+@pytest.mark.parametrize("pasted", ["ß" * 500, "o" * 500, "zq " * 166, "é" * 250 + " b" * 125, "(" * 500])
+async def test_no_words_are_too_long_or_too_many_to_look_for(identity: IdentityApi, pasted: str) -> None:
+    company = await identity.a_company()
+    await named(identity, company, "Luc", "Petit")
+    admin = an_actor(Role.COMPANY_ADMIN, company_id=UUID(company["id"]))
+    assert ids((await identity.find("/submitters", by=admin, q=pasted)).body) == []
+    assert ids((await identity.find("/vendor/companies", by=an_actor(Role.AGENT), q=pasted)).body) == []
+
+
 async def test_a_company_of_many_users_is_listed_in_pages(identity: IdentityApi) -> None:
     company = await identity.a_company()
     people = [await named(identity, company, "Ana", f"Of {place}") for place in range(3)]
