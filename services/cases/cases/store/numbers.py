@@ -11,12 +11,14 @@ from shared.tasks import repeat
 
 _FIRST = 100_000_000
 _BLOCK = 100
-# A counter that nobody has seen for a while may be that of a backup, and the numbers since then given. This many cases
-# a second are more than people create for long; what was created faster in the last hours has room in the margin.
-_NUMBERS_PER_S = 1
-_RESTORED_AFTER_S = 600
-_MARGIN = 100_000
 _SEEN_EVERY_S = 60.0
+# A counter that nobody has seen for a while may be that of a backup, and the numbers since then given. This many cases
+# a second are more than people create for long; what was created faster, or begun and not used, has room in the margin.
+_RESTORED_AFTER_S = 180
+_NUMBERS_PER_S = 1
+_MARGIN = 10_000
+# There are 900 million numbers: a clock that was years ahead for a moment must not use them up.
+_MOST_SKIPPED = 10_000_000
 
 
 class CaseNumbers:
@@ -51,18 +53,20 @@ async def skip_after_restore(db: Database) -> str:
     """Leaves out all numbers that can have been given since the backup was made; the next number."""
     newest = await db["cases"].find_one({}, {"number": 1}, sort=[("number", DESCENDING)])
     least = int(newest["number"][:-CHECK_DIGITS]) + 1 if newest else _FIRST
-    return case_number(await _move_on(db, by=_MARGIN, skips_from_s=0, least=least))
+    return case_number(await _move_on(db, by=0, skips_from_s=0, least=least))
 
 
 async def _move_on(db: Database, *, by: int, skips_from_s: int, least: int = _FIRST) -> int:
     """Moves the counter `by` further, and past what can have been given while nobody saw it; where it stands then."""
     unseen = {"startDate": {"$ifNull": ["$seen_at", "$$NOW"]}, "endDate": "$$NOW", "unit": "second"}
     unseen_s = {"$max": [0, {"$dateDiff": unseen}]}
-    skipped = {"$cond": [{"$gte": [unseen_s, skips_from_s]}, {"$multiply": [unseen_s, _NUMBERS_PER_S]}, 0]}
+    given = {"$min": [_MOST_SKIPPED, {"$add": [_MARGIN, {"$multiply": [unseen_s, _NUMBERS_PER_S]}]}]}
+    skipped = {"$cond": [{"$gte": [unseen_s, skips_from_s]}, given, 0]}
     stands = {"$max": [{"$ifNull": ["$next", _FIRST]}, least]}
     counter = await db["allocators"].find_one_and_update(
         {"_id": "case_number"},
-        [{"$set": {"next": {"$add": [stands, skipped, by]}, "seen_at": "$$NOW"}}],
+        # Never earlier than before: many a machine starts with the clock of years ago.
+        [{"$set": {"next": {"$add": [stands, skipped, by]}, "seen_at": {"$max": ["$seen_at", "$$NOW"]}}}],
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
