@@ -38,6 +38,10 @@ _LONGEST_TYPED = 100  # characters of a short code, with whatever stands around 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # A portal may stand in an intranet, where `firma.local`, `home.arpa` and `mail.test` are domains like any other.
 email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = ["invalid", "localhost", "onion"]
+# What telephones and Japanese keyboards write in place of `'`, and of ASCII.
+_AS_TYPED = str.maketrans({0x2019: "'"} | {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)})
+# Quotes, dashes and brackets beyond ASCII: of the text around an address, or of a word processor.
+_BESIDE_ADDRESSES = frozenset({"Pi", "Pf", "Pd", "Ps", "Pe"})
 # Where a mail is handed to a program, what begins so is an option, a command or a file.
 _NO_RECIPIENT = ("-", "|", "/")
 # No letter decomposes into more characters than this, and the end of a line has two at most: what is longer by so
@@ -195,6 +199,7 @@ def refuse_unless_one(**fields: object) -> None:
 
 
 def _email(given: str) -> str:
+    given = given.translate(_AS_TYPED)
     try:
         # The domain is not looked up: a mail that cannot be delivered is the ledger's business.
         address = validate_email(given, check_deliverability=False).normalized
@@ -205,7 +210,8 @@ def _email(given: str) -> str:
             sentence = "The part after the @ needs a dot, as in ana@example.com."
             raise PydanticCustomError("email", sentence, {"reason": "no_dot"}) from error
         raise _no_email() from error
-    if address.startswith(_NO_RECIPIENT):
+    is_copied_badly = any(not each.isascii() and unicodedata.category(each) in _BESIDE_ADDRESSES for each in address)
+    if is_copied_badly or address.startswith(_NO_RECIPIENT):
         raise _no_email()
     # Composed again: some letters have only their small form in one piece, such as ǰ.
     return unicodedata.normalize("NFC", address.lower())

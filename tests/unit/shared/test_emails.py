@@ -45,6 +45,11 @@ def test_a_domain_without_a_dot_is_refused_and_the_refusal_says_so(address: str)
         "mailto:ana@example.com",
         "ana@example.com.",
         "ana@example.com, bob@example.com",
+        "\u201cana@example.com",
+        "\u2018ana@example.com\u2019",
+        "ana\u201d@example.com",
+        "ana\u2013b@example.com",
+        "\u300cana@example.com",
     ],
 )
 def test_what_is_no_address_alone_is_refused(address: str) -> None:
@@ -55,6 +60,8 @@ def test_what_is_no_address_alone_is_refused(address: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "kept"),
     [
+        ("o\u2019brien@example.com", "o'brien@example.com"),
+        ("\uff41na\uff20example\uff0ecom", "ana@example.com"),
         ("JO\u0308RG@Example.com", "j\u00f6rg@example.com"),
         ("J\u030cOS@example.com", "\u01f0os@example.com"),  # there is no capital in one piece
         ("\u01f0os@example.com", "\u01f0os@example.com"),
