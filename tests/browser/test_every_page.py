@@ -22,6 +22,16 @@ RULES = {
     "resultTypes": ["violations"],
 }
 FIRST_PAGE_BYTES = 100_000
+# Words of states that stand on two lines.
+BROKEN_CHIPS = """() => [...document.querySelectorAll(".chip")].flatMap((chip) => {
+  const text = [...chip.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+  return !text ? [] : [...text.data.matchAll(/\\S+/g)].filter((word) => {
+    const range = document.createRange();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    return range.getClientRects().length > 1;
+  }).map((word) => word[0]);
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +121,8 @@ async def _trouble_on(page: Page, name: str, language: str) -> list[str]:
         trouble.append(f"{name}: speaks {said}")
     if await page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
         trouble.append(f"{name}: wider than the screen")
+    if broken := await page.evaluate(BROKEN_CHIPS):
+        trouble.append(f"{name}: words broken in the middle: {broken}")
     await page.evaluate(f"{AXE.axe_script};0")
     # Not `AXE.run`, which brings all that is no violation as well, for seconds.
     for violation in await page.evaluate("rules => axe.run(rules).then(found => found.violations)", RULES):
