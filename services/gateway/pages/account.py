@@ -1,6 +1,8 @@
 """Signing in and out, changing the company, accepting an invitation, verifying an address."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,7 +28,7 @@ from services.gateway.session import (
     token_of,
     visitor_of,
 )
-from services.gateway.texts import lazy
+from services.gateway.texts import _, lazy
 from shared.i18n import language
 from shared.web.headers import BROWSER_HEADER, SESSION_HEADER
 from shared.zones import zone_of
@@ -270,10 +272,20 @@ async def verify(request: web.Request) -> web.Response:
     typed = await read_public_form(request)
     sent = await _ask_as_newcomer(request, "/registrations/verify", to_json(typed, VERIFY))
     if sent.problem is not None:
-        return await _code_page(request, refused(VERIFY, typed, sent.problem), status=sent.status)
+        return await _code_page(request, _code_explained(typed, sent.problem), status=sent.status)
     if sent.content["state"] == "pending_approval":
         return render("waiting_for_approval.html", visitor=None)
     return redirect(f"/sign-in?{urlencode({'verified': 1, 'email': typed.get('email', '')})}")
+
+
+def _code_explained(typed: FormData, problem: Mapping[str, Any]) -> Form:
+    """The refused form, which says what a code looks like where that was none."""
+    form = refused(VERIFY, typed, problem)
+    if ("code", "string_pattern_mismatch") not in {
+        (at.get("field"), at.get("code")) for at in problem.get("errors", ())
+    }:
+        return form
+    return replace(form, errors={**form.errors, "code": _("Enter the 6 digits from the e-mail.")})
 
 
 @pages.post("/verify/resend")

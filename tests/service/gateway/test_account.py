@@ -88,6 +88,21 @@ async def test_the_password_of_somebody_who_has_not_proven_the_address_leads_to_
     assert 'value="ana@example.com"' in page
 
 
+async def test_what_is_no_code_is_refused_with_what_one_looks_like(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /registrations/verify", refuses(422, "string_pattern_mismatch", "code"))
+    async with gateway.portal.post("/verify", data={"email": "ana@example.com", "code": "12 34"}) as answer:
+        page = await answer.text()
+    assert answer.status == 422
+    assert '<p class="error" id="f-code-error">Enter the 6 digits from the e-mail.</p>' in page
+
+
+async def test_a_long_address_to_come_back_to_is_not_taken_for_something_that_was_typed(gateway: Gateway) -> None:
+    async with gateway.portal.get("/sign-in", params={"next": f"/cases?q={'x' * 8050}"}) as answer:
+        page = await answer.text()
+    assert answer.status == 200
+    assert "too long to be shown in full" not in page
+
+
 @pytest.mark.parametrize("path", ["/sign-in", "/invitations/old"])
 async def test_whoever_has_a_code_finds_the_page_for_it(gateway: Gateway, path: str) -> None:
     gateway["identity"].answers("GET /invitations/old", refuses(409, "invitation_replaced"))
