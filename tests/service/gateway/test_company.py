@@ -52,6 +52,7 @@ async def test_each_wrong_address_is_named_and_everything_that_was_pasted_stays(
     pasted = "Ana <ana@example.com>; <bob@>, luc.example.com"
     form = {"csrf_token": CSRF, "emails": pasted, "role": "member"}
     page = await (await gateway.portal.post("/users", data=form, headers=gateway.signed_in())).text()
+    assert "<h2>No invitation has been sent yet</h2>" in page
     [beneath] = re.findall(r'<p class="error" id="f-emails-error">(.*?)</p>', page, re.DOTALL)
     sentence = "Enter one e-mail address, such as ana@example.com."
     assert beneath.split("\n") == [f"bob@: {sentence}", f"luc.example.com: {sentence}"]
