@@ -112,7 +112,7 @@ _PROBLEM = (
         lazy("Confidential"),
         "tick",
         json="flag",
-        hint=lazy("Only you, the contacts of the case, your administrators and our support see it."),
+        hint=lazy("Only the submitter, the contacts of the case, your administrators and our support see it."),
         help=lazy("Tick it when colleagues who see the company’s cases should not see this one."),
     ),
 )

@@ -183,7 +183,7 @@ async def test_whoever_chooses_themselves_is_named_by_nothing(portal: Gateway, r
     portal["identity"].answers("GET /submitters", says(listing(own, PERSON)))
     _, text, _ = await see(portal, "/cases/new/for?serial=CN1")
     assert re.findall(r'<a href="([^"]+)">Ana Duarte</a>', text) == ["/cases/new?serial=CN1"]
-    assert re.findall(r'<a href="([^"]+)">For yourself</a>', text) == ["/cases/new?serial=CN1"]
+    assert re.findall(r'<li><a href="([^"]+)">For yourself</a></li>', text) == ["/cases/new?serial=CN1"]
     status, text, _ = await see(portal, f"/cases/new?serial=CN1&submitter_id={session['user']['id']}")
     assert status == 200
     assert value_of(text, "contact.first_name") == "Ana"
@@ -210,6 +210,31 @@ async def test_the_form_is_filled_in_with_what_is_known_of_the_other_person(port
     assert f'<option value="{HERE}" selected>' in text
     assert '<option value="4711" selected>' in text
     assert portal["identity"].asked("GET /profile") == []
+
+
+@pytest.mark.parametrize("role", ["member", *OTHERS, *VENDORS])
+async def test_the_form_says_whose_the_sites_are_and_who_submits_or_creates(portal: Gateway, role: str) -> None:
+    be(portal, role)
+    theirs = '<h2 id="submitter">Created by</h2>', '<h2 id="submitter">Submitted by</h2>'
+    if role != "member":
+        _, text, _ = await see(portal, f"/cases/new?serial=CN1&submitter_id={LUC}")
+        assert (theirs[0] in text, theirs[1] in text) == (True, False)
+        assert ("One of the company’s sites" in text, "One of our sites" in text) == (role in VENDORS, role in OTHERS)
+    if role not in VENDORS:
+        _, text, _ = await see(portal, "/cases/new?serial=CN1")
+        assert (theirs[0] in text, theirs[1] in text) == (False, True)
+        assert "One of our sites" in text
+
+
+@pytest.mark.parametrize(
+    ("role", "waits"), [("agent", "Waiting for the customer"), ("company_admin", "Waiting for you")]
+)
+async def test_the_form_says_of_open_cases_for_whom_they_wait(portal: Gateway, role: str, waits: str) -> None:
+    be(portal, role)
+    case = {"number": "1000000009", "title": "Paper jam", "status": "waiting_customer"}
+    portal["cases"].answers("GET /cases", says(listing(case)))
+    _, text, _ = await see(portal, f"/cases/new?serial=CN1&submitter_id={LUC}")
+    assert re.findall(r'<span class="chip[^"]*">([^<]+)</span>', text) == [waits]
 
 
 @pytest.mark.parametrize("role", VENDORS)

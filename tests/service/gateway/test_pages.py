@@ -315,6 +315,24 @@ async def test_a_confirmation_knows_the_visitor_by_the_address_of_their_profile(
 
 
 @pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("", "When it is your turn, the case says “Waiting for you”."),
+        ("Luc Petit", "When an answer is needed from Luc Petit, the case says so."),
+    ],
+)
+async def test_a_confirmation_says_who_is_waited_for(gateway: Gateway, name: str, told: str) -> None:
+    session = a_session()
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    gateway["identity"].answers("GET /profile", refuses(503, "unavailable"))
+    submitter = {"name": name, "user_id": None} if name else {"name": "Ana Duarte", "user_id": session["user"]["id"]}
+    case = A_CASE | {"submitter": submitter, "contact": A_CASE["contact"] | {"user_id": None}, "attachments": []}
+    gateway["cases"].answers("GET /cases/1000000009", says(case))
+    page = await _page(gateway, "/cases/1000000009/created")
+    assert [line for line in re.findall(r"<li>([^<]+)</li>", page) if line.startswith("When")] == [told]
+
+
+@pytest.mark.parametrize(
     ("language", "shown"), [("en", "+33 4 72 00 00 00 ext. 12"), ("fr", "+33 4 72 00 00 00 poste 12")]
 )
 async def test_a_phone_number_is_shown_with_its_extension(gateway: Gateway, language: str, shown: str) -> None:
