@@ -428,7 +428,7 @@ async def test_the_same_key_with_another_body_shows_the_cases_of_that_company(po
 async def test_the_choice_speaks_french(portal: Gateway) -> None:
     be(portal, "agent", language="fr")
     _, text, _ = await see(portal, "/cases/new/for")
-    assert "Pour quelle entreprise est le dossier\u202f?" in text
+    assert "Pour quelle société est le dossier\u202f?" in text
     _, text, _ = await see(portal, f"/cases/new?serial=CN1&submitter_id={LUC}")
     assert "Pour Luc Petit" in text
 
