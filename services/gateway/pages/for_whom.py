@@ -16,6 +16,7 @@ from services.gateway.pages.requests import redirect
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import _
 from shared import errors
+from shared.actor import VENDOR_ROLES, Role
 from shared.text import isolated
 
 pages = web.RouteTableDef()
@@ -27,7 +28,6 @@ _PEOPLE = ListPage(_CHOICE, columns={}, filters=dict.fromkeys(("company_id", *_C
 _MOST_CHOICES = 200
 _LONGEST_ID = 100  # longer than any is: it becomes part of a path
 _NAMING = ("submitter_id", "submitter_name", "company_id")
-_VENDOR = ("agent", "vendor_admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class ForWhom:
 
 def is_of_vendor(visitor: Visitor) -> bool:
     """Whether every case of this visitor is for somebody else."""
-    return visitor.user.role in _VENDOR
+    return visitor.user.role in VENDOR_ROLES
 
 
 def may_create_for_others(visitor: Visitor) -> bool:
     """Whether there is a choice."""
-    return visitor.user.role != "member"
+    return visitor.user.role is not Role.MEMBER
 
 
 def choice_url(typed: Mapping[str, str], **more: str) -> str:
