@@ -191,8 +191,8 @@ CONTROLS = (
         patches=(
             Patch(
                 "services/notifications/domain/delivery.py",
-                "return Outcome(MailState.QUEUED, _short(text), is_unknown",
-                "return Outcome(MailState.SENT, _short(text), is_unknown",
+                "return Outcome(MailState.QUEUED, one_short_line(text), is_unknown",
+                "return Outcome(MailState.SENT, one_short_line(text), is_unknown",
             ),
         ),
     ),
