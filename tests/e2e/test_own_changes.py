@@ -38,7 +38,8 @@ class Beside:
 @pytest.fixture
 async def other_gateway(stack: Stack) -> AsyncIterator[Beside]:
     urls = {name: stack.environment[f"{name.upper()}_URL"] for name in NAMES}
-    portal = await a_portal(urls)
+    # A replica has the portal's address, not one of its own: the cookies are named after it.
+    portal = await a_portal(urls, PORTICO_BASE_URL=stack.base_url)
     yield Beside(stack, str(portal.make_url("/")).rstrip("/"))
     await portal.close()
 

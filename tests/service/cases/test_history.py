@@ -133,7 +133,7 @@ async def test_the_answer_to_an_action_is_no_longer_than_the_case(cases: CasesAp
     assert (noted.body["history_total"], noted.body["history"][-1]["text"]) == (123, "secret")
 
 
-@pytest.mark.parametrize("cursor", ["-1", "x", "1.5", "٣", "9" * 40, "", "0x10"])
+@pytest.mark.parametrize("cursor", ["-1", "x", "1.5", "٣", "9" * 40, "0x10"])
 async def test_a_cursor_of_nobodys_is_refused(cases: CasesApi, cursor: str) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
@@ -215,7 +215,7 @@ async def test_entries_from_before_they_had_versions_count_as_old(cases: CasesAp
     assert (await cases.get(number, ana)).body["history"][0]["version"] is None
 
 
-@pytest.mark.parametrize("version", ["-1", "x", "1.5", str(2**53), ""])
+@pytest.mark.parametrize("version", ["-1", "x", "1.5", str(2**53)])
 async def test_a_version_that_is_none_is_refused(cases: CasesApi, version: str) -> None:
     number = (await cases.submitted(an_actor()))["number"]
     answer = await cases.call("GET", f"/cases/{number}/history", an_actor(), params={"since_version": version})

@@ -81,7 +81,6 @@ DATE = "Enter a date, such as 2026-11-22."
         ({"severity": "9"}, "severity", "Enter 4 or less."),
         ({"severity": "high"}, "severity", "Enter a whole number."),
         ({"severity": "1" * 600}, "severity", "Enter 4 or less."),
-        ({"q": "Z̸" + "̷" * 40}, "q", "Leave out some accents: the letter at character 1 has too many of them."),
     ],
     ids=str,
 )
@@ -145,22 +144,23 @@ async def test_what_is_empty_or_means_nothing_to_the_page_does_not_count(
 
 
 @pytest.mark.parametrize(
-    "pasted",
+    ("pasted", "kept"),
     [
-        "Error 4930: " + "the tray is empty " * 8,
-        "a" * 1000,
-        "line one\nline two\r\n\tline three",
-        "nul \x00 bell \x07 \x1b[31mred\x1b[0m",
-        '"quotes" and \\ backslashes "',
-        "?!,;:---...",
-        "word " * 200,
+        ("Error 4930: the tray is empty " * 8, "Error 4930: the tray is empty " * 8),
+        ("a" * 1000, "a" * 500),
+        ("line one\nline two\r\n\tline three", "line one line two line three"),
+        ("nul \x00 bell \x07 \x1b[31mred\x1b[0m", "nul bell red"),
+        ("Z" + "\u0337" * 40, "Z" + "\u0337" * 30),
+        ('"quotes" and \\ backslashes "', '"quotes" and \\ backslashes "'),
+        ("?!,;:---...", "?!,;:---..."),
+        ("word " * 200, "word " * 100),
     ],
     ids=lambda text: repr(text)[:20],
 )
-async def test_a_pasted_message_is_searched_for_and_kept(portal: Gateway, pasted: str) -> None:
+async def test_a_pasted_message_is_searched_for_and_kept(portal: Gateway, pasted: str, kept: str) -> None:
     status, content = await page_as_sent(portal, "/cases", q=pasted)
     assert (status, "No case fits these filters." in content) == (200, True)
-    assert searched_for(content).replace("\ufffd", "\x00").split() == pasted.strip()[:500].split()
+    assert searched_for(content).split() == kept.split()
 
 
 @pytest.mark.parametrize("path", ["/sites", "/users"])
