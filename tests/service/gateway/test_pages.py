@@ -178,6 +178,18 @@ async def test_the_start_page_writes_counts_as_the_reader_does(gateway: Gateway)
     )
 
 
+@pytest.mark.parametrize(("role", "is_asked"), [("member", True), ("agent", False), ("vendor_admin", False)])
+async def test_only_whose_profile_fills_in_forms_is_asked_to_complete_it(
+    gateway: Gateway, role: str, *, is_asked: bool
+) -> None:
+    session = a_session()
+    session["user"] |= {"role": role, "profile_complete": False}
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    gateway["cases"].answers("GET /cases", says(a_list()))
+    gateway["cases"].answers("GET /cases/facets", says({"status": [], "severity": [], "site": []}))
+    assert ("Your profile is not complete yet." in await _page(gateway, "/")) == is_asked
+
+
 @pytest.mark.parametrize(("status", "code"), [(422, "invalid"), (403, "forbidden"), (503, "unavailable")])
 async def test_a_refused_export_is_a_page_with_the_same_status(gateway: Gateway, status: int, code: str) -> None:
     gateway["cases"].answers("GET /cases.xlsx", refuses(status, code, "status"))
