@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -25,7 +26,7 @@ from services.gateway.pages.requests import idempotency_header, new_idempotency_
 from services.gateway.pasted_addresses import addresses_in
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import _, lazy
-from shared.errors import NotFound
+from shared.errors import IdempotencyKeyReused, NotFound
 from shared.i18n import number
 from shared.schemas.base import BODY_BYTES
 
@@ -78,6 +79,17 @@ def _new(spec: FormSpec, **typed: str) -> Form:
     return Form(spec, {"idempotency_key": new_idempotency_key()} | typed)
 
 
+def _ready_to_send(form: Form, sent: Sent) -> Form:
+    """What was changed after it had been sent, as by the way back in the browser: it may be sent as another form."""
+    if sent.code != IdempotencyKeyReused.code:
+        return form
+    sentence = _(
+        "This form was sent before and has arrived: see the list. What it has now has not been sent yet. Please send "
+        "it again."
+    )
+    return replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))
+
+
 # Sites
 
 
@@ -104,7 +116,8 @@ async def add_site(request: web.Request) -> web.Response:
         request, visitor, "identity", "POST", "/sites", body=to_json(typed, SITE), headers=idempotency_header(typed)
     )
     if sent.problem is not None:
-        return await _sites_page(request, visitor, refused(SITE, typed, sent.problem), status=sent.status)
+        form = _ready_to_send(refused(SITE, typed, sent.problem), sent)
+        return await _sites_page(request, visitor, form, status=sent.status)
     return redirect("/sites?done=added")
 
 
@@ -208,7 +221,7 @@ def _refused_invitations(typed: FormData, sent: Sent) -> Form:
     if of_addresses:
         problem["errors"].append({"field": "emails", "code": "address", "message": "\n".join(of_addresses)})
     shown = {"role": "member", "idempotency_key": new_idempotency_key()} | dict(typed)
-    return refused(INVITATIONS, shown, problem)
+    return _ready_to_send(refused(INVITATIONS, shown, problem), sent)
 
 
 def _named(error: dict[str, str], addresses: list[str]) -> dict[str, str]:

@@ -60,6 +60,29 @@ async def test_each_wrong_address_is_named_and_everything_that_was_pasted_stays(
     assert "\nAna &lt;ana@example.com&gt;; &lt;bob@&gt;, luc.example.com</textarea>" in page
 
 
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [
+        ("/users", {"do": "invite", "role": "member", "emails": "luc@example.com"}),
+        ("/sites", {"name": "Lyon 2", "city": "Lyon"}),
+    ],
+)
+async def test_a_form_that_was_changed_after_it_was_sent_can_be_sent_as_another(
+    gateway: Gateway, path: str, typed: dict[str, str]
+) -> None:
+    service = "/invitations" if path == "/users" else "/sites"
+    gateway["identity"].answers(f"POST {service}", refuses(422, "idempotency_key_reused"))
+    for listed in ("/users", "/invitations", "/sites"):
+        gateway["identity"].answers(
+            f"GET {listed}", says({"items": [], "next_cursor": None, "total": 0, "total_is_lower_bound": False})
+        )
+    form = {"csrf_token": CSRF, "idempotency_key": "q" * 22, **typed}
+    page = await (await gateway.portal.post(path, data=form, headers=gateway.signed_in())).text()
+    assert "This form was sent before and has arrived: see the list." in page
+    assert "q" * 22 not in page
+    assert all(text in page for name, text in typed.items() if name not in {"do", "role"})
+
+
 async def test_too_many_addresses_are_called_addresses(gateway: Gateway) -> None:
     error = {"field": "invitations", "code": "too_long", "message": "List should have at most 100 items"}
     problem = {"status": 422, "code": "invalid", "title": "Invalid", "errors": [error]}
