@@ -16,6 +16,7 @@ _Kind = Literal["named", "address", "word", "comma", "cell", "end"]
 
 # A hundred addresses with their names are far less. Repetitions are bounded too: no paste may hold the process up.
 _MOST_PIECES = 5_000
+_LONGEST_ENTRY = 1_000  # characters of one address with its name, or of a link with a subject
 _PIECE = re.compile(
     r"""
       "(?P<quoted>(?:[^"\\]|\\.){0,100}+)"
@@ -50,6 +51,8 @@ def addresses_in(pasted: str) -> list[str]:
 
 def address_in(pasted: str) -> str:
     """The one address of a paste; anything else as it was typed, so that it is refused."""
+    if len(pasted) > _LONGEST_ENTRY:
+        return pasted
     found = addresses_in(pasted)
     return found[0] if len(found) == 1 and "@" in found[0] else pasted
 

@@ -86,7 +86,8 @@ def test_a_field_for_one_address_takes_it_as_it_was_copied(pasted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pasted", ["ana duarte@example.com", "ana@example.com, bob@example.com", "Ana", "a@b\nc", " x "]
+    "pasted",
+    ["ana duarte@example.com", "ana@example.com, bob@example.com", "Ana", "a@b\nc", " x ", f"{'x' * 1000} <{_ANA}>"],
 )
 def test_a_field_for_one_address_guesses_nothing(pasted: str) -> None:
     assert address_in(pasted) == pasted
