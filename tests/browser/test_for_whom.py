@@ -67,7 +67,7 @@ async def phone(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterat
 
 async def describe(page: Page, *, site: str = "") -> None:
     if site:
-        await page.get_by_label("One of our sites").check()
+        await page.get_by_label(re.compile("One of (our|the company’s) sites")).check()
         await page.get_by_label("Site", exact=True).select_option(label=site)
     await page.get_by_label("Title", exact=True).fill(TITLE)
     await page.get_by_label("Severity", exact=True).select_option("2")
