@@ -1,7 +1,6 @@
 """The operator's commands: the first vendor admin, users of existing companies, and what others copy, sent again."""
 
 import argparse
-import asyncio
 import getpass
 import sys
 from collections.abc import Sequence
@@ -16,8 +15,9 @@ from services.identity.handlers.operators import NewOperatorUser
 from services.identity.passwords import Passwords
 from shared import republish
 from shared.actor import Role
+from shared.commands import in_database
 from shared.errors import NotFound, Refusal
-from shared.mongo import Database, DatabaseError, connect
+from shared.mongo import Database
 from shared.republish import Kinds
 from shared.settings import ToolSettings, read, tool_environment
 
@@ -31,15 +31,13 @@ def run(arguments: Sequence[str]) -> int:
         return republish.run("identity", read(ToolSettings, tool_environment()), COPIED, options.kinds)
     try:
         wanted = _read_user(options)
-        user = asyncio.run(_in_database(read(ToolSettings, tool_environment()), options, wanted))
+        user = in_database("identity", lambda db: _create(db, options, wanted))
     except AddressTaken:
         return _say_that_it_exists(options)
     except NotFound:
         return _fail(f"there is no company {options.company_id}")
     except Refusal as refusal:
         return _fail(*([error.message for error in refusal.errors] or [str(refusal)]))
-    except DatabaseError as error:
-        return _fail(f"the database cannot be reached: {type(error).__name__}")
     sys.stdout.write(f"Created {user.role.value} {user.login_email} ({user.id}).\n")
     return 0
 
@@ -89,21 +87,16 @@ def _read_password() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-async def _in_database(settings: ToolSettings, options: argparse.Namespace, wanted: NewOperatorUser) -> User:
-    db, passwords = connect(settings.mongo_url, "identity", settings.mongo_driver), Passwords()
+async def _create(db: Database, options: argparse.Namespace, wanted: NewOperatorUser) -> User:
+    passwords = Passwords()
     try:
         await store.create_indexes(db)
-        return await _create(db, passwords, options, wanted)
+        now = await db.now()
+        if options.command == "create-user":
+            return await operators.create_user(db, passwords, options.company_id, wanted, now)
+        return await operators.create_vendor_admin(db, passwords, wanted, now)
     finally:
         passwords.close()
-        await db.close()
-
-
-async def _create(db: Database, passwords: Passwords, options: argparse.Namespace, wanted: NewOperatorUser) -> User:
-    now = await db.now()
-    if options.command == "create-user":
-        return await operators.create_user(db, passwords, options.company_id, wanted, now)
-    return await operators.create_vendor_admin(db, passwords, wanted, now)
 
 
 def _say_that_it_exists(options: argparse.Namespace) -> int:
