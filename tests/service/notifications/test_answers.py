@@ -197,13 +197,18 @@ async def test_a_temporary_refusal_is_tried_again_after_growing_waits(post: Post
         await _puts_off(post, step, said, is_unknown=False)
 
 
-@pytest.mark.parametrize("step", ["rcpt", "start", "data"])
-@pytest.mark.parametrize("said", NONSENSE.values(), ids=NONSENSE.keys())
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        pytest.param(step, said, id=f"{step}-{name}")
+        for step in ("rcpt", "start", "data")
+        for name, said in NONSENSE.items()
+        if (step, name) != ("start", "go on")  # there it is the answer
+    ],
+)
 async def test_an_unreadable_answer_is_tried_again_after_growing_waits(
     post: Post, step: str, said: bytes | None
 ) -> None:
-    if (step, said) == ("start", NONSENSE["go on"]):
-        return  # there it is the answer
     await _puts_off(post, step, said, is_unknown=step == "data")
 
 
