@@ -188,12 +188,9 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page in a browser profile of its own: no cookies, no cache."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
-    context.set_default_timeout(10_000)
-    try:
+    async with await browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB") as context:
+        context.set_default_timeout(10_000)
         yield await context.new_page()
-    finally:
-        await context.close()
 
 
 def _chromium() -> str:

@@ -55,16 +55,13 @@ async def form(page: Page, stack: Stack, ana: Visitor) -> AsyncIterator[Page]:
 @pytest.fixture
 async def plain(browser: Browser, stack: Stack, ana: Visitor) -> AsyncIterator[Page]:
     """The same form in a browser that runs no scripts."""
-    context = await browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740})
-    context.set_default_timeout(15_000)
-    try:
+    async with await browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740}) as context:
+        context.set_default_timeout(15_000)
         page = await context.new_page()
         await begin_session(page, stack, ana.email)
         await open_form(page, stack)
         yield page
         await end_session(page, stack)
-    finally:
-        await context.close()
 
 
 async def open_form(page: Page, stack: Stack) -> None:

@@ -1,12 +1,10 @@
 """Texts that are written from right to left stand on every page without turning the words beside them round."""
 
-from dataclasses import dataclass
-
 import pytest
 from playwright.async_api import Browser, Page
 
 from deploy.local.stack import Stack
-from tests.browser.walking import begin_session
+from tests.browser.walking import World, begin_session
 from tests.builders import a_contact, a_serial, an_address, an_email
 from tests.e2e.portal import VENDOR_ADMIN, a_company, join, link_in, mail_for, vendor_admin_exists, visiting
 
@@ -62,22 +60,12 @@ TURNED_ROUND = """
 """
 
 
-@dataclass(frozen=True)
-class World:
-    """A customer, all of whose texts are written from right to left."""
-
-    admin_email: str
-    serial: str
-    number: str
-    closed_number: str
-    invitation_code: str
-
-    @property
-    def pages(self) -> tuple[str, ...]:
-        case = f"/cases/{self.number}"
-        lists = ("/", "/?done=joined", "/cases", "/sites", "/users", "/profile")
-        new = ("/cases/new", f"/cases/new?q={TYPED}", f"/cases/new?serial={self.serial}", "/cases/new/for")
-        return (*lists, *new, case, f"{case}/created", f"/cases/{self.closed_number}")
+def pages_of(world: World) -> tuple[str, ...]:
+    """Those on which the customer's texts stand among words of ours."""
+    case = f"/cases/{world.number}"
+    lists = ("/", "/?done=joined", "/cases", "/sites", "/users", "/profile")
+    new = ("/cases/new", f"/cases/new?q={TYPED}", f"/cases/new?serial={world.serial}", "/cases/new/for")
+    return (*lists, *new, case, f"{case}/created", f"/cases/{world.closed_number}")
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +115,13 @@ async def turned_round(page: Page, url: str) -> tuple[list[str], int]:
 async def test_words_beside_a_text_from_right_to_left_keep_their_places(
     stack: Stack, world: World, browser: Browser, width: int
 ) -> None:
-    context = await browser.new_context(viewport={"width": width, "height": 800})
-    context.set_default_timeout(15_000)
-    page = await context.new_page()
-    trouble, compared = await turned_round(page, f"{stack.base_url}/invitations/{world.invitation_code}")
-    await begin_session(page, stack, world.admin_email)
-    for path in world.pages:
-        found, count = await turned_round(page, f"{stack.base_url}{path}")
-        trouble, compared = trouble + found, compared + count
-    await context.close()
+    async with await browser.new_context(viewport={"width": width, "height": 800}) as context:
+        context.set_default_timeout(15_000)
+        page = await context.new_page()
+        trouble, compared = await turned_round(page, f"{stack.base_url}/invitations/{world.invitation_code}")
+        await begin_session(page, stack, world.admin_email)
+        for path in pages_of(world):
+            found, count = await turned_round(page, f"{stack.base_url}{path}")
+            trouble, compared = trouble + found, compared + count
     assert trouble == []
     assert compared > 30

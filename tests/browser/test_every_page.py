@@ -41,17 +41,14 @@ async def world(stack: Stack) -> World:
 
 @asynccontextmanager
 async def a_browser(browser: Browser, *, width: int, scheme: str, language: str) -> AsyncIterator[BrowserContext]:
-    context = await browser.new_context(
+    async with await browser.new_context(
         viewport={"width": width, "height": 800},
         color_scheme="dark" if scheme == "dark" else "light",
         locale={"en": "en-GB", "fr": "fr-FR"}[language],
         reduced_motion="reduce",
-    )
-    context.set_default_timeout(15_000)
-    try:
+    ) as context:
+        context.set_default_timeout(15_000)
         yield context
-    finally:
-        await context.close()
 
 
 async def in_language(page: Page, stack: Stack, language: str) -> None:

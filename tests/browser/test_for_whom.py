@@ -55,14 +55,11 @@ def _address() -> Json:
 @pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
 async def phone(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
     """A phone's window, whether the browser runs scripts or not."""
-    context = await browser.new_context(
+    async with await browser.new_context(
         java_script_enabled=request.param, viewport={"width": 360, "height": 740}, locale="en-GB"
-    )
-    context.set_default_timeout(15_000)
-    try:
+    ) as context:
+        context.set_default_timeout(15_000)
         yield await context.new_page()
-    finally:
-        await context.close()
 
 
 async def describe(page: Page, *, site: str = "") -> None:

@@ -74,14 +74,11 @@ async def submit(page: Page, base_url: str, serial: str, *, title: str) -> str:
 @pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
 async def page(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
     """The same path, whether the browser runs scripts or not."""
-    context = await browser.new_context(
+    async with await browser.new_context(
         java_script_enabled=request.param, viewport={"width": 1280, "height": 900}, locale="en-GB"
-    )
-    context.set_default_timeout(15_000)
-    try:
+    ) as context:
+        context.set_default_timeout(15_000)
         yield await context.new_page()
-    finally:
-        await context.close()
 
 
 @pytest.mark.timeout(180)

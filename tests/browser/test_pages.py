@@ -25,14 +25,11 @@ async def customer(stack: Stack) -> AsyncIterator[Customer]:
 @pytest.fixture
 async def plain(browser: Browser, stack: Stack) -> AsyncIterator[Page]:
     """A page of a browser that runs no scripts."""
-    context = await browser.new_context(
+    async with await browser.new_context(
         java_script_enabled=False, base_url=stack.base_url, viewport={"width": 360, "height": 740}
-    )
-    context.set_default_timeout(15_000)
-    try:
+    ) as context:
+        context.set_default_timeout(15_000)
         yield await context.new_page()
-    finally:
-        await context.close()
 
 
 @pytest.fixture

@@ -61,16 +61,13 @@ async def own_customer(stack: Stack) -> AsyncIterator[Customer]:
 
 @asynccontextmanager
 async def at_the_profile(browser: Browser, stack: Stack, customer: Customer, **options: Any) -> AsyncIterator[Page]:
-    context = await browser.new_context(base_url=stack.base_url, locale="en-GB", **options)
-    context.set_default_timeout(10_000)
-    try:
+    async with await browser.new_context(base_url=stack.base_url, locale="en-GB", **options) as context:
+        context.set_default_timeout(10_000)
         page = await context.new_page()
         await begin_session(page, stack, customer.admin.email)
         await page.goto("/profile")
         await expect(page.locator("h1")).to_have_text("My profile")
         yield page
-    finally:
-        await context.close()
 
 
 @asynccontextmanager

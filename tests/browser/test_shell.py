@@ -121,16 +121,13 @@ async def test_withdrawing_an_invitation_is_asked_once_more(shell: Page, stack: 
 
 
 async def test_a_visitor_chooses_french_without_scripts_and_stays_on_the_page(browser: Browser, stack: Stack) -> None:
-    context = await browser.new_context(java_script_enabled=False, base_url=stack.base_url, locale="en-GB")
-    try:
+    async with await browser.new_context(java_script_enabled=False, base_url=stack.base_url, locale="en-GB") as context:
         plain = await context.new_page()
         await plain.goto("/sign-in?next=%2Fcases")
         await plain.get_by_role("button", name="Français").click()
         await expect(plain).to_have_url(re.compile(r"/sign-in\?next=(%2F|/)cases$"))
         await expect(plain.locator("html")).to_have_attribute("lang", "fr")
         await expect(plain.get_by_role("heading", level=1)).to_have_text("Se connecter")
-    finally:
-        await context.close()
 
 
 @pytest.mark.parametrize("stopped_by", ["key", "button"])
