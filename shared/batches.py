@@ -1,0 +1,99 @@
+"""Batches that form by themselves under load: what waits while one batch is under way makes the next.
+
+Whoever is alone waits for nothing: then a batch holds one item, and costs what one item costs.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from typing import Generic, TypeVar
+
+from shared.mongo import DatabaseError, is_unavailable
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Batches(Generic[_Item, _Result]):
+    """Does `work` for many items at once, and gives each its own result.
+
+    `work` answers one result for each item, in their order; an exception among them is raised for its item alone. When
+    `work` itself fails, each item of the batch goes again alone, so it has to be harmless to do an item twice; but when
+    the database is unavailable, all of them fail with that. The work belongs to no request: what an item needs of its
+    origin, it has to bring.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[_Item]], Awaitable[Sequence[_Result | Exception]]],
+        *,
+        at_most: int,
+        pace_s: float,
+    ) -> None:
+        """Batches of `at_most` items, which begin at least `pace_s` seconds apart."""
+        self._work = work
+        self._at_most = at_most
+        self._pace_s = pace_s
+        self._waiting: deque[tuple[_Item, asyncio.Future[_Result]]] = deque()
+        self._running: asyncio.Task[None] | None = None
+        self._not_before = 0.0
+
+    async def do(self, item: _Item) -> _Result:
+        """The result of an item. Who is cancelled while it waits takes it back; once begun, it is done all the same."""
+        future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run(), context=Context())
+        return await future
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._keep_pace()
+                if batch := self._next_batch():
+                    await self._do_batch(batch)
+        finally:
+            self._running = None
+            for _, future in self._waiting:  # only when this was cancelled: else none is left
+                future.cancel()
+            self._waiting.clear()
+
+    async def _keep_pace(self) -> None:
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, self._not_before - now))
+        self._not_before = max(now, self._not_before) + self._pace_s
+
+    def _next_batch(self) -> list[tuple[_Item, asyncio.Future[_Result]]]:
+        batch: list[tuple[_Item, asyncio.Future[_Result]]] = []
+        while self._waiting and len(batch) < self._at_most:
+            item, future = self._waiting.popleft()
+            if not future.done():  # its caller has not gone
+                batch.append((item, future))
+        return batch
+
+    async def _do_batch(self, batch: list[tuple[_Item, asyncio.Future[_Result]]]) -> None:
+        try:
+            results = await self._work([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to those who wait for it
+            if len(batch) == 1 or (isinstance(error, DatabaseError) and is_unavailable(error)):
+                for _, future in batch:
+                    _settle(future, error)
+            else:
+                await asyncio.gather(*(self._do_batch([each]) for each in batch))
+        except BaseException:
+            for _, future in batch:
+                future.cancel()
+            raise
+        else:
+            for (_, future), result in zip(batch, results, strict=True):
+                _settle(future, result)
+
+
+def _settle(future: asyncio.Future[_Result], result: _Result | Exception) -> None:
+    if future.done():  # its caller has gone meanwhile
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
