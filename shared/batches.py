@@ -7,9 +7,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
+from functools import partial
 from typing import Generic, TypeVar
 
-from shared.mongo import DatabaseError, is_unavailable
+from shared.mongo import Database, DatabaseError, is_unavailable
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -88,6 +89,28 @@ class Batches(Generic[_Item, _Result]):
         else:
             for (_, future), result in zip(batch, results, strict=True):
                 _settle(future, result)
+
+
+class DatabaseBatches(Generic[_Item, _Result]):
+    """`Batches` whose work is done in one database: a constant, beside the function that does it."""
+
+    def __init__(
+        self,
+        work: Callable[[Database, Sequence[_Item]], Awaitable[Sequence[_Result | Exception]]],
+        *,
+        at_most: int,
+        pace_s: float,
+    ) -> None:
+        """As of `Batches`."""
+        self._begin = partial(Batches[_Item, _Result], at_most=at_most, pace_s=pace_s)
+        self._work = work
+
+    async def do(self, db: Database, item: _Item) -> _Result:
+        """As of `Batches`; only what is asked of the same database comes together."""
+        batches: Batches[_Item, _Result] | None = db.batches.get(self)
+        if batches is None:
+            batches = db.batches[self] = self._begin(partial(self._work, db))
+        return await batches.do(item)
 
 
 def _settle(future: asyncio.Future[_Result], result: _Result | Exception) -> None:

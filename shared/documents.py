@@ -12,17 +12,20 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 from pymongo import ASCENDING
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
+from shared.batches import DatabaseBatches
 from shared.claims import ahead
 from shared.errors import NotFound, StaleVersion
 from shared.events.base import Event
 from shared.idempotency import IdempotencyKey
 from shared.logging import origin
-from shared.mongo import Database, Document, Session, is_duplicate
+from shared.mongo import DUPLICATE, Database, Document, Session, is_duplicate
 
 # The writer's own relay has this long before a sweeper may take the events over.
 RELAY_GRACE = timedelta(seconds=10)
+# Of new documents: so many have a common write, and the next such write begins so much later.
+_TOGETHER, _PACE_S = 64, 0.006
 
 
 class Entity(Protocol):
@@ -71,6 +74,12 @@ def _relay_soon(pending: list[Document]) -> Document:
     return {"relay_after": {"$min": ["$relay_after", ahead(RELAY_GRACE)]}}
 
 
+def _as_of_one(failed: Document) -> Exception:
+    """What the driver would have raised had this document been written alone."""
+    kind = DuplicateKeyError if failed["code"] == DUPLICATE else WriteError
+    return kind(failed["errmsg"], failed["code"], failed)
+
+
 class Documents(Generic[E]):
     """How one kind of entity is kept in its collection.
 
@@ -98,6 +107,7 @@ class Documents(Generic[E]):
         self._not_written = {"id", "version", "events", *self._appended, *self._computed}
         self._hidden = [*self._appended.values(), "pending"]
         self._derived = dict(derived or {})
+        self._inserts = DatabaseBatches(self._insert_together, at_most=_TOGETHER, pace_s=_PACE_S)
 
     def load(self, document: Document) -> E:
         """The entity in a document."""
@@ -118,7 +128,10 @@ class Documents(Generic[E]):
     async def insert(
         self, db: Database, entity: E, *, key: IdempotencyKey | None = None, session: Session | None = None
     ) -> E:
-        """Writes a new document with its events; DuplicateKey where a unique index says so."""
+        """Writes a new document with its events; DuplicateKey where a unique index says so.
+
+        Documents that come at once are written together. Nothing is said of one before it is on disk by majority.
+        """
         pending = pending_events(entity.events)
         document = {
             "_id": entity.id,
@@ -132,9 +145,25 @@ class Documents(Generic[E]):
         if pending:
             # By this machine's clock: a wrong one makes the sweep late, or one event double. Both are harmless.
             document["relay_after"] = datetime.now(UTC) + RELAY_GRACE
-        await db[self.collection].insert_one(document, session=session)
-        db.notify_pending(self.collection, entity.id, pending, session)
+        if session is None:
+            await self._inserts.do(db, document)
+        else:
+            await db[self.collection].insert_one(document, session=session)
+            db.notify_pending(self.collection, entity.id, pending, session)
         return self._settled(entity, entity.version)
+
+    async def _insert_together(self, db: Database, documents: Sequence[Document]) -> list[Exception | None]:
+        errors: dict[int, Exception] = {}
+        try:
+            await db[self.collection].insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            if error.details["writeConcernErrors"]:  # nobody knows whether what was written stays
+                errors = dict.fromkeys(range(len(documents)), error)
+            errors |= {failed["index"]: _as_of_one(failed) for failed in error.details["writeErrors"]}
+        for place, document in enumerate(documents):
+            if place not in errors:
+                db.notify_pending(self.collection, document["_id"], document["pending"])
+        return [errors.get(place) for place in range(len(documents))]
 
     async def insert_once(self, db: Database, entity: E, key: IdempotencyKey) -> E:
         """Writes a new document whose id is the key's; a repeat gets the document as it is now.

@@ -77,11 +77,16 @@ class Database:
         self.name = name
         self.on_pending: OnPending | None = None
         self.on_hint: OnHint | None = None
+        self.batches: dict[object, Any] = {}  # of `shared.batches`: what is under way here
+        self._collections: dict[str, Collection] = {}
         self._after_commit: dict[Session, list[Callable[[], None]]] = {}
 
     def __getitem__(self, collection: str) -> Collection:
         """A collection of this database."""
-        return self._database[collection]
+        # The driver would make a new one each time.
+        if (kept := self._collections.get(collection)) is None:
+            kept = self._collections[collection] = self._database[collection]
+        return kept
 
     def notify_pending(
         self, collection: str, document_id: object, pending: list[Document], session: Session | None = None

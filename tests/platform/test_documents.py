@@ -8,14 +8,17 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
+from pymongo import WriteConcern
+from pymongo.errors import BulkWriteError
 from uuid_utils.compat import uuid7
 
+from deploy.local.waiting import until
 from shared.documents import Documents, put_copy
 from shared.errors import IdempotencyKeyReused, NotFound, StaleVersion
 from shared.events.base import Event, State
 from shared.idempotency import IdempotencyKey
 from shared.logging import Origin, origin
-from shared.mongo import Database, Document, Driver, DuplicateKey
+from shared.mongo import Database, Document, Driver, DuplicateKey, is_duplicate
 from tests.platform.bus_helpers import a_database
 
 
@@ -155,6 +158,66 @@ async def test_one_intent_makes_one_document_and_another_body_is_refused(db: Dat
         await BOXES.insert_once(db, Box(id=key.id, label="x"), changed)
     with pytest.raises(IdempotencyKeyReused):
         await BOXES.find_made_with(db, changed)
+
+
+async def test_documents_that_come_at_once_are_written_together_and_each_is_answered_for_itself(
+    db: Database, noticed: list[Any]
+) -> None:
+    boxes = [Box(id=uuid7(), label="a").relabelled(f"{n}") for n in range(20)]
+    again = [replace(boxes[3], label="again"), replace(boxes[7], label="again")]
+    await db["boxes"].database.command("profile", 2)
+    answers = await asyncio.gather(*(BOXES.insert(db, box) for box in [*boxes, *again]), return_exceptions=True)
+    await db["boxes"].database.command("profile", 0)
+    assert answers[:20] == [replace(box, events=()) for box in boxes]
+    assert [isinstance(error, DuplicateKey) and is_duplicate(error, "_id") for error in answers[20:]] == [True, True]
+    assert sorted(document_id for _, document_id, _ in noticed) == [box.id for box in boxes]
+    assert await db["system.profile"].count_documents({"op": "insert", "ns": f"{db.name}.boxes"}) == 1
+    assert await db["boxes"].count_documents({"label": "again"}) == 0
+
+
+async def test_a_document_that_cannot_be_written_fails_alone(db: Database) -> None:
+    boxes = [Box(id=uuid7(), label=label) for label in ("a", "b", "\ud800", "d")]
+    answers = await asyncio.gather(*(BOXES.insert(db, box) for box in boxes), return_exceptions=True)
+    assert [isinstance(answer, UnicodeEncodeError) for answer in answers] == [False, False, True, False]
+    assert await db["boxes"].count_documents({"_id": {"$in": [box.id for box in boxes]}}) == 3
+
+
+async def test_what_the_majority_did_not_acknowledge_is_answered_to_nobody_and_a_duplicate_is_told_as_such(
+    db: Database, noticed: list[Any]
+) -> None:
+    db_of_one = db["boxes"].with_options(write_concern=WriteConcern(2))  # there is one member only
+    first, *others = (Box(id=uuid7(), label="a").relabelled("b") for _ in range(4))
+    await BOXES.insert(db, first)
+    noticed.clear()
+    kept, db._collections["boxes"] = db["boxes"], db_of_one  # no other door for it
+    try:
+        answers = await asyncio.gather(*(BOXES.insert(db, box) for box in (*others, first)), return_exceptions=True)
+    finally:
+        db._collections["boxes"] = kept
+    assert [type(answer) for answer in answers] == [BulkWriteError] * 3 + [DuplicateKey]
+    assert noticed == []
+
+
+async def test_a_document_whose_writer_leaves_is_written_and_told_all_the_same(
+    db: Database, noticed: list[Any]
+) -> None:
+    box = Box(id=uuid7(), label="a").relabelled("b")
+    writer = asyncio.create_task(BOXES.insert(db, box))
+    await asyncio.sleep(0)
+    (batches,) = db.batches.values()
+
+    async def has_begun() -> bool:
+        return not batches._waiting  # no other door for it
+
+    async def is_noticed() -> bool:
+        return bool(noticed)
+
+    assert await until(has_begun, deadline_s=10, pause_s=0)
+    writer.cancel()
+    assert await until(is_noticed, deadline_s=10)
+    assert [document_id for _, document_id, _ in noticed] == [box.id]
+    assert writer.cancelled()
+    assert (await raw(db, box))["label"] == "b"
 
 
 async def test_a_transaction_is_all_or_nothing_and_its_events_are_noticed_after_the_commit(
