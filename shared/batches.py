@@ -48,6 +48,12 @@ class Batches(Generic[_Item, _Result]):
             self._running = asyncio.get_running_loop().create_task(self._run(), context=Context())
         return await future
 
+    async def cancel(self, *, within_s: float) -> None:
+        """Ends the batch under way; who waits is cancelled too. It can be used again afterwards."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running], timeout=within_s)
+
     async def _run(self) -> None:
         try:
             while self._waiting:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -10,10 +10,9 @@ import structlog
 from aiohttp import web
 
 from shared import audit, logging, relay
-from shared.bus import Bus
+from shared.bus import Bus, Subscriptions
 from shared.clock import DatabaseClock
 from shared.errors import Unavailable
-from shared.events.base import Event
 from shared.mongo import Database, DatabaseError, connect, with_time_to_upgrade
 from shared.relay import Relay
 from shared.settings import ServiceSettings
@@ -24,7 +23,6 @@ from shared.web.app import DATABASE, Handler, create_app
 from shared.web.health import HEALTH_PATHS, add_health
 from shared.web.requests import VERIFY
 
-Subscriptions = Mapping[type[Event], Callable[..., Awaitable[None]]]
 Background = Callable[[Database], Awaitable[None]]
 Degraded = Callable[[Database], Awaitable[dict[str, Any]]]
 

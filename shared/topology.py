@@ -58,7 +58,7 @@ class WorkQueue:
 
     name: str
     listens: tuple[str, ...]
-    prefetch: int = 20
+    prefetch: int = 200
 
     @property
     def dead_queue(self) -> str:

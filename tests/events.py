@@ -7,9 +7,22 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from shared.actor import Actor
+from shared.bus import Delivery, Many, Subscriptions
+from shared.events.base import Event
 from shared.events.contracts import AgreementChanged, DeviceChanged
 from shared.events.identity import CompanyChanged, SiteChanged, UserChanged
+from shared.logging import origin
+from shared.mongo import Database
 from tests.builders import an_address
+
+
+async def hear(subscriptions: Subscriptions, db: Database, event: Event) -> None:
+    """Gives an event to its handler, as the consumer does with one that comes alone."""
+    handler = subscriptions[type(event)]
+    if isinstance(handler, Many):
+        await handler.handler(db, [Delivery(event, origin.get())])
+    else:
+        await handler(db, event)
 
 
 def user_changed(actor: Actor, *, version: int = 1, **other: Any) -> UserChanged:

@@ -2,9 +2,9 @@
 
 from services.cases.cases.handlers import verdicts
 from services.cases.copies import handlers as copies
+from shared.bus import Subscriptions
 from shared.events.contracts import AgreementChanged, DeviceChanged, ProductChanged
 from shared.events.identity import CompanyChanged, SiteChanged, UserChanged
-from shared.service import Subscriptions
 
 SUBSCRIPTIONS: Subscriptions = {
     UserChanged: copies.copy_user,

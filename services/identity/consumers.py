@@ -1,5 +1,5 @@
 """What identity hears: nothing. Everybody else listens to it."""
 
-from shared.service import Subscriptions
+from shared.bus import Subscriptions
 
 SUBSCRIPTIONS: Subscriptions = {}

@@ -2,8 +2,8 @@
 
 from services.notifications import handlers
 from services.notifications.kinds import ACCOUNT_MAILS, CASE_MAILS
+from shared.bus import Subscriptions
 from shared.events.identity import CompanyChanged, UserChanged
-from shared.service import Subscriptions
 
 SUBSCRIPTIONS: Subscriptions = {
     UserChanged: handlers.copy_user,

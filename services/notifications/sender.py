@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -21,7 +21,7 @@ from services.notifications.domain.people import Person, UnusableAddress
 from services.notifications.mailer import Mailer, wire_address
 from services.notifications.smtp import MailServer, MailServerUnavailable
 from services.notifications.store import StrangerLimits, UnreadableRow
-from shared.events.base import Event
+from shared.bus import Handler, Many
 from shared.mongo import Database, DatabaseError, is_unavailable
 from shared.tasks import cancel_requested, repeat
 
@@ -66,12 +66,16 @@ class Sender:
         self._trouble = ""
         self._silent_until = 0.0
 
-    def waking(self, handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    def waking(self, handler: Handler | Many) -> Handler | Many:
         """The same handler; afterwards the sender looks for new rows at once, instead of within a second."""
+        if isinstance(handler, Many):
+            return Many(self._waking(handler.handler))
+        return self._waking(handler)
 
+    def _waking(self, handler: Handler) -> Handler:
         @wraps(handler)
-        async def handle_and_wake(db: Database, event: Event) -> None:
-            await handler(db, event)
+        async def handle_and_wake(db: Database, heard: object) -> None:
+            await handler(db, heard)
             self._woken.set()
 
         return handle_and_wake

@@ -1,9 +1,19 @@
 """The way to the broker, and the only code that knows AMQP: confirms, retries, dead letters, reconnects."""
 
 from shared.bus.bus import Bus
-from shared.bus.consumer import Handler, Subscriptions
 from shared.bus.errors import BrokerUnavailable, Unroutable
+from shared.bus.handlers import Delivery, Handler, Many, Subscriptions
 from shared.bus.live import Hint
 from shared.bus.messages import Envelope
 
-__all__ = ["BrokerUnavailable", "Bus", "Envelope", "Handler", "Hint", "Subscriptions", "Unroutable"]
+__all__ = [
+    "BrokerUnavailable",
+    "Bus",
+    "Delivery",
+    "Envelope",
+    "Handler",
+    "Hint",
+    "Many",
+    "Subscriptions",
+    "Unroutable",
+]

@@ -3,19 +3,19 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 from aio_pika.abc import AbstractConnection
 from prometheus_client import Counter
 
-from shared.bus.consumer import Consumer, Handler
+from shared.bus.consumer import Consumer
 from shared.bus.errors import first_of, reason_of
+from shared.bus.handlers import Subscriptions
 from shared.bus.link import connection_to, declare, no_foreign_cancellation, while_up
 from shared.bus.live import Hint, HintListener, HintSender, Listening
 from shared.bus.messages import Envelope, message_of
 from shared.bus.publisher import Publisher
-from shared.events.base import Event
 from shared.logging import origin
 from shared.topology import EVENTS, TOPOLOGY, Topology, WorkQueue
 
@@ -46,12 +46,11 @@ class Bus:
         self._links: list[asyncio.Task[None]] = []
         self._stopping = False
 
-    def consume(self, queue: WorkQueue, subscriptions: Mapping[type[Event], Handler], *args: object) -> None:
-        """Calls `handler(*args, event)`: perhaps twice, late, or cancelled. To be called before `start`."""
+    def consume(self, queue: WorkQueue, subscriptions: Subscriptions, *args: object) -> None:
+        """Calls `handler(*args, event)`, or as `Many` says: perhaps twice, late, or cancelled. Before `start`."""
         retry_queues = tuple(queue.retry_queue(delay_s) for delay_s in self._topology.retry_delays_s)
-        by_type = {event.type: (event, handler) for event, handler in subscriptions.items()}
         self._consumers.append(
-            Consumer(queue, retry_queues, by_type, args, self._publisher, deadline_s=self._handler_deadline_s)
+            Consumer(queue, retry_queues, subscriptions, args, self._publisher, deadline_s=self._handler_deadline_s)
         )
 
     def listen(self, kinds: tuple[str, ...], handler: Listening) -> None:

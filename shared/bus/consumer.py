@@ -2,8 +2,9 @@
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 import aio_pika
 import orjson
@@ -12,7 +13,9 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from prometheus_client import Counter
 from pydantic import ValidationError
 
+from shared.batches import Batches
 from shared.bus.errors import REASON_LENGTH, BrokerUnavailable, Unroutable, reason_of
+from shared.bus.handlers import Delivery, Handler, Many, Subscriptions
 from shared.bus.link import CLOSE_DEADLINE_S, OPEN_DEADLINE_S, channel_of, no_foreign_cancellation
 from shared.bus.messages import JSON, attempt_of, copy_of, origin_of
 from shared.bus.publisher import Publisher
@@ -21,12 +24,12 @@ from shared.logging import origin
 from shared.mongo import DatabaseError, is_unavailable
 from shared.topology import DEAD, WorkQueue
 
-Handler = Callable[..., Awaitable[None]]
-Subscriptions = dict[type[Event], Handler]
-
 _DEFAULT_EXCHANGE = ""
 _STOP_GRACE_S = 10.0
 _HOLD_PAUSE_S = 1.0
+_ONE_BY_ONE_AT_ONCE = 20
+_TOGETHER_AT_MOST = 200
+_TOGETHER_PACE_S = 0.03
 
 _log = structlog.get_logger()
 _handled = Counter(
@@ -52,7 +55,7 @@ class Consumer:
         self,
         queue: WorkQueue,
         retry_queues: tuple[str, ...],
-        subscriptions: Mapping[str, tuple[type[Event], Handler]],
+        subscriptions: Subscriptions,
         args: tuple[object, ...],
         publisher: Publisher,
         *,
@@ -61,7 +64,15 @@ class Consumer:
         self.queue = queue
         self.stopping = False
         self._retry_queues = retry_queues
-        self._subscriptions = subscriptions
+        self._subscriptions = {event.type: (event, handler) for event, handler in subscriptions.items()}
+        self._batches: dict[str, Batches[Delivery[Event], None]] = {
+            event.type: Batches(
+                partial(self._call_together, many.handler), at_most=_TOGETHER_AT_MOST, pace_s=_TOGETHER_PACE_S
+            )
+            for event, many in subscriptions.items()
+            if isinstance(many, Many)
+        }
+        self._turns = asyncio.Semaphore(_ONE_BY_ONE_AT_ONCE)
         self._args = args
         self._publisher = publisher
         self._deadline_s = deadline_s
@@ -105,6 +116,8 @@ class Consumer:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=CLOSE_DEADLINE_S)
+        for batches in self._batches.values():
+            await batches.cancel(within_s=CLOSE_DEADLINE_S)
 
     async def _subscribe(self, channel: AbstractChannel) -> asyncio.Event:
         over = asyncio.Event()
@@ -146,11 +159,22 @@ class Consumer:
 
     async def _handle(self, message: AbstractIncomingMessage) -> None:
         event, handler = self._understand(message)
+        if isinstance(handler, Many):
+            await self._batches[event.type].do(Delivery(event, origin.get()))
+        else:
+            async with self._turns:
+                await self._call(handler, event)
+
+    async def _call_together(self, handler: Handler, deliveries: Sequence[Delivery[Event]]) -> list[None]:
+        await self._call(handler, deliveries)
+        return [None] * len(deliveries)
+
+    async def _call(self, handler: Handler, heard: object) -> None:
         with no_foreign_cancellation():
             async with asyncio.timeout(self._deadline_s):
-                await handler(*self._args, event)
+                await handler(*self._args, heard)
 
-    def _understand(self, message: AbstractIncomingMessage) -> tuple[Event, Handler]:
+    def _understand(self, message: AbstractIncomingMessage) -> tuple[Event, Handler | Many]:
         if message.content_type != JSON:
             raise _Garbage("invalid: content type")
         if message.type is None or message.type not in self._subscriptions:

@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from deploy.local.parts import RabbitMQ
 from deploy.local.waiting import until
-from shared.bus import BrokerUnavailable, Bus, Envelope, Handler, Hint, Subscriptions
+from shared.bus import BrokerUnavailable, Bus, Envelope, Handler, Hint, Many, Subscriptions
 from shared.events.base import Event
 from shared.logging import Origin, origin
 from shared.mongo import Database, Driver, connect
@@ -78,7 +78,7 @@ async def a_vhost(broker: RabbitMQ | ContainedRabbitMQ) -> AsyncIterator[str]:
 @asynccontextmanager
 async def running(
     url: str,
-    handler: Handler | None = None,
+    handler: Handler | Many | None = None,
     *,
     topology: Topology = TOPOLOGY,
     deadline_s: float = 30.0,

@@ -13,6 +13,7 @@ from uuid import UUID
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel
 
+from shared.bus import Many
 from shared.bus.messages import Envelope, message_of
 from shared.events.base import Event, State
 from shared.events.registry import EVENTS
@@ -95,6 +96,8 @@ def _listeners(event: type[Event]) -> Iterator[dict[str, str]]:
     for queue in TOPOLOGY.queues:
         service = queue.name.partition(".")[0]
         handler = import_module(f"services.{service}.consumers").SUBSCRIPTIONS.get(event)
+        if isinstance(handler, Many):
+            handler = handler.handler
         if event.type in queue.listens and handler is not None:
             does, _, _ = _docstring(handler).partition("\n")
             yield {"service": service, "queue": queue.name, "handler": handler.__name__, "does": does}

@@ -27,6 +27,7 @@ from shared.mongo import Database, DuplicateKey
 from shared.schemas.cases import SubmitCase
 from shared.schemas.contracts import CoverageQuery
 from tests.builders import MONGO_DRIVER, a_serial, an_actor
+from tests.events import hear
 from tests.platform.bus_helpers import a_database
 from tests.service.cases.conftest import a_case
 
@@ -159,7 +160,7 @@ async def test_two_services_say_the_same_about_coverage(contracts_db: Database, 
         for _ in range(CHANGES):
             await history.go_on()
         for event in await history.events():
-            await SUBSCRIPTIONS[type(event)](cases_db, event)
+            await hear(SUBSCRIPTIONS, cases_db, event)
         for company_id in history.companies:
             asked = [{"serial": serial} for serial in history.serials]
             asked += [{"said": said} for said in history.saids]

@@ -27,6 +27,7 @@ from tests.builders import (
     until_ready,
 )
 from tests.client import Answer, answer_of, client_of
+from tests.events import hear
 from tests.unbounded import UNBOUNDED
 
 
@@ -69,7 +70,7 @@ class CasesApi:
 
     async def hear(self, event: Event) -> None:
         """As the bus would hand it over: through JSON."""
-        await SUBSCRIPTIONS[type(event)](self.db, type(event).model_validate_json(event.model_dump_json()))
+        await hear(SUBSCRIPTIONS, self.db, type(event).model_validate_json(event.model_dump_json()))
 
     async def said(self, number: str) -> list[Json]:
         """The events that this case's changes caused and that wait for the bus: type and body."""

@@ -32,7 +32,7 @@ from tests.builders import (
     until_ready,
 )
 from tests.client import client_of
-from tests.events import company_changed, site_changed
+from tests.events import company_changed, hear, site_changed
 
 Client = TestClient[web.Request, web.Application]
 
@@ -46,7 +46,7 @@ class Contracts:
     vendor: Actor
 
     async def hear(self, event: Event) -> None:
-        await SUBSCRIPTIONS[type(event)](self.db, event)
+        await hear(SUBSCRIPTIONS, self.db, event)
 
     async def a_company(self, *, time_zone: str = "UTC", is_vendor: bool = False) -> UUID:
         company_id = uuid7()

@@ -38,7 +38,7 @@ from tests.builders import (
     until_ready,
 )
 from tests.client import client_of
-from tests.events import company_changed, user_changed
+from tests.events import company_changed, hear, user_changed
 from tests.scripted_smtp import ScriptedSmtp
 
 Client = TestClient[web.Request, web.Application]
@@ -129,7 +129,7 @@ class Notifications:
 
     async def hear(self, *events: Event) -> None:
         for event in events:
-            await SUBSCRIPTIONS[type(event)](self.db, event)
+            await hear(SUBSCRIPTIONS, self.db, event)
 
     async def rows(self, event: Event) -> list[Json]:
         return await self.db["mails"].find({"event_id": event.id}).sort("created_at").to_list()

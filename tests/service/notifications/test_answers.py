@@ -23,6 +23,7 @@ from shared.codes import Purpose, digit_code
 from shared.events.base import Event
 from shared.mongo import Database
 from tests.builders import TEST_SECRET, Json, an_email
+from tests.events import hear
 from tests.scripted_smtp import RawSmtp
 from tests.service.notifications.conftest import (
     a_created_case,
@@ -87,7 +88,7 @@ class Post:
 
     async def queue(self) -> Event:
         event = a_created_case(uuid7(), stranger(an_email()))
-        await self.sender.waking(handlers.queue_case_mails)(self.db, event)
+        await hear({type(event): self.sender.waking(handlers.queue_case_mails)}, self.db, event)
         return event
 
     async def row(self, event: Event) -> Json:
@@ -111,7 +112,7 @@ class Post:
 
     async def hurry(self, event: Event) -> None:
         """The time of its next try has come."""
-        await self.sender.waking(_make_due)(self.db, event)
+        await hear({type(event): self.sender.waking(_make_due)}, self.db, event)
 
 
 async def _make_due(db: Database, event: Event) -> None:
@@ -311,7 +312,7 @@ async def test_a_code_that_the_server_repeats_in_its_answer_is_not_recorded(post
     event = a_verification(an_email())
     code = digit_code(TEST_SECRET, Purpose.VERIFICATION, event.verification_id, event.generation)
     post.server.says = {"data": f"554 5.7.1 Spam: {code} is your code for Portico\r\n".encode()}
-    await post.sender.waking(handlers.queue_account_mail)(post.db, event)
+    await hear({type(event): post.sender.waking(handlers.queue_account_mail)}, post.db, event)
     row = await post.after_try(event, 1)
     assert (row["state"], row["smtp_reply"]) == ("failed", "554 5.7.1 Spam: … is your code for Portico")
 

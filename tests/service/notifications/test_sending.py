@@ -19,6 +19,7 @@ from shared.logging import Origin, origin
 from shared.mongo import Database
 from shared.schemas.notifications import PreferencesBody
 from tests.builders import MONGO_DRIVER, TEST_SECRET, an_actor, an_email
+from tests.events import hear
 from tests.scripted_smtp import ScriptedSmtp
 from tests.service.notifications.conftest import (
     Notifications,
@@ -395,7 +396,7 @@ async def test_what_a_handler_queues_is_sent_without_waiting_for_the_next_look(
     waker, task = _another_sender(ledger, smtp_server, Pace(look_every_s=60.0))
     for _ in range(3):  # it looks once when it starts, but not for the next ones
         invitation = an_invitation(an_email())
-        await waker.waking(handlers.queue_account_mail)(ledger, invitation)
+        await hear({type(invitation): waker.waking(handlers.queue_account_mail)}, ledger, invitation)
         await smtp_server.wait_for(invitation.email, deadline_s=10)
     await _stopped(task)
 

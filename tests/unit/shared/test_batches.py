@@ -114,3 +114,17 @@ async def test_a_batch_works_again_after_a_failure() -> None:
     with pytest.raises(ValueError, match="thirteen"):
         await batches.do(13)
     assert await batches.do(2) == 4
+
+
+async def test_cancelling_ends_the_batch_under_way_and_whoever_waits_and_what_comes_later_is_done() -> None:
+    work = Work()
+    work.may_go_on.clear()
+    batches = Batches(work, at_most=1, pace_s=0)
+    tasks = await _begin(batches, 1, 2)
+    await batches.cancel(within_s=5)
+    assert all(
+        isinstance(each, asyncio.CancelledError) for each in await asyncio.gather(*tasks, return_exceptions=True)
+    )
+    assert work.batches == [[1]]
+    work.may_go_on.set()
+    assert await batches.do(3) == 6
