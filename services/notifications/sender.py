@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from email.message import EmailMessage
 from functools import partial, wraps
 from uuid import uuid4
 
@@ -182,7 +181,7 @@ class Sender:
         finally:
             self._server.give_back(connection)
 
-    async def _send_now(self, db: Database, connection: SMTP, mail: Mail, message: EmailMessage) -> None:
+    async def _send_now(self, db: Database, connection: SMTP, mail: Mail, message: bytes) -> None:
         keeper = asyncio.create_task(_keep_lease(db, mail))
         try:
             sent = await smtp.send(connection, message, sender=self._mailer.sender, recipient=wire_address(mail.email))

@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
 from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException, SMTPServerDisconnected
-from aiosmtplib.protocol import normalize_message_line_endings
 from aiosmtplib.response import SMTPResponse
 
 from services.notifications.domain.delivery import (
@@ -125,8 +123,11 @@ def _is_in_step(connection: SMTP) -> bool:
     return connection.protocol is not None and not connection.protocol._buffer  # noqa: SLF001  # there is no public way
 
 
-async def send(connection: SMTP, message: EmailMessage, *, sender: str, recipient: str) -> Outcome:
-    """One mail to one recipient. Never raises, but when it is cancelled: every answer, or none, is an outcome."""
+async def send(connection: SMTP, content: bytes, *, sender: str, recipient: str) -> Outcome:
+    """One mail to one recipient. Never raises, but when it is cancelled: every answer, or none, is an outcome.
+
+    The lines of `content` end with CR and LF, the last one too.
+    """
     utf8 = not recipient.isascii()
     encoding = "utf-8" if utf8 else "ascii"
     if utf8 and not connection.supports_extension("smtputf8"):
@@ -135,7 +136,6 @@ async def send(connection: SMTP, message: EmailMessage, *, sender: str, recipien
         )
     stage = Stage.SENDER
     try:
-        content = message.as_bytes()
         await _accepted(connection, connection.mail(sender, options=["SMTPUTF8"] if utf8 else [], encoding=encoding))
         stage = Stage.RECIPIENT
         await _accepted(connection, connection.rcpt(recipient, encoding=encoding))
@@ -182,8 +182,7 @@ async def _send_content(connection: SMTP, content: bytes) -> SMTPResponse:
     """Sends the content by itself: so a refusal before it differs from one after it, and it has its own deadline."""
     if connection.protocol is None:
         raise SMTPServerDisconnected("Connection lost")
-    lines = normalize_message_line_endings(content).replace(b"\r\n.", b"\r\n..")
-    connection.protocol.write(lines + b".\r\n")
+    connection.protocol.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
     response = await connection.protocol.read_response(timeout=_CONTENT_TIMEOUT_S)
     if not is_accepted(response.code):
         raise SMTPResponseException(response.code, response.message)

@@ -89,7 +89,7 @@ def a_stranger(**other: Any) -> Person:
 
 def received(mail: Mail, person: Person | None = None, *, mailer: Mailer = MAILER) -> EmailMessage:
     """The message as it comes out at the other end."""
-    message = message_from_bytes(mailer.render(mail, person or a_reader()).as_bytes(), policy=policy.default)
+    message = message_from_bytes(mailer.render(mail, person or a_reader()), policy=policy.default)
     assert isinstance(message, EmailMessage)
     return message
 

@@ -27,7 +27,7 @@ READERS = {
 def _rendered(name: str) -> bytes:
     kind, person = READERS[name]
     # Dates, ids and with them the boundary are the same each time: see `mails.py`.
-    message = MAILER.render(a_mail(kind), person).as_bytes()
+    message = MAILER.render(a_mail(kind), person)
     return message.replace(b"\r\n", b"\n")
 
 
