@@ -6,7 +6,7 @@ import re
 import secrets
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +16,10 @@ import orjson
 
 from deploy.local.stack import Borrowed, Stack
 from shared.mongo import connect
-from tests.bench import machine, measures
+from tests.bench import backlogs, creating, machine, measuring, processes, reading
 from tests.bench.archive import Archive
-from tests.bench.figures import Figures
-from tests.bench.measures import Bench
+from tests.bench.figures import Figures, times
+from tests.bench.measuring import Bench
 from tests.bench.people import joined
 from tests.bench.sink import Sink
 from tests.unbounded import UNBOUNDED
@@ -27,24 +27,45 @@ from tests.unbounded import UNBOUNDED
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PAGE = _REPOSITORY / "docs" / "performance.md"
 _RESULTS = _REPOSITORY / "var" / "bench"
-_PARTS = ("create", "read", "export", "process")
+_COMMITTED = _REPOSITORY / "docs" / "performance.json"
+_OfAnArchive = Callable[[Bench, int], Awaitable[None]]
+_OF_AN_ARCHIVE: dict[str, _OfAnArchive] = {
+    "read": reading.measure_reads,
+    "role": reading.measure_each_role,
+    "export": reading.measure_exports,
+}
+_PARTS = ("create", "backlog", *_OF_AN_ARCHIVE, "process")
+_BACKLOGS = {"events": 50_000, "mails": 10_000}
+_SMALL_BACKLOGS = {"events": 5_000, "mails": 1_000}
 _TABLE = re.compile(r"(?<=<!-- bench -->\n).*(?=<!-- /bench -->)", re.DOTALL)
 
 
 def main() -> int:
     options = _parser().parse_args()
     began = datetime.now(UTC)
-    result = asyncio.run(_run(options))
+    committed = orjson.loads(_COMMITTED.read_bytes())
+    result = asyncio.run(_run(options, {name: row["median"] for name, row in committed["figures"].items()}))
     result["options"] |= {"began": began.isoformat(timespec="seconds")}
     result["took_s"] = round((datetime.now(UTC) - began).total_seconds())
     _RESULTS.mkdir(parents=True, exist_ok=True)
     file = _RESULTS / f"{began:%Y%m%dT%H%M%S}.json"
     file.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
-    told = f"{_context(result)}\n\n{result['table']}\n"
+    told = f"{_headline(result, committed)}{_context(result)}\n\n{result['table']}\n"
     sys.stdout.write(f"{told}\nAs JSON: {file}\n")
     if options.markdown:
         _PAGE.write_text(_TABLE.sub(lambda _: told, _PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+        kept = {key: result[key] for key in ("machine", "options", "figures")}
+        _COMMITTED.write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return 0
+
+
+def _headline(result: dict[str, Any], committed: dict[str, Any]) -> str:
+    """The figure that says most, first: it moves with the machine far less than the others."""
+    now, before = (each["figures"].get(creating.FLOOR_RATIO, {}).get("median") for each in (result, committed))
+    if now is None:
+        return ""
+    earlier = f"; {before:.3f} at commit {committed['machine']['commit']}, {times(now, before)}" if before else ""
+    return f"**{creating.FLOOR_RATIO}: {now:.3f}**{earlier}.\n\n"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,24 +84,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(options: argparse.Namespace) -> dict[str, Any]:
+async def _run(options: argparse.Namespace, before: Mapping[str, float]) -> dict[str, Any]:
     scales = [5_000] if options.quick else [int(scale) for scale in options.scale.split(",")]
     runs = 1 if options.quick else options.runs
     seed = options.seed or secrets.token_hex(4)
     with tempfile.TemporaryDirectory(prefix="portico-bench-", dir=options.data, ignore_cleanup_errors=True) as folder:
         about = machine.describe(Path(folder))
-        async with _started(Path(folder), seed, measures.QUICK if options.quick else measures.FULL) as bench:
-            await _measure(bench, scales=scales, runs=runs, only=options.only)
+        async with _started(Path(folder), seed, measuring.QUICK if options.quick else measuring.FULL) as bench:
+            await _measure(bench, options, scales=scales, runs=runs)
             return {
                 "machine": about,
                 "options": {"seed": seed, "runs": runs, "scales": scales, "quick": options.quick, "only": options.only},
                 "figures": bench.figures.as_json(),
-                "table": bench.figures.as_markdown(),
+                "table": bench.figures.as_markdown(before),
             }
 
 
 @asynccontextmanager
-async def _started(folder: Path, seed: str, durations: measures.Durations) -> AsyncIterator[Bench]:
+async def _started(folder: Path, seed: str, durations: measuring.Durations) -> AsyncIterator[Bench]:
     sink = Sink(folder)
     stack = Stack(folder, borrowed=Borrowed(smtp_url=sink.url), environment=UNBOUNDED)
     db = connect(stack.environment["MONGO_URL"], "cases")
@@ -95,26 +116,34 @@ async def _started(folder: Path, seed: str, durations: measures.Durations) -> As
         await sink.child.stop()
 
 
-async def _measure(bench: Bench, *, scales: list[int], runs: int, only: list[str]) -> None:
-    archive = Archive(bench.db, bench.people, bench.seed)
+async def _measure(bench: Bench, options: argparse.Namespace, *, scales: list[int], runs: int) -> None:
+    only = set(options.only)
     if "process" in only:
-        await measures.measure_idle(bench)
+        await processes.measure_idle(bench)
         for _ in range(runs):
-            await measures.measure_start(bench)
+            await processes.measure_start(bench)
     for run in range(runs if "create" in only else 0):
         _say(f"creating, run {run + 1} of {runs}")
-        await measures.measure_creates(bench, await measures.measure_floor(bench))
-    for scale in scales if {"read", "export"} & set(only) else []:
+        await creating.measure_creates(bench, await creating.measure_floor(bench))
+        await creating.measure_saturation(bench)
+    if "backlog" in only:
+        _say("working off backlogs")
+        await backlogs.measure_backlogs(bench, **(_SMALL_BACKLOGS if options.quick else _BACKLOGS))
+    if wanted := [measure for part, measure in _OF_AN_ARCHIVE.items() if part in only]:
+        await _measure_archive(bench, wanted, scales=scales, runs=runs)
+    if "process" in only:
+        processes.measure_memory_after(bench)
+
+
+async def _measure_archive(bench: Bench, wanted: Sequence[_OfAnArchive], *, scales: list[int], runs: int) -> None:
+    archive = Archive(bench.db, bench.people, bench.seed)
+    for scale in scales:
         _say(f"writing {scale:,} cases")
         await archive.grow_to(scale)
         for run in range(runs):
             _say(f"reading from {scale:,} cases, run {run + 1} of {runs}")
-            if "read" in only:
-                await measures.measure_reads(bench, scale)
-            if "export" in only:
-                await measures.measure_export(bench, scale)
-    if "process" in only:
-        measures.measure_memory_after(bench)
+            for measure in wanted:
+                await measure(bench, scale)
 
 
 def _say(what: str) -> None:

@@ -1,29 +1,35 @@
 """Years of cases, written straight into the database of cases in the service's own format.
 
 Every document is a copy of one that the API made, with what differs from case to case made anew from the seed. Most
-belong to a few of the companies. Indexes are the service's own: it made them when it started.
+belong to a few of the companies. Beyond so many that are made like this, they are made again with other ids, numbers
+and times: that is much faster. Indexes are the service's own; those of a large archive are made when it is there.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
 
+import bson
 import pymongo
+from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from uuid_utils.compat import uuid7
 
 from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.domain.values import OPEN, Status
 from services.cases.cases.domain.visibility import readers_of
-from services.cases.cases.store import CASES
-from shared.mongo import Database, Document
+from services.cases.cases.store import CASES, create_indexes
+from shared.mongo import Collection, Database, Document, with_time_to_upgrade
 from tests.bench.people import People, Person
 from tests.bench.words import a_text, a_title
 
 _COMPANIES = 200
 _CHUNK = 500
+_MADE = 20_000
+_LARGE = 200_000
 _CHUNK_WITHIN_S = 60  # far more than the services wait: nobody is served yet
 _FIRST_NUMBER = 300_000_000  # far behind those that the service gives out
 _LONGEST_AGO = timedelta(days=730)
@@ -45,6 +51,7 @@ class Archive:
         self._rng = random.Random(seed)
         self._people = people
         self._size = 0
+        self._made: list[bytes] = []
         self._templates: dict[UUID, list[Document]] = {}
         self._companies: list[tuple[UUID, str]] = []
         self._skew = list(accumulate(1 / rank for rank in range(1, _COMPANIES + 1)))
@@ -55,11 +62,27 @@ class Archive:
             await self._read_templates()
         # What is measured are reads: how these came in does not matter.
         cases = self._db[CASES.collection].with_options(write_concern=WriteConcern(w=1, j=False))
-        while self._size < size:
-            chunk = [self._a_case(number) for number in range(self._size, min(size, self._size + _CHUNK))]
-            with pymongo.timeout(_CHUNK_WITHIN_S):
-                await cases.insert_many(chunk, ordered=False)
-            self._size += len(chunk)
+        async with self._indexes_later(cases) if size >= _LARGE else nullcontext():
+            while self._size < size:
+                chunk = [self._next(number) for number in range(self._size, min(size, self._size + _CHUNK))]
+                with pymongo.timeout(_CHUNK_WITHIN_S):
+                    await cases.insert_many(chunk, ordered=False)
+                self._size += len(chunk)
+
+    @asynccontextmanager
+    async def _indexes_later(self, cases: Collection) -> AsyncIterator[None]:
+        await cases.drop_indexes()
+        yield
+        with with_time_to_upgrade():
+            await create_indexes(self._db)
+
+    def _next(self, position: int) -> Document | RawBSONDocument:
+        if position < _MADE:
+            document = self._a_case(position)
+            self._made.append(bson.encode(document, codec_options=self._db[CASES.collection].codec_options))
+            return document
+        made = self._made[position % _MADE]
+        return RawBSONDocument(_with_other_times(_with_other_ids(made, position), self._rng))
 
     async def _read_templates(self) -> None:
         customers: Sequence[Person] = self._people.customers
@@ -113,3 +136,23 @@ def _history(first: Document, created_at: datetime, rng: random.Random) -> Itera
     for _ in range(rng.randrange(6)):
         at += timedelta(hours=rng.expovariate(1 / 24))
         yield {**first, "id": uuid7(), "kind": "comment", "at": at, "text": a_text(rng, rng.randint(5, 60))}
+
+
+def _with_other_ids(made: bytes, position: int) -> bytes:
+    number = b"\x02number\x00\x0b\x00\x00\x00"
+    begin = made.index(number) + len(number)
+    own = case_number(_FIRST_NUMBER + position).encode()
+    made = made[:begin] + own + made[begin + len(own) :]
+    uuid = b"\x05_id\x00\x10\x00\x00\x00\x04"
+    begin = made.index(uuid) + len(uuid)
+    return made[:begin] + uuid7().bytes + made[begin + 16 :]
+
+
+def _with_other_times(made: bytes, rng: random.Random) -> bytes:
+    earlier_ms = rng.randrange(90 * 86_400_000)
+    for field in ("created_at", "updated_at"):
+        key = b"\x09" + field.encode() + b"\x00"
+        begin = made.index(key) + len(key)
+        at_ms = int.from_bytes(made[begin : begin + 8], "little", signed=True) - earlier_ms
+        made = made[:begin] + at_ms.to_bytes(8, "little", signed=True) + made[begin + 8 :]
+    return made

@@ -1,7 +1,7 @@
-"""Figures of several runs: percentiles, medians and ranges, and the table that they make."""
+"""Figures of several runs: percentiles, medians and ranges, and the table that they make beside earlier ones."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -35,24 +35,31 @@ class Figures:
             for name, values in self.values.items()
         }
 
-    def as_markdown(self) -> str:
-        """One row for each figure."""
-        rows = [("figure", "median", "lowest – highest", "runs", "unit"), *self._rows()]
+    def as_markdown(self, before: Mapping[str, float]) -> str:
+        """One row for each figure, with the earlier median of the same name and how many times that it is now."""
+        rows = [("figure", "median", "lowest – highest", "runs", "before", "now / before", "unit"), *self._rows(before)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = [_line(row, widths) for row in rows]
-        ruler = "|".join(["", "-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:4])])
-        return "\n".join([lines[0], f"{ruler}|{'-' * (widths[4] + 2)}|", *lines[1:]])
+        ruler = "|".join(["", "-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:-1])])
+        return "\n".join([lines[0], f"{ruler}|{'-' * (widths[-1] + 2)}|", *lines[1:]])
 
-    def _rows(self) -> Iterator[tuple[str, ...]]:
+    def _rows(self, before: Mapping[str, float]) -> Iterator[tuple[str, ...]]:
         for name, values in self.values.items():
             spread = f"{_short(min(values))} – {_short(max(values))}" if len(values) > 1 else ""
-            yield name, _short(median(values)), spread, str(len(values)), self.units[name]
+            earlier = before.get(name)
+            beside = ("", "") if earlier is None else (_short(earlier), times(median(values), earlier))
+            yield name, _short(median(values)), spread, str(len(values)), *beside, self.units[name]
+
+
+def times(now: float, before: float) -> str:
+    """How many times the earlier figure it is now; nothing where one of them says nothing."""
+    return f"× {now / before:.2f}" if before and math.isfinite(before) and math.isfinite(now) else ""
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     name, *figures, unit = row
-    aligned = [text.rjust(width) for text, width in zip(figures, widths[1:4], strict=True)]
-    return f"| {name.ljust(widths[0])} | {' | '.join(aligned)} | {unit.ljust(widths[4])} |"
+    aligned = [text.rjust(width) for text, width in zip(figures, widths[1:-1], strict=True)]
+    return f"| {name.ljust(widths[0])} | {' | '.join(aligned)} | {unit.ljust(widths[-1])} |"
 
 
 def _short(value: float) -> str:

@@ -50,10 +50,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Those who are signed in: an administrator and a member of each company, and one who sees everything."""
+    """Those who are signed in: an administrator and a member of each company, and two who see everything."""
 
     customers: Sequence[Person]
     vendor: Person
+    agent: Person
 
 
 @asynccontextmanager
@@ -65,9 +66,11 @@ async def joined(stack: Stack, seed: str) -> AsyncIterator[People]:
         await vendor.portal.post("/vendor/products", _PRODUCT, key="product")
         companies = [await _make_company(vendor.portal, number) for number in range(COMPANIES)]
         logins = [(company, role) for company in companies for role in ("company_admin", "member")]
-        await _create_users(stack, logins)
+        vendor_company = {"id": str(vendor.company_id), "name": vendor.company_name}
+        await _create_users(stack, [*logins, (vendor_company, "agent")])
+        agent = await _enter(leaving, stack, _email(vendor_company, "agent"))
         customers = [await _enter(leaving, stack, _email(*login)) for login in logins]
-        people = People(customers, vendor)
+        people = People(customers, vendor, agent)
         await _until_covered(people, random.Random(seed))
         yield people
 

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from tests.bench.figures import Figures, percentile
+from tests.bench.figures import Figures, percentile, times
 from tests.bench.load import Load
 from tests.bench.rates import highest_sustained
 
@@ -30,15 +30,23 @@ def test_whoever_was_not_served_waited_for_ever() -> None:
         assert load.latency_ms(0.99) == math.inf
 
 
-def test_a_table_tells_median_and_range_of_all_runs() -> None:
+def test_a_table_tells_median_and_range_of_all_runs_and_what_was_before() -> None:
     figures = Figures()
     for value in (30.0, 10.0, 1234.0):
         figures.add("reads", "1/s", value)
     figures.add("never came", "ms", math.inf)
-    header, ruler, reads, never = figures.as_markdown().splitlines()
-    assert [cell.strip() for cell in reads.strip("|").split("|")] == ["reads", "30.0", "10.0 – 1,234", "3", "1/s"]
-    assert [cell.strip() for cell in never.strip("|").split("|")] == ["never came", "never", "", "1", "ms"]
+    header, ruler, reads, never = figures.as_markdown({"reads": 15.0}).splitlines()
+    assert _cells(reads) == ["reads", "30.0", "10.0 – 1,234", "3", "15.0", "× 2.00", "1/s"]
+    assert _cells(never) == ["never came", "never", "", "1", "", "", "ms"]
     assert len({len(line) for line in (header, ruler, reads, never)}) == 1
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_what_has_no_measure_has_no_ratio() -> None:
+    assert [times(6, 3), times(math.inf, 3), times(6, math.inf), times(6, 0)] == ["× 2.00", "", "", ""]
 
 
 @pytest.mark.parametrize("first_guess", [10.0, 73.0, 75.0, 100.0, 140.0, 600.0])
