@@ -1,11 +1,11 @@
-"""Lists by page: stable order, a cursor instead of page numbers, a total that is exact up to 10,000."""
+"""Lists by page: stable order, a cursor instead of page numbers, a total that is exact up to 1,000."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from bson import encode, json_util
@@ -15,15 +15,13 @@ from pymongo.collation import Collation
 
 from shared.errors import Invalid
 from shared.mongo import Collection, Document, drop_index
-from shared.schemas.base import Answer, ListAnswer
+from shared.schemas.base import Answer, ListQuery
 from shared.text import in_alphabet
 
-TOTAL_LIMIT = 10_000
+TOTAL_LIMIT = 1_000
 # As people look texts up: by letters, then by accents, whatever the case. English and French are sorted alike by it, so
 # that one index serves every reader (docs/decisions/0020-alphabetical-lists.md).
 ALPHABETICAL = Collation(locale="en", strength=2)
-
-_A = TypeVar("_A", bound=Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +33,14 @@ class Page:
     total: int
     total_is_lower_bound: bool
 
-    def answer(self, row: Callable[[Document], _A]) -> ListAnswer[_A]:
-        """The page as the API shows it; `row` makes an item of a document."""
-        return ListAnswer(
-            items=[row(document) for document in self.documents],
-            next_cursor=self.next_cursor,
-            total=self.total,
-            total_is_lower_bound=self.total_is_lower_bound,
-        )
+    def answer(self, row: Callable[[Document], Answer | Mapping[str, Any]]) -> dict[str, Any]:
+        """The page as the API shows it, in the form of `ListAnswer`; `row` makes an item of a document."""
+        return {
+            "items": [row(document) for document in self.documents],
+            "next_cursor": self.next_cursor,
+            "total": self.total,
+            "total_is_lower_bound": self.total_is_lower_bound,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,32 +139,35 @@ async def create_alphabetical_index(
 async def find_page(  # a query has this many parts
     collection: Collection,
     wanted: Document,
+    query: ListQuery,
     *,
     order: Order,
-    limit: int,
-    cursor: str | None = None,
     hidden: tuple[str, ...] = (),
+    shown: tuple[str, ...] = (),
     collation: Collation | None = None,
 ) -> Page:
-    """One page of what `wanted` finds; `hidden` are fields to leave out.
+    """The page that the query asks for of what `wanted` finds.
 
+    `hidden` are fields to leave out; where a document has much more than a row, name in `shown` those to read.
     Give the collation where `wanted` names texts that only an alphabetical index finds: it is counted with it, too.
     """
     mark = _mark(collection, wanted, order)
     found = collection.find(
-        {"$and": [wanted, order.after(cursor, of=mark)]} if cursor else wanted,
-        dict.fromkeys(hidden, 0) or None,
+        {"$and": [wanted, order.after(query.cursor, of=mark)]} if query.cursor else wanted,
+        dict.fromkeys((*shown, order.field), 1) if shown else dict.fromkeys(hidden, 0) or None,
         collation=order.collation,
     )
-    documents = await found.sort(order.keys).limit(limit + 1).max_time_ms(5000).to_list(None)
-    more = len(documents) > limit
-    del documents[limit:]
-    total = len(documents) if not (more or cursor) else await _count(collection, wanted, collation)
+    documents = await found.sort(order.keys).limit(query.limit + 1).max_time_ms(5000).to_list(None)
+    at_least = len(documents)
+    more = at_least > query.limit
+    del documents[query.limit :]
+    is_whole = not (more or query.cursor)
+    total = await _count(collection, wanted, collation) if query.total and not is_whole else at_least
     return Page(
         documents=documents,
         next_cursor=order.cursor(documents[-1], of=mark) if more else None,
         total=min(total, TOTAL_LIMIT),
-        total_is_lower_bound=total > TOTAL_LIMIT,
+        total_is_lower_bound=total > TOTAL_LIMIT or not (query.total or is_whole),
     )
 
 

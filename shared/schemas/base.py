@@ -272,7 +272,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _utc(value: datetime) -> str:
+def utc_text(value: datetime) -> str:
     return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -320,7 +320,7 @@ Version = Annotated[Whole, Field(ge=0, lt=2**53)]
 Day = Annotated[date, BeforeValidator(written_day)]
 Utc = Annotated[
     AwareDatetime,
-    PlainSerializer(_utc, when_used="json"),
+    PlainSerializer(utc_text, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 # In answers: an address that was checked when it came in.
@@ -345,6 +345,7 @@ class ListQuery(Request):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, StringConstraints(max_length=1000)] | None = None
     sort: Annotated[str, StringConstraints(max_length=50)] | None = None
+    total: Annotated[bool, Field(description="false: nothing is counted; total says what the page alone shows.")] = True
 
 
 class CompanyQuery(Request):

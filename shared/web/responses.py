@@ -18,9 +18,18 @@ _CHUNK_BYTES = 256 * 1024
 def answer(
     payload: BaseModel | Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """JSON, from a schema or a plain mapping."""
-    body = payload.model_dump_json().encode() if isinstance(payload, BaseModel) else orjson.dumps(payload)
+    """JSON, from a schema or a plain mapping, which may hold schemas."""
+    if isinstance(payload, BaseModel):
+        body = payload.model_dump_json().encode()
+    else:
+        body = orjson.dumps(payload, default=_plain)
     return web.Response(body=body, status=status, content_type="application/json", headers=headers)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError
 
 
 async def send_file(

@@ -29,6 +29,7 @@ from shared.mongo import (
     is_unavailable,
 )
 from shared.paging import Order, find_page
+from shared.schemas.base import ListQuery
 from tests.platform.bus_helpers import a_database, soon
 
 # The longest that any call to the database may take, and as much again for a machine that is busy.
@@ -86,7 +87,7 @@ async def test_a_list_is_walked_page_by_page_without_a_gap_or_a_double(db: Datab
     await db["rows"].insert_many([{"_id": n, "rank": n % 4 or None} for n in range(30)])
     ids, cursor = [], None
     for _ in range(5):
-        page = await find_page(db["rows"], {}, order=Order("rank"), limit=7, cursor=cursor)
+        page = await find_page(db["rows"], {}, ListQuery(limit=7, cursor=cursor), order=Order("rank"))
         ids += [row["_id"] for row in page.documents]
         cursor = page.next_cursor
         assert (page.total, page.total_is_lower_bound) == (30, False)

@@ -11,6 +11,7 @@ from pymongo.collation import Collation
 from shared.errors import Invalid
 from shared.mongo import Database, Document, Driver
 from shared.paging import ALPHABETICAL, Order, Page, create_alphabetical_index, create_index_for, find_page
+from shared.schemas.base import ListQuery
 from tests.platform.bus_helpers import a_database
 
 TITLE = Order("title", alphabetical=True)
@@ -59,7 +60,7 @@ async def put(db: Database, titles: Sequence[str | None]) -> None:
 
 
 async def page(db: Database, order: Order, cursor: str | None = None, limit: int = 3, **wanted: Any) -> Page:
-    return await find_page(db["rows"], wanted, order=order, limit=limit, cursor=cursor)
+    return await find_page(db["rows"], wanted, ListQuery(limit=limit, cursor=cursor), order=order)
 
 
 async def walk(db: Database, order: Order, limit: int) -> list[Document]:
@@ -146,6 +147,36 @@ async def test_the_index_of_an_older_version_makes_room_while_replicas_start_tog
     assert names == {"_id_", "title_1__id_1_alphabetical", "by_title_alphabetical"}
 
 
+# Totals
+
+
+@pytest.mark.parametrize("rows", [0, 3, 1_000, 1_001])
+async def test_a_total_is_exact_up_to_a_thousand(db: Database, rows: int) -> None:
+    if rows:
+        await db["rows"].insert_many([{"_id": number, "title": "Row"} for number in range(rows)])
+    found = await page(db, TITLE)
+    assert (found.total, found.total_is_lower_bound) == (min(rows, 1_000), rows > 1_000)
+
+
+async def test_where_no_total_is_wanted_nothing_is_counted(db: Database) -> None:
+    await db["rows"].insert_many([{"_id": number, "title": "Row"} for number in range(9)])
+    await db._database.command("profile", 2)
+    first = await find_page(db["rows"], {}, ListQuery(limit=4, total=False), order=TITLE)
+    last = await find_page(db["rows"], {}, ListQuery(limit=20, cursor=first.next_cursor, total=False), order=TITLE)
+    whole = await find_page(db["rows"], {}, ListQuery(limit=9, total=False), order=TITLE)
+    await db._database.command("profile", 0)
+    assert await db["system.profile"].distinct("op", {"ns": f"{db.name}.rows"}) == ["query"]
+    found = [(len(page.documents), page.total, page.total_is_lower_bound) for page in (first, last, whole)]
+    # What comes before a page is not known to it.
+    assert found == [(4, 5, True), (5, 5, True), (9, 9, False)]
+
+
+async def test_only_what_a_row_shows_is_read_and_what_it_is_sorted_by(db: Database) -> None:
+    await db["rows"].insert_many([{"_id": 1, "title": "Row", "text": "long", "of": {"name": "Ana", "email": "a@b.c"}}])
+    found = await find_page(db["rows"], {}, ListQuery(), order=TITLE, shown=("of.name",))
+    assert found.documents == [{"_id": 1, "title": "Row", "of": {"name": "Ana"}}]
+
+
 # Cursors
 
 
@@ -170,4 +201,4 @@ async def test_a_cursor_is_good_for_the_list_that_gave_it_only(
         await page(db, order, cursor, **wanted)
     assert [error.field for error in refused.value.errors] == ["cursor"]
     with pytest.raises(Invalid):
-        await find_page(db["others"], {"site": 1}, order=TITLE, limit=3, cursor=cursor)
+        await find_page(db["others"], {"site": 1}, ListQuery(limit=3, cursor=cursor), order=TITLE)

@@ -14,7 +14,6 @@ from services.cases.cases.domain.numbers import read_case_number
 from services.cases.cases.domain.values import Change
 from services.cases.cases.handlers import actions, pins, submission
 from shared.actor import Actor
-from shared.paging import Page
 from shared.schemas.case_actions import AgentAction, CaseAction
 from shared.schemas.cases import AgentCaseQuery, CaseQuery, HistoryQuery, SubmitCase
 from shared.web.app import CLOCK, DATABASE
@@ -52,7 +51,7 @@ async def list_cases(request: web.Request) -> web.Response:
     """One page of the cases that the actor may see."""
     actor = actor_of(request)
     page = await store.find_cases(request.app[DATABASE], actor, read_query(request, CaseQuery))
-    return _page(page)
+    return answer(page.answer(views.row))
 
 
 @routes.get("/cases/facets")
@@ -114,7 +113,7 @@ async def list_queue(request: web.Request) -> web.Response:
     actor = actor_of(request)
     refuse_unless_vendor(actor)
     page = await store.find_queue(request.app[DATABASE], actor, read_query(request, AgentCaseQuery))
-    return _page(page)
+    return answer(page.answer(views.row))
 
 
 @routes.post("/agent/cases/{number}/actions")
@@ -166,7 +165,3 @@ async def _answer_with(
         now=request.app[CLOCK](),
     )
     return answer(shown, status=status)
-
-
-def _page(page: Page) -> web.Response:
-    return answer(page.answer(lambda document: views.row(store.load_row(document))))

@@ -9,11 +9,12 @@ from pydantic import TypeAdapter
 from services.cases.attachments.domain.files import AttachedFile, FileState, content_type_of
 from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, allowed_actions
 from services.cases.cases.domain.case import Case
-from services.cases.cases.domain.values import Entry
+from services.cases.cases.domain.values import Entry, Status, turn_of
 from services.cases.cases.store.lists import Counts
 from shared.actor import Actor
-from shared.schemas.base import ListAnswer
-from shared.schemas.cases import CaseAttachment, CaseDetail, CaseRow, Facet, FacetsAnswer, HistoryEntry, PersonAnswer
+from shared.mongo import Document
+from shared.schemas.base import ListAnswer, utc_text
+from shared.schemas.cases import CaseAttachment, CaseDetail, Facet, FacetsAnswer, HistoryEntry, PersonAnswer
 
 _CASE = TypeAdapter(Case)
 _INNER = {
@@ -27,9 +28,36 @@ _INNER = {
 }
 
 
-def row(case: Case) -> CaseRow:
-    """One row of a list."""
-    return CaseRow.model_validate(_flat(case))
+def row(document: Document) -> dict[str, Any]:
+    """One row of a list, in the form of `CaseRow`: of fifty cases as they are kept, no entity is made."""
+    problem, equipment = document["problem"], document["equipment"]
+    return {
+        "number": document["number"],
+        "title": problem["title"],
+        "status": document["status"],
+        "severity": problem["severity"],
+        "turn": turn_of(Status(document["status"])),
+        "serial": equipment["serial"],
+        "product_number": equipment["product_number"],
+        "product_name": equipment["product_name"],
+        "site_id": document["site_id"],
+        "site_name": document["site_name"],
+        "company_id": document["company_id"],
+        "company_name": document["company_name"],
+        "submitter": _shown(document["submitter"]),
+        "assignee": _shown(assignee) if (assignee := document.get("assignee")) else None,
+        "own_reference": problem.get("own_reference", ""),
+        "coverage": {"level": None, "until": None, **equipment["coverage"]},
+        "pin": document.get("pin"),
+        "confidential": document["confidential"],
+        "created_at": utc_text(document["created_at"]),
+        "updated_at": utc_text(document["updated_at"]),
+        "version": document.get("version", 1),
+    }
+
+
+def _shown(person: Document) -> dict[str, Any]:
+    return {"user_id": person["user_id"], "name": person["name"]}
 
 
 def detail(

@@ -72,9 +72,8 @@ async def find_devices(db: Database, actor: Actor, query: DeviceQuery) -> Page:
     return await find_page(
         db["devices"],
         {"$and": wanted},
+        query,
         order=Order.read(query.sort or "serial", _ORDERS),
-        limit=query.limit,
-        cursor=query.cursor,
         hidden=("pending",),
     )
 

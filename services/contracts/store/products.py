@@ -54,8 +54,7 @@ async def find_products(db: Database, query: ProductQuery) -> Page:
     return await find_page(
         db["products"],
         {"$and": wanted},
+        query,
         order=Order.read(query.sort or "name", _ORDERS),
-        limit=query.limit,
-        cursor=query.cursor,
         hidden=("pending",),
     )

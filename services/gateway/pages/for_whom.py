@@ -123,7 +123,7 @@ async def choices_in_place_of(request: web.Request, visitor: Visitor, whom: ForW
     """Whom to choose instead, for a form that has to stay as it is; the first 200 of a large company."""
     if is_of_vendor(visitor) and not whom.company_id:
         return []
-    query = {**whom.of_company, "sort": "name", "limit": _MOST_CHOICES}
+    query = {**whom.of_company, "sort": "name", "limit": _MOST_CHOICES, "total": "false"}
     try:
         found = await optional(fetch(request, visitor, "identity", "/submitters", query))
     except ServiceRefusal:

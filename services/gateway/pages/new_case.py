@@ -44,6 +44,7 @@ _LONGEST_START = 200  # longer than any number may be: it is looked up and shown
 _WAYS: tuple[Way, ...] = ("serial", "said", "product_number")
 _OF_THE_COMPANY = ("site_id", "pin")
 _LOST_RIGHT = "for_colleague"
+_FEW = {"limit": 3, "total": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ async def _look_up(request: web.Request, visitor: Visitor, wanted: str, whom: Fo
     device, agreement, products = await asyncio.gather(
         _search(request, visitor, "/coverage", serial=wanted, **whom.of_company),
         _search(request, visitor, "/coverage", said=wanted, **whom.of_company),
-        _search(request, visitor, "/products", q=wanted, limit="10"),
+        _search(request, visitor, "/products", q=wanted, limit="10", total="false"),
     )
     is_whole = None not in (device, agreement, products)
     device, agreement, products = device or {}, agreement or {}, products or {}
@@ -332,7 +333,7 @@ async def _probably_sent_before(
     request: web.Request, visitor: Visitor, start: _Start, whom: ForWhom
 ) -> list[dict[str, Any]]:
     """The first try arrived after all, though its answer was lost: the newest cases of the same person and device."""
-    query = {"view": "recent" if whom.id else "submitted", "sort": "-created_at", "limit": 3, **whom.of_company}
+    query = {"view": "recent" if whom.id else "submitted", "sort": "-created_at", **_FEW, **whom.of_company}
     if start.way == "serial":
         query["serial"] = start.value
     answer = await optional(fetch(request, visitor, "cases", "/cases", query))

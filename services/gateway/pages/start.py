@@ -22,6 +22,7 @@ Bar = dict[str, Any]
 _NUMBER_LENGTH = 10
 _MISTYPED = "check_number"
 _SITES_SHOWN = 6
+_FEW = {"limit": 5, "total": "false"}
 
 
 @pages.get("/")
@@ -31,8 +32,8 @@ async def start(request: web.Request) -> web.Response:
     if visitor is None:
         return render("welcome.html", visitor=None)
     waiting, recent, facets = await asyncio.gather(
-        optional(fetch(request, visitor, "cases", "/cases", {"view": "waiting", "limit": 5})),
-        optional(fetch(request, visitor, "cases", "/cases", {"view": "recent", "limit": 5})),
+        optional(fetch(request, visitor, "cases", "/cases", {"view": "waiting", **_FEW})),
+        optional(fetch(request, visitor, "cases", "/cases", {"view": "recent", **_FEW})),
         optional(fetch(request, visitor, "cases", "/cases/facets", {"status": "open"})),
     )
     return render(
@@ -84,6 +85,8 @@ async def _is_known_otherwise(request: web.Request, visitor: Visitor, typed: str
         await optional(fetch(request, visitor, "cases", f"/cases/{digits}"))
     except ServiceRefusal as refusal:
         if refusal.code == _MISTYPED:
-            found = await optional(fetch(request, visitor, "cases", "/cases", {"q": typed, "limit": 1}))
+            found = await optional(
+                fetch(request, visitor, "cases", "/cases", {"q": typed, "limit": 1, "total": "false"})
+            )
             return bool(found and found["items"])
     return False

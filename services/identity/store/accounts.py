@@ -108,9 +108,8 @@ async def find_customers(db: Database, query: CompaniesQuery) -> Page:
     return await find_page(
         db[COMPANIES.collection],
         {"$and": [{"kind": Kind.CUSTOMER.value}, *with_words(query.q, "name")]},
+        query,
         order=Order.read(query.sort or "name", _COMPANY_SORTS),
-        limit=query.limit,
-        cursor=query.cursor,
         hidden=("pending",),
     )
 
@@ -140,9 +139,8 @@ async def find_sites(db: Database, company_id: UUID, query: SiteQuery) -> Page:
     return await find_page(
         db[SITES.collection],
         {"company_id": company_id, "closed": query.closed},
+        query,
         order=Order.read(query.sort or "name", _SITE_SORTS),
-        limit=query.limit,
-        cursor=query.cursor,
         hidden=("pending",),
     )
 
@@ -198,9 +196,8 @@ async def find_users(db: Database, company_id: UUID, query: CompanyListQuery) ->
     return await find_page(
         db[USERS.collection],
         {"company_id": company_id},
+        query,
         order=Order.read(query.sort or "name", _USER_SORTS),
-        limit=query.limit,
-        cursor=query.cursor,
         hidden=("pending",),
     )
 
@@ -211,9 +208,8 @@ async def find_submitters(db: Database, company_id: UUID, query: SubmitterQuery)
     return await find_page(
         db[USERS.collection],
         {"$and": [{"company_id": company_id, "active": True}, *by_words]},
+        query,
         order=Order.read(query.sort or "name", _USER_SORTS),
-        limit=query.limit,
-        cursor=query.cursor,
         hidden=("pending",),
     )
 
@@ -305,9 +301,8 @@ async def find_invitations(db: Database, company_id: UUID, query: CompanyListQue
     return await find_page(
         db[INVITATIONS.collection],
         {"company_id": company_id, "state": InvitationState.PENDING.value},
+        query,
         order=Order.read(query.sort or "-created_at", _INVITATION_SORTS),
-        limit=query.limit,
-        cursor=query.cursor,
         hidden=("pending",),
     )
 

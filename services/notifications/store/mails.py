@@ -316,8 +316,7 @@ async def find_deliveries(db: Database, actor: Actor, query: DeliveryQuery) -> P
     return await find_page(
         db[MAILS],
         wanted | {name: value for name, value in asked.items() if value is not None},
+        query,
         order=Order.read(query.sort or "-created_at", _DELIVERY_ORDERS),
-        limit=query.limit,
-        cursor=query.cursor,
         hidden=("facts",),
     )

@@ -12,7 +12,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from shared.actor import Actor, Role
-from tests.builders import a_serial, an_actor
+from shared.schemas.cases import CaseRow
+from tests.builders import Json, a_serial, an_actor
 from tests.events import site_changed
 from tests.service.cases.conftest import CasesApi
 
@@ -78,6 +79,57 @@ async def test_each_column_sorts_by_its_own_value(cases: CasesApi) -> None:
     for column, order in {"number": tuple(numbers), **orders}.items():
         assert await cases.listed(ana, sort=column) == list(order), column
         assert await cases.listed(ana, sort=f"-{column}") == list(reversed(order)), column
+
+
+_LATER = datetime(2026, 11, 22, 9, 30, 0, 120_000, UTC)
+SHAPES: dict[str, Json] = {
+    "as it was submitted": {},
+    "at a site, marked confidential, with the company's own number": {
+        "site_id": uuid7(),
+        "site_name": "Lyon « Est »",
+        "confidential": True,
+        "pin": "GOLD",
+        "problem.own_reference": "PO-77",
+    },
+    "taken": {"status": "in_progress", "assignee": {"user_id": uuid7(), "name": "Marek", "email": "m@example.com"}},
+    "the customer's turn": {"status": "waiting_customer", "updated_at": _LATER, "version": 7},
+    "covered": {"equipment.coverage": {"verdict": "covered", "level": "Gold", "until": "2027-03-31"}},
+    "of a contract": {"equipment.serial": None, "equipment.product_number": "P-1", "equipment.said": "103-1"},
+    "closed": {"status": "closed", "closed_at": _LATER, "turn_since": None},
+}
+# What has a default was not in the documents of versions that did not know it.
+NOT_ALWAYS_KEPT = ("assignee", "pin", "problem.own_reference", "equipment.coverage.level", "equipment.coverage.until")
+
+
+@pytest.mark.parametrize("shape", [*SHAPES.values(), None], ids=[*SHAPES, "of an older version"])
+async def test_a_row_says_what_the_case_itself_says(cases: CasesApi, shape: Json | None) -> None:
+    agent, ana = an_actor(Role.AGENT), an_actor()
+    number = (await cases.submitted(ana))["number"]
+    if shape is None:
+        await cases.db["cases"].update_one({"number": number}, {"$unset": dict.fromkeys(NOT_ALWAYS_KEPT, 1)})
+    elif shape:
+        await changed(cases, number, **shape)
+    case = (await cases.get(number, agent)).body
+    wanted = {name: case[name] for name in CaseRow.model_fields}
+    company = {"company_id": str(ana.company_id)}
+    for path in ("/cases", "/agent/cases"):
+        rows = (await cases.call("GET", path, agent, params=company)).body["items"]
+        if path == "/agent/cases" and case["status"] == "closed":
+            assert rows == []
+            continue
+        assert rows == [wanted]
+        assert list(rows[0]) == list(wanted)
+        assert CaseRow.model_validate(rows[0]).model_dump(mode="json") == wanted
+
+
+async def test_a_list_that_is_not_counted_says_what_it_shows_and_whether_there_is_more(cases: CasesApi) -> None:
+    ana = an_actor()
+    for _ in range(3):
+        await cases.submitted(ana)
+    for limit, told in ((2, (3, True)), (3, (3, False))):
+        query = {"limit": limit, "total": "false"}
+        page = (await cases.call("GET", "/cases", ana, params=query)).body
+        assert (len(page["items"]), page["total"], page["total_is_lower_bound"]) == (limit, *told)
 
 
 async def test_the_newest_activity_comes_first_unless_told_otherwise(cases: CasesApi) -> None:

@@ -16,7 +16,7 @@ from services.cases.cases.store.history import (
     get_submitted_case,
 )
 from services.cases.cases.store.indexes import create_indexes
-from services.cases.cases.store.lists import count_cases, find_cases, find_queue, load_row, read_order
+from services.cases.cases.store.lists import count_cases, find_cases, find_queue, read_order
 from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "get_history",
     "get_submitted_case",
     "keep_counter_seen",
-    "load_row",
     "read_order",
     "skip_after_restore",
     "visible_to",

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from pymongo.collation import Collation
 
-from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.numbers import case_numbers_in
 from services.cases.cases.domain.values import Status
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
@@ -40,7 +39,30 @@ SORTS = {name: Order(field, alphabetical=True) for name, field in _FIELDS.items(
 # A search of more words looks for those of them that are the longest.
 _MOST_WORDS = 10
 _AROUND_WORDS = string.punctuation + "“”„«»‘’…–—¿¡"
-_LIST_HIDES = ("history", "pending", "problem.description", "problem.troubleshooting")
+# What a row shows.
+_ROW = (
+    "number",
+    "problem.title",
+    "problem.severity",
+    "problem.own_reference",
+    "status",
+    "equipment.serial",
+    "equipment.product_number",
+    "equipment.product_name",
+    "equipment.coverage",
+    "site_id",
+    "site_name",
+    "company_id",
+    "company_name",
+    "submitter.user_id",
+    "submitter.name",
+    "assignee",
+    "pin",
+    "confidential",
+    "created_at",
+    "updated_at",
+    "version",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +153,9 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
     return await find_page(
         db[CASES.collection],
         wanted_by(actor, query),
+        query,
         order=order_of(query),
-        limit=query.limit,
-        cursor=query.cursor,
-        hidden=_LIST_HIDES,
+        shown=_ROW,
         collation=_collation_of(query),
     )
 
@@ -142,12 +163,6 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
 def _collation_of(query: CaseQuery) -> Collation | None:
     """For what only alphabetical indexes find; without it, cases are counted in the indexes alone."""
     return ALPHABETICAL if query.q or query.serial is not None else None
-
-
-def load_row(document: Document) -> Case:
-    """The case of a list row: its long texts were left out."""
-    document["problem"].setdefault("description", "")
-    return CASES.load(document)
 
 
 # What is counted is all in these indexes: no case itself is read.
@@ -220,9 +235,8 @@ async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
     return await find_page(
         db[CASES.collection],
         {"$and": every},
+        query,
         order=read_order(query.sort, otherwise="created_at"),
-        limit=query.limit,
-        cursor=query.cursor,
-        hidden=_LIST_HIDES,
+        shown=_ROW,
         collation=None if query.pin is None else ALPHABETICAL,
     )
