@@ -20,7 +20,7 @@ from shared.errors import NotFound, StaleVersion
 from shared.events.base import Event
 from shared.idempotency import IdempotencyKey
 from shared.logging import origin
-from shared.mongo import DUPLICATE, Database, Document, Session, is_duplicate
+from shared.mongo import DUPLICATE, Database, Document, Session
 
 # The writer's own relay has this long before a sweeper may take the events over.
 RELAY_GRACE = timedelta(seconds=10)
@@ -247,21 +247,3 @@ class Documents(Generic[E]):
         if entity is None:
             raise NotFound
         return entity
-
-
-async def put_copy(db: Database, collection: str, copy_id: object, fields: Document, *, version: int) -> bool:
-    """Writes a local copy of another service's document; False when the stored copy is newer.
-
-    The same version is applied again: a redelivery, or a republish that heals a copy. Raises DuplicateKey where another
-    unique index than the one on `_id` refuses: such a copy is not old, and must not be taken for it.
-    """
-    update = {"$set": {**fields, "version": version}}
-    wanted = {"_id": copy_id, "version": {"$lte": version}}
-    try:
-        result = await db[collection].update_one(wanted, update, upsert=True)
-    except DuplicateKeyError as error:
-        if not is_duplicate(error, "_id"):
-            raise
-        # The stored copy is newer, or another replica inserted an older one a moment ago: the second try shows which.
-        result = await db[collection].update_one(wanted, update)
-    return bool(result.matched_count or result.upserted_id is not None)

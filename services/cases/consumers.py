@@ -2,15 +2,15 @@
 
 from services.cases.cases.handlers import verdicts
 from services.cases.copies import handlers as copies
-from shared.bus import Subscriptions
+from shared.bus import Many, Subscriptions
 from shared.events.contracts import AgreementChanged, DeviceChanged, ProductChanged
 from shared.events.identity import CompanyChanged, SiteChanged, UserChanged
 
 SUBSCRIPTIONS: Subscriptions = {
-    UserChanged: copies.copy_user,
-    CompanyChanged: copies.copy_company,
-    SiteChanged: copies.copy_site,
-    ProductChanged: copies.copy_product,
-    DeviceChanged: verdicts.copy_device,
+    UserChanged: Many(copies.copy_users),
+    CompanyChanged: Many(copies.copy_companies),
+    SiteChanged: Many(copies.copy_sites),
+    ProductChanged: Many(copies.copy_products),
+    DeviceChanged: Many(verdicts.copy_devices),
     AgreementChanged: verdicts.copy_agreement,
 }

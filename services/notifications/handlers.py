@@ -11,7 +11,7 @@ from services.notifications.domain.preferences import Preferences
 from services.notifications.kinds import ACCOUNT_MAILS, CASE_MAILS, KIND_OF
 from shared.actor import Actor
 from shared.codes import Purpose, read_link_code
-from shared.documents import put_copy
+from shared.copies import Copy, put_copies
 from shared.errors import Forbidden, NotFound, VendorAdminsOnly
 from shared.events.base import Relation
 from shared.events.cases import CaseFact
@@ -43,7 +43,7 @@ async def copy_user(db: Database, user: UserChanged) -> None:
         "site_ids": user.site_ids,
         "active": user.active and not user.deleted,
     }
-    await put_copy(db, store.USERS, user.user_id, fields, version=user.version)
+    await put_copies(db, store.USERS, [Copy(user.user_id, user.version, fields)])
     # After the copy: an address that unsubscribes from now on finds the user, and both are switched off.
     addresses = [Person.of_address(email.lower(), user.company_id) for email in (user.login_email, user.contact_email)]
     await store.adopt_preferences(db, Person.of_user(user.user_id, active=True), addresses)
@@ -58,7 +58,7 @@ async def copy_company(db: Database, company: CompanyChanged) -> None:
         "suspended": company.suspended,
         "deleted": company.deleted,
     }
-    await put_copy(db, store.COMPANIES, company.company_id, fields, version=company.version)
+    await put_copies(db, store.COMPANIES, [Copy(company.company_id, company.version, fields)])
 
 
 # Mails

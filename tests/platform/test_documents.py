@@ -13,7 +13,7 @@ from pymongo.errors import BulkWriteError
 from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
-from shared.documents import Documents, put_copy
+from shared.documents import Documents
 from shared.errors import IdempotencyKeyReused, NotFound, StaleVersion
 from shared.events.base import Event, State
 from shared.idempotency import IdempotencyKey
@@ -245,35 +245,3 @@ async def test_a_transaction_is_all_or_nothing_and_its_events_are_noticed_after_
     assert ((await raw(db, box))["label"], (await raw(db, other))["label"]) == ("b", "other")
     assert [document_id for _, document_id, _ in noticed] == [box.id]
     assert "relay_after" in await raw(db, box)
-
-
-async def test_copies_keep_the_newest_state_in_whatever_order_it_comes(db: Database) -> None:
-    copy_id = uuid7()
-    results = await asyncio.gather(
-        *(put_copy(db, "copies", copy_id, {"label": str(v)}, version=v) for v in (3, 1, 5, 2, 4, 5, 1))
-    )
-    copy = await db["copies"].find_one({"_id": copy_id})
-    assert copy is not None
-    assert (copy["version"], copy["label"]) == (5, "5")
-    assert results[2]
-    assert await put_copy(db, "copies", copy_id, {"label": "5 again"}, version=5)
-    assert not await put_copy(db, "copies", copy_id, {"label": "4 late"}, version=4)
-
-
-async def test_many_copies_written_at_once_all_end_at_the_newest(db: Database) -> None:
-    ids = [uuid7() for _ in range(100)]
-    await asyncio.gather(*(put_copy(db, "races", copy_id, {}, version=v) for copy_id in ids for v in (1, 2)))
-    assert await db["races"].count_documents({"_id": {"$in": ids}, "version": 2}) == 100
-
-
-@pytest.mark.parametrize("is_there_already", [False, True])
-async def test_a_copy_that_another_unique_index_refuses_is_not_taken_for_an_old_one(
-    db: Database, *, is_there_already: bool
-) -> None:
-    await db["serials"].create_index("serial", unique=True)
-    holder_id, copy_id = uuid4(), uuid4()
-    await put_copy(db, "serials", holder_id, {"serial": f"of {holder_id}"}, version=1)
-    if is_there_already:
-        await put_copy(db, "serials", copy_id, {"serial": f"of {copy_id}"}, version=1)
-    with pytest.raises(DuplicateKey):
-        await put_copy(db, "serials", copy_id, {"serial": f"of {holder_id}"}, version=2)

@@ -51,6 +51,11 @@ async def _find_agreements(db: Database, wanted: Document) -> list[Document]:
     return await db[AGREEMENTS].find(wanted).sort([("start", ASCENDING), ("_id", ASCENDING)]).to_list(None)
 
 
+async def find_devices(db: Database, device_ids: list[UUID]) -> list[Document]:
+    """The copies of these devices that are known and not deleted."""
+    return await db[DEVICES].find({"_id": {"$in": device_ids}, "deleted": False}).to_list(None)
+
+
 async def find_devices_of(db: Database, agreement_id: UUID) -> list[Document]:
     """The copies of the devices that cite an agreement."""
     return await db[DEVICES].find({"agreement_ids": agreement_id, "deleted": False}).to_list(None)

@@ -1,5 +1,6 @@
 """Coverage verdicts for cases that wait for one."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -7,7 +8,8 @@ from services.cases.cases import store
 from services.cases.cases.domain.case import Case
 from services.cases.cases.handlers.equipment import find_equipment_of
 from services.cases.copies import store as copies
-from services.cases.copies.handlers import keep_copy
+from services.cases.copies.handlers import keep_copies
+from shared.bus import Delivery
 from shared.coverage import UNVERIFIED
 from shared.errors import StaleVersion
 from shared.events.contracts import AgreementChanged, DeviceChanged
@@ -33,17 +35,16 @@ async def give_verdict(db: Database, case: Case, *, now: datetime) -> None:
     raise StaleVersion
 
 
-async def copy_device(db: Database, event: DeviceChanged) -> None:
-    """Keeps a copy, and gives the cases that wait for it their verdict."""
-    await keep_copy(db, copies.DEVICES, event.device_id, event)
-    device = await copies.find_copy(db, copies.DEVICES, {"_id": event.device_id})
-    if device is not None:
-        await _give_verdicts(db, await _find_waiting_for(db, [device]), now=event.at)
+async def copy_devices(db: Database, devices: Sequence[Delivery[DeviceChanged]]) -> None:
+    """Keeps copies, and gives the cases that wait for them their verdict."""
+    await keep_copies(db, copies.DEVICES, ((each.event.device_id, each.event) for each in devices))
+    known = await copies.find_devices(db, [each.event.device_id for each in devices])
+    await _give_verdicts(db, await _find_waiting_for(db, known), now=max(each.event.at for each in devices))
 
 
 async def copy_agreement(db: Database, event: AgreementChanged) -> None:
     """Keeps a copy, and gives the cases that cite it, or whose devices do, their verdict."""
-    await keep_copy(db, copies.AGREEMENTS, event.agreement_id, event)
+    await keep_copies(db, copies.AGREEMENTS, [(event.agreement_id, event)])
     waiting = await _find_waiting_for(db, await copies.find_devices_of(db, event.agreement_id))
     if event.company_id is not None and event.said is not None:
         waiting += await store.find_unverified_by_said(db, company_id=event.company_id, said=event.said)
