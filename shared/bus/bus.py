@@ -3,18 +3,19 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from uuid import UUID
 
 import structlog
 from aio_pika.abc import AbstractConnection
 from prometheus_client import Counter
 
 from shared.bus.consumer import Consumer
-from shared.bus.errors import first_of, reason_of
+from shared.bus.errors import BrokerUnavailable, Unroutable, first_of, reason_of
 from shared.bus.handlers import Subscriptions
 from shared.bus.link import connection_to, declare, no_foreign_cancellation, while_up
 from shared.bus.live import Hint, HintListener, HintSender, Listening
-from shared.bus.messages import Envelope, message_of
+from shared.bus.messages import Envelope, message_of, together
 from shared.bus.publisher import Publisher
 from shared.logging import origin
 from shared.topology import EVENTS, TOPOLOGY, Topology, WorkQueue
@@ -97,8 +98,24 @@ class Bus:
 
     async def publish(self, envelope: Envelope) -> None:
         """Returns when the broker has the event on disk. BrokerUnavailable or Unroutable after 5 s at the latest."""
-        await self._publisher.send(EVENTS, envelope.type, message_of(envelope, self._app_id))
-        _published.labels(envelope.type).inc()
+        [failure] = await self.publish_many([envelope])
+        if failure is not None:
+            raise failure
+
+    async def publish_many(self, envelopes: Sequence[Envelope]) -> list[BrokerUnavailable | Unroutable | None]:
+        """Why each event failed, in their order; None for those that the broker has on disk."""
+        failures: dict[UUID, BrokerUnavailable | Unroutable] = {}
+
+        async def send(batch: Sequence[Envelope]) -> None:
+            try:
+                await self._publisher.send(EVENTS, batch[0].type, message_of(batch, self._app_id))
+            except (BrokerUnavailable, Unroutable) as error:
+                failures.update((envelope.id, error) for envelope in batch)
+            else:
+                _published.labels(batch[0].type).inc(len(batch))
+
+        await asyncio.gather(*(send(batch) for batch in together(envelopes)))
+        return [failures.get(envelope.id) for envelope in envelopes]
 
     async def count_waiting(self, event_types: Collection[str]) -> dict[str, int]:
         """How many messages wait in each queue that listens to one of these types. BrokerUnavailable."""

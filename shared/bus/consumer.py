@@ -17,7 +17,17 @@ from shared.batches import Batches
 from shared.bus.errors import REASON_LENGTH, BrokerUnavailable, Unroutable, reason_of
 from shared.bus.handlers import Delivery, Handler, Many, Subscriptions
 from shared.bus.link import CLOSE_DEADLINE_S, OPEN_DEADLINE_S, channel_of, no_foreign_cancellation
-from shared.bus.messages import JSON, attempt_of, copy_of, origin_of
+from shared.bus.messages import (
+    JSON,
+    Part,
+    Received,
+    attempt_of,
+    copy_of,
+    is_batch,
+    origin_of,
+    parts_of,
+    times_delivered_before,
+)
 from shared.bus.publisher import Publisher
 from shared.events.base import Event
 from shared.logging import origin
@@ -28,6 +38,7 @@ _DEFAULT_EXCHANGE = ""
 _STOP_GRACE_S = 10.0
 _HOLD_PAUSE_S = 1.0
 _ONE_BY_ONE_AT_ONCE = 20
+_BATCHES_AT_ONCE = 3  # what is fetched ahead is as it came, and small
 _TOGETHER_AT_MOST = 200
 _TOGETHER_PACE_S = 0.03
 
@@ -73,6 +84,7 @@ class Consumer:
             if isinstance(many, Many)
         }
         self._turns = asyncio.Semaphore(_ONE_BY_ONE_AT_ONCE)
+        self._batch_turns = asyncio.Semaphore(_BATCHES_AT_ONCE)
         self._args = args
         self._publisher = publisher
         self._deadline_s = deadline_s
@@ -139,14 +151,36 @@ class Consumer:
             task.add_done_callback(self._running.discard)
 
     async def _work(self, message: AbstractIncomingMessage) -> None:
-        origin.set(origin_of(message))
         try:
-            await self._handle_or_move(message)
+            await (self._work_on_parts(message) if is_batch(message) else self._handle_or_move(message))
             await message.ack()
         except Exception as error:  # noqa: BLE001  # the channel is gone, and the message comes again
             _log.warning("event_unacked", queue=self.queue.name, id=message.message_id, reason=reason_of(error))
 
-    async def _handle_or_move(self, message: AbstractIncomingMessage) -> None:
+    async def _work_on_parts(self, batch: AbstractIncomingMessage) -> None:
+        async with self._batch_turns:
+            try:
+                parts = list(parts_of(batch))
+            except ValueError:
+                return await self._bury(batch, reason="invalid: not a list of events")
+            # A restart brings a batch again once. If more often, one of its events may be what ends the process:
+            # alone it reaches the delivery limit alone.
+            is_suspect = times_delivered_before(batch) > 1
+            work = self._put_back if is_suspect else self._handle_or_move
+            if is_suspect:
+                _log.warning("batch_taken_apart", queue=self.queue.name, type=batch.type, id=batch.message_id)
+            # All of them to the end, however one of them ends: nothing may be left running when the channel is gone.
+            outcomes = await asyncio.gather(*(work(part) for part in parts), return_exceptions=True)
+            for outcome in outcomes:
+                if outcome is not None:
+                    raise outcome
+            return None
+
+    async def _put_back(self, part: Part) -> None:
+        await self._move(_DEFAULT_EXCHANGE, self.queue.name, copy_of(part, {}))
+
+    async def _handle_or_move(self, message: Received) -> None:
+        origin.set(origin_of(message))
         try:
             await self._handle(message)
         except _Garbage as garbage:
@@ -157,7 +191,7 @@ class Consumer:
             self._count(message, "ok")
             _log.debug("event_handled", queue=self.queue.name, type=message.type, id=message.message_id)
 
-    async def _handle(self, message: AbstractIncomingMessage) -> None:
+    async def _handle(self, message: Received) -> None:
         event, handler = self._understand(message)
         if isinstance(handler, Many):
             await self._batches[event.type].do(Delivery(event, origin.get()))
@@ -174,7 +208,7 @@ class Consumer:
             async with asyncio.timeout(self._deadline_s):
                 await handler(*self._args, heard)
 
-    def _understand(self, message: AbstractIncomingMessage) -> tuple[Event, Handler | Many]:
+    def _understand(self, message: Received) -> tuple[Event, Handler | Many]:
         if message.content_type != JSON:
             raise _Garbage("invalid: content type")
         if message.type is None or message.type not in self._subscriptions:
@@ -186,7 +220,7 @@ class Consumer:
         except ValidationError as error:
             raise _Garbage(_what_is_invalid(error)) from None
 
-    async def _retry_later_or_bury(self, message: AbstractIncomingMessage, error: Exception) -> None:
+    async def _retry_later_or_bury(self, message: Received, error: Exception) -> None:
         attempt = attempt_of(message)
         if isinstance(error, DatabaseError) and is_unavailable(error):
             # No fault of the event: it does not count, so that nothing dies of a database that is away for a night.
@@ -196,9 +230,7 @@ class Consumer:
         else:
             await self._retry_later(message, error, self._retry_queues[attempt - 1], next_attempt=attempt + 1)
 
-    async def _retry_later(
-        self, message: AbstractIncomingMessage, error: Exception, retry_queue: str, *, next_attempt: int
-    ) -> None:
+    async def _retry_later(self, message: Received, error: Exception, retry_queue: str, *, next_attempt: int) -> None:
         # The message of an error may hold a name or an address: it goes with the event, but not into the log.
         _log.warning(
             "event_failed",
@@ -213,7 +245,7 @@ class Consumer:
         await self._move(_DEFAULT_EXCHANGE, retry_queue, copy)
         self._count(message, "retried")
 
-    async def _bury(self, message: AbstractIncomingMessage, *, reason: str) -> None:
+    async def _bury(self, message: Received, *, reason: str) -> None:
         attempt = attempt_of(message)
         _log.error(
             "event_dead",
@@ -237,7 +269,7 @@ class Consumer:
             else:
                 return
 
-    def _count(self, message: AbstractIncomingMessage, outcome: str) -> None:
+    def _count(self, message: Received, outcome: str) -> None:
         # Anybody may have written the type of a strange message: it makes no label.
         known = message.type if message.type in self._subscriptions else "unknown"
         _handled.labels(known, outcome).inc()

@@ -59,10 +59,11 @@ def patched(control: Control) -> Iterator[Path]:
 
 _ACKED_TOO_EARLY = Patch(
     "shared/bus/consumer.py",
-    "            await self._handle_or_move(message)\n            await message.ack()\n",
+    "            await (self._work_on_parts(message) if is_batch(message) else self._handle_or_move(message))\n"
+    "            await message.ack()\n",
     "            await message.ack()\n"
     "            await asyncio.sleep(0.5)\n"
-    "            await self._handle_or_move(message)\n",
+    "            await (self._work_on_parts(message) if is_batch(message) else self._handle_or_move(message))\n",
 )
 
 _UNCONFIRMED = (

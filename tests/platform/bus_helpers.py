@@ -159,14 +159,19 @@ async def a_raw_channel(url: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]
 
 async def dead_letters(url: str, count: int, *, deadline_s: float = 15.0) -> list[AbstractIncomingMessage]:
     """Waits until so many are dead, and takes them out."""
+    return await taken_out(url, QUEUE.dead_queue, count, deadline_s=deadline_s)
+
+
+async def taken_out(url: str, queue: str, count: int, *, deadline_s: float = 15.0) -> list[AbstractIncomingMessage]:
+    """Waits until so many messages are in a queue that nobody consumes, and takes them out."""
     async with a_raw_channel(url) as channel:
-        queue = await channel.declare_queue(QUEUE.dead_queue, passive=True)
+        found = await channel.declare_queue(queue, passive=True)
 
         async def there() -> bool:
-            return (await queue.declare()).message_count == count
+            return (await found.declare()).message_count == count
 
         await soon(there, deadline_s=deadline_s)
-        return [await queue.get(no_ack=True) for _ in range(count)]
+        return [await found.get(no_ack=True) for _ in range(count)]
 
 
 async def put_by_hand(url: str, message: aio_pika.Message, *, key: str = ThingHappened.type) -> None:

@@ -3,7 +3,7 @@
 import inspect
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -45,6 +45,16 @@ _ON_RETRIES = [
     {"name": "reason", "example": "LookupError", "meaning": "as `attempt`: why the last try failed"},
 ]
 
+_SENT = Envelope(
+    id=UUID("0195d8e0-0000-7000-8000-000000000001"),
+    type="cases.case.created.v1",
+    body=b'{"number":"CS-000001"}',
+    at=datetime(2026, 11, 22, 10, 26, tzinfo=UTC),
+    request_id="4f0c1c7e",
+    actor="0195d8e0-0000-7000-8000-000000000002",
+    address="192.0.2.7",
+)
+
 
 @dataclass(frozen=True)
 class Field:
@@ -66,6 +76,7 @@ def page() -> str:
         event_fields=_fields(Event),
         state_fields=_fields(State, without=Event),
         envelope=_envelope(),
+        batch=_batch(),
         exchange=EXCHANGE,
         delays=_waits(TOPOLOGY.queues[0]),
         queues=[
@@ -155,24 +166,19 @@ def _type(field: dict[str, Any], parts: dict[str, Any]) -> str:
 
 def _envelope() -> list[dict[str, str]]:
     """Every property and header of a real message; KeyError for one that has no meaning here."""
-    sent = message_of(
-        Envelope(
-            id=UUID("0195d8e0-0000-7000-8000-000000000001"),
-            type="cases.case.created.v1",
-            body=b"{}",
-            at=datetime(2026, 11, 22, 10, 26, tzinfo=UTC),
-            request_id="4f0c1c7e",
-            actor="0195d8e0-0000-7000-8000-000000000002",
-            address="192.0.2.7",
-        ),
-        "cases",
-    )
+    sent = message_of([_SENT], "cases")
     properties = {name: getattr(sent, name) for name in _PROPERTIES}
     examples = properties | {"timestamp": int(sent.timestamp.timestamp()) if sent.timestamp else ""} | sent.headers
     return [
         *({"name": name, "example": str(example), "meaning": _MEANINGS[name]} for name, example in examples.items()),
         *_ON_RETRIES,
     ]
+
+
+def _batch() -> dict[str, str]:
+    other = replace(_SENT, id=UUID(int=_SENT.id.int + 1), body=b'{"number":"CS-000002"}')
+    sent = message_of([_SENT, other], "cases")
+    return {"type": str(sent.type), "body": json.dumps(json.loads(sent.body), indent=2)}
 
 
 def _waits(queue: WorkQueue) -> list[str]:
