@@ -7,6 +7,7 @@ to try later sets it ahead. Every time is the database's, so the clocks of the r
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from uuid import uuid4
 
 from pymongo import ASCENDING, ReturnDocument
 
@@ -56,3 +57,21 @@ async def claim_due(
         return_document=ReturnDocument.AFTER,
     )
     return document
+
+
+async def claim_many_due(
+    collection: Collection, field: str, *, lease: timedelta, at_most: int, projection: Mapping[str, int]
+) -> list[Document]:
+    """The due documents that have waited longest, claimed for `lease` in one write, without what another replica got.
+
+    Each gets a mark of this claim in `claim`, by which it is told from those that another replica was faster at.
+    """
+    longest = collection.find(is_due(field), {"_id": 1}, sort=[(field, ASCENDING)], limit=at_most)
+    ids = [document["_id"] for document in await longest.to_list(None)]
+    if not ids:
+        return []
+    mark = uuid4()
+    await collection.update_many(
+        {"_id": {"$in": ids}, **is_due(field)}, [{"$set": {"claim": mark, field: ahead(lease)}}]
+    )
+    return await collection.find({"_id": {"$in": ids}, "claim": mark}, projection).to_list(None)

@@ -69,13 +69,13 @@ _ACKED_TOO_EARLY = Patch(
 _UNCONFIRMED = (
     Patch(
         "shared/relay.py",
-        "await asyncio.gather(*(self._bus.publish(_envelope(item)) for item in fresh))",
-        "await asyncio.gather(*(self._bus.publish(_envelope(item)) for item in fresh), return_exceptions=True)",
+        "for item, failure in zip(pending, failures, strict=True) if failure is not None}",
+        "for item, failure in zip(pending, failures, strict=True) if item is failure}",
     ),
     Patch(
         "shared/relay.py",
-        "if self._bus.connected:\n                    return await",
-        "if True:\n                    return await",
+        "if self._bus.connected:\n                        return await",
+        "if True:\n                        return await",
     ),
 )
 
@@ -148,8 +148,8 @@ CONTROLS = (
             ),
             Patch(
                 "shared/relay.py",
-                "            _waiting.set(self._queue.qsize())\n",
-                "            _waiting.set(self._queue.qsize())\n            await asyncio.sleep(0.5)\n",
+                "        since = time.monotonic()\n",
+                "        since = time.monotonic()\n        await asyncio.sleep(0.5)\n",
             ),
         ),
     ),

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.claims import ago, ahead, claim_due, has_date
+from shared.claims import ago, ahead, claim_due, claim_many_due, has_date
 from shared.mongo import Database, Document, Driver
 from tests.platform.bus_helpers import a_database
 
@@ -34,6 +34,27 @@ async def test_each_piece_of_work_is_claimed_once_however_many_look(db: Database
         await _add(db, work_id, ago(timedelta(seconds=1)))
     claimed = await asyncio.gather(*(_claim(db) for _ in range(40)))
     assert sorted(each for each in claimed if each is not None) == list(range(20))
+
+
+async def _claim_many(db: Database, at_most: int) -> list[int]:
+    claimed = await claim_many_due(db["work"], "due_at", lease=LEASE, at_most=at_most, projection={"_id": 1})
+    return [document["_id"] for document in claimed]
+
+
+async def test_of_many_claimed_at_once_each_has_one_holder_too(db: Database) -> None:
+    for work_id in range(60):
+        await _add(db, work_id, ago(timedelta(seconds=1)))
+    claimed = await asyncio.gather(*(_claim_many(db, 25) for _ in range(4)), *(_claim(db) for _ in range(10)))
+    while more := await _claim_many(db, 25):
+        claimed.append(more)
+    each = [one for some in claimed for one in (some if isinstance(some, list) else [some]) if one is not None]
+    assert sorted(each) == list(range(60))
+
+
+async def test_those_that_have_waited_longest_are_claimed_first_and_none_that_is_not_due(db: Database) -> None:
+    for work_id, waited_s in enumerate((10, 30, -60, 20)):
+        await _add(db, work_id, ago(timedelta(seconds=waited_s)))
+    assert [sorted(await _claim_many(db, 2)) for _ in range(3)] == [[1, 3], [0], []]
 
 
 async def test_what_has_waited_longest_is_claimed_first(db: Database) -> None:

@@ -1,9 +1,9 @@
 """The relay: every pending event reaches the bus and the audit log, whoever dies in between."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -17,9 +17,10 @@ from shared.bus import Bus
 from shared.documents import Documents
 from shared.events.base import Event
 from shared.mongo import Database, Driver
-from shared.relay import Relay
+from shared.relay import Relay, _Waiting
 from tests.contained import ContainedRabbitMQ
 from tests.platform.bus_helpers import (
+    QUEUE,
     TOPOLOGY,
     RecordingHandler,
     ThingHappened,
@@ -28,6 +29,7 @@ from tests.platform.bus_helpers import (
     eventually,
     running,
     soon,
+    taken_out,
 )
 
 
@@ -197,3 +199,127 @@ async def test_an_event_already_in_the_audit_log_is_published_all_the_same(db: D
     async with running(fresh_vhost_url, handler.handle) as bus, relaying(db, bus):
         await soon(lambda: nothing_pending(db))
         await soon(lambda: _heard(handler, 1))
+
+
+async def say_at_once(db: Database, count: int) -> None:
+    await asyncio.gather(*(say(db, number) for number in range(count)))
+
+
+async def test_what_is_written_at_the_same_time_is_published_in_few_messages_and_what_comes_alone_at_once(
+    db: Database, fresh_vhost_url: str
+) -> None:
+    async with running(fresh_vhost_url) as bus, relaying(db, bus):
+        await say(db, 1)
+        [alone] = await taken_out(fresh_vhost_url, QUEUE.name, 1)
+        await say_at_once(db, 200)
+        await soon(lambda: nothing_pending(db))
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url) as bus:
+        messages = (await bus.count_waiting({ThingHappened.type}))[QUEUE.name]
+    async with running(fresh_vhost_url, handler.handle):
+        await soon(lambda: _heard(handler, 200))
+    assert alone.type == ThingHappened.type
+    assert messages < 50
+    assert {event.number for event in handler.handled} == set(range(200))
+    assert await db["audit"].count_documents({}) == 201
+
+
+async def test_a_document_whose_events_cannot_be_published_holds_none_up_that_came_with_it(
+    db: Database, fresh_vhost_url: str
+) -> None:
+    unroutable = UnwantedHappened(at=datetime.now(UTC))
+    mixed = (ThingHappened(number=500, at=datetime.now(UTC)), UnwantedHappened(at=datetime.now(UTC)))
+    async with running(fresh_vhost_url) as bus, relaying(db, bus, stop_within_s=0.1):
+        await asyncio.gather(
+            THINGS.insert(db, Thing(id=uuid7(), events=(unroutable,))),
+            THINGS.insert(db, Thing(id=uuid7(), events=mixed)),
+            say_at_once(db, 20),
+        )
+
+        async def only_these_are_left() -> bool:
+            left = await db["things"].find({"pending": {"$ne": []}}).to_list(None)
+            return [[item["type"] for item in document["pending"]] for document in left] == [
+                [UnwantedHappened.type]
+            ] * 2
+
+        await soon(only_these_are_left)
+
+
+async def test_a_document_whose_events_cannot_be_audited_holds_none_up_that_came_with_it(
+    db: Database, fresh_vhost_url: str
+) -> None:
+    await say_at_once(db, 20)
+    await db["things"].update_one({"pending.body.number": 7}, {"$set": {"pending.0.body.company_id": "no id"}})
+    await make_overdue(db)
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus, relaying(db, bus, stop_within_s=0.1):
+        await soon(lambda: _heard(handler, 19))
+        assert handler.times(7) == 0
+        assert await db["things"].count_documents({"pending": {"$ne": []}}) == 1
+
+
+async def test_who_dies_between_publishing_and_noting_it_publishes_the_same_events_again(
+    db: Database, fresh_vhost_url: str
+) -> None:
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus:
+        async with relaying(db, bus, stop_within_s=0.1) as dying:
+            dying._mark_published = _never  # type: ignore[method-assign, assignment]
+            await say_at_once(db, 20)
+            await soon(lambda: _heard(handler, 20))
+        assert not await nothing_pending(db)
+        await make_overdue(db)
+        async with relaying(db, bus):
+            await soon(lambda: nothing_pending(db))
+            await soon(lambda: _heard(handler, 40))
+    assert len({event.id for event in handler.handled}) == 20
+    assert await db["audit"].count_documents({}) == 20
+
+
+async def _never(*_: object) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_an_event_that_comes_while_others_of_its_document_are_published_stays_and_goes_after_them(
+    db: Database, fresh_vhost_url: str
+) -> None:
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus, relaying(db, bus) as carrier:
+        mark_published, may_go_on = carrier._mark_published, asyncio.Event()
+
+        async def wait_and_mark(documents: Sequence[_Waiting], event_ids: Sequence[object]) -> None:
+            await may_go_on.wait()
+            await mark_published(documents, event_ids)
+
+        carrier._mark_published = wait_and_mark  # type: ignore[method-assign]
+        thing = await say(db, 1)
+        await soon(lambda: _heard(handler, 1))
+        await THINGS.save(db, replace(thing, events=(ThingHappened(number=2, at=datetime.now(UTC)),)))
+        may_go_on.set()
+        await soon(lambda: nothing_pending(db))
+    assert [event.number for event in handler.handled] == [1, 2]
+
+
+async def test_many_more_than_are_taken_at_a_time_are_swept(
+    db: Database, fresh_vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.relay._SWEEP_AT_MOST", 20)
+    await say_at_once(db, 100)
+    await make_overdue(db)
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus, relaying(db, bus):
+        await soon(lambda: nothing_pending(db))
+        await soon(lambda: _heard(handler, 100))
+    assert all(handler.times(number) == 1 for number in range(100))
+    assert await db["things"].count_documents({"claim": {"$exists": True}}) == 0
+
+
+async def test_with_many_in_hand_events_stay_in_their_documents_for_the_sweeper(
+    db: Database, fresh_vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.relay._IN_HAND_AT_MOST", 0)
+    async with running(fresh_vhost_url) as bus, relaying(db, bus):
+        await say_at_once(db, 5)
+        assert await db["things"].count_documents({"pending": {"$ne": []}}) == 5
+        await make_overdue(db)
+        await soon(lambda: nothing_pending(db))
