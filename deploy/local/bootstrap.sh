@@ -1,5 +1,6 @@
 #!/bin/sh
-# Fetches what this machine lacks: bootstrap.sh check (Python packages), run (and RabbitMQ), test (and Chromium).
+# Fetches what this machine lacks: bootstrap.sh check (Python packages), run (and RabbitMQ), test (and Chromium),
+# peer (and PostgreSQL, for the reference run of the benchmark).
 # What it cannot fetch it names in one sentence; the next start takes up where this one ended.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -79,6 +80,11 @@ need_mongod() {
         "libcurl 4 is needed: install it (Fedora: dnf install libcurl), or install MongoDB, or set MONGO_URL."
 }
 
+need_postgresql() {
+    ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || install_with_apt postgresql \
+        "PostgreSQL is needed for the reference run: install it as Debian does, below /usr/lib/postgresql."
+}
+
 need_chromium() {
     # Playwright drives it through a Node.js that is linked against this library.
     has_library libatomic.so.1 || install_with_apt libatomic1 \
@@ -107,5 +113,6 @@ case "${1:-check}" in
         RABBITMQ_URL="" need_rabbitmq
         need_chromium
         ;;
+    peer) need_postgresql ;;
     *) refuse "unknown step: $1" ;;
 esac

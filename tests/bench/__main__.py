@@ -16,7 +16,7 @@ import orjson
 
 from deploy.local.stack import Borrowed, Stack
 from shared.mongo import connect
-from tests.bench import backlogs, creating, machine, measuring, processes, reading
+from tests.bench import backlogs, creating, machine, measuring, processes, reading, reference
 from tests.bench.archive import Archive
 from tests.bench.figures import Figures, times
 from tests.bench.measuring import Bench
@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, help="where the databases lie while it runs; else the folder for temporary files"
     )
+    parser.add_argument("--peer", action="store_true", help="django-helpdesk on PostgreSQL, too; it is installed first")
     parser.add_argument("--markdown", action="store_true", help="put the table into docs/performance.md")
     return parser
 
@@ -126,6 +127,8 @@ async def _measure(bench: Bench, options: argparse.Namespace, *, scales: list[in
         _say(f"creating, run {run + 1} of {runs}")
         await creating.measure_creates(bench, await creating.measure_floor(bench))
         await creating.measure_saturation(bench)
+        if options.peer:
+            await reference.measure_reference(bench)
     if "backlog" in only:
         _say("working off backlogs")
         await backlogs.measure_backlogs(bench, **(_SMALL_BACKLOGS if options.quick else _BACKLOGS))
