@@ -44,6 +44,8 @@ def create_app(settings: CasesSettings) -> web.Application:
             partial(sweep_files, owners=OWNERS_OF_FILES, scanned=settings.clamd is not None),
             keep_filling_in,
             store.keep_counter_seen,
+            store.keep_counting,
+            store.keep_sweeping,
             *_scanners(settings),
         ],
     )

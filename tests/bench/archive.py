@@ -21,7 +21,8 @@ from uuid_utils.compat import uuid7
 from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.domain.values import OPEN, Status
 from services.cases.cases.domain.visibility import readers_of
-from services.cases.cases.store import CASES, create_indexes
+from services.cases.cases.store import CASES, create_indexes, recount
+from services.cases.cases.store.cases import COUNTED_LATER
 from shared.mongo import Collection, Database, Document, with_time_to_upgrade
 from tests.bench.people import People, Person
 from tests.bench.words import a_text, a_title
@@ -68,6 +69,7 @@ class Archive:
                 with pymongo.timeout(_CHUNK_WITHIN_S):
                     await cases.insert_many(chunk, ordered=False)
                 self._size += len(chunk)
+        await recount(self._db)
 
     @asynccontextmanager
     async def _indexes_later(self, cases: Collection) -> AsyncIterator[None]:
@@ -88,7 +90,9 @@ class Archive:
         customers: Sequence[Person] = self._people.customers
         known = {person.company_id: person.company_name for person in customers}
         for company_id in known:
-            made = self._db[CASES.collection].find({"company_id": company_id}, {"pending": 0, "relay_after": 0})
+            made = self._db[CASES.collection].find(
+                {"company_id": company_id}, {"pending": 0, "relay_after": 0, COUNTED_LATER: 0}
+            )
             self._templates[company_id] = await made.sort("created_at").limit(2).to_list()
         strangers = [(UUID(int=self._rng.getrandbits(128)), f"Stranger {n}") for n in range(_COMPANIES - len(known))]
         self._companies = [*known.items(), *strangers]
@@ -127,7 +131,15 @@ class Archive:
             "version": len(history),
             "history": history,
         }
-        return {**case, "readers": readers_of(CASES.load(case))}
+        counted = {
+            "company_id": company_id,
+            "own_ids": case["own_ids"],
+            "site_id": case["site_id"],
+            "confidential": case["confidential"],
+            "status": case["status"],
+            "severity": case["problem"]["severity"],
+        }
+        return {**case, "readers": readers_of(CASES.load(case)), "counted": counted}
 
 
 def _history(first: Document, created_at: datetime, rng: random.Random) -> Iterator[Document]:

@@ -10,7 +10,7 @@ from services.cases.attachments.domain.files import AttachedFile, FileState, con
 from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, allowed_actions
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.values import Entry, Status, turn_of
-from services.cases.cases.store.lists import Counts
+from services.cases.cases.store.counts import Counts
 from shared.actor import Actor
 from shared.mongo import Document
 from shared.schemas.base import ListAnswer, utc_text

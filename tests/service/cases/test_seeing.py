@@ -378,28 +378,3 @@ async def profiled(cases: CasesApi) -> AsyncIterator[list[Json]]:
         asked = {"$or": [{"command.find": "cases"}, {"command.aggregate": "cases"}]}
         looks += await cases.db["system.profile"].find(asked).to_list(None)
         await cases.db["system.profile"].drop()
-
-
-@pytest.mark.parametrize(
-    "actor", [{"role": Role.COMPANY_ADMIN}, {"role": Role.MEMBER}, {"role": Role.CASE_MANAGER, "site_ids": frozenset()}]
-)
-async def test_the_counts_of_a_companys_open_cases_read_no_case(cases: CasesApi, actor: Json) -> None:
-    ana = an_actor()
-    for severity in (1, 2, 2):
-        await cases.submitted(ana, severity=severity)
-    reader = an_actor(company_id=ana.company_id, **actor)
-    async with profiled(cases) as looks:
-        facets = (await cases.call("GET", "/cases/facets", reader, params={"status": "open"})).body
-    assert [(look["keysExamined"] > 0, look["docsExamined"]) for look in looks] == [(True, 0)]
-    assert {name: [(facet["value"], facet["count"]) for facet in found] for name, found in facets.items()} == {
-        "status": [("new", 3)],
-        "severity": [("2", 2), ("1", 1)],
-        "site": [("", 3)],
-    }
-
-
-async def test_the_vendors_counts_of_open_cases_read_no_case(cases: CasesApi, agent: Actor) -> None:
-    await cases.submitted(an_actor())
-    async with profiled(cases) as looks:
-        await cases.call("GET", "/cases/facets", agent, params={"status": "open"})
-    assert [(look["keysExamined"] > 0, look["docsExamined"]) for look in looks] == [(True, 0)]

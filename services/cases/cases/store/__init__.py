@@ -7,6 +7,8 @@ from services.cases.cases.store.cases import (
     get_case,
     visible_to,
 )
+from services.cases.cases.store.counters import keep_counting, keep_sweeping, recount
+from services.cases.cases.store.counts import count_cases
 from services.cases.cases.store.history import (
     History,
     append_entry,
@@ -16,7 +18,7 @@ from services.cases.cases.store.history import (
     get_submitted_case,
 )
 from services.cases.cases.store.indexes import create_indexes
-from services.cases.cases.store.lists import count_cases, find_cases, find_queue, read_order
+from services.cases.cases.store.lists import find_cases, find_queue, read_order
 from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore
 
 __all__ = [
@@ -36,7 +38,10 @@ __all__ = [
     "get_history",
     "get_submitted_case",
     "keep_counter_seen",
+    "keep_counting",
+    "keep_sweeping",
     "read_order",
+    "recount",
     "skip_after_restore",
     "visible_to",
 ]

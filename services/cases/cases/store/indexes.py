@@ -6,13 +6,15 @@ from typing import Any
 from pymongo import ASCENDING, TEXT
 
 from services.cases.cases.domain.visibility import COMPANY, CONFIDENTIAL, NO_SITE
+from services.cases.cases.store import counters
 from services.cases.cases.store.cases import CASES
-from services.cases.cases.store.lists import COUNTED, COUNTS_BY_READERS, COUNTS_OF_ALL, SORTS
+from services.cases.cases.store.lists import SORTS
 from shared.coverage import Verdict
 from shared.mongo import Database, Document, drop_index
 from shared.paging import create_alphabetical_index, create_index_for
 
 _AT_ONCE = 500
+_FILTERS = ("status", "site_id", "site_name", "problem.severity")
 _USUAL = ("updated_at", "created_at")
 # Those of older versions that nothing searches by any more.
 _GONE = (
@@ -39,8 +41,9 @@ async def create_indexes(db: Database) -> None:
         pass
     create = partial(_create, db)
     await create("number", unique=True)
-    await create("readers", "company_id", *COUNTED, name=COUNTS_BY_READERS)
-    await create(*COUNTED, name=COUNTS_OF_ALL)
+    # What totals count by, without a look at any case.
+    await create("readers", "company_id", *_FILTERS, name="counts_by_readers")
+    await create(*_FILTERS, name="counts_of_all")
     await create("owner.user_id", "status")
     listed = partial(create_alphabetical_index, db[CASES.collection])
     await listed("submitter.user_id", "updated_at", "_id")
@@ -59,6 +62,7 @@ async def create_indexes(db: Database) -> None:
     # Words as they are written: stems and stop words of one language would be wrong for the other.
     texts = [("problem.title", TEXT), ("problem.description", TEXT)]
     await db[CASES.collection].create_index(texts, name="text", default_language="none")
+    await counters.create_indexes(db)
     for name in _GONE:
         await drop_index(db[CASES.collection], name)
 

@@ -1,11 +1,8 @@
-"""Lists and counts of cases; each says for whom."""
+"""Lists of cases; each says for whom."""
 
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
-from uuid import UUID
 
 from pymongo.collation import Collation
 
@@ -17,7 +14,6 @@ from shared.mongo import Database, Document
 from shared.paging import ALPHABETICAL, Order, Page, find_page
 from shared.schemas.cases import AgentCaseQuery, CaseQuery
 from shared.serials import normal_serial
-from shared.text import in_alphabet
 from shared.zones import zone_of
 
 _FIELDS = {
@@ -63,15 +59,6 @@ _ROW = (
     "updated_at",
     "version",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many cases stand under each value; a site as (id or None, name, count)."""
-
-    status: list[tuple[str, int]]
-    severity: list[tuple[int, int]]
-    site: list[tuple[UUID | None, str, int]]
 
 
 def wanted_by(actor: Actor, query: CaseQuery) -> Document:
@@ -156,64 +143,13 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
         query,
         order=order_of(query),
         shown=_ROW,
-        collation=_collation_of(query),
+        collation=collation_of(query),
     )
 
 
-def _collation_of(query: CaseQuery) -> Collation | None:
+def collation_of(query: CaseQuery) -> Collation | None:
     """For what only alphabetical indexes find; without it, cases are counted in the indexes alone."""
     return ALPHABETICAL if query.q or query.serial is not None else None
-
-
-# What is counted is all in these indexes: no case itself is read.
-COUNTED = ("status", "site_id", "site_name", "problem.severity")
-COUNTS_OF_ALL, COUNTS_BY_READERS = "counts_of_all", "counts_by_readers"
-
-
-async def count_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
-    """How many cases stand under each status, severity and site, most first, in one look at them."""
-    seen = {"status": "$status", "severity": "$problem.severity", "site_id": "$site_id"}
-    counted = await db[CASES.collection].aggregate(
-        [
-            {"$match": wanted_by(actor, query)},
-            {"$group": {"_id": seen, "name": {"$last": "$site_name"}, "count": {"$sum": 1}}},
-            {
-                "$facet": {
-                    "status": _summed("status"),
-                    "severity": _summed("severity"),
-                    "site": _summed("site_id", name={"$last": "$name"}),
-                }
-            },
-        ],
-        maxTimeMS=5000,
-        collation=_collation_of(query),
-        **_counted_by(actor, query),
-    )
-    (counts,) = await counted.to_list(None)
-    return Counts(
-        status=[(group["_id"], group["count"]) for group in counts["status"]],
-        severity=[(group["_id"], group["count"]) for group in counts["severity"]],
-        site=sorted(
-            [(group["_id"], group["name"], group["count"]) for group in counts["site"]],
-            key=lambda site: (-site[2], in_alphabet(site[1])),
-        ),
-    )
-
-
-def _counted_by(actor: Actor, query: CaseQuery) -> dict[str, Any]:
-    """The index that has everything, unless one of the other filters may leave less to look at."""
-    narrow = query.model_copy(update={"status": None, "severity": None, "site_id": None})
-    if wanted_by(actor, narrow) != wanted_by(actor, CaseQuery()):
-        return {}
-    return {"hint": COUNTS_OF_ALL if actor.is_vendor else COUNTS_BY_READERS}
-
-
-def _summed(field: str, **also: Document) -> list[Document]:
-    return [
-        {"$group": {"_id": f"$_id.{field}", **also, "count": {"$sum": "$count"}}},
-        {"$sort": {"count": -1, "_id": 1}},
-        {"$limit": 200},
-    ]
 
 
 async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:

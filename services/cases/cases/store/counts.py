@@ -1,0 +1,205 @@
+"""How many cases an actor sees: by the counters where they tell it, else by the cases; each says for whom."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Self, TypeVar
+from uuid import UUID
+
+from pymongo import DESCENDING
+
+from services.cases.cases.domain.values import OPEN, Status
+from services.cases.cases.domain.visibility import sees
+from services.cases.cases.store.cases import CASES
+from services.cases.cases.store.counters import COUNTERS, Kind, find_marked, name_of, read_name
+from services.cases.cases.store.lists import collation_of, wanted_by
+from shared.actor import Actor
+from shared.mongo import Database, Document, Session
+from shared.schemas.cases import CaseQuery
+from shared.text import in_alphabet
+
+_AT_MOST = 200
+_SEVERITIES = (1, 2, 3, 4)
+_COUNTED_BY = ("company_id", "site_id", "status", "severity")
+
+_V = TypeVar("_V", str, int)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many cases stand under each value; a site as (id or None, name, count)."""
+
+    status: list[tuple[str, int]]
+    severity: list[tuple[int, int]]
+    site: list[tuple[UUID | None, str, int]]
+
+
+async def count_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
+    """How many cases stand under each status, severity and site, most first."""
+    other_filters = wanted_by(actor, query.model_copy(update=dict.fromkeys(_COUNTED_BY)))
+    counts = None
+    if other_filters == wanted_by(actor, CaseQuery()):
+        counts = await _by_counters(db, actor, query)
+    return counts or await _by_cases(db, actor, query)
+
+
+# By the counters
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Adds up what a query wants."""
+
+    statuses: Collection[str]
+    severities: Collection[int]
+    status: Counter[str] = field(default_factory=Counter)
+    severity: Counter[int] = field(default_factory=Counter)
+    site: Counter[UUID | None] = field(default_factory=Counter)
+    names: dict[UUID | None, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, query: CaseQuery) -> Self:
+        """Of nothing yet."""
+        statuses = list(Status) if query.status is None else OPEN if query.status == "open" else query.status
+        severities = _SEVERITIES if query.severity is None else (query.severity,)
+        return cls([statuses] if isinstance(statuses, str) else statuses, severities)
+
+    def add(self, status: str, severity: int, count: int) -> None:
+        """Cases of one kind, wherever they are."""
+        if status in self.statuses and severity in self.severities:
+            self.status[status] += count
+            self.severity[severity] += count
+
+    def add_at(self, site_id: UUID | None, status: str, severity: int, count: int) -> None:
+        """How many of one kind there are at a site."""
+        if status in self.statuses and severity in self.severities:
+            self.site[site_id] += count
+
+    def counts(self) -> Counts:
+        """What was added up, most first."""
+        sites = [(site_id, self.names.get(site_id, ""), count) for site_id, count in self.site.items() if count]
+        sites.sort(key=lambda site: (-site[2], in_alphabet(site[1])))
+        return Counts(_most_first(self.status), _most_first(self.severity), sites[:_AT_MOST])
+
+
+def _most_first(counted: Counter[_V]) -> list[tuple[_V, int]]:
+    return sorted([each for each in counted.items() if each[1]], key=lambda each: (-each[1], each[0]))
+
+
+async def _by_counters(db: Database, actor: Actor, query: CaseQuery) -> Counts | None:
+    """None while the counters are not whole."""
+    of_all = actor.is_vendor and query.company_id is None
+    scope: Document = {} if of_all else {"company_id": actor.company_to_read(query.company_id)}
+    tally = _Tally.of(query)
+    async with db.at_one_moment() as session:
+        marked = await find_marked(db, scope, session)
+        if marked is None:
+            return None
+        seen = [each for each in marked if sees(actor, each.place) and query.site_id in (None, each.place.site_id)]
+        if query.site_id is not None:
+            scope["site_id"] = query.site_id
+        if scope:
+            await _add_seen(db, actor, scope, tally, session)
+        else:
+            await _add_all(db, tally, {each.place.site_id for each in seen}, session)
+    for each in seen:
+        place = each.place
+        tally.add(place.status, place.severity, each.by)
+        tally.add_at(place.site_id, place.status, place.severity, each.by)
+        tally.names[place.site_id] = each.site_name
+    return tally.counts()
+
+
+async def _add_seen(db: Database, actor: Actor, scope: Document, tally: _Tally, session: Session) -> None:
+    """What the actor sees of a company, or of a site: of a case that is their own, whether or not they see others'."""
+    whose = [None] if actor.is_vendor or actor.is_company_admin else [None, actor.user_id]
+    async for counter in db[COUNTERS].find({**scope, "user_id": {"$in": whose}}, session=session):
+        company_id, site_id, is_own = counter["company_id"], counter["site_id"], counter["user_id"] is not None
+        others_seen = {
+            confidential: sees(actor, Kind(company_id, (), site_id, confidential)) for confidential in (False, True)
+        }
+        tally.names[site_id] = counter.get("site_name", "")
+        for name, count in counter["cases"].items():
+            status, severity, confidential = read_name(name)
+            if others_seen[confidential] is not is_own:
+                tally.add(status, severity, count)
+                tally.add_at(site_id, status, severity, count)
+
+
+async def _add_all(db: Database, tally: _Tally, changing: set[UUID | None], session: Session) -> None:
+    """All cases, and the sites that have most of them; also those that are `changing`, however few they have now."""
+    async for counter in db[COUNTERS].find({"company_id": None, "cases": {"$exists": True}}, session=session):
+        for name, count in counter["cases"].items():
+            status, severity, _ = read_name(name)
+            tally.add(status, severity, count)
+            if counter["site_id"] is None:
+                tally.add_at(None, status, severity, count)
+    found = await db[COUNTERS].aggregate(_sites_with_most(tally, _AT_MOST + len(changing)), session=session)
+    sites = {counter["site_id"]: counter for counter in await found.to_list(None)}
+    others = {
+        "site_id": {"$in": [site_id for site_id in changing if site_id and site_id not in sites]},
+        "user_id": None,
+    }
+    async for counter in db[COUNTERS].find(others, session=session):
+        sites[counter["site_id"]] = counter
+    for site_id, counter in sites.items():
+        tally.names[site_id] = counter.get("site_name", "")
+        for name, count in counter["cases"].items():
+            status, severity, _ = read_name(name)
+            tally.add_at(site_id, status, severity, count)
+
+
+def _sites_with_most(tally: _Tally, at_most: int) -> list[Document]:
+    """The usual ones are kept in their order; for others each site is looked at, but no case."""
+    kept: dict[frozenset[str], str] = {frozenset(OPEN): "at_site.open", frozenset(Status): "at_site.all"}
+    most = kept.get(frozenset(tally.statuses)) if len(tally.severities) == len(_SEVERITIES) else None
+    stages: list[Document] = [{"$match": {most or "at_site.all": {"$gt": 0}}}]
+    if most is None:
+        most = "most"
+        names = [
+            name_of(status, severity, confidential=confidential)
+            for status, severity, confidential in product(tally.statuses, tally.severities, (False, True))
+        ]
+        stages.append({"$set": {most: {"$sum": [f"$cases.{name}" for name in names]}}})
+    return [*stages, {"$sort": {most: DESCENDING}}, {"$limit": at_most}]
+
+
+# By the cases
+
+
+async def _by_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
+    """In one look at them."""
+    seen = {"status": "$status", "severity": "$problem.severity", "site_id": "$site_id"}
+    counted = await db[CASES.collection].aggregate(
+        [
+            {"$match": wanted_by(actor, query)},
+            {"$group": {"_id": seen, "name": {"$last": "$site_name"}, "count": {"$sum": 1}}},
+            {
+                "$facet": {
+                    "status": _summed("status"),
+                    "severity": _summed("severity"),
+                    "site": _summed("site_id", name={"$last": "$name"}),
+                }
+            },
+        ],
+        maxTimeMS=5000,
+        collation=collation_of(query),
+    )
+    (counts,) = await counted.to_list(None)
+    return Counts(
+        status=[(group["_id"], group["count"]) for group in counts["status"]],
+        severity=[(group["_id"], group["count"]) for group in counts["severity"]],
+        site=sorted(
+            [(group["_id"], group["name"], group["count"]) for group in counts["site"]],
+            key=lambda site: (-site[2], in_alphabet(site[1])),
+        ),
+    )
+
+
+def _summed(field: str, **also: Document) -> list[Document]:
+    return [
+        {"$group": {"_id": f"$_id.{field}", **also, "count": {"$sum": "$count"}}},
+        {"$sort": {"count": -1, "_id": 1}},
+        {"$limit": _AT_MOST},
+    ]

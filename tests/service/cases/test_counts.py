@@ -1,0 +1,367 @@
+"""Counts of cases: the counters say what the cases themselves say, at every moment."""
+
+import asyncio
+import random
+import sys
+from collections.abc import AsyncIterator, Coroutine, Generator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from services.cases.cases.store import counters, counts
+from services.cases.cases.store.cases import CASES
+from shared.actor import Actor, Role
+from shared.errors import Conflict
+from shared.mongo import Database, Document
+from shared.schemas.cases import CaseQuery
+from tests.builders import MONGO_DRIVER, Json, a_contact, an_actor
+from tests.events import site_changed, user_changed
+from tests.service.cases.conftest import CasesApi
+
+QUERIES: list[Json] = [{}, {"status": "open"}, {"status": ["new", "closed"], "severity": 2}, {"severity": 3}]
+
+
+async def swept(db: Database) -> None:
+    """Every case is counted, and the counters are believed."""
+    await db[counters.COUNTERS].update_one({"_id": counters.SWEEP}, {"$set": {"due": datetime(1970, 1, 1, tzinfo=UTC)}})
+    while await counters.sweep(db):
+        pass
+
+
+async def all_counted(db: Database) -> None:
+    """No case is marked any more."""
+    while marked := await db[CASES.collection].find(counters.IS_MARKED, {"_id": 1}).to_list(None):
+        await counters.count(db, [case["_id"] for case in marked])
+
+
+@pytest.fixture
+async def db(cases: CasesApi) -> Database:
+    """Of the service, with counters that are right: other tests write cases as no service does."""
+    await counters.recount(cases.db)
+    await swept(cases.db)
+    return cases.db
+
+
+async def agree(db: Database, *actors: Actor, **filters: Any) -> None:
+    """That the counters say of all these queries what the cases say."""
+    for actor in actors:
+        for query in QUERIES:
+            asked = CaseQuery.model_validate({**query, **filters})
+            by_counters = await counts._by_counters(db, actor, asked)
+            by_cases = await counts._by_cases(db, actor, asked)
+            assert by_counters is not None
+            assert by_counters.status == by_cases.status, (actor, asked)
+            assert by_counters.severity == by_cases.severity, (actor, asked)
+            named = {site for site in by_cases.site if site[2] > 1 or not actor.is_vendor}
+            assert set(by_counters.site) >= named, (actor, asked)
+            assert len(by_counters.site) == len(by_cases.site)
+
+
+class Company:
+    """One with two sites and somebody in each role, and what happens to its cases, by chance."""
+
+    def __init__(self, cases: CasesApi, rng: random.Random) -> None:
+        self.cases = cases
+        self.rng = rng
+        self.admin = an_actor()
+        self.agent = an_actor(Role.AGENT)
+        self.sites = [site_changed(self.admin.company_id, name=name) for name in ("Lyon", "Nantes")]
+        inside: Json = {"company_id": self.admin.company_id}
+        here = frozenset({self.sites[0].site_id})
+        self.members = [
+            an_actor(Role.MEMBER, **inside, visibility="company"),
+            an_actor(Role.MEMBER, **inside, visibility="company", site_ids=here),
+            an_actor(Role.MEMBER, **inside, visibility="own"),
+            an_actor(Role.CASE_MANAGER, **inside, visibility="own", site_ids=here),
+        ]
+        self.everybody = [an_actor(Role.VENDOR_ADMIN), self.agent, self.admin, *self.members]
+
+    async def settle(self) -> None:
+        for event in (*self.sites, *map(user_changed, self.members)):
+            await self.cases.hear(event)
+
+    async def submit(self) -> None:
+        by = self.rng.choice([self.admin, *self.members])
+        colleague = self.rng.choice(self.members)
+        place = [{}, *({"site_id": str(site.site_id)} for site in self.sites if by.site_ids in (None, {site.site_id}))]
+        await self.cases.submitted(
+            by,
+            severity=self.rng.randint(1, 4),
+            confidential=self.rng.random() < 0.4,
+            **self.rng.choice(place),
+            **self.rng.choice([{}, {"contact": a_contact(user_id=str(colleague.user_id), email=colleague.email)}]),
+        )
+
+    async def act(self) -> None:
+        company = {"company_id": self.admin.company_id}
+        all_cases = await self.cases.db["cases"].find(company, {"number": 1, "version": 1}).sort("_id").to_list(None)
+        case = self.rng.choice(all_cases)
+        actions: list[Json] = [
+            {"action": "change_severity", "severity": self.rng.randint(1, 4)},
+            {"action": "close", "reason": "works again", "resolved": True},
+            {"action": "cancel", "reason": "not needed"},
+            {"action": "reopen", "reason": "broken again"},
+            {"action": "comment", "text": "Any news?"},
+            {"action": "take"},
+            {"action": "reply", "text": "Please try tray 2."},
+            {"action": "set_status", "status": "waiting_parts"},
+        ]
+        action = self.rng.choice(actions)
+        if action["action"] not in {"comment", "take", "reply"}:
+            action["version"] = case["version"]
+        if action["action"] in {"take", "reply", "set_status"}:
+            answer = await self.cases.agent_act(case["number"], self.agent, **action)
+        else:
+            answer = await self.cases.act(case["number"], self.admin, **action)
+        assert answer.status in {200, 409}, answer.body  # what cannot be done now changes nothing
+
+    async def case_ids(self) -> list[UUID]:
+        found = self.cases.db["cases"].find({"company_id": self.admin.company_id}, {"_id": 1})
+        return [case["_id"] for case in await found.to_list(None)]
+
+
+@pytest.fixture
+async def company(cases: CasesApi) -> Company:
+    made = Company(cases, random.Random(4))
+    await made.settle()
+    return made
+
+
+async def test_whatever_happens_the_counters_say_to_each_role_what_the_cases_say(
+    db: Database, company: Company
+) -> None:
+    for step in range(60):
+        await (company.submit() if step < 8 or company.rng.random() < 0.3 else company.act())
+        if company.rng.random() < 0.3:
+            await counters.count(db, company.rng.choices(await company.case_ids(), k=3))
+        await agree(db, *company.everybody, company_id=str(company.admin.company_id))
+    await agree(db, *company.everybody)
+    for site in company.sites:
+        await agree(db, *company.everybody, site_id=str(site.site_id))
+    await all_counted(db)
+    await agree(db, *company.everybody)
+    assert await counters.recount(db) == 0
+
+
+class Stopped:
+    """Awaits some steps of a work and then stops it where it is, as at the end of its process."""
+
+    def __init__(self, work: Coroutine[Any, Any, None], *, after: int) -> None:
+        self._work = work
+        self._after = after
+
+    def __await__(self) -> Generator[Any, None, bool]:
+        """Whether the work was done before."""
+        running = self._work.__await__()
+        for _ in range(self._after):
+            try:
+                awaited = next(running)
+            except StopIteration:
+                return True
+            yield awaited
+        try:
+            awaited = running.throw(asyncio.CancelledError())
+            while True:  # what it tidies up
+                yield awaited
+                awaited = next(running)
+        except asyncio.CancelledError:
+            return False
+        except StopIteration:
+            return True
+
+
+async def test_wherever_the_worker_is_stopped_the_counters_stay_right(db: Database, company: Company) -> None:
+    for _ in range(4):
+        await company.submit()
+    case_ids = await company.case_ids()
+    done = stopped = 0
+    for after in count():
+        await db["cases"].update_many(
+            {"_id": {"$in": case_ids}}, {"$set": {"problem.severity": 1 + after % 4, "to_count": True}}
+        )
+        if await Stopped(counters.count(db, case_ids), after=after):
+            done += 1
+        else:
+            stopped += 1
+        await agree(db, company.admin, company.agent, company_id=str(company.admin.company_id))
+        if done == 2:
+            break
+    assert stopped >= 3
+    assert await counters.recount(db) == 0
+
+
+async def test_workers_at_the_same_cases_at_once_count_each_case_once(db: Database, company: Company) -> None:
+    for _ in range(6):
+        await company.submit()
+    case_ids = await company.case_ids()
+    for severity in (1, 2, 3):
+        await db["cases"].update_many(
+            {"_id": {"$in": case_ids}}, {"$set": {"problem.severity": severity, "to_count": True}}
+        )
+        await asyncio.gather(*(counters.count(db, part) for part in (case_ids, case_ids[:4], case_ids[2:])))
+        await agree(db, *company.everybody, company_id=str(company.admin.company_id))
+    assert await counters.recount(db) == 0
+
+
+async def test_one_worker_at_a_time_counts_what_is_marked(cases: CasesApi, db: Database) -> None:
+    await cases.submitted(an_actor())
+    later = datetime.now(UTC) + timedelta(hours=1)
+    await db[counters.COUNTERS].update_one({"_id": "round"}, {"$set": {"due": later}})
+    assert not await counters.count_marked(db)
+    marked = await db["cases"].count_documents(counters.IS_MARKED)
+    await db[counters.COUNTERS].update_one({"_id": "round"}, {"$set": {"due": later - timedelta(hours=2)}})
+    assert marked
+    await counters.count_marked(db)
+    await all_counted(db)
+    assert not await db["cases"].count_documents(counters.IS_MARKED)
+
+
+async def test_what_a_replica_of_an_older_version_writes_is_found_by_the_sweep(
+    cases: CasesApi, db: Database, company: Company
+) -> None:
+    await company.submit()
+    await all_counted(db)
+    (case,) = await db["cases"].find({"company_id": company.admin.company_id}).to_list(None)
+    now = datetime.now(UTC)
+    # A change of one that is counted, and a new one.
+    await db["cases"].update_one({"_id": case["_id"]}, {"$set": {"status": "closed", "updated_at": now}})
+    del case["counted"]
+    await db["cases"].insert_one({**case, "_id": uuid7(), "number": "9999999901", "updated_at": now})
+    await swept(db)
+    await agree(db, *company.everybody, company_id=str(company.admin.company_id))
+    assert await counters.recount(db) == 0
+
+
+async def test_while_nobody_keeps_the_counters_the_cases_are_counted_themselves(cases: CasesApi, db: Database) -> None:
+    ana = an_actor()
+    await cases.submitted(ana)
+    await all_counted(db)
+    counted = (await cases.call("GET", "/cases/facets", ana)).body
+    long_ago = datetime.now(UTC) - timedelta(minutes=2)
+    await db[counters.COUNTERS].update_one({"_id": counters.SWEEP}, {"$set": {"kept_at": long_ago}})
+    await db[counters.COUNTERS].delete_many({"company_id": ana.company_id})
+    assert (await cases.call("GET", "/cases/facets", ana)).body == counted
+    assert counted["status"] == [{"value": "new", "label": "new", "count": 1}]
+    assert await counters.recount(db) == 2
+    await swept(db)
+    assert (await cases.call("GET", "/cases/facets", ana)).body == counted
+
+
+async def test_a_database_without_counters_is_counted_by_the_sweep_while_the_cases_answer(
+    db: Database, company: Company
+) -> None:
+    for _ in range(5):
+        await company.submit()
+    await db["cases"].update_many({}, {"$unset": {"counted": "", "to_count": ""}})
+    await db[counters.COUNTERS].drop()
+    assert await counts._by_counters(db, company.admin, CaseQuery()) is None
+    await counters.create_indexes(db)
+    await swept(db)
+    await agree(db, *company.everybody)
+
+
+async def test_whoever_writes_a_case_sees_it_counted_at_once(cases: CasesApi, db: Database) -> None:
+    ana, agent = an_actor(Role.MEMBER, visibility="own"), an_actor(Role.AGENT)
+    company = {"company_id": str(ana.company_id)}
+
+    async def count_new(by: Actor) -> list[int]:
+        facets = (await cases.call("GET", "/cases/facets", by, params={"status": "new", **company})).body
+        return [facet["count"] for facet in facets["status"]]
+
+    for number in range(1, 4):
+        case = await cases.submitted(ana)
+        assert [await count_new(by) for by in (ana, agent)] == [[number], [number]]
+        if number == 2:
+            await all_counted(db)
+            assert [await count_new(by) for by in (ana, agent)] == [[number], [number]]
+    assert (await cases.agent_act(case["number"], agent, action="take")).body["status"] == "in_progress"
+    assert [await count_new(by) for by in (ana, agent)] == [[2], [2]]
+
+
+async def test_the_vendor_sees_a_site_whose_first_case_is_not_counted_yet(cases: CasesApi, db: Database) -> None:
+    ana, agent = an_actor(), an_actor(Role.AGENT)
+    site = site_changed(ana.company_id, name="Brest")
+    await cases.hear(site)
+    await all_counted(db)
+    for _ in range(3):
+        await cases.submitted(ana, site_id=str(site.site_id))
+    sites = (await cases.call("GET", "/cases/facets", agent, params={"status": "open"})).body["site"]
+    assert {"value": str(site.site_id), "label": "Brest", "count": 3} in sites
+
+
+# What is looked at
+
+
+@asynccontextmanager
+async def looked_at(db: Database) -> AsyncIterator[list[Document]]:
+    """What the database says of each look at cases and counters within; there once it is over."""
+    looks: list[Document] = []
+    await db._database.command("profile", 2)
+    try:
+        yield looks
+    finally:
+        await db._database.command("profile", 0)
+        # At one moment, and in no transaction, as the service's own worker looks.
+        at_one_moment = {"command.readConcern.level": "snapshot", "command.txnNumber": None}
+        looks += await db["system.profile"].find(at_one_moment).to_list(None)
+        await db["system.profile"].drop()
+
+
+@pytest.mark.parametrize("role", [Role.AGENT, Role.COMPANY_ADMIN, Role.CASE_MANAGER, Role.MEMBER])
+async def test_counts_look_at_no_more_when_there_are_more_cases(
+    cases: CasesApi, db: Database, company: Company, role: Role
+) -> None:
+    reader = an_actor(role, company_id=company.admin.company_id)
+    site = str(company.sites[0].site_id)
+    looked: list[int] = []
+    for _ in range(3):
+        for severity in (1, 2, 3, 4):
+            await cases.submitted(company.admin, severity=severity, site_id=site)
+        await all_counted(db)
+        async with looked_at(db) as looks:
+            await counts.count_cases(db, reader, CaseQuery(status="open"))
+        assert all("COLLSCAN" not in look["planSummary"] for look in looks)
+        looked.append(sum(look["docsExamined"] for look in looks))
+    assert looked[0] == looked[1] == looked[2] > 0
+
+
+# The operator's command
+
+
+async def run_recount(mongo_url: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.cases", "recount"),
+        stdout=asyncio.subprocess.PIPE,
+        env={"MONGO_URL": mongo_url, "MONGO_DRIVER": MONGO_DRIVER},
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def test_an_operator_has_the_counters_compared_and_mended(cases: CasesApi, db: Database, mongo_url: str) -> None:
+    ana = an_actor()
+    await cases.submitted(ana)
+    await all_counted(db)
+    assert await run_recount(mongo_url) == (0, "All counters are right.\n")
+    await db[counters.COUNTERS].update_one(
+        {"company_id": ana.company_id, "user_id": None}, {"$inc": {"cases.new 3": 5}}
+    )
+    assert await run_recount(mongo_url) == (0, "1 counters were wrong, and are right now.\n")
+    await agree(db, ana)
+
+
+async def test_of_two_who_recount_at_once_one_is_told_so(db: Database, cases: CasesApi) -> None:
+    ana = an_actor()
+    await cases.submitted(ana)
+    await all_counted(db)
+    await db[counters.COUNTERS].update_one(
+        {"company_id": ana.company_id, "user_id": None}, {"$inc": {"cases.new 3": 5}}
+    )
+    found = await asyncio.gather(counters.recount(db), counters.recount(db), return_exceptions=True)
+    assert sum(isinstance(each, Conflict) for each in found) + found.count(0) == 1
+    await agree(db, ana)
