@@ -21,8 +21,8 @@ class Batches(Generic[_Item, _Result]):
 
     `work` answers one result for each item, in their order; an exception among them is raised for its item alone. When
     `work` itself fails, each item of the batch goes again alone, so it has to be harmless to do an item twice; but when
-    the database is unavailable, all of them fail with that. The work belongs to no request: what an item needs of its
-    origin, it has to bring.
+    the database is unavailable, all of them fail with that, and those who wait. The work belongs to no request: what an
+    item needs of its origin, it has to bring.
     """
 
     def __init__(
@@ -83,7 +83,12 @@ class Batches(Generic[_Item, _Result]):
         try:
             results = await self._work([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to those who wait for it
-            if len(batch) == 1 or (isinstance(error, DatabaseError) and is_unavailable(error)):
+            is_away = isinstance(error, DatabaseError) and is_unavailable(error)
+            if is_away:
+                # Who waits has waited as long: on their own they would learn the same, and twice as late.
+                batch += self._waiting
+                self._waiting.clear()
+            if is_away or len(batch) == 1:
                 for _, future in batch:
                     _settle(future, error)
             else:

@@ -15,7 +15,7 @@ from pymongo.read_concern import ReadConcern
 
 from shared.actor import Actor
 from shared.errors import Invalid, Refusal, TooManyRequests, seconds_until
-from shared.mongo import DUPLICATE, Collection, Database
+from shared.mongo import DUPLICATE, Collection, Database, DuplicateKey
 
 COUNTERS = "quotas"
 # When many requests make the same counter at once, one succeeds; the others find it at their next try.
@@ -115,14 +115,14 @@ class Quota:
 
     @asynccontextmanager
     async def taken(self, db: Database, actor: Actor, amount: int = 1, *, now: datetime) -> AsyncIterator[None]:
-        """Counts, and takes the count back when the work inside is refused.
+        """Counts, and takes the count back when the work inside is refused, by a rule or by a unique index.
 
         Where nobody knows whether it was done it stays counted.
         """
         await self.take(db, actor, amount, now=now)
         try:
             yield
-        except Refusal:
+        except (Refusal, DuplicateKey):
             await _give_back(_not_by_majority(db), self._counters(actor, now), amount)
             raise
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.cases.cases.handlers.equipment import find_equipment
+from services.cases.cases.handlers.equipment import equipment_of, questions_about
 from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.copies import store as copies
 from services.contracts import linker, store
@@ -182,5 +182,7 @@ async def _say_contracts(db: Database, company_id: UUID, about: dict[str, str]) 
 
 async def _say_cases(db: Database, company_id: UUID, about: dict[str, str]) -> dict[str, Any]:
     body = {**a_case(), "serial": None} | about
-    found = await find_equipment(db, company_id, SubmitCase.model_validate(body), now=NOW)
+    case = SubmitCase.model_validate(body)
+    asked = questions_about(company_id, serial=case.serial, said=case.said, product_number=case.product_number)
+    found = equipment_of(company_id, case, await copies.find_copies(db, asked), now=NOW)
     return {"coverage": found.coverage, "said": found.said, "agreement_ids": found.agreement_ids}

@@ -32,7 +32,7 @@ async def submit_case(request: web.Request) -> web.Response:
     """201 with the new case, or with the one that the same key has created before."""
     actor = actor_of(request)
     body = await read_body(request, SubmitCase)
-    case = await submission.submit_case(
+    case, history = await submission.submit_case(
         request.app[DATABASE],
         request.app[NUMBERS],
         actor,
@@ -42,8 +42,7 @@ async def submit_case(request: web.Request) -> web.Response:
         key=await idempotency_key_of(request, actor),
         now=request.app[CLOCK](),
     )
-    written = await store.get_submitted_case(request.app[DATABASE], actor, case.number)
-    return await _answer_with(request, actor, *written, status=201)
+    return await _answer_with(request, actor, case, history, status=201)
 
 
 @routes.get("/cases")

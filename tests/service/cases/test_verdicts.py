@@ -69,7 +69,7 @@ async def test_a_verdict_that_comes_while_its_case_is_being_written_is_not_misse
                 await cases.hear(event)
             return await super().take()
 
-    case = await submit_case(
+    case, _ = await submit_case(
         cases.db,
         NumbersInAMoment(cases.db),
         ana,

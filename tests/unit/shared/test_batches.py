@@ -85,6 +85,19 @@ async def test_when_the_database_is_unavailable_nobody_tries_again_alone() -> No
     assert work.batches == [[1, 13]]
 
 
+async def test_when_the_database_is_unavailable_who_waits_does_not_wait_as_long_again() -> None:
+    work = Work()
+    work.error = NetworkTimeout("too late")
+    work.may_go_on.clear()
+    batches = Batches(work, at_most=10, pace_s=0)
+    tasks = await _begin(batches, 13)
+    tasks += await _begin(batches, 1, 2)
+    work.may_go_on.set()
+    assert [type(result) for result in await asyncio.gather(*tasks, return_exceptions=True)] == [NetworkTimeout] * 3
+    assert work.batches == [[13]]
+    assert await batches.do(3) == 6
+
+
 async def test_who_leaves_while_waiting_takes_the_item_back_and_what_has_begun_is_done() -> None:
     work = Work()
     work.may_go_on.clear()

@@ -6,6 +6,7 @@ from uuid import UUID
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.values import Equipment
 from services.cases.copies import store as copies
+from services.cases.copies.store import Found, Question, find_copies, newest
 from shared.coverage import UNVERIFIED, Coverage, Term, coverage_on
 from shared.errors import Invalid, NotYetKnown
 from shared.mongo import Database, Document
@@ -13,44 +14,72 @@ from shared.schemas.cases import SubmitCase
 from shared.zones import zone_of
 
 
-async def find_equipment(db: Database, company_id: UUID, body: SubmitCase, *, now: datetime) -> Equipment:
-    today = await _today_of(db, company_id, now)
+def questions_about(
+    company_id: UUID, *, serial: str | None, said: str | None, product_number: str | None
+) -> dict[str, Question]:
+    """What to ask the copies for about one of these. Another company's are asked for by nobody."""
+    asked = {"company": Question(copies.COMPANIES, {"_id": company_id})}
+    if serial is not None:
+        asked["device"] = Question(copies.DEVICES, {"serial": serial, "company_id": company_id})
+    elif said is not None:
+        asked["agreements"] = Question(copies.AGREEMENTS, {"said": said, "company_id": company_id})
+    elif product_number is not None:
+        asked["product"] = Question(copies.PRODUCTS, {"product_number": product_number, "retired": False})
+        naming = {"company_id": company_id, "product_numbers": product_number}
+        asked["agreements"] = Question(copies.AGREEMENTS, naming)
+    return asked
+
+
+def equipment_of(company_id: UUID, body: SubmitCase, found: Found, *, now: datetime) -> Equipment:
+    """What a new case is about; NotYetKnown for a product that is not in the copies."""
+    today = _today_of(found, now)
     if body.serial is not None:
-        return await _equipment_of_serial(db, company_id, body.serial, today)
+        return _equipment_of_serial(body.serial, found, today)
     if body.said is not None:
-        return await _equipment_of_said(db, company_id, body.said, today)
-    product = await copies.find_copy(db, copies.PRODUCTS, {"product_number": body.product_number, "retired": False})
+        return _equipment_of_said(company_id, body.said, found, today)
+    product = newest(found["product"])
     if product is None:
         raise NotYetKnown("product_number")
     if product["has_serials"]:
         sentence = "This product has serial numbers: give the serial number."
         raise Invalid.at("serial", "missing", sentence, {"reason": "product_has_serials"})
-    return await _equipment_of_product(db, company_id, product, today)
+    return _equipment_of_product(company_id, product, found, today)
 
 
 async def find_equipment_of(db: Database, case: Case, *, now: datetime) -> Equipment:
     """What a case is about, by what the copies say now; as it stands where they cannot say anything else."""
-    today = await _today_of(db, case.company_id, now)
-    if case.equipment.serial is not None:
-        return await _equipment_of_serial(db, case.company_id, case.equipment.serial, today)
-    if case.equipment.said is not None:
-        return await _equipment_of_said(db, case.company_id, case.equipment.said, today)
-    return case.equipment
+    known = case.equipment
+    about = questions_about(case.company_id, serial=known.serial, said=known.said, product_number=None)
+    found = await find_copies(db, about)
+    today = _today_of(found, now)
+    if known.serial is not None:
+        return _equipment_of_serial(known.serial, found, today)
+    if known.said is not None:
+        return _equipment_of_said(case.company_id, known.said, found, today)
+    return known
 
 
-async def _equipment_of_serial(db: Database, company_id: UUID, serial: str, today: date) -> Equipment:
+def saids_of(equipment: Equipment, found: Found) -> set[str]:
+    """The numbers of the agreements that the equipment is under, by the copies that it was made of."""
+    under = {agreement["said"] for agreement in _agreements_in(found) if agreement["_id"] in equipment.agreement_ids}
+    return {said for said in (equipment.said, *under) if said}
+
+
+def _agreements_in(found: Found) -> list[Document]:
+    """Oldest first."""
+    device = newest(found.get("device", []))
+    agreements = device["agreements"] if device else found.get("agreements", [])
+    return sorted(agreements, key=lambda agreement: (agreement["start"], agreement["_id"]))
+
+
+def _equipment_of_serial(serial: str, found: Found, today: date) -> Equipment:
     # Another company's device answers exactly like an unknown one.
-    device = await copies.find_copy(db, copies.DEVICES, {"serial": serial, "company_id": company_id})
+    device = newest(found["device"])
     if device is None:
         return Equipment("", None, serial, None, (), UNVERIFIED)
-    return await _equipment_of_device(db, device, today)
-
-
-async def _equipment_of_device(db: Database, device: Document, today: date) -> Equipment:
-    agreement_ids, owner = device["agreement_ids"], device["company_id"]
-    agreements = await copies.find_agreements(db, agreement_ids)
+    agreements, owner = _agreements_in(found), device["company_id"]
     # A verdict without all its agreements could be wrong: it waits until they have come.
-    complete = len(agreements) == len(agreement_ids)
+    complete = len(agreements) == len(device["agreement_ids"])
     counting = _counting(agreements, owner)
     return Equipment(
         product_name=device["product_name"],
@@ -62,9 +91,8 @@ async def _equipment_of_device(db: Database, device: Document, today: date) -> E
     )
 
 
-async def _equipment_of_product(db: Database, company_id: UUID, product: Document, today: date) -> Equipment:
-    agreements = await copies.find_agreements_naming(db, company_id, product["product_number"])
-    counting = _counting(agreements, company_id)
+def _equipment_of_product(company_id: UUID, product: Document, found: Found, today: date) -> Equipment:
+    counting = _counting(_agreements_in(found), company_id)
     return Equipment(
         product_name=product["name"],
         product_number=product["product_number"],
@@ -75,8 +103,8 @@ async def _equipment_of_product(db: Database, company_id: UUID, product: Documen
     )
 
 
-async def _equipment_of_said(db: Database, company_id: UUID, said: str, today: date) -> Equipment:
-    agreement = await copies.find_copy(db, copies.AGREEMENTS, {"said": said, "company_id": company_id})
+def _equipment_of_said(company_id: UUID, said: str, found: Found, today: date) -> Equipment:
+    agreement = newest(found["agreements"])
     if agreement is None:
         return Equipment("", None, None, said, (), UNVERIFIED)
     return Equipment("", None, None, said, (agreement["_id"],), _coverage(today, [agreement], company_id))
@@ -109,6 +137,6 @@ def _first_said(agreements: list[Document]) -> str | None:
     return next((agreement["said"] for agreement in agreements if agreement["said"]), None)
 
 
-async def _today_of(db: Database, company_id: UUID, now: datetime) -> date:
-    company = await copies.find_copy(db, copies.COMPANIES, {"_id": company_id})
+def _today_of(found: Found, now: datetime) -> date:
+    company = newest(found["company"])
     return now.astimezone(zone_of(company["time_zone"]) if company else UTC).date()

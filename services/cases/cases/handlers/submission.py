@@ -11,15 +11,16 @@ from services.cases.cases import store
 from services.cases.cases.domain.case import Case, Submission
 from services.cases.cases.domain.refusals import NotForColleagues
 from services.cases.cases.domain.values import Change, Contact, Person, PostalAddress, Problem, person_of
-from services.cases.cases.handlers.equipment import find_equipment
-from services.cases.cases.handlers.pins import find_pin
+from services.cases.cases.handlers.equipment import equipment_of, questions_about
+from services.cases.cases.handlers.pins import pin_of
 from services.cases.cases.handlers.verdicts import give_verdict
 from services.cases.cases.store.citations import entry_of
 from services.cases.copies import store as copies
+from services.cases.copies.store import Found, Question, newest
 from shared.actor import Actor, Role
-from shared.errors import Invalid, NotYetKnown
+from shared.errors import Invalid, NotYetKnown, Refusal
 from shared.idempotency import IdempotencyKey
-from shared.mongo import Database, Document
+from shared.mongo import Database, Document, DuplicateKey
 from shared.quotas import Quota
 from shared.schemas.base import Address
 from shared.schemas.cases import ContactBody, SubmitCase
@@ -37,43 +38,48 @@ async def submit_case(
     quota: Quota,
     key: IdempotencyKey,
     now: datetime,
-) -> Case:
+) -> tuple[Case, store.History]:
     """Writes a new case. A repeat with the same key gets the case that was written before.
 
     Raises NotYetKnown for a site, product or colleague that is not in the copies, Forbidden for a colleague's case
     without the right to create it, PinNotValid, TooManyCases, and Invalid for what may not be decided for a colleague
     and for files that cannot be cited.
     """
-    # A repeat is answered again, even if a site was closed or a PIN revoked since.
-    if (made := await store.CASES.find_made_with(db, key)) is not None:
-        return made
-    submission = await _read(db, actor, body, now=now)
-    # Last, so that almost no refused request counts against the quota, or uses up a number.
-    async with (
-        quota.taken(db, actor, now=now),
-        attaching.claimed(
-            db, actor, body.attachment_ids, limits, owner=entry_of(key.id, key.id), digest=key.digest
-        ) as files,
-    ):
-        case = Case.submit(submission, Change(actor, now, key), number=await numbers.take())
-        written = await store.CASES.insert_once(db, case.with_files(files), key)
-    # The copies may have changed since they were read: their handlers did not find this case yet.
-    await give_verdict(db, written, now=now)
-    return written
+    # A repeat must not claim the files of the case anew: it would give them back if it were refused.
+    if body.attachment_ids and await store.CASES.find_made_with(db, key):
+        return await store.get_submitted_case(db, actor, key)
+    try:
+        submission = await _read(db, actor, body, now=now)
+        # Last, so that almost no refused request counts against the quota, or uses up a number.
+        async with (
+            quota.taken(db, actor, now=now),
+            attaching.claimed(
+                db, actor, body.attachment_ids, limits, owner=entry_of(key.id, key.id), digest=key.digest
+            ) as files,
+        ):
+            change = Change(actor, now, key)
+            case = Case.submit(submission, change, number=await numbers.take()).with_files(files)
+            written = await store.CASES.insert(db, case, key=key)
+    except (Refusal, DuplicateKey):
+        # A repeat is answered again, even if a site was closed or a PIN revoked since.
+        if await store.CASES.find_made_with(db, key) is None:
+            raise
+    else:
+        # The copies may have changed since they were read: their handlers did not find this case yet.
+        if not await give_verdict(db, written, now=now):
+            return written, store.history_as_written(case)
+    return await store.get_submitted_case(db, actor, key)
 
 
 async def _read(db: Database, actor: Actor, body: SubmitCase, *, now: datetime) -> Submission:
     """The body, with ids replaced by what the copies know of them."""
     submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
-    site_name, equipment_address = await _equipment_place(db, company_id, body)
-    equipment = await find_equipment(db, company_id, body, now=now)
-    contact = await _contact(db, company_id, body.contact, field="contact")
-    secondary_contact = (
-        await _contact(db, company_id, body.secondary_contact, field="secondary_contact")
-        if body.secondary_contact
-        else None
-    )
-    pin = await find_pin(db, company_id, body.pin, equipment=equipment, site_id=body.site_id) if body.pin else None
+    found = await copies.find_copies(db, _questions(company_id, body))
+    site_name, equipment_address = _equipment_place(body, found)
+    equipment = equipment_of(company_id, body, found, now=now)
+    contact = _contact("contact", body.contact, found)
+    secondary_contact = _contact("secondary_contact", body.secondary_contact, found) if body.secondary_contact else None
+    pin = pin_of(body.pin, found, equipment=equipment, site_id=body.site_id) if body.pin else None
     return Submission(
         company_id=company_id,
         company_name=company_name,
@@ -90,6 +96,20 @@ async def _read(db: Database, actor: Actor, body: SubmitCase, *, now: datetime) 
         pin=pin.pin if pin else None,
         pin_instructions=pin.instructions if pin else "",
     )
+
+
+def _questions(company_id: UUID, body: SubmitCase) -> copies.Questions:
+    asked = questions_about(company_id, serial=body.serial, said=body.said, product_number=body.product_number)
+    if body.site_id is not None:
+        values = {"_id": body.site_id, "company_id": company_id, "closed": False}
+        asked["site"] = Question(copies.SITES, values)
+    for field, contact in (("contact", body.contact), ("secondary_contact", body.secondary_contact)):
+        if contact is not None:
+            active = {"company_id": company_id, "active": True}
+            asked[f"{field}.email"] = Question(copies.USERS, {"login_email": contact.email, **active})
+            if contact.user_id is not None:
+                asked[f"{field}.user_id"] = Question(copies.USERS, {"_id": contact.user_id, **active})
+    return asked
 
 
 async def _submitter(db: Database, actor: Actor, submitter_id: UUID | None) -> tuple[Person, UUID, str]:
@@ -131,29 +151,26 @@ def _address(body: Address) -> PostalAddress:
     return PostalAddress(**body.model_dump())
 
 
-async def _equipment_place(db: Database, company_id: UUID, body: SubmitCase) -> tuple[str, PostalAddress]:
+def _equipment_place(body: SubmitCase, found: Found) -> tuple[str, PostalAddress]:
     if body.equipment_address is not None:
         return "", _address(body.equipment_address)
-    site = await copies.find_copy(db, copies.SITES, {"_id": body.site_id, "company_id": company_id, "closed": False})
+    site = newest(found["site"])
     if site is None:
         raise NotYetKnown("site_id")
     return site["name"], _ADDRESS.validate_python(site)
 
 
-async def _contact(db: Database, company_id: UUID, body: ContactBody, *, field: str) -> Contact:
+def _contact(field: str, body: ContactBody, found: Found) -> Contact:
     """A contact, with their user as decided now for good: the picked one, or whose verified login has the address."""
-    user = await _find_picked(db, company_id, body, field=field)
-    if user is None:
-        wanted = {"login_email": body.email, "company_id": company_id, "active": True}
-        user = await copies.find_copy(db, copies.USERS, wanted)
+    user = _picked(field, body, found) or newest(found[f"{field}.email"])
     given = body.model_dump(exclude={"user_id"})
     return Contact(**given, user_id=user["_id"] if user else None)
 
 
-async def _find_picked(db: Database, company_id: UUID, body: ContactBody, *, field: str) -> Document | None:
+def _picked(field: str, body: ContactBody, found: Found) -> Document | None:
     if body.user_id is None:
         return None
-    user = await copies.find_copy(db, copies.USERS, {"_id": body.user_id, "company_id": company_id, "active": True})
+    user = newest(found[f"{field}.user_id"])
     if user is None:
         raise NotYetKnown(f"{field}.user_id")
     # The user's e-mails would go to this address, with their unsubscribe link: another address is another person.

@@ -18,20 +18,20 @@ from shared.mongo import Database, Document
 _TRIES = 5
 
 
-async def give_verdict(db: Database, case: Case, *, now: datetime) -> None:
-    """Writes the coverage that the copies give by now, if any, however often the case changes meanwhile."""
+async def give_verdict(db: Database, case: Case, *, now: datetime) -> bool:
+    """Writes the coverage that the copies give by now, if any, however often the case changes; whether it did."""
     for _ in range(_TRIES):
         if case.equipment.coverage != UNVERIFIED:
-            return
+            return False
         equipment = await find_equipment_of(db, case, now=now)
         if equipment.coverage == UNVERIFIED:
-            return
+            return False
         try:
             await store.CASES.save(db, case.with_coverage(equipment))
         except StaleVersion:
             case = await store.CASES.get(db, {"_id": case.id})
         else:
-            return
+            return True
     raise StaleVersion
 
 

@@ -16,6 +16,7 @@ from services.cases.cases.store.history import (
     get_case_with_history,
     get_history,
     get_submitted_case,
+    history_as_written,
 )
 from services.cases.cases.store.indexes import create_indexes
 from services.cases.cases.store.lists import find_cases, find_queue, read_order
@@ -37,6 +38,7 @@ __all__ = [
     "get_case_with_history",
     "get_history",
     "get_submitted_case",
+    "history_as_written",
     "keep_counter_seen",
     "keep_counting",
     "keep_sweeping",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
@@ -122,11 +122,11 @@ def _that_fit(sizes: Sequence[int]) -> int:
     return fitting
 
 
-async def get_submitted_case(db: Database, actor: Actor, number: str) -> tuple[Case, History]:
-    """A case that this actor wrote, and how it was written: what came later is only for whoever sees the case."""
+async def get_submitted_case(db: Database, actor: Actor, key: IdempotencyKey) -> tuple[Case, History]:
+    """The case that this actor wrote with the key, and how it was written: what came later only its readers see."""
     found = await db[CASES.collection].aggregate(
         [
-            {"$match": {"number": number, "created_by": actor.user_id}},
+            {"$match": {"_id": key.id, "created_by": actor.user_id}},
             {"$set": {"is_full": IS_FULL}},
             {"$set": {"history": {"$slice": ["$history", 1]}}},
             {"$unset": ["pending"]},
@@ -137,6 +137,12 @@ async def get_submitted_case(db: Database, actor: Actor, number: str) -> tuple[C
         raise NotFound
     (document,) = documents
     return CASES.load(document), History(_ENTRIES.validate_python(document["history"]), None, 1)
+
+
+def history_as_written(case: Case) -> History:
+    """The history that a new case was written with."""
+    (entry,) = case.new_entries
+    return History([replace(entry, version=case.version)], None, 1)
 
 
 async def find_entry(db: Database, actor: Actor, number: str, key: IdempotencyKey) -> bool:
