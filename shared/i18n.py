@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.core import negotiate_locale
@@ -20,8 +20,9 @@ from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
-from jinja2 import Environment, pass_context
-from jinja2.runtime import Context
+from jinja2 import Environment, pass_eval_context
+from jinja2.nodes import EvalContext
+from markupsafe import Markup
 
 from shared.text import isolated
 
@@ -103,19 +104,25 @@ def _read(path: Path, code: str) -> NullTranslations:
 def install(environment: Environment, texts: Texts) -> None:
     """`_("…")`, `ngettext`, `{% trans %}`, and the filters `day`, `moment` and `number` for templates."""
     environment.add_extension("jinja2.ext.i18n")
-    environment.install_gettext_callables(texts.gettext, texts.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    for name in ("gettext", "ngettext"):
-        environment.globals[name] = _isolating(cast("Callable[..., str]", environment.globals[name]))
+    environment.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension's: values come as arguments
+    gettext = _for_templates(texts.gettext)
+    environment.globals |= {"_": gettext, "gettext": gettext, "ngettext": _for_templates(texts.ngettext)}
     environment.filters |= {"day": day, "moment": moment, "number": number, "isolated": isolated}
     environment.globals["language"] = language
 
 
-def _isolating(translate: Callable[..., str]) -> Callable[..., str]:
-    """Where texts are escaped, Jinja makes its own sentence of what the catalogue says."""
+def _for_templates(translate: Callable[..., str]) -> Callable[..., str]:
+    """The text with its values; where the template is escaped, they are. One call: Jinja's own functions take three."""
 
-    @pass_context
-    def translated(context: Context, *texts: Any, **values: object) -> str:
-        return translate(context, *texts, **{name: _beside_words(value) for name, value in values.items()})
+    @pass_eval_context
+    def translated(context: EvalContext, *texts: Any, **values: object) -> str:
+        said = translate(*texts)
+        if len(texts) > 1:
+            values.setdefault("num", texts[-1])  # `ngettext(one, many, count)`
+        if context.autoescape:
+            said = Markup(said)  # noqa: S704  # our own words; the values are escaped as they come in
+            values = {name: _beside_words(value) for name, value in values.items()}
+        return said % values if "%" in said else said
 
     return translated
 
@@ -129,7 +136,12 @@ def day(value: date | str) -> str:
 def moment(value: datetime | str, zone: ZoneInfo) -> str:
     """A date and time in the reader's zone, such as 22 Nov 2026, 14:05."""
     value = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return format_datetime(value, "d MMM y, HH:mm", tzinfo=zone, locale=language())
+    return _moment(value.replace(second=0, microsecond=0), zone, language())
+
+
+@lru_cache(maxsize=1024)  # one moment stands in the text and the HTML of every mail of an event
+def _moment(minute: datetime, zone: ZoneInfo, code: str) -> str:
+    return format_datetime(minute, "d MMM y, HH:mm", tzinfo=zone, locale=code)
 
 
 def number(value: int) -> str:

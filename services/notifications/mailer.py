@@ -45,14 +45,13 @@ class Mailer:
         self._from = mime.mailbox_line("From", name, self.sender)
         self._base_url = base_url
         self._secret_key = secret_key
-        self._brand = brand or Brand()
-        self._text = environment("text")
-        self._html = environment("html")
+        brand = brand or Brand()
+        self._text = environment("text", brand)
+        self._html = environment("html", brand)
 
     def render(self, mail: Mail, person: Person) -> bytes:
         """The mail as this person reads it. The same row has the same Message-ID, however often it is sent."""
         values = {
-            "brand": self._brand,
             "zone": zone_of(person.time_zone),
             "at": mail.created_at,
             "is_user": person.user_id is not None,
@@ -115,7 +114,7 @@ class Mailer:
 
 
 @cache  # compiling the templates takes longer than hundreds of mails
-def environment(layout: Literal["text", "html"]) -> Environment:
+def environment(layout: Literal["text", "html"], brand: Brand) -> Environment:
     """The templates of all kinds in one of the two layouts, with both languages. HTML is escaped; plain text is not."""
     templates = Environment(
         # A kind extends "case.jinja" or "layout.jinja"; this folder decides which of the two files of that name.
@@ -127,6 +126,8 @@ def environment(layout: Literal["text", "html"]) -> Environment:
         lstrip_blocks=True,
     )
     install(templates, TEXTS)
+    # So that what mails are made of can be imported without the values of a mail, which would be done anew for each.
+    templates.globals["brand"] = brand
     return templates
 
 

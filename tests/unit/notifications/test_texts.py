@@ -8,6 +8,7 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
 from jinja2 import nodes
 
+from services.notifications.brand import Brand
 from services.notifications.kinds import CASE_MAILS
 from services.notifications.mailer import TEMPLATES, environment
 
@@ -55,7 +56,7 @@ def _used() -> set[str]:
 
 def _written_outright(name: str) -> list[str]:
     """The words of a template that no `_()` stands around."""
-    tree = environment("html").parse((TEMPLATES / name).read_text(encoding="utf-8"))
+    tree = environment("html", Brand()).parse((TEMPLATES / name).read_text(encoding="utf-8"))
     # A value in place of each expression keeps the markup whole.
     pieces = [
         child.data if isinstance(child, nodes.TemplateData) else "0"
