@@ -82,7 +82,9 @@ class Order:
         further: list[Document] = [{self.field: {beyond: value}}, tie]
         if self.descending:
             further.append({self.field: None})
-        return {"$or": further}
+        # The index is entered here: by the `$or` alone, all pages before might be read again.
+        from_here = {"$not": {"$gt": value}} if self.descending else {"$gte": value}
+        return {self.field: from_here, "$or": further}
 
     def cursor(self, document: Document, *, of: str = "") -> str:
         """The cursor that leads to what follows a document, in the list that `of` names."""

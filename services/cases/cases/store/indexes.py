@@ -8,7 +8,7 @@ from pymongo import ASCENDING, TEXT
 from services.cases.cases.domain.visibility import COMPANY, CONFIDENTIAL, NO_SITE
 from services.cases.cases.store import counters
 from services.cases.cases.store.cases import CASES
-from services.cases.cases.store.lists import SORTS
+from services.cases.cases.store.lists import SORTS, UNASSIGNED, WAITS_FOR_CUSTOMER
 from shared.coverage import Verdict
 from shared.mongo import Database, Document, drop_index
 from shared.paging import create_alphabetical_index, create_index_for
@@ -22,7 +22,9 @@ _GONE = (
     "status_1_assignee.user_id_1_updated_at_-1",
     "company_id_1_own_ids_1__id_1",
     "company_id_1_submitter.user_id_1__id_1",
+    "assignee.user_id_1_status_1_created_at_1__id_1_alphabetical",
 )
+_ASSIGNED: Document = {"assignee.user_id": {"$exists": True}}
 # Every case has at least one reader: none has this empty.
 _WITHOUT_READERS: Document = {"readers": None}
 # As `visibility.readers_of` says it.
@@ -47,16 +49,19 @@ async def create_indexes(db: Database) -> None:
     await create("owner.user_id", "status")
     listed = partial(create_alphabetical_index, db[CASES.collection])
     await listed("submitter.user_id", "updated_at", "_id")
-    # The agents' queues, the oldest first.
+    # The agents' queues, the oldest first, and what waits for each side. Cases that are in none of them cost nothing.
     await listed("status", "created_at", "_id")
-    await listed("assignee.user_id", "status", "created_at", "_id")
+    await listed("status", "created_at", "_id", name="unassigned", **_only_where(UNASSIGNED))
+    for name, field in (("assigned", "created_at"), ("assigned_by_activity", "updated_at")):
+        await listed("assignee.user_id", "status", field, "_id", name=name, **_only_where(_ASSIGNED))
+    await listed("readers", "company_id", "updated_at", "_id", name="waiting", **_only_where(WAITS_FOR_CUSTOMER))
     # By these two the vendor searches too, over all companies.
     await listed("equipment.serial", "company_id")
     await listed("problem.own_reference", "company_id", name="own_reference", **_only_with("problem.own_reference"))
     await listed("pin", "created_at", "_id", name="pin", **_only_with("pin"))
     for link in ("parent", "follow_up_of"):
         await create(link, name=link, **_only_with(link))
-    unverified = {"partialFilterExpression": {"equipment.coverage.verdict": Verdict.UNVERIFIED.value}}
+    unverified = _only_where({"equipment.coverage.verdict": Verdict.UNVERIFIED.value})
     await create("equipment.serial", name="unverified", **unverified)
     await create("equipment.said", name="unverified_said", **unverified)
     # Words as they are written: stems and stop words of one language would be wrong for the other.
@@ -85,7 +90,11 @@ async def _create(db: Database, *fields: str, **options: Any) -> None:
 
 
 def _only_with(field: str) -> Document:
-    return {"partialFilterExpression": {field: {"$gt": ""}}}
+    return _only_where({field: {"$gt": ""}})
+
+
+def _only_where(filter_: Document) -> Document:
+    return {"partialFilterExpression": filter_}
 
 
 async def fill_in_readers(db: Database) -> int:

@@ -35,6 +35,9 @@ SORTS = {name: Order(field, alphabetical=True) for name, field in _FIELDS.items(
 # A search of more words looks for those of them that are the longest.
 _MOST_WORDS = 10
 _AROUND_WORDS = string.punctuation + "“”„«»‘’…–—¿¡"
+# These have indexes of their own.
+UNASSIGNED: Document = {"assignee": None}
+WAITS_FOR_CUSTOMER: Document = {"status": Status.WAITING_CUSTOMER.value}
 # What a row shows.
 _ROW = (
     "number",
@@ -100,7 +103,7 @@ def _status_filter(status: str | Sequence[str]) -> Document:
 def _waiting_for(actor: Actor) -> Document:
     if actor.is_vendor:
         return {"assignee.user_id": actor.user_id, "status": {"$in": ["new", "in_progress", "waiting_parts"]}}
-    return {**own_of(actor), "status": Status.WAITING_CUSTOMER.value}
+    return {**own_of(actor), **WAITS_FOR_CUSTOMER}
 
 
 def _search(text: str) -> Document:
@@ -143,7 +146,7 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
         query,
         order=order_of(query),
         shown=_ROW,
-        collation=collation_of(query),
+        collation=ALPHABETICAL if actor.is_vendor and query.view == "waiting" else collation_of(query),
     )
 
 
@@ -156,7 +159,7 @@ async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
     """One page of an agents' queue: open cases only."""
     every: list[Document] = [visible_to(actor), {"status": IS_OPEN}]
     if query.queue == "unassigned":
-        every.append({"assignee": None})
+        every.append(UNASSIGNED)
     if query.queue == "mine":
         every.append({"assignee.user_id": actor.user_id})
     if query.company_id is not None:
@@ -174,5 +177,5 @@ async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
         query,
         order=read_order(query.sort, otherwise="created_at"),
         shown=_ROW,
-        collation=None if query.pin is None else ALPHABETICAL,
+        collation=ALPHABETICAL,  # as all indexes of queues have it
     )
