@@ -8,11 +8,12 @@ from email.utils import format_datetime, parseaddr
 from functools import cache, lru_cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import idna
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2.visitor import NodeTransformer
 
 from services.notifications import mime
 from services.notifications.brand import Brand
@@ -21,7 +22,7 @@ from services.notifications.domain.people import Person, UnusableAddress
 from services.notifications.kinds import KINDS, AccountMail, CaseMail
 from services.notifications.texts import TEXTS
 from shared.codes import Purpose, link_code
-from shared.i18n import install, reading_in
+from shared.i18n import install, language, reading_in
 from shared.mongo import Document
 from shared.text import clean_line, cleaned_anyhow
 from shared.zones import zone_of
@@ -45,9 +46,7 @@ class Mailer:
         self._from = mime.mailbox_line("From", name, self.sender)
         self._base_url = base_url
         self._secret_key = secret_key
-        brand = brand or Brand()
-        self._text = environment("text", brand)
-        self._html = environment("html", brand)
+        self._brand = brand or Brand()
 
     def render(self, mail: Mail, person: Person) -> bytes:
         """The mail as this person reads it. The same row has the same Message-ID, however often it is sent."""
@@ -60,7 +59,10 @@ class Mailer:
             **self._links(mail),
         }
         with reading_in(person.language or mail.language):
-            text, html = (each.get_template(f"{mail.kind}.jinja") for each in (self._text, self._html))
+            text, html = (
+                environment(layout, self._brand, language()).get_template(f"{mail.kind}.jinja")
+                for layout in ("text", "html")
+            )
             # Marks of direction would stand in the way of whoever searches subjects; the title is the end of them.
             subject = "".join(text.blocks["subject"](text.new_context(values)))
             return mime.write(
@@ -114,21 +116,44 @@ class Mailer:
 
 
 @cache  # compiling the templates takes longer than hundreds of mails
-def environment(layout: Literal["text", "html"], brand: Brand) -> Environment:
-    """The templates of all kinds in one of the two layouts, with both languages. HTML is escaped; plain text is not."""
-    templates = Environment(
+def environment(layout: Literal["text", "html"], brand: Brand, code: str) -> Environment:
+    """The templates of all kinds in one of the two layouts, for one language. HTML is escaped; plain text is not."""
+    templates = _WordedOnce(
         # A kind extends "case.jinja" or "layout.jinja"; this folder decides which of the two files of that name.
         loader=FileSystemLoader([TEMPLATES / layout, TEMPLATES]),
         undefined=StrictUndefined,
         auto_reload=False,  # else every use of a template asks the file system whether it has changed
-        autoescape=layout == "html",  # noqa: S701  # in plain text escaping would show
+        autoescape=layout == "html",
         trim_blocks=True,
         lstrip_blocks=True,
     )
     install(templates, TEXTS)
     # So that what mails are made of can be imported without the values of a mail, which would be done anew for each.
     templates.globals["brand"] = brand
+    with reading_in(code):
+        for name in templates.list_templates(filter_func=lambda name: "/" not in name):
+            templates.get_template(name)
     return templates
+
+
+class _WordedOnce(Environment):
+    """Words without values are put into a template when it is compiled."""
+
+    def _generate(self, source: nodes.Template, *args: Any, **more: Any) -> str:
+        return super()._generate(_Wording(self).visit(source), *args, **more)
+
+
+class _Wording(NodeTransformer):
+    def __init__(self, environment: Environment) -> None:
+        self._gettext: Any = environment.globals["_"]
+        self._context = nodes.EvalContext(environment)
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Expr:  # noqa: N802  # the name that Jinja looks for
+        self.generic_visit(node)
+        match node:
+            case nodes.Call(node=nodes.Name(name="_"), args=[nodes.Const(value=text)], kwargs=[]):
+                return nodes.Const(self._gettext(self._context, text))
+        return node
 
 
 def _mail_domain(host: str) -> str:

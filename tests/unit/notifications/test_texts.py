@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from typing import Literal
 
 import pytest
 from babel.messages.extract import extract_from_file
@@ -56,7 +57,7 @@ def _used() -> set[str]:
 
 def _written_outright(name: str) -> list[str]:
     """The words of a template that no `_()` stands around."""
-    tree = environment("html", Brand()).parse((TEMPLATES / name).read_text(encoding="utf-8"))
+    tree = environment("html", Brand(), "en").parse((TEMPLATES / name).read_text(encoding="utf-8"))
     # A value in place of each expression keeps the markup whole.
     pieces = [
         child.data if isinstance(child, nodes.TemplateData) else "0"
@@ -89,3 +90,16 @@ def test_french_signs_stand_close_to_their_words() -> None:
     for english, french in _translations().items():
         assert not re.search("\\S [:;?!»]|« ", french), english
         assert "'" not in french, english
+
+
+@pytest.mark.parametrize(("code", "word"), [("en", "See the case"), ("fr", "Voir le dossier")])
+@pytest.mark.parametrize("layout", ["text", "html"])
+def test_words_without_values_are_asked_for_once_and_not_for_each_mail(
+    layout: Literal["text", "html"], code: str, word: str
+) -> None:
+    template = environment(layout, Brand(), code).get_template("case.jinja")
+    (button,) = (block for name, block in template.blocks.items() if name == "action")
+    constants = button.__code__.co_consts
+    assert word in constants
+    assert code == "en" or "See the case" not in constants
+    assert "_" not in constants
