@@ -135,34 +135,34 @@ async def _add_all(db: Database, tally: _Tally, changing: set[UUID | None], sess
             tally.add(status, severity, count)
             if counter["site_id"] is None:
                 tally.add_at(None, status, severity, count)
-    found = await db[COUNTERS].aggregate(_sites_with_most(tally, _AT_MOST + len(changing)), session=session)
-    sites = {counter["site_id"]: counter for counter in await found.to_list(None)}
-    others = {
-        "site_id": {"$in": [site_id for site_id in changing if site_id and site_id not in sites]},
-        "user_id": None,
-    }
-    async for counter in db[COUNTERS].find(others, session=session):
-        sites[counter["site_id"]] = counter
-    for site_id, counter in sites.items():
-        tally.names[site_id] = counter.get("site_name", "")
-        for name, count in counter["cases"].items():
-            status, severity, _ = read_name(name)
-            tally.add_at(site_id, status, severity, count)
+    ordered, count = _sites_in_order(tally)
+    sought = [[*ordered, {"$limit": _AT_MOST + len(changing)}]]
+    if changing:
+        sought.append([{"$match": {"site_id": {"$in": list(changing)}, "at_site": {"$exists": True}}}])
+    shown: Document = {"_id": 0, "site_id": 1, "site_name": 1, "count": count}
+    for stages in sought:
+        found = await db[COUNTERS].aggregate([*stages, {"$project": shown}], session=session)
+        for site in await found.to_list(None):
+            tally.site[site["site_id"]] = site["count"]
+            tally.names[site["site_id"]] = site.get("site_name", "")
 
 
-def _sites_with_most(tally: _Tally, at_most: int) -> list[Document]:
-    """The usual ones are kept in their order; for others each site is looked at, but no case."""
+def _sites_in_order(tally: _Tally) -> tuple[list[Document], str | Document]:
+    """The sites with most of the wanted cases first, and how many of them each has.
+
+    The usual ones are kept in their order; for others each site is looked at, but no case.
+    """
     kept: dict[frozenset[str], str] = {frozenset(OPEN): "at_site.open", frozenset(Status): "at_site.all"}
     most = kept.get(frozenset(tally.statuses)) if len(tally.severities) == len(_SEVERITIES) else None
-    stages: list[Document] = [{"$match": {most or "at_site.all": {"$gt": 0}}}]
-    if most is None:
-        most = "most"
-        names = [
-            name_of(status, severity, confidential=confidential)
-            for status, severity, confidential in product(tally.statuses, tally.severities, (False, True))
-        ]
-        stages.append({"$set": {most: {"$sum": [f"$cases.{name}" for name in names]}}})
-    return [*stages, {"$sort": {most: DESCENDING}}, {"$limit": at_most}]
+    if most is not None:
+        return [{"$match": {most: {"$gt": 0}}}, {"$sort": {most: DESCENDING}}], f"${most}"
+    names = [
+        name_of(status, severity, confidential=confidential)
+        for status, severity, confidential in product(tally.statuses, tally.severities, (False, True))
+    ]
+    count = {"$sum": [f"$cases.{name}" for name in names]}
+    stages: list[Document] = [{"$match": {"at_site.all": {"$gt": 0}}}, {"$set": {"most": count}}]
+    return [*stages, {"$sort": {"most": DESCENDING}}], count
 
 
 # By the cases
