@@ -24,7 +24,9 @@ async def create_indexes(db: Database) -> None:
     """Uniqueness, and what lists and look-ups search by."""
     devices = db["devices"]
     await devices.create_index("serial", unique=True)
-    await create_index_for(_ORDERS["serial"], devices, "company_id")
+    for order in _ORDERS.values():
+        await create_index_for(order, devices)
+        await create_index_for(order, devices, "company_id")
     await devices.create_index([("company_id", ASCENDING), ("look_alike", ASCENDING)])
     await devices.create_index("agreement_ids")
 

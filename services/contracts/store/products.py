@@ -23,7 +23,8 @@ _ORDERS = {
 async def create_indexes(db: Database) -> None:
     """Uniqueness, and what lists sort by."""
     await db["products"].create_index("product_number", unique=True)
-    await create_index_for(_ORDERS["name"], db["products"])
+    for order in _ORDERS.values():
+        await create_index_for(order, db["products"])
 
 
 async def add_product(db: Database, product: Product, key: IdempotencyKey) -> Product:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from uuid import UUID
 
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING
 
 from services.identity.domain.companies import VENDOR_ID, Company, Kind
 from services.identity.domain.invitations import Invitation
@@ -71,7 +71,9 @@ async def create_indexes(db: Database) -> None:
         unique=True,
         partialFilterExpression={"state": InvitationState.PENDING.value},
     )
-    await db[INVITATIONS.collection].create_index([("company_id", ASCENDING), ("created_at", DESCENDING)])
+    for order in _INVITATION_SORTS.values():
+        await create_index_for(order, db[INVITATIONS.collection], "company_id", "state")
+    await mongo.drop_index(db[INVITATIONS.collection], "company_id_1_created_at_-1")  # of older versions
     await db[INVITATIONS.collection].create_index("email")
     await db[VERIFICATIONS.collection].create_index(
         "email", name="one_open", unique=True, partialFilterExpression={"state": VerificationState.OPEN.value}
