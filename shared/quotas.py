@@ -3,7 +3,7 @@
 Counted in the service's own database, so that the bound is the same however many replicas there are.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from shared.actor import Actor
+from shared.batches import DatabaseBatches
 from shared.errors import Invalid, Refusal, TooManyRequests, seconds_until
 from shared.mongo import DUPLICATE, Collection, Database, DuplicateKey
 
@@ -139,7 +140,7 @@ async def _first_without_room(db: Database, wanted: Sequence[_Counter], amount: 
         return None
     counters, counted = _not_by_majority(db), 0
     for _ in range(_TRIES):
-        counted += await _count_in_order(counters, wanted[counted:], amount)
+        counted += await _COUNTS.do(db, _Wanted(wanted[counted:], amount))
         if counted == len(wanted):
             return None
         # Another request may have made the same counter at the same moment. What was counted so far stays: otherwise
@@ -148,6 +149,52 @@ async def _first_without_room(db: Database, wanted: Sequence[_Counter], amount: 
             break
     await _give_back(counters, wanted[:counted], amount)
     return wanted[counted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What one request wants to count: first for the user, then for the company."""
+
+    counters: Sequence[_Counter]
+    amount: int
+
+
+async def _count_together(db: Database, asked: Sequence[_Wanted]) -> list[int]:
+    """How many counters of each request have counted before one was full."""
+    counters = _not_by_majority(db)
+    if len(asked) == 1:
+        return [await _count_in_order(counters, asked[0].counters, asked[0].amount)]
+    counted = [0] * len(asked)
+    # No company counts for whom a user has no room: others would see it full meanwhile.
+    for place in range(max(len(wanted.counters) for wanted in asked)):
+        same: dict[_Counter, list[int]] = {}
+        for n, wanted in enumerate(asked):
+            if counted[n] == place < len(wanted.counters):
+                same.setdefault(wanted.counters[place], []).append(n)
+        sums = {counter: sum(asked[n].amount for n in those) for counter, those in same.items()}
+        without_room = await _count_sums(counters, sums)
+        for counter, those in same.items():
+            for n in those:
+                if counter in without_room:  # for all of them: some may have room
+                    counted[n] += await _count_in_order(counters, [counter], asked[n].amount)
+                else:
+                    counted[n] += 1
+    return counted
+
+
+async def _count_sums(counters: Collection, sums: Mapping[_Counter, int]) -> set[_Counter]:
+    """Those without room, which count nothing."""
+    fitting = [counter for counter, amount in sums.items() if amount <= counter.most]
+    without_room = sums.keys() - fitting
+    try:
+        if fitting:
+            await counters.bulk_write([counter.taking(sums[counter]) for counter in fitting], ordered=False)
+    except BulkWriteError as error:
+        for failed in error.details["writeErrors"]:
+            if failed["code"] != DUPLICATE:
+                raise
+            without_room.add(fitting[failed["index"]])
+    return without_room
 
 
 async def _count_in_order(counters: Collection, wanted: Sequence[_Counter], amount: int) -> int:
@@ -166,6 +213,10 @@ async def _count_in_order(counters: Collection, wanted: Sequence[_Counter], amou
 async def _give_back(counters: Collection, counted: Sequence[_Counter], amount: int) -> None:
     if counted:
         await counters.bulk_write([counter.giving_back(amount) for counter in counted])
+
+
+# What so many requests count is counted together, and the next ones so much later.
+_COUNTS = DatabaseBatches(_count_together, at_most=64, pace_s=0.006)
 
 
 def _not_by_majority(db: Database) -> Collection:

@@ -1,12 +1,14 @@
 """Fair shares on a real database: bounds hold over replicas and races, waits are true, others are not touched."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from pymongo.read_concern import ReadConcern
 
 from deploy.local.waiting import until
 from shared import quotas
@@ -63,6 +65,23 @@ async def test_a_company_is_bounded_as_a_whole(db: Database) -> None:
     passed = await asyncio.gather(*(passes(quota, db, by) for by in (ana, luc) for _ in range(25)))
     assert sum(passed) == 6
     assert await passes(quota, db, an_actor())
+
+
+async def test_of_many_users_and_companies_at_once_each_counts_what_passed_and_nothing_else(db: Database) -> None:
+    quota = a_quota(user=Bound(5, HOUR), company=Bound(12, HOUR))
+    admins = [an_actor() for _ in range(3)]
+    people = [an_actor(company_id=admin.company_id) for admin in admins for _ in range(4)]
+    asked = [(by, amount) for by in people for amount in (1, 2, 1, 2, 1, 2)]
+    passed = await asyncio.gather(*(passes(quota, db, by, amount) for by, amount in asked))
+    counted: Counter[str] = Counter()
+    for (by, amount), has_passed in zip(asked, passed, strict=True):
+        counted[f"user/{by.user_id}"] += amount * has_passed
+        counted[f"company/{by.company_id}"] += amount * has_passed
+    assert all(most - 1 <= counted[whose] <= most for whose, most in ((f"company/{a.company_id}", 12) for a in admins))
+    assert max(counted[f"user/{by.user_id}"] for by in people) <= 5
+    counters = db[quotas.COUNTERS].with_options(read_concern=ReadConcern("local"))
+    written = {each["_id"].removeprefix("things/").rpartition("/")[0]: each["used"] async for each in counters.find({})}
+    assert {whose: used for whose, used in written.items() if used} == {whose: n for whose, n in counted.items() if n}
 
 
 async def test_of_a_new_companys_first_requests_at_once_as_many_pass_as_may(db: Database, mongo_url: str) -> None:
