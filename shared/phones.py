@@ -5,11 +5,13 @@ Kept is E.164, with an extension behind it as in RFC 3966: `+33472000000;ext=12`
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 ANY_EXAMPLE = "+33 4 72 00 00 00"
+_REMEMBERED = 1_000  # a company's people are named again and again
 _NO_REGION = "001"  # of the codes that are no country's, such as +800
 _KEPT = re.compile(r"\+\d+(?:;ext=\d+)?")
 # The library takes what follows for a second number, and drops it.
@@ -40,6 +42,7 @@ class NoSuchNumber(NoNumber):
     """Its country has no such numbers."""
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def read_phone(text: str, *, country: str | None = None) -> str:
     """The number as it is kept; `country` is only for the example of a refusal. Raises NoNumber."""
     written = _written_plainly(text)

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
@@ -35,6 +36,7 @@ LANGUAGES = ("en", "fr")
 # Kosovo has no code of ISO yet, and XK everywhere else.
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries) | {"XK"}
 _LONGEST_TYPED = 100  # characters of a short code, with whatever stands around it
+_REMEMBERED = 1_000  # addresses: those of a company's people come again and again
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # A portal may stand in an intranet, where `firma.local`, `home.arpa` and `mail.test` are domains like any other.
 email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = ["invalid", "localhost", "onion"]
@@ -198,6 +200,7 @@ def refuse_unless_one(**fields: object) -> None:
         raise PydanticCustomError("exactly_one", sentence, {"fields": list(fields), "at": given or list(fields)})
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _email(given: str) -> str:
     given = given.translate(_AS_TYPED)
     try:
