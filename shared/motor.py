@@ -29,6 +29,10 @@ class _Database(AsyncIOMotorDatabase[dict[str, Any]]):
     def __getitem__(self, name: str) -> _Collection:
         return _Collection(self, name)  # type: ignore[arg-type]  # Motor's types name PyMongo's database here
 
+    async def aggregate(self, *args: Any, **options: Any) -> Any:
+        """The cursor, which Motor gives without `await`."""
+        return super().aggregate(*args, **options)
+
 
 # Motor knows a session among the arguments by the end of its class's name.
 class _MotorClientSession(AsyncIOMotorClientSession):

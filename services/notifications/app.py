@@ -7,7 +7,8 @@ from services.notifications.api import SECRET, routes
 from services.notifications.brand import Brand
 from services.notifications.consumers import SUBSCRIPTIONS
 from services.notifications.mailer import Mailer
-from services.notifications.sender import Pace, Sender
+from services.notifications.pace import Pace
+from services.notifications.sender import Sender
 from services.notifications.settings import NotificationsSettings
 from services.notifications.smtp import MailServer
 from shared import topology

@@ -2,12 +2,12 @@
 
 from services.notifications import handlers
 from services.notifications.kinds import ACCOUNT_MAILS, CASE_MAILS
-from shared.bus import Subscriptions
+from shared.bus import Many, Subscriptions
 from shared.events.identity import CompanyChanged, UserChanged
 
 SUBSCRIPTIONS: Subscriptions = {
     UserChanged: handlers.copy_user,
     CompanyChanged: handlers.copy_company,
     **{row.event: handlers.queue_account_mail for row in ACCOUNT_MAILS.values()},
-    **{row.event: handlers.queue_case_mails for row in CASE_MAILS.values()},
+    **{row.event: Many(handlers.queue_case_mails) for row in CASE_MAILS.values()},
 }

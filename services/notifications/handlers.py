@@ -1,6 +1,6 @@
 """The use cases of notifications: queueing mails, preferences, the ledger, and copies of users and companies."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -8,15 +8,17 @@ from services.notifications import store
 from services.notifications.domain.mails import Mail
 from services.notifications.domain.people import Person
 from services.notifications.domain.preferences import Preferences
+from services.notifications.domain.verdicts import Users
 from services.notifications.kinds import ACCOUNT_MAILS, CASE_MAILS, KIND_OF
 from shared.actor import Actor
+from shared.bus import Delivery
 from shared.codes import Purpose, read_link_code
 from shared.copies import Copy, put_copies
 from shared.errors import Forbidden, NotFound, VendorAdminsOnly
 from shared.events.base import Relation
 from shared.events.cases import CaseFact
 from shared.events.identity import AccountFact, CompanyChanged, UserChanged
-from shared.logging import origin
+from shared.logging import Origin, origin
 from shared.mongo import Database
 from shared.paging import Page
 from shared.schemas.notifications import DeliveryQuery, MailKind, PreferencesBody
@@ -79,11 +81,15 @@ async def queue_account_mail(db: Database, event: AccountFact) -> None:
         request_id=origin.get().request_id,
         expires_at=event.expires_at,
     )
-    await store.put_mails(db, mail)
+    await _queue(db, [mail])
 
 
-async def queue_case_mails(db: Database, event: CaseFact) -> None:
-    """One for everybody who is named on the case."""
+async def queue_case_mails(db: Database, deliveries: Sequence[Delivery[CaseFact]]) -> None:
+    """One for everybody who is named on each case."""
+    await _queue(db, [mail for each in deliveries for mail in _mails_about(each.event, each.origin)])
+
+
+def _mails_about(event: CaseFact, come_from: Origin) -> list[Mail]:
     kind = KIND_OF[type(event)]
     facts = event.model_dump(mode="json", exclude=_NO_CASE_FACTS)  # the database has no days without a time
     mails: dict[str, Mail] = {}
@@ -97,13 +103,22 @@ async def queue_case_mails(db: Database, event: CaseFact) -> None:
             company_id=event.company_id,
             user_id=person.user_id,
             facts=facts,
-            request_id=origin.get().request_id,
+            request_id=come_from.request_id,
             case_id=event.case_id,
             case_number=event.number,
             caused_by=getattr(event, CASE_MAILS[kind].caused_by),
         )
         mails.setdefault(mail.id, mail)
-    await store.put_mails(db, *(replace(mail, of_event=tuple(mails)) for mail in mails.values()))
+    return [replace(mail, of_event=tuple(mails)) for mail in mails.values()]
+
+
+async def _queue(db: Database, mails: Sequence[Mail]) -> None:
+    """Each row says who it is for, as far as that is known yet; of those for one person, the first does."""
+    of_addresses = [mail for mail in mails if mail.user_id is None]
+    users = await store.find_users(db, of_addresses) if of_addresses else Users(())
+    first = {(mail.event_id, users.key_of(mail)): mail.id for mail in reversed(mails)}
+    named = {mail_id: key for (_, key), mail_id in first.items()}
+    await store.put_mails(db, [replace(mail, person=named.get(mail.id)) for mail in mails])
 
 
 # Preferences
@@ -137,7 +152,7 @@ async def unsubscribe(db: Database, mail: Mail, *, scope: Literal["kind", "case_
     await _switch_off(db, mail.recipient, mail.kind, scope)
     if mail.recipient.user_id is None:
         # Looked up after the address is switched off: a user whose copy comes meanwhile adopts its choice.
-        person = await store.find_person(db, mail)
+        person = (await store.find_users(db, [mail])).person_of(mail)
         if person.user_id is not None:
             await _switch_off(db, person, mail.kind, scope)
 

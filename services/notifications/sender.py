@@ -1,12 +1,17 @@
-"""Sends the mails of the ledger: claims due rows, checks that they may still go, sends, and records the answer."""
+"""Sends the mails of the ledger: claims due rows, decides which may go, sends them, and records the answers.
+
+Each step takes many mails at once; each mail has a verdict and an outcome of its own.
+"""
 
 import asyncio
-import random
+import math
 import time
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial, wraps
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -14,20 +19,23 @@ from aiosmtplib import SMTP
 from prometheus_client import Counter
 
 from services.notifications import smtp, store
-from services.notifications.domain.delivery import Outcome, Stage, outcome_of_stumble, wait_s
-from services.notifications.domain.mails import Mail, MailState, NotToBeSent, NotToBeSentYet, Reason
+from services.notifications.domain.delivery import Outcome, Stage, outcome_of_stumble
+from services.notifications.domain.mails import Mail, MailState, Reason
 from services.notifications.domain.people import Person, UnusableAddress
+from services.notifications.domain.verdicts import Users, Verdict, judge
 from services.notifications.mailer import Mailer, wire_address
+from services.notifications.pace import CONNECTIONS, Gate, Pace, Speed
 from services.notifications.smtp import MailServer, MailServerUnavailable
-from services.notifications.store import StrangerLimits, UnreadableRow
+from services.notifications.store import Claim, StrangerLimits
+from shared.batches import Batches
 from shared.bus import Handler, Many
 from shared.mongo import Database, DatabaseError, is_unavailable
 from shared.tasks import cancel_requested, repeat
 
-_AT_ONCE = 8
-_KEEP_LEASE_EVERY_S = store.LEASE.total_seconds() / 3
+_KEEP_LEASES_EVERY_S = store.LEASE.total_seconds() / 3
 _STOP_GRACE_S = 8.0
-_TELL_EVERY_S = 60.0  # tries follow each other within seconds, for as long as the server is away
+# A mail that stands marked as being sent for longer goes back: the server is slow with one before it.
+_PATIENCE_S = 2.0
 
 _log = structlog.get_logger()
 _mails = Counter("portico_mails_total", "E-mails by kind and what came of them", ["kind", "outcome"])
@@ -37,13 +45,41 @@ _unknown = Counter(
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How long the sender waits: for new rows, for a mail server that is unavailable, for the copy of a user."""
+class Letter:
+    """A claimed mail that may go to this person, as far as anybody knows who has not read what they want."""
 
-    look_every_s: float = 1.0
-    first_hold_s: float = 0.5
-    longest_hold_s: float = 5.0
-    user_unknown_s: float = 5.0
+    mail: Mail
+    person: Person
+    users: Users
+
+    @property
+    def is_to_be_counted(self) -> bool:
+        """Among the mails to strangers, of which there are bounds."""
+        return self.person.is_stranger and self.mail.may_be_opted_out and not self.mail.is_counted
+
+    @property
+    def counts_for_user(self) -> bool:
+        """Vendor users close many companies' cases: of what they cause only the company counts."""
+        caused_by = self.mail.caused_by
+        return caused_by is not None and self.users.is_of_company(caused_by, self.mail.company_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A mail as it goes over the wire; `code` is what it holds that is kept nowhere."""
+
+    mail: Mail
+    content: bytes
+    recipient: str
+    code: str | None
+
+
+class _OfMail(Protocol):
+    @property
+    def mail(self) -> Mail: ...
+
+
+_Item = TypeVar("_Item", bound=_OfMail)
 
 
 class Sender:
@@ -57,13 +93,14 @@ class Sender:
         self._server = server
         self._limits = limits or StrangerLimits()
         self._pace = pace or Pace()
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._gate = Gate(server.name, self._pace)
+        self._speed = Speed()
+        self._connections = asyncio.Semaphore(CONNECTIONS)
         self._woken = asyncio.Event()
-        self._in_hand: dict[str, asyncio.Task[None]] = {}
-        self._hold_s = 0.0
-        self._held_until = 0.0
-        self._trouble = ""
-        self._silent_until = 0.0
+        self._has_room = asyncio.Event()
+        self._in_hand: dict[str, Mail] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     def waking(self, handler: Handler | Many) -> Handler | Many:
         """The same handler; afterwards the sender looks for new rows at once, instead of within a second."""
@@ -81,149 +118,222 @@ class Sender:
 
     async def degraded(self, _db: Database) -> dict[str, str]:
         """For `/readyz`: why the mail server takes no mail, as far as there was one to send."""
-        return {"mail_server": self._trouble} if self._trouble else {}
+        return {"mail_server": self._gate.trouble} if self._gate.trouble else {}
 
     async def run(self, db: Database) -> None:
         """Sends until it is cancelled; then mails in hand are given time to get their answer."""
+        self._stopping = False
+        self._outcomes = Batches(partial(store.mark_outcomes, db), at_most=64, pace_s=self._pace.between_batches_s)
+        keeping = asyncio.create_task(
+            repeat("keep_leases", partial(self._keep_leases, db), every_s=_KEEP_LEASES_EVERY_S)
+        )
         try:
             await repeat(
                 "send_mails", partial(self._start_next, db), every_s=self._pace.look_every_s, woken=self._woken
             )
         finally:
             await self._finish()
+            keeping.cancel()
+
+    # Claim
 
     async def _start_next(self, db: Database) -> bool:
-        """Waits until one more mail may go, and starts sending it; False when none is due."""
-        await asyncio.sleep(max(0.0, self._held_until - time.monotonic()))
-        await self._slots.acquire()
-        mail = None
-        try:
-            mail = await store.claim_mail(db, lease=uuid4(), in_hand=self._in_hand.keys())
-        except UnreadableRow as error:
-            _log.warning("mail_unreadable", id=str(error), reason=type(error.__cause__).__name__)
-            return True  # this version may be able to read the next one
-        finally:
-            if mail is None:
-                self._slots.release()
-        if mail is None:
+        """Waits until more mails may go, claims those whose turn it is, and works on them; False when none is due."""
+        await self._gate.passed()
+        room = await self._room()
+        claims = await store.claim_mails(db, lease=uuid4(), in_hand=self._in_hand.keys(), at_most=room)
+        if claims is None:
             return False
-        self._in_hand[mail.id] = asyncio.create_task(self._work(db, mail))
+        self._in_hand |= {claim.mail.id: claim.mail for claim in claims}
+        task = asyncio.create_task(self._together(self._decide, db, claims))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return True
 
-    async def _finish(self) -> None:
+    async def _room(self) -> int:
+        while (room := self._speed.mails_in_hand - len(self._in_hand)) <= 0:
+            self._has_room.clear()
+            await self._has_room.wait()
+        return room
+
+    def _let_go(self, mails: Iterable[Mail]) -> None:
+        for mail in mails:
+            held = self._in_hand.get(mail.id)
+            if held is not None and held.lease == mail.lease:  # it may have been claimed anew meanwhile
+                del self._in_hand[mail.id]
+        self._has_room.set()
+
+    async def _keep_leases(self, db: Database) -> None:
+        """A slow server does not mean that the sender has died."""
         if self._in_hand:
-            await asyncio.wait(self._in_hand.values(), timeout=_STOP_GRACE_S)
-        left = list(self._in_hand.values())
+            await store.keep_leases(db, self._in_hand.values())
+
+    async def _together(
+        self, step: Callable[[Database, Sequence[_Item]], Awaitable[None]], db: Database, items: Sequence[_Item]
+    ) -> None:
+        """Takes a step with all mails; where that fails, with each alone, so that one holds up no other."""
+        try:
+            await step(db, items)
+        except Exception as error:  # noqa: BLE001  # whatever failed: it counts as a try
+            if len(items) > 1 and not _is_unavailable(error):
+                await asyncio.gather(*(self._together(step, db, [item]) for item in items))
+            else:
+                await asyncio.gather(*(_put_off(db, item.mail, error) for item in items))
+        finally:
+            self._let_go(item.mail for item in items)
+
+    async def _finish(self) -> None:
+        self._stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_GRACE_S)
+        left = list(self._tasks)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         await self._server.close()
 
-    async def _work(self, db: Database, mail: Mail) -> None:
-        if mail.was_interrupted:
-            _unknown.labels(mail.kind).inc()
-        try:
-            await self._send_or_record_why_not(db, mail)
-        except Exception as error:  # noqa: BLE001  # whatever failed: it counts as a try
-            await _put_off(db, mail, error)
-        finally:
-            del self._in_hand[mail.id]
-            self._slots.release()
+    # Decide
 
-    async def _send_or_record_why_not(self, db: Database, mail: Mail) -> None:
+    async def _decide(self, db: Database, claims: Sequence[Claim]) -> None:
+        """Sends the mails that may go, and records of the others why not."""
+        for claim in claims:
+            if claim.mail.was_interrupted:
+                _unknown.labels(claim.mail.kind).inc()
+        mails = [claim.mail for claim in claims]
+        known = await store.find_known(db, [*mails, *(row for claim in claims for row in claim.before)])
+        again_in_s = self._pace.user_unknown_s
+        verdicts = [(each.mail, judge(each.mail, each.before, known, unknown_again_in_s=again_in_s)) for each in claims]
+        verdicts = await _name(db, verdicts)
+        await store.note_turns(db, mails)
+        await self._refuse(db, [(mail, verdict) for mail, verdict in verdicts if not verdict.may_go])
+        letters = [
+            Letter(mail, verdict.person, known.users)
+            for mail, verdict in verdicts
+            if verdict.may_go and verdict.person is not None
+        ]
+        count = math.ceil(len(letters) / self._speed.mails_at_once)
+        # Dealt out like cards, so that over all connections they go in their turn.
+        await asyncio.gather(*(self._together(self._send, db, letters[each::count]) for each in range(count)))
+
+    async def _refuse(self, db: Database, refused: Sequence[tuple[Mail, Verdict]]) -> None:
+        await store.mark(db, [_mark_of(mail, verdict) for mail, verdict in refused])
+        for mail, verdict in refused:
+            if verdict.reason is not None:
+                _count(mail, MailState.FAILED if _has_failed(mail, verdict) else MailState.SUPPRESSED)
+        self._let_go(mail for mail, _ in refused)
+
+    # Send
+
+    async def _send(self, db: Database, letters: Sequence[Letter]) -> None:
+        """One after the other over one connection."""
         try:
-            await self._send(db, mail)
-        except NotToBeSentYet:
-            await store.mark_due_again(db, mail, wait_s=self._pace.user_unknown_s)
+            async with self._greeted() as connection:
+                await self._send_each(db, connection, await self._mark_willing(db, letters))
         except MailServerUnavailable as error:
-            self._hold(error)
-            await store.mark_due_again(db, mail, wait_s=0)
-        except NotToBeSent as rule:
-            await self._give_up(db, mail, rule.reason)
-        except UnusableAddress as error:
-            await store.mark_failed(db, mail, reply=str(error))
-            _count(mail, MailState.FAILED)
-
-    async def _give_up(self, db: Database, mail: Mail, reason: Reason) -> None:
-        if reason is Reason.EXPIRED and mail.tries:
-            # It was tried: the row keeps the server's last answer beside the reason.
-            await store.mark_failed(db, mail, reason=reason)
-            _count(mail, MailState.FAILED)
-        else:
-            await store.mark_suppressed(db, mail, reason)
-            _count(mail, MailState.SUPPRESSED)
-
-    async def _send(self, db: Database, mail: Mail) -> None:
-        if mail.is_expired:
-            raise NotToBeSent(Reason.EXPIRED)
-        if mail.was_claimed:
-            # A row that kills its senders must not be the first one that each new sender tries.
-            wait = wait_s(mail.interruptions, unknown=mail.unknown_outcomes)
-            await store.mark_due_again(db, mail, wait_s=wait)
-            return
-        await store.note_turn(db, mail)
-        person = await self._find_willing_person(db, mail)
-        message = self._mailer.render(mail, person)
-        async with self._greeted() as connection:
-            await _refuse_if_opted_out(db, mail, person)
-            if await store.mark_sending(db, mail):
-                await self._send_now(db, connection, mail, message)
-            else:
-                _log.info("mail_no_longer_claimed", id=mail.id)
+            self._gate.hold(error)
+            await store.mark(db, [store.due_again(letter.mail, wait_s=0) for letter in letters])
 
     @asynccontextmanager
     async def _greeted(self) -> AsyncIterator[SMTP]:
-        connection = await self._server.take()
-        self._hold_s = 0.0
-        self._trouble = ""
-        try:
-            yield connection
-        finally:
-            self._server.give_back(connection)
+        async with self._connections:
+            connection = await self._server.take()
+            self._gate.open()
+            try:
+                yield connection
+            finally:
+                self._server.give_back(connection)
 
-    async def _send_now(self, db: Database, connection: SMTP, mail: Mail, message: bytes) -> None:
-        keeper = asyncio.create_task(_keep_lease(db, mail))
-        try:
-            sent = await smtp.send(connection, message, sender=self._mailer.sender, recipient=wire_address(mail.email))
-            outcome = sent.after(mail).without(self._mailer.code_of(mail))
-            await _record(db, mail, outcome)
-        finally:
-            keeper.cancel()
-        if outcome.is_unknown:
-            _unknown.labels(mail.kind).inc()
-        _count(mail, outcome.state)
+    async def _mark_willing(self, db: Database, letters: Sequence[Letter]) -> deque[Ready]:
+        """Those that stand marked as being sent from here on, because their persons want them."""
+        # Read when the rows say who they are for: whoever opts out after this read finds the rows, and suppresses them
+        # before they are marked.
+        reasons: dict[str, Reason] = dict.fromkeys(await _find_opted_out(db, letters), Reason.OPTED_OUT)
+        strangers = [each for each in letters if each.is_to_be_counted and each.mail.id not in reasons]
+        of_users = {each.mail.id for each in strangers if each.counts_for_user}
+        too_many = await store.count_stranger_mails(
+            db, [each.mail for each in strangers], self._limits, of_users=of_users
+        )
+        reasons |= dict.fromkeys(too_many, Reason.TOO_MANY)
+        await self._refuse(
+            db, [(each.mail, Verdict(reason=reasons[each.mail.id])) for each in letters if each.mail.id in reasons]
+        )
+        ready = await self._render(db, [each for each in letters if each.mail.id not in reasons])
+        marked = await store.mark_sending(
+            db, [each.mail for each in ready], counted=[each.mail.id for each in strangers]
+        )
+        for each in ready:
+            if each.mail.id not in marked:
+                _log.info("mail_no_longer_claimed", id=each.mail.id)
+        return deque(each for each in ready if each.mail.id in marked)
 
-    async def _find_willing_person(self, db: Database, mail: Mail) -> Person:
-        """Who gets the mail, recorded so that no person gets it twice; NotToBeSent when a rule forbids it."""
-        person = await store.find_person(db, mail)
-        await _let_others_go_first(db, mail, person)
-        await store.name_person(db, mail, person)
-        if not person.active:
-            raise NotToBeSent(Reason.DEACTIVATED)
-        if mail.may_be_opted_out and await store.is_suspended(db, mail.company_id):
-            raise NotToBeSent(Reason.COMPANY_SUSPENDED)
-        if await store.is_bouncing(db, mail.email):
-            raise NotToBeSent(Reason.BOUNCING)
-        await _refuse_if_opted_out(db, mail, person)
-        if person.is_stranger and mail.may_be_opted_out and not mail.is_counted:
-            await self._count(db, mail)
-        return person
+    async def _render(self, db: Database, letters: Sequence[Letter]) -> list[Ready]:
+        ready = []
+        for each in letters:
+            mail = each.mail
+            try:
+                content, code = self._mailer.render(mail, each.person), self._mailer.code_of(mail)
+                ready.append(Ready(mail, content, wire_address(mail.email), code))
+            except UnusableAddress as error:
+                await store.mark(db, [store.failed(mail, reply=str(error))])
+                _count(mail, MailState.FAILED)
+            except Exception as error:  # noqa: BLE001  # whatever this row has that cannot be shown
+                await _put_off(db, mail, error)
+        return ready
 
-    async def _count(self, db: Database, mail: Mail) -> None:
-        if not await store.count_stranger_mail(db, mail, self._limits):
-            raise NotToBeSent(Reason.TOO_MANY)
-        await store.mark_counted(db, mail)
+    async def _send_each(self, db: Database, connection: SMTP, marked: deque[Ready]) -> None:
+        """Until the connection breaks, or the sender is to stop: those that were not begun go back."""
+        async with asyncio.TaskGroup() as recording:
+            impatient = recording.create_task(self._put_back_later(db, marked))
+            while marked and not self._stopping and smtp.is_usable(connection):
+                next_one = marked.popleft()
+                began = time.monotonic()
+                sent = await smtp.send(
+                    connection, next_one.content, sender=self._mailer.sender, recipient=next_one.recipient
+                )
+                self._speed.note(time.monotonic() - began)
+                outcome = sent.after(next_one.mail).without(next_one.code)
+                recording.create_task(self._record(db, next_one.mail, outcome))
+            impatient.cancel()
+        await self._put_back(db, marked)
 
-    def _hold(self, error: MailServerUnavailable) -> None:
-        if time.monotonic() < self._held_until:
-            return  # another mail has just found out
-        self._hold_s = min(max(self._pace.first_hold_s, self._hold_s * 2), self._pace.longest_hold_s)
-        spread = random.uniform(0.8, 1.0)  # noqa: S311  # spreads reconnects, guards nothing
-        self._held_until = time.monotonic() + self._hold_s * spread
-        self._trouble = str(error)
-        if time.monotonic() >= self._silent_until:
-            self._silent_until = time.monotonic() + _TELL_EVERY_S
-            _log.warning("mail_server_unavailable", server=self._server.name, reason=self._trouble)
+    async def _put_back_later(self, db: Database, marked: deque[Ready]) -> None:
+        await asyncio.sleep(_PATIENCE_S)
+        with suppress(DatabaseError):  # the leases will end
+            await self._put_back(db, marked)
+
+    async def _put_back(self, db: Database, marked: deque[Ready]) -> None:
+        mails = [each.mail for each in marked]
+        marked.clear()
+        if mails:
+            await store.put_back(db, mails)
+            self._let_go(mails)
+
+    # Record
+
+    async def _record(self, db: Database, mail: Mail, outcome: Outcome) -> None:
+        """Records the outcome, as long as it takes: an answer that is not recorded is a mail that is sent twice."""
+        while not cancel_requested():
+            try:
+                if outcome.bounced:
+                    await store.put_bouncing(db, mail.email, reply=outcome.reply)
+                if not await self._outcomes.do((mail, outcome)):
+                    _log.warning("mail_lease_lost", id=mail.id)
+            except Exception as error:  # noqa: BLE001  # whatever the database finds fault with
+                _log.warning("outcome_not_written", id=mail.id, reason=type(error).__name__)
+                if _is_unavailable(error):
+                    await asyncio.sleep(1)
+                elif outcome == outcome.without_reply():
+                    await _put_off(db, mail, error)
+                    return
+                else:
+                    # The text of the answer cannot be stored. The outcome can.
+                    outcome = outcome.without_reply()
+            else:
+                if outcome.is_unknown:
+                    _unknown.labels(mail.kind).inc()
+                _count(mail, outcome.state)
+                self._let_go([mail])
+                return
 
 
 def _count(mail: Mail, state: MailState) -> None:
@@ -231,62 +341,56 @@ def _count(mail: Mail, state: MailState) -> None:
     _log.info("mail_settled", id=mail.id, kind=mail.kind, outcome=state)
 
 
-async def _let_others_go_first(db: Database, mail: Mail, person: Person) -> None:
-    """Waits for the rows for the same person that come before this one. Where none of them is sent, this one goes."""
-    for other in await store.find_before(db, mail):
-        if not other.has_ended_unsent and await store.find_key(db, other) == person.key:
-            if other.state is MailState.SENT:
-                raise NotToBeSent(Reason.SAME_PERSON)
-            raise NotToBeSentYet
+def _is_unavailable(error: Exception) -> bool:
+    return isinstance(error, DatabaseError) and is_unavailable(error)
 
 
-async def _refuse_if_opted_out(db: Database, mail: Mail, person: Person) -> None:
-    if not mail.may_be_opted_out:
-        return
-    # A user without a choice may have chosen as the address, before it was known to be the user's.
-    preferences = await store.find_preferences(db, person, Person.of_address(mail.email, mail.company_id))
-    if not preferences.allow(mail.kind):
-        raise NotToBeSent(Reason.OPTED_OUT)
+async def _name(db: Database, verdicts: Sequence[tuple[Mail, Verdict]]) -> list[tuple[Mail, Verdict]]:
+    """Writes who the mails are for, so that no person is told twice of the same event."""
+    unnamed = [
+        (mail, verdict.person)
+        for mail, verdict in verdicts
+        if verdict.person is not None and verdict.person.key != mail.person
+    ]
+    same = await store.name_persons(db, unnamed)
+    return [(mail, Verdict(reason=Reason.SAME_PERSON) if mail.id in same else verdict) for mail, verdict in verdicts]
 
 
-async def _keep_lease(db: Database, mail: Mail) -> None:
-    while not cancel_requested():
-        await asyncio.sleep(_KEEP_LEASE_EVERY_S)
-        with suppress(DatabaseError):
-            await store.keep_sending(db, mail)
+def _mark_of(mail: Mail, verdict: Verdict) -> store.Mark:
+    if verdict.reason is None:
+        return store.due_again(mail, wait_s=verdict.again_in_s or 0.0)
+    if _has_failed(mail, verdict):
+        return store.failed(mail, reason=verdict.reason)
+    return store.suppressed(mail, verdict.reason)
 
 
-async def _record(db: Database, mail: Mail, outcome: Outcome) -> None:
-    """Records the outcome, as long as it takes: an answer that is not recorded is a mail that is sent twice."""
-    wait = wait_s(mail.tries + 1, unknown=mail.unknown_outcomes + outcome.is_unknown)
-    while not cancel_requested():
-        try:
-            if outcome.bounced:
-                await store.put_bouncing(db, mail.email, reply=outcome.reply)
-            if not await store.mark_outcome(db, mail, outcome, wait_s=wait):
-                _log.warning("mail_lease_lost", id=mail.id)
-        except Exception as error:
-            _log.warning("outcome_not_written", id=mail.id, reason=type(error).__name__)
-            if isinstance(error, DatabaseError) and is_unavailable(error):
-                await asyncio.sleep(1)
-            elif outcome == outcome.without_reply():
-                raise
-            else:
-                # The text of the answer cannot be stored. The outcome can.
-                outcome = outcome.without_reply()
-        else:
-            return
+def _has_failed(mail: Mail, verdict: Verdict) -> bool:
+    """It was tried: the row keeps the server's last answer beside the reason."""
+    return verdict.reason is Reason.EXPIRED and mail.tries > 0
+
+
+async def _find_opted_out(db: Database, letters: Sequence[Letter]) -> set[str]:
+    """The ids of the mails whose persons do not want them."""
+    wanted = {
+        # A user without a choice may have chosen as the address, before it was known to be the user's.
+        each.mail.id: (each.person, Person.of_address(each.mail.email, each.mail.company_id))
+        for each in letters
+        if each.mail.may_be_opted_out
+    }
+    preferences = await store.find_preferences_of(db, wanted)
+    kinds = {each.mail.id: each.mail.kind for each in letters}
+    return {mail_id for mail_id, chosen in preferences.items() if not chosen.allow(kinds[mail_id])}
 
 
 async def _put_off(db: Database, mail: Mail, error: Exception) -> None:
     """Records an unforeseen failure as a try like any other; when the database is unavailable, the lease has to end."""
-    if isinstance(error, DatabaseError) and is_unavailable(error):
+    if _is_unavailable(error):
         _log.warning("mail_left", id=mail.id, reason=type(error).__name__)
         return
     _log.warning("mail_put_off", id=mail.id, reason=type(error).__name__)
     outcome = outcome_of_stumble(Stage.SENDER, error).after(mail)
     try:
-        await store.mark_stumble(db, mail, outcome, wait_s=wait_s(mail.tries + 1, unknown=mail.unknown_outcomes))
+        await store.mark(db, [store.stumbled(mail, outcome)])
     except Exception as another:  # noqa: BLE001  # the lease will end; that is counted as an interruption, with a wait of its own
         _log.warning("mail_left", id=mail.id, reason=type(another).__name__)
         return

@@ -72,7 +72,7 @@ class MailServer:
 
     def give_back(self, connection: SMTP) -> None:
         """For the next mail; one that broke is forgotten."""
-        if connection.is_connected and _is_in_step(connection):
+        if is_usable(connection):
             self._idle.append(connection)
         else:
             connection.close()
@@ -116,6 +116,11 @@ async def _greet(connection: SMTP) -> None:
         await connection.ehlo()
     except SMTPHeloError:
         await connection.helo()  # an old server without extensions
+
+
+def is_usable(connection: SMTP) -> bool:
+    """Whether the next mail can go over it."""
+    return connection.is_connected and _is_in_step(connection)
 
 
 def _is_in_step(connection: SMTP) -> bool:

@@ -167,7 +167,7 @@ CONTROLS = (
         shows="mails lost",
         patches=(
             Patch(
-                "services/notifications/store/mails.py", "LEASE = timedelta(seconds=30)", "LEASE = timedelta(days=1)"
+                "services/notifications/store/sending.py", "LEASE = timedelta(seconds=30)", "LEASE = timedelta(days=1)"
             ),
         ),
     ),
@@ -200,13 +200,31 @@ CONTROLS = (
     Control(
         run="opt-out-race",
         slug="not-read-again",
-        without="The preference is read again before a mail is sent",
+        without="Preferences are read before mails are marked as being sent",
         shows="mails sent after opting out",
         patches=(
             Patch(
                 "services/notifications/sender.py",
-                "if not preferences.allow(mail.kind):",
-                "if not preferences.allow(mail.kind) and mail.tries < 0:",
+                "if not chosen.allow(kinds[mail_id])}",
+                "if not chosen.allow(kinds[mail_id]) and not mail_id}",
+            ),
+        ),
+    ),
+    Control(
+        run="opt-out-race",
+        slug="marked-anyhow",
+        without="A mail is marked as being sent only while its row still waits",
+        shows="mails sent after opting out",
+        patches=(
+            Patch(
+                "services/notifications/store/sending.py",
+                'update_many({**_rows_of(mails), "state": _CLAIMED}, [',
+                'update_many({"_id": {"$in": [mail.id for mail in mails]}}, [',
+            ),
+            Patch(
+                "services/notifications/sender.py",
+                "        marked = await store.mark_sending(\n",
+                "        await asyncio.sleep(0.3)\n        marked = await store.mark_sending(\n",
             ),
         ),
     ),

@@ -44,6 +44,19 @@ class Person:
         return cls(f"address:{company_id}:{email}", time_zone=time_zone, is_stranger=is_stranger)
 
 
+@dataclass(frozen=True, slots=True)
+class User:
+    """The copy of a user, as far as mails need it."""
+
+    id: UUID
+    company_id: UUID
+    login_email: str
+    contact_email: str
+    active: bool
+    language: str
+    time_zone: str | None
+
+
 class UnusableAddress(Exception):
     """The address cannot be written into a mail or an SMTP command."""
 

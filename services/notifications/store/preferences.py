@@ -1,8 +1,9 @@
 """Preferences: a user's under the user's id, those of an address without a user under a key of its own."""
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeVar
 from uuid import UUID
 
 from pymongo.errors import DuplicateKeyError
@@ -14,6 +15,8 @@ from shared.schemas.notifications import MailKind
 
 PREFERENCES = "preferences"
 
+K = TypeVar("K", bound=Hashable)
+
 
 def _preferences_id(person: Person) -> UUID | str:
     return person.user_id or person.key
@@ -23,12 +26,18 @@ def _load_preferences(document: Document) -> Preferences:
     return Preferences(document["case_emails"], document["kinds"])
 
 
-async def find_preferences(db: Database, *persons: Person) -> Preferences:
-    """Of the first of the persons who has chosen anything; opted in when none has."""
-    wanted = [_preferences_id(person) for person in persons]
-    documents = await db[PREFERENCES].find({"_id": {"$in": wanted}}).to_list()
-    first = min(documents, key=lambda document: wanted.index(document["_id"]), default=None)
-    return Preferences() if first is None else _load_preferences(first)
+async def find_preferences(db: Database, person: Person) -> Preferences:
+    """Opted in where the person has chosen nothing."""
+    return (await find_preferences_of(db, {0: [person]}))[0]
+
+
+async def find_preferences_of(db: Database, wanted: Mapping[K, Sequence[Person]]) -> dict[K, Preferences]:
+    """For each key those of the first of its persons who has chosen anything; opted in where none has."""
+    ids = {_preferences_id(person) for persons in wanted.values() for person in persons}
+    documents = await db[PREFERENCES].find({"_id": {"$in": list(ids)}}).to_list()
+    chosen = {document["_id"]: _load_preferences(document) for document in documents}
+    choices = {key: [chosen.get(_preferences_id(person)) for person in persons] for key, persons in wanted.items()}
+    return {key: next(filter(None, choice), Preferences()) for key, choice in choices.items()}
 
 
 async def put_preferences(db: Database, person: Person, *, case_emails: bool, kinds: dict[str, bool]) -> Preferences:

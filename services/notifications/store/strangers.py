@@ -1,14 +1,16 @@
 """Counts the case mails to strangers (addresses that no user signs in with) per user, company and hour."""
 
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from pymongo import ReturnDocument, WriteConcern
+from pymongo import ASCENDING
 
 from services.notifications.domain.mails import KEPT_FOR, Mail
-from services.notifications.store.people import USERS
-from shared.mongo import Database, Document
+from services.notifications.store.counters import take_numbers
+from shared.mongo import Database
 
 STRANGER_MAILS = "stranger_mails"
 
@@ -26,36 +28,37 @@ class StrangerLimits:
 
 async def create_indexes(db: Database) -> None:
     """Old counts are removed."""
-    await db[STRANGER_MAILS].create_index("expires_at", expireAfterSeconds=0)
+    await db[STRANGER_MAILS].create_index([("expires_at", ASCENDING)], expireAfterSeconds=0)
 
 
-async def count_stranger_mail(db: Database, mail: Mail, limits: StrangerLimits) -> bool:
-    """Counts a mail in the hour in which it was caused, however late it goes; whether it is within the limits."""
-    hour = (mail.created_at or await db.now()).replace(minute=0, second=0, microsecond=0)
-    if (
-        mail.caused_by is not None
-        and await _is_of_the_company(db, mail)
-        and not await _count(db, f"user:{mail.caused_by}", hour, limits.per_user)
-    ):
-        return False
-    return await _count(db, f"company:{mail.company_id}", hour, limits.per_company)
+async def count_stranger_mails(
+    db: Database, mails: Sequence[Mail], limits: StrangerLimits, *, of_users: Collection[str]
+) -> set[str]:
+    """Counts mails in the hours in which they were caused, however late they go; the ids of those that are too many.
+
+    `of_users` are the ids of those that count for the user who caused them, too.
+    """
+    by_users = [(f"user:{mail.caused_by}", mail) for mail in mails if mail.id in of_users]
+    too_many = await _count(db, by_users, limits.per_user)
+    by_companies = [(f"company:{mail.company_id}", mail) for mail in mails if mail.id not in too_many]
+    return too_many | await _count(db, by_companies, limits.per_company)
 
 
-async def _is_of_the_company(db: Database, mail: Mail) -> bool:
-    """Whether the user is of the case's company. Vendor users close many companies' cases: only the company counts."""
-    user = await db[USERS].find_one({"_id": mail.caused_by}, {"company_id": 1})
-    return user is None or user["company_id"] == mail.company_id
+async def _count(db: Database, caused: Sequence[tuple[str, Mail]], most: int) -> set[str]:
+    """The ids of those beyond the bound. They are counted as well, which does no harm: the hour is full."""
+    if most == 0:
+        return set()
+    hours = {mail.id: f"{whose}:{_hour_of(mail):%Y-%m-%dT%H}" for whose, mail in caused}
+    expires = {hours[mail.id]: {"expires_at": _hour_of(mail) + _COUNTED_FOR} for _, mail in caused}
+    counts = await take_numbers(db, STRANGER_MAILS, Counter(hours.values()), field="count", first=expires)
+    too_many = set()
+    for _, mail in caused:
+        counts[hours[mail.id]] += 1
+        if counts[hours[mail.id]] > most:
+            too_many.add(mail.id)
+    return too_many
 
 
-async def _count(db: Database, whose: str, hour: datetime, most: int) -> bool:
-    """Whether it is within the bound. What is beyond is counted as well, which does no harm: the hour is full."""
-    # A count that is lost with a server does no harm, and no mail should wait for a disk because of it.
-    counts = db[STRANGER_MAILS].with_options(write_concern=WriteConcern(1))
-    counted = await counts.find_one_and_update(
-        {"_id": f"{whose}:{hour:%Y-%m-%dT%H}"},
-        {"$inc": {"count": 1}, "$setOnInsert": {"expires_at": hour + _COUNTED_FOR}},
-        upsert=True,
-        return_document=ReturnDocument.AFTER,
-    )
-    # The upsert answers the document as it is afterwards: it is always there.
-    return most == 0 or cast("Document", counted)["count"] <= most
+def _hour_of(mail: Mail) -> datetime:
+    at = cast("datetime", mail.created_at)  # what the ledger has written it also dates
+    return at.replace(minute=0, second=0, microsecond=0)

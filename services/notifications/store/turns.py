@@ -5,45 +5,44 @@ has passed already: a company that sends little is always next, and none can sav
 turns up. This is start-time fair queueing.
 """
 
-from collections.abc import Iterable
-from typing import cast
-from uuid import UUID
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from pymongo import ReturnDocument, WriteConcern
-from pymongo.read_concern import ReadConcern
+from pymongo import UpdateOne, WriteConcern
 
 from services.notifications.domain.mails import Mail
-from services.notifications.kinds import Priority
-from shared.mongo import Collection, Database, Document
+from services.notifications.store.counters import take_numbers
+from shared.mongo import Database
 
 TURNS = "turns"
-
-
-def _turns(db: Database) -> Collection:
-    # A turn that is lost with a server loses no mail, so no mail should wait for a disk because of it.
-    return db[TURNS].with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
 
 
 def _reached(priority: int) -> str:
     return f"{priority}:reached"
 
 
-async def take_turns(db: Database, company_id: UUID | None, priority: Priority, *, count: int) -> Iterable[int]:
-    """The turns of a company's next `count` mails."""
-    reached = await _turns(db).find_one({"_id": _reached(priority)})
-    passed = 0 if reached is None else reached["turn"]
-    line = await _turns(db).find_one_and_update(
-        {"_id": f"{priority}:{company_id}"},
-        [{"$set": {"turn": {"$add": [{"$max": ["$turn", passed]}, count]}}}],
-        upsert=True,
-        return_document=ReturnDocument.AFTER,
-    )
-    # The upsert answers the document as it is afterwards: it is always there.
-    last: int = cast("Document", line)["turn"]
-    return range(last - count + 1, last + 1)
+async def take_turns(db: Database, mails: Sequence[Mail]) -> list[int]:
+    """The turns of mails of one priority, in their order: for each company those after its last."""
+    priority = int(mails[0].priority)
+    lines = [f"{priority}:{mail.company_id}" for mail in mails]
+    last = await take_numbers(db, TURNS, Counter(lines), field="turn", behind=_reached(priority))
+    turns = []
+    for line in lines:
+        last[line] += 1
+        turns.append(last[line])
+    return turns
 
 
-async def note_turn(db: Database, mail: Mail) -> None:
-    """Remembers the turn that was reached: a line that begins, or begins again, begins behind it."""
-    if mail.turn is not None:  # rows of older versions have none
-        await _turns(db).update_one({"_id": _reached(mail.priority)}, {"$max": {"turn": mail.turn}}, upsert=True)
+async def note_turns(db: Database, mails: Iterable[Mail]) -> None:
+    """Remembers the turns that were reached: a line that begins, or begins again, begins behind them."""
+    reached: dict[int, int] = {}
+    for mail in mails:
+        if mail.turn is not None:  # rows of older versions have none
+            reached[mail.priority] = max(mail.turn, reached.get(mail.priority, 0))
+    writes = [
+        UpdateOne({"_id": _reached(priority)}, {"$max": {"turn": turn}}, upsert=True)
+        for priority, turn in reached.items()
+    ]
+    if writes:
+        # A turn that is lost with a server loses no mail, so no mail should wait for a disk because of it.
+        await db[TURNS].with_options(write_concern=WriteConcern(1)).bulk_write(writes)

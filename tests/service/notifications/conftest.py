@@ -17,7 +17,7 @@ from services.notifications import store
 from services.notifications.app import create_app
 from services.notifications.consumers import SUBSCRIPTIONS
 from services.notifications.domain import delivery
-from services.notifications.sender import Pace
+from services.notifications.pace import Pace
 from services.notifications.settings import NotificationsSettings
 from shared.actor import Actor, Role
 from shared.events.base import Addressee, Event, Relation

@@ -13,10 +13,12 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
 from services.notifications import handlers, smtp, store
+from services.notifications.consumers import SUBSCRIPTIONS
 from services.notifications.domain.delivery import MOST_STUMBLES, Outcome
 from services.notifications.domain.mails import Mail, MailState
 from services.notifications.mailer import Mailer
-from services.notifications.sender import Pace, Sender
+from services.notifications.pace import Pace
+from services.notifications.sender import Sender
 from services.notifications.smtp import MailServer, MailServerUnavailable
 from services.notifications.tls import Tls
 from shared.codes import Purpose, digit_code
@@ -88,7 +90,7 @@ class Post:
 
     async def queue(self) -> Event:
         event = a_created_case(uuid7(), stranger(an_email()))
-        await hear({type(event): self.sender.waking(handlers.queue_case_mails)}, self.db, event)
+        await hear({type(event): self.sender.waking(SUBSCRIPTIONS[type(event)])}, self.db, event)
         return event
 
     async def row(self, event: Event) -> Json:
@@ -377,7 +379,7 @@ async def test_a_row_that_cannot_be_rendered_waits_longer_each_time_and_fails_in
         request_id="",
         expires_at=event.expires_at,
     )
-    await store.put_mails(post.db, mail)
+    await store.put_mails(post.db, [mail])
     waits = []
     for tries in range(1, MOST_STUMBLES):
         row = await post.after_try(event, tries)
@@ -449,6 +451,6 @@ async def test_a_positive_answer_after_the_end_of_the_lease_counts(post: Post) -
     event = await post.queue()
     row = await post.once(event, lambda row: row["updated_at"] > row["created_at"])
     late = store.load({**row, "lease": uuid4()})
-    assert await store.mark_outcome(post.db, late, Outcome(MailState.SENT, "250 OK"), wait_s=0)
+    assert await store.mark_outcomes(post.db, [(late, Outcome(MailState.SENT, "250 OK"))]) == [True]
     row = await post.row(event)
     assert (row["state"], row["smtp_reply"], "due_at" in row) == ("sent", "250 OK", False)

@@ -13,15 +13,18 @@ from aiosmtpd.smtp import AuthResult
 from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
-from services.notifications import handlers, smtp
+from services.notifications import smtp
+from services.notifications.consumers import SUBSCRIPTIONS
 from services.notifications.mailer import Mailer
-from services.notifications.sender import Pace, Sender
+from services.notifications.pace import Pace
+from services.notifications.sender import Sender
 from services.notifications.smtp import MailServer, MailServerUnavailable
 from services.notifications.tls import Tls
 from shared.logging import set_up
 from shared.mongo import Database
 from tests.builders import TEST_SECRET, an_email
 from tests.certificates import Authority
+from tests.events import hear
 from tests.scripted_smtp import RawSmtp, ScriptedSmtp
 from tests.service.notifications.conftest import a_created_case, stranger
 
@@ -197,7 +200,7 @@ async def test_trouble_with_the_server_is_in_the_log_once_and_in_readyz_until_it
         mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
         sender = Sender(mailer, client, pace=Pace(look_every_s=0.01, first_hold_s=0.01, longest_hold_s=0.02))
         emails = [an_email() for _ in range(3)]
-        await handlers.queue_case_mails(ledger, a_created_case(uuid7(), *map(stranger, emails)))
+        await hear(SUBSCRIPTIONS, ledger, a_created_case(uuid7(), *map(stranger, emails)))
 
         async def has_tried_often() -> bool:
             return len(server._sessions) >= 5  # a conversation for each try

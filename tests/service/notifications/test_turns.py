@@ -10,12 +10,14 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
 from services.notifications import handlers, store
+from services.notifications.consumers import SUBSCRIPTIONS
 from services.notifications.domain.mails import Mail
 from services.notifications.mailer import Mailer
 from services.notifications.sender import Sender
 from services.notifications.smtp import MailServer
 from shared.mongo import Database
 from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, an_email
+from tests.events import hear
 from tests.scripted_smtp import ScriptedSmtp
 from tests.service.notifications.conftest import a_created_case, a_verification, an_invitation, now, stranger
 
@@ -27,15 +29,19 @@ def db(ledger: Database) -> Database:
 
 async def _case_mails(db: Database, company_id: UUID, count: int) -> None:
     people = (stranger(an_email()) for _ in range(count))
-    await handlers.queue_case_mails(db, a_created_case(company_id, *people))
+    await hear(SUBSCRIPTIONS, db, a_created_case(company_id, *people))
 
 
 async def _claimed(db: Database, count: int) -> list[Mail]:
-    claimed = []
-    for _ in range(count):
-        if (mail := await store.claim_mail(db, lease=uuid4(), in_hand=())) is not None:
-            await store.note_turn(db, mail)
-            claimed.append(mail)
+    """The next mails, claimed one by one."""
+    claimed: list[Mail] = []
+    while len(claimed) < count:
+        claims = await store.claim_mails(db, lease=uuid4(), in_hand=(), at_most=1)
+        if claims is None:
+            break
+        mails = [claim.mail for claim in claims]
+        await store.note_turns(db, mails)
+        claimed += mails
     return claimed
 
 
@@ -91,7 +97,7 @@ async def test_within_a_company_the_oldest_goes_first_also_when_it_is_due_again(
     mails = await _claimed(db, 10)
     assert [mail.created_at for mail in mails] == sorted(mail.created_at for mail in mails if mail.created_at)
     for mail in (mails[7], mails[2], mails[5]):
-        assert await store.mark_due_again(db, mail, wait_s=0)
+        assert await store.mark(db, [store.due_again(mail, wait_s=0)]) == 1
     await _case_mails(db, company, 1)
     again = await _claimed(db, 4)
     assert [mail.id for mail in again[:3]] == [mails[2].id, mails[5].id, mails[7].id]
@@ -148,7 +154,7 @@ async def test_rows_of_an_older_version_are_sent_too(db: Database) -> None:
 
 
 @pytest.mark.skipif(MONGO_DRIVER == "motor", reason="the database is asked, not the driver")
-async def test_a_claim_reads_one_row_however_many_wait(db: Database, mongo_url: str) -> None:
+async def test_a_claim_reads_no_row_but_those_it_takes_however_many_wait(db: Database, mongo_url: str) -> None:
     for _ in range(3):
         await _case_mails(db, uuid7(), 500)
     # The first thousand have been tried, and are not due.
@@ -158,10 +164,13 @@ async def test_a_claim_reads_one_row_however_many_wait(db: Database, mongo_url: 
     async with AsyncMongoClient[Json](mongo_url) as client:
         profiled = client[db.name]
         await profiled.command("profile", 2)
-        assert len(await _claimed(db, 3)) == 3
+        claimed = await store.claim_mails(db, lease=uuid4(), in_hand=[rows[-1], rows[-2]], at_most=10)
         await profiled.command("profile", 0)
-        found = profiled["system.profile"].find({"command.findAndModify": "mails"})
-        claims = [(each["planSummary"], each["docsExamined"], "hasSortStage" in each) async for each in found]
+        found = profiled["system.profile"].find({"ns": f"{db.name}.mails", "op": {"$in": ["query", "update"]}})
+        commands = [(each["op"], each["planSummary"], each["docsExamined"]) async for each in found.sort("ts")]
         await profiled["system.profile"].drop()
+    assert claimed is not None
+    assert len(claimed) == 10
     by_turn = "IXSCAN { priority: 1, turn: 1, created_at: 1, due_at: 1 }"
-    assert claims == [(by_turn, 1, False)] * 3
+    assert commands[:2] == [("query", by_turn, 10), ("update", "IXSCAN { _id: 1 }", 10)]
+    assert {plan for _, plan, _ in commands[2:]} == {"IXSCAN { _id: 1 }"}
