@@ -45,7 +45,7 @@ class CasesSettings(ServiceSettings):
     )
     clamd_url: str | None = Field(None, alias="CASES_CLAMD_URL", pattern=r"^tcp://[^/\s:]+:\d{1,5}/?$")
 
-    # Each takes a process of its own, and the temporary files of one sheet.
+    # All of a process take turns, so that more of them are not faster.
     exports_at_once: int = Field(2, alias="CASES_EXPORTS_AT_ONCE", ge=1, le=16)
     # Fair shares; 0 takes a bound away. Companies' do not hold for the vendor's own, which everybody waits for.
     cases_per_user: int = Field(300, alias="CASES_PER_USER_AND_HOUR", ge=0)

@@ -11,8 +11,7 @@ class Deadlines:
     """Each in seconds."""
 
     answer_s: float = 5.0
-    first_byte_s: float = 5.0  # of a stream
-    made_s: float = 150.0  # from its headers to its body: a sheet is sent when the last row is in it
+    first_byte_s: float = 10.0  # of a stream: an export's rows may have to be sorted first, for which cases has 8 s
     idle_s: float = 30.0  # between two chunks of a stream
     upload_s: float = 120.0  # for a whole body that goes through as it comes
     upload_idle_s: float = 10.0  # between two chunks of it

@@ -40,8 +40,7 @@ async def stream(
 ) -> web.StreamResponse | Reply:
     """Passes the answer of a long GET on, chunk by chunk; a refusal is returned, before anything was sent.
 
-    5 s to the headers, 150 s from there to the body, which may have to be made first, 30 s between chunks, and 5 s for
-    a refusal.
+    10 s to the headers, 30 s from there to the first chunk and between two, and 5 s for a refusal.
     """
     services = request.app[SERVICES]
     async with _opened(services, service, path, visitor, query) as source:
@@ -95,11 +94,9 @@ async def _pass_back(
 
 
 async def _chunks(source: aiohttp.ClientResponse, deadlines: Deadlines) -> AsyncIterator[bytes]:
-    within_s = deadlines.made_s
     while True:
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(deadlines.idle_s):
             chunk = await source.content.read(_CHUNK_BYTES)
         if not chunk:
             return
         yield chunk
-        within_s = deadlines.idle_s

@@ -1,8 +1,8 @@
 """Answering: JSON and files."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, BinaryIO
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -11,8 +11,6 @@ from pydantic import BaseModel
 from shared.connections import whole_or_cut
 from shared.logging import origin
 from shared.web.headers import REQUEST_ID_HEADER
-
-_CHUNK_BYTES = 256 * 1024
 
 
 def answer(
@@ -33,24 +31,22 @@ def _plain(value: object) -> object:
 
 
 async def send_file(
-    request: web.Request, make: Callable[[], Awaitable[BinaryIO]], *, name: str, content_type: str
+    request: web.Request, pieces: AsyncGenerator[bytes], *, name: str, content_type: str
 ) -> web.StreamResponse:
-    """Streams a file as a download once it is made, and closes it; the headers go out at once.
-
-    It is not made for somebody who has left already.
-    """
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": content_type,
-            "Content-Disposition": f'attachment; filename="{name}"',
-            REQUEST_ID_HEADER: origin.get().request_id,
-        }
-    )
-    with whole_or_cut(request):
-        await response.prepare(request)
-        with await make() as file:
-            file.seek(0)
-            while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
-                await response.write(chunk)
-        await response.write_eof()
+    """Sends a file as a download while it is being made. What fails before the first piece is refused as usual."""
+    async with aclosing(pieces):
+        piece = await anext(pieces)
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": content_type,
+                "Content-Disposition": f'attachment; filename="{name}"',
+                REQUEST_ID_HEADER: origin.get().request_id,
+            }
+        )
+        with whole_or_cut(request):
+            await response.prepare(request)
+            await response.write(piece)
+            async for piece in pieces:
+                await response.write(piece)
+            await response.write_eof()
     return response

@@ -195,12 +195,15 @@ async def test_declining_notices_holds_and_a_profile_is_reviewed_before_it_is_sa
     assert (await customer.admin.get("/profile"))["job_title"] == "Head of printing"
 
 
-async def test_the_list_is_exported_with_its_filters(signed_in: Page, customer: Customer) -> None:
+@pytest.mark.parametrize(("name", "ending"), [("Export to Excel", ".xlsx"), ("Export as CSV", ".csv")])
+async def test_the_list_is_exported_with_its_filters(
+    signed_in: Page, customer: Customer, name: str, ending: str
+) -> None:
     await customer.admin.submit(serial=customer.serial)
     await signed_in.goto("/cases?status=open")
     async with signed_in.expect_download() as download:
-        await signed_in.get_by_role("link", name="Export to Excel").click()
-    assert (await download.value).suggested_filename.endswith(".xlsx")
+        await signed_in.get_by_role("link", name=name).click()
+    assert (await download.value).suggested_filename.endswith(ending)
 
 
 async def test_every_page_fits_a_narrow_screen_with_one_heading_and_no_foreign_request(

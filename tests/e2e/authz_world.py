@@ -432,6 +432,7 @@ PREPARE: dict[str, Prepare] = {
     "POST /cases": _a_case_at_the_site,
     "GET /cases/facets": _the_cases_of_the_device,
     "GET /cases.xlsx": _the_cases_of_the_device,
+    "GET /cases.csv": _the_cases_of_the_device,
     "GET /cases/{number}": _the_case,
     "GET /cases/{number}/history": _the_case,
     "POST /cases/{number}/actions": _a_comment,

@@ -18,7 +18,7 @@ _ROW = re.compile(r"(?P<name>[A-Z]+ /\S*): \{(?P<cells>[^{}]+)\}")
 # Whoever holds an invitation's code may see what it invites to.
 _MAY_SHOW_THE_COMPANY = {"GET /invitations/{code}", "POST /invitations/{code}/accept"}
 # They repeat what the asker wrote, which names the first company's serial.
-_REPEATS_THE_QUESTION = {"GET /coverage", "GET /cases.xlsx"}
+_REPEATS_THE_QUESTION = {"GET /coverage", "GET /cases.xlsx", "GET /cases.csv"}
 
 
 def _read_matrix() -> dict[str, dict[str, int]]:

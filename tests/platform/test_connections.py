@@ -5,13 +5,11 @@ import json
 import select
 import socket
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from ipaddress import ip_network
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import pytest
 import uvloop
@@ -22,7 +20,7 @@ from deploy.local.child import Child, free_port
 from deploy.local.waiting import until
 from shared.bodies import read_bytes
 from shared.connections import Bounds
-from shared.errors import Refusal
+from shared.errors import NotFound, Refusal
 from shared.serving import Runner
 from shared.web.app import create_app
 from shared.web.responses import answer, send_file
@@ -50,23 +48,20 @@ async def lasting(_request: web.Request) -> web.Response:
 
 
 async def streamed(request: web.Request) -> web.StreamResponse:
-    async def made() -> BinaryIO:
-        return cast("BinaryIO", _Broken(b"x" * 1024))
-
-    return await send_file(request, made, name="half.xlsx", content_type="application/octet-stream")
-
-
-class _Broken(tempfile.SpooledTemporaryFile[bytes]):
-    """Half of it can be read."""
-
-    def __init__(self, half: bytes) -> None:
-        super().__init__()
-        self.write(half)
-
-    def read(self, *size: int) -> bytes:
-        if chunk := super().read(*size):
-            return chunk
+    async def half() -> AsyncGenerator[bytes]:
+        yield b"x" * 1024
         raise OSError("the other half is gone")
+
+    return await send_file(request, half(), name="half.xlsx", content_type="application/octet-stream")
+
+
+async def refused(request: web.Request) -> web.StreamResponse:
+    async def nothing() -> AsyncGenerator[bytes]:
+        if request.path:
+            raise NotFound
+        yield b""
+
+    return await send_file(request, nothing(), name="none.xlsx", content_type="application/octet-stream")
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -75,8 +70,8 @@ async def echo(request: web.Request) -> web.Response:
 
 def application() -> web.Application:
     app = create_app()
-    for path, handler in (("/small", small), ("/large", large), ("/lasting", lasting), ("/streamed", streamed)):
-        app.router.add_get(path, handler)
+    for handler in (small, large, lasting, streamed, refused):
+        app.router.add_get(f"/{handler.__name__}", handler)
     app.router.add_post("/echo", echo)
     return app
 
@@ -459,22 +454,25 @@ def test_half_a_file_ends_with_a_reset_even_where_only_the_end_tells_the_length(
         until_the_end(its)
 
 
+def test_what_fails_before_a_file_has_begun_is_refused_as_usual() -> None:
+    with serving(Bounds()) as port, connected(port, sent=get("/refused")) as its:
+        assert an_answer(its).startswith(b"HTTP/1.1 404")
+        its.sendall(WHOLE)
+        assert an_answer(its).startswith(b"HTTP/1.1 200")
+
+
 _ENDLESS = """
 import sys
 from shared.serving import serve
 from shared.web.app import create_app
 from shared.web.responses import send_file
 
-class Endless:
-    def __enter__(self): return self
-    def __exit__(self, *_): pass
-    def seek(self, _): pass
-    def read(self, size): return b"x" * 1024
-
-async def made(): return Endless()
+async def pieces():
+    while True:
+        yield b"x" * 1024
 
 async def endless(request):
-    return await send_file(request, made, name="endless", content_type="text/plain")
+    return await send_file(request, pieces(), name="endless", content_type="text/plain")
 
 app = create_app()
 app.router.add_get("/endless", endless)

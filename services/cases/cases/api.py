@@ -1,7 +1,6 @@
 """HTTP of cases: parse, call, answer."""
 
 from collections.abc import Awaitable, Callable
-from typing import BinaryIO
 
 from aiohttp import web
 
@@ -63,24 +62,15 @@ async def count_cases(request: web.Request) -> web.Response:
 
 
 @routes.get("/cases.xlsx")
-async def export_cases(request: web.Request) -> web.StreamResponse:
-    """The filtered rows over all pages as a sheet."""
-    actor, db, now = actor_of(request), request.app[DATABASE], request.app[CLOCK]()
-    query = read_query(request, CaseQuery)
-    # What is refused is refused before the answer begins.
-    store.read_order(query.sort)
-    actor.company_to_read(query.company_id)
-    name = f"cases-{now.astimezone(zone_of(actor.time_zone)):%Y-%m-%d-%H%M}.xlsx"
-    async with export.only_one(db, actor):
-        with request.app[PLACES].take() as leave:
+async def export_book(request: web.Request) -> web.StreamResponse:
+    """The filtered rows over all pages as an Excel file."""
+    return await _export(request, export.XLSX)
 
-            async def make() -> BinaryIO:
-                try:
-                    return await export.write_cases(db, actor, query, now)
-                finally:
-                    leave()  # however slowly the client reads
 
-            return await send_file(request, make, name=name, content_type=export.CONTENT_TYPE)
+@routes.get("/cases.csv")
+async def export_csv(request: web.Request) -> web.StreamResponse:
+    """The same for programs."""
+    return await _export(request, export.CSV)
 
 
 @routes.get("/cases/{number}")
@@ -119,6 +109,18 @@ async def list_queue(request: web.Request) -> web.Response:
 async def act_as_agent(request: web.Request) -> web.Response:
     """Does an action that only agents have."""
     return await _act(request, AgentAction, actions.act_as_agent)
+
+
+async def _export(request: web.Request, kind: export.Kind) -> web.StreamResponse:
+    actor, db, now = actor_of(request), request.app[DATABASE], request.app[CLOCK]()
+    query = read_query(request, CaseQuery)
+    # What is refused is refused before the answer begins.
+    store.read_order(query.sort)
+    actor.company_to_read(query.company_id)
+    name = f"cases-{now.astimezone(zone_of(actor.time_zone)):%Y-%m-%d-%H%M}{kind.ending}"
+    async with export.only_one(db, actor):
+        pieces = export.written_cases(db, actor, query, now, kind=kind, places=request.app[PLACES])
+        return await send_file(request, pieces, name=name, content_type=kind.content_type)
 
 
 async def _act(

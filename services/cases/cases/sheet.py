@@ -1,70 +1,160 @@
-"""The program that writes the sheet of cases: it reads the database's rows and writes an Excel file.
+"""What an export of cases shows, in the language and time zone of its reader."""
 
-It knows no texts and no rules: the plan, which is read first, has the label of each code.
-"""
-
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
-from shared.child_program import read_documents, temporary_folder
-from shared.sheets import About, Cell, Column, write_sheet
+from services.cases.cases.domain.values import Status, turn_of
+from services.cases.copies import store as copies
+from shared.actor import Actor
+from shared.coverage import Verdict
+from shared.i18n import Texts, day, moment, reading_in
+from shared.mongo import Database, Document
+from shared.schemas.cases import CaseQuery
+from shared.sheets import About, Cell, Column
 from shared.zones import zone_of
 
+_ = Texts(Path(__file__).parents[1] / "locale").gettext
 
-def main() -> None:
-    """Reads the standard input, writes the standard output."""
-    documents = read_documents()
-    plan = next(documents)
-    with temporary_folder() as folder:
-        write_sheet(
-            sys.stdout.buffer,
-            [Column(heading, width) for heading, width in plan["columns"]],
-            _rows(documents, plan),
-            title=plan["title"],
-            about=About(plan["about_title"], lambda count: [(plan["rows"], count), *plan["about"]]),
-            folder=folder,
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What stands for each code, as on the portal's pages."""
+
+    statuses: Mapping[str, str]
+    severities: Mapping[int, str]
+    turns: Mapping[str, str | None]
+    verdicts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """All texts of one export."""
+
+    title: str
+    columns: tuple[Column, ...]
+    labels: Labels
+    about: About
+
+
+async def describe(db: Database, actor: Actor, query: CaseQuery, now: datetime) -> Sheet:
+    """The export of what the actor asks for now."""
+    site, company = await _find_site(db, actor, query), await _find_company(db, query)
+    with reading_in(actor.language):
+        labels, rows = labels_for(actor), _("Number of cases")
+        about = [_as_of(actor, now), *_filters(labels, query, site=site, company=company)]
+        return Sheet(
+            title=_("Cases"),
+            columns=_columns(actor),
+            labels=labels,
+            about=About(_("About this export"), lambda count: [(rows, count), *about]),
         )
 
 
-def _rows(documents: Iterator[dict[str, Any]], plan: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
-    zone = zone_of(plan["zone"])
-    for document in documents:
-        yield _cells(document, plan, zone)
+def rows_of(cases: Iterable[Document], labels: Labels) -> Iterator[tuple[Cell, ...]]:
+    """The cells of each case, as `store.exports` reads them, in the order of the columns."""
+    for case in cases:
+        problem, equipment = case["problem"], case["equipment"]
+        coverage, status = equipment["coverage"], case["status"]
+        until = coverage["until"]
+        yield (
+            case["number"],
+            problem["title"],
+            labels.statuses[status],
+            labels.severities[problem["severity"]],
+            labels.turns[status],
+            equipment["product_name"],
+            equipment["product_number"],
+            equipment["serial"],
+            case["site_name"],
+            case["company_name"],
+            case["submitter"]["name"],
+            problem.get("own_reference"),
+            labels.verdicts[coverage["verdict"]],
+            date.fromisoformat(until) if until else None,
+            case["created_at"],
+            case["updated_at"],
+        )
 
 
-def _cells(case: Mapping[str, Any], plan: Mapping[str, Any], zone: ZoneInfo) -> tuple[Cell, ...]:
-    problem, equipment = case["problem"], case["equipment"]
-    coverage = equipment["coverage"]
-    return (
-        case["number"],
-        problem["title"],
-        plan["statuses"][case["status"]],
-        plan["severities"][str(problem["severity"])],
-        plan["turns"][case["status"]],
-        equipment["product_name"],
-        equipment["product_number"],
-        equipment["serial"],
-        case["site_name"],
-        case["company_name"],
-        case["submitter"]["name"],
-        problem.get("own_reference", ""),
-        plan["verdicts"][coverage["verdict"]],
-        _day(coverage["until"]),
-        _moment(case["created_at"], zone),
-        _moment(case["updated_at"], zone),
+async def _find_site(db: Database, actor: Actor, query: CaseQuery) -> str:
+    """The name of the site that the query asks for, where the actor may know it."""
+    of_company = {} if actor.is_vendor else {"company_id": actor.company_id}
+    site = await copies.find_copy(db, copies.SITES, {"_id": query.site_id, **of_company}) if query.site_id else None
+    return site["name"] if site else str(query.site_id or "")
+
+
+async def _find_company(db: Database, query: CaseQuery) -> str:
+    company = await copies.find_copy(db, copies.COMPANIES, {"_id": query.company_id}) if query.company_id else None
+    return company["name"] if company else str(query.company_id or "")
+
+
+def _as_of(actor: Actor, now: datetime) -> tuple[str, str]:
+    return _("As of"), f"{moment(now, zone_of(actor.time_zone))} ({actor.time_zone})"
+
+
+def _filters(labels: Labels, query: CaseQuery, *, site: str, company: str) -> Iterator[tuple[str, str]]:
+    """What the query asks for, in words: the label and the value of each filter."""
+    views = {"waiting": _("Waiting for me"), "submitted": _("Submitted by me")}
+    asked = [query.status] if isinstance(query.status, str) else query.status or []
+    statuses = {**labels.statuses, "open": _("All open")}
+    every = {
+        _("View"): views.get(query.view, ""),
+        _("Status"): ", ".join(statuses[status] for status in asked),
+        _("Severity"): labels.severities[query.severity] if query.severity is not None else "",
+        _("Site"): site,
+        _("Company"): company,
+        _("Serial number"): query.serial or "",
+        _("Created from"): day(query.created_from) if query.created_from else "",
+        _("Created until"): day(query.created_to) if query.created_to else "",
+        _("Words"): query.q,
+        _("Only created by me"): _("Yes") if query.mine else "",
+    }
+    yield from ((label, value) for label, value in every.items() if value)
+
+
+def labels_for(actor: Actor) -> Labels:
+    """In the language of the current reader."""
+    by_vendor = actor.is_vendor
+    ours, theirs = ("vendor", "customer") if by_vendor else ("customer", "vendor")
+    turns = {ours: _("You"), theirs: _("Customer") if by_vendor else _("Support")}
+    return Labels(
+        statuses={
+            Status.NEW.value: _("New"),
+            Status.IN_PROGRESS.value: _("In progress"),
+            Status.WAITING_CUSTOMER.value: _("Waiting for the customer") if by_vendor else _("Waiting for you"),
+            Status.WAITING_PARTS.value: _("Waiting for parts"),
+            Status.CLOSED.value: _("Closed"),
+            Status.CANCELLED.value: _("Cancelled"),
+        },
+        severities={1: _("Critical"), 2: _("High"), 3: _("Normal"), 4: _("Low")},
+        turns={status.value: turns[turn] if (turn := turn_of(status)) else None for status in Status},
+        verdicts={
+            Verdict.COVERED.value: _("Covered"),
+            Verdict.NOT_COVERED.value: _("Not covered"),
+            Verdict.UNVERIFIED.value: _("Coverage not known yet"),
+        },
     )
 
 
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
-
-
-def _moment(at: datetime, zone: ZoneInfo) -> datetime:
-    return at.astimezone(zone)
-
-
-if __name__ == "__main__":
-    main()
+def _columns(actor: Actor) -> tuple[Column, ...]:
+    zone = f" ({actor.time_zone})"
+    return (
+        Column(_("Case"), 14),
+        Column(_("Title"), 50),
+        Column(_("Status"), 28),
+        Column(_("Severity"), 10),
+        Column(_("Whose turn"), 16),
+        Column(_("Product"), 30),
+        Column(_("Product number"), 18),
+        Column(_("Serial number"), 18),
+        Column(_("Site"), 24),
+        Column(_("Company"), 24),
+        Column(_("Submitted by"), 24),
+        Column(_("Your reference"), 18),
+        Column(_("Coverage"), 26),
+        Column(_("Covered until"), 16),
+        Column(_("Created") + zone, 26),
+        Column(_("Updated") + zone, 26),
+    )

@@ -44,7 +44,7 @@ CASES = ListPage(
         "q": lazy("Words"),
         "mine": lazy("Only created by me"),
     },
-    export="/cases.xlsx",
+    exports={"/cases.xlsx": lazy("Export to Excel"), "/cases.csv": lazy("Export as CSV")},
 )
 # The counts of the choices of a filter, by what the service calls them.
 _COUNTED = {"status": "status", "severity": "severity", "site_id": "site"}
@@ -110,7 +110,8 @@ def _all_of(values: Iterable[str], facets: list[Facet] | None) -> list[Facet]:
 
 
 @pages.get("/cases.xlsx")
+@pages.get("/cases.csv")
 async def export_cases(request: web.Request) -> web.StreamResponse:
-    """The same rows over all pages, as an Excel file."""
+    """The same rows over all pages, as a file."""
     visitor = await signed_in(request)
-    return await download(request, visitor, "cases", "/cases.xlsx", CASES.at(request.query).wanted)
+    return await download(request, visitor, "cases", request.path, CASES.at(request.query).wanted)

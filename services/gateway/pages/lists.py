@@ -37,7 +37,7 @@ class ListPage:
     order: str = ""  # as the service sorts where nothing else is asked for
     views: tuple[str, ...] = ()  # the first is shown where the address names none of them
     filters: Mapping[str, str] = field(default_factory=dict)  # labels, by the name in the address
-    export: str = ""  # the path of the same rows as a file
+    exports: Mapping[str, str] = field(default_factory=dict)  # labels, by the path of the same rows as a file
 
     def at(self, query: Mapping[str, str]) -> "ListState":
         """The state that an address asks for; what is empty or unknown does not count."""
@@ -108,9 +108,9 @@ class ListState:
         return str(URL(self.page.path).with_query({"view": view} if view else {}))
 
     @property
-    def export(self) -> str:
-        """The rows of all pages, as a file."""
-        return self.url(self.page.export) if self.page.export else ""
+    def exports(self) -> dict[str, str]:
+        """The rows of all pages as files: labels, by the address."""
+        return {self.url(path): label for path, label in self.page.exports.items()}
 
     @property
     def first(self) -> str:

@@ -66,6 +66,17 @@ CASES = (
     ),
     Route(
         method="GET",
+        path="/cases.csv",
+        service="cases",
+        summary="The same rows as GET /cases, all pages, for programs, in my language and time zone",
+        query=cases.CaseQuery,
+        media_type="text/csv",
+        handler=stream,
+        sorts=CASE_SORTS,
+        refusals={429: ("export_is_running",), 503: ("too_many_exports",)},
+    ),
+    Route(
+        method="GET",
         path="/cases/{number}",
         service="cases",
         summary="One case with its history and what I may do",

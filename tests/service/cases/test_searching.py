@@ -132,7 +132,7 @@ async def test_punctuation_alone_finds_nothing(cases: CasesApi, text: str) -> No
 
 
 async def test_a_longer_text_than_a_search_takes_is_named_at_its_field(cases: CasesApi) -> None:
-    for path in ("/cases", "/cases/facets", "/cases.xlsx"):
+    for path in ("/cases", "/cases/facets", "/cases.xlsx", "/cases.csv"):
         for most in (501, 2001, 6000):
             answer = await cases.call("GET", path, an_actor(), params={"q": "a" * most})
             assert (answer.status, answer.wrong_fields) == (422, {"q"}), path
@@ -141,7 +141,7 @@ async def test_a_longer_text_than_a_search_takes_is_named_at_its_field(cases: Ca
 
 async def test_a_period_that_ends_before_it_begins_is_named_at_its_end(cases: CasesApi) -> None:
     query = {"created_from": "2026-11-22", "created_to": "2026-11-21"}
-    for path in ("/cases", "/cases/facets", "/cases.xlsx"):
+    for path in ("/cases", "/cases/facets", "/cases.xlsx", "/cases.csv"):
         answer = await cases.call("GET", path, an_actor(), params=query)
         assert (answer.status, answer.wrong_fields) == (422, {"created_to"})
         assert answer.body["errors"][0]["code"] == "end_before_start"

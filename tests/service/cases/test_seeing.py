@@ -34,6 +34,7 @@ async def sees(cases: CasesApi, by: Actor, case: Json) -> bool:
         (await cases.get(number, by)).status == 200,
         number in await cases.listed(by),
         number in [row[0] for row in await export(cases, by)],
+        f"\r\n{number}," in (await cases.call("GET", "/cases.csv", by)).body.decode(),
         sum(f["count"] for f in (await cases.call("GET", "/cases/facets", by)).body["status"]) > 0,
     }
     assert len(doors) == 1, "the doors disagree"
@@ -191,7 +192,7 @@ async def test_views_by_company_and_by_site_keep_together_what_belongs_together(
 
 
 async def test_a_view_that_does_not_exist_yet_is_refused(cases: CasesApi) -> None:
-    for path in ("/cases", "/cases/facets", "/cases.xlsx"):
+    for path in ("/cases", "/cases/facets", "/cases.xlsx", "/cases.csv"):
         answer = await cases.call("GET", path, an_actor(), params={"view": "favourites"})
         assert (answer.status, answer.wrong_fields) == (422, {"view"}), path
         allowed = "recent, company, site, submitted, waiting"

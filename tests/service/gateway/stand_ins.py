@@ -25,9 +25,7 @@ TOKEN = "a-session-token-of-a-visitor-0123456789"
 PATIENT = Deadlines()
 CSRF = "the-csrf-token-of-that-session"
 SIGNED_ACTOR = "signed.actor.token"
-DEADLINES = Deadlines(
-    answer_s=0.6, first_byte_s=0.6, made_s=1.5, idle_s=0.6, not_yet_known_s=0.6, health_s=0.5, upload_idle_s=0.5
-)
+DEADLINES = Deadlines(answer_s=0.6, first_byte_s=0.6, idle_s=0.6, not_yet_known_s=0.6, health_s=0.5, upload_idle_s=0.5)
 
 Client = TestClient[web.Request, web.Application]
 Json = dict[str, Any]

@@ -210,7 +210,11 @@ async def test_a_link_on_a_page_downloads_the_file(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     ("path", "page"),
-    [(_LINK, "/cases/1000000009"), ("/cases.xlsx?status=open&sort=title", "/cases?status=open&sort=title")],
+    [
+        (_LINK, "/cases/1000000009"),
+        ("/cases.xlsx?status=open&sort=title", "/cases?status=open&sort=title"),
+        ("/cases.csv?status=open&sort=title", "/cases?status=open&sort=title"),
+    ],
 )
 @pytest.mark.parametrize("has_old_session", [True, False])
 async def test_whoever_has_to_sign_in_for_a_file_comes_back_to_its_page(

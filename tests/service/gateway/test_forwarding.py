@@ -286,15 +286,7 @@ async def _two_chunks(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _is_made_first(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse()
-    await response.prepare(request)
-    await asyncio.sleep(0.9)  # longer than the pause between two chunks may be
-    await response.write(b"a sheet")
-    return response
-
-
-async def _is_never_made(request: web.Request) -> web.StreamResponse:
+async def _never_begins(request: web.Request) -> web.StreamResponse:
     await web.StreamResponse().prepare(request)
     return await never_answers(request)
 
@@ -323,14 +315,6 @@ async def test_a_file_streams_through(gateway: Gateway) -> None:
     assert gateway["cases"].seen[0].path == "/cases.xlsx?status=new"
 
 
-async def test_a_file_may_be_made_before_it_is_sent(gateway_with_short_deadlines: Gateway) -> None:
-    gateway_with_short_deadlines["cases"].answers("GET /cases.xlsx", _is_made_first)
-    answer = await gateway_with_short_deadlines.portal.get(
-        "/api/v1/cases.xlsx", headers=gateway_with_short_deadlines.signed_in()
-    )
-    assert (answer.status, await answer.read()) == (200, b"a sheet")
-
-
 async def test_a_refused_file_is_the_owners_refusal(gateway: Gateway) -> None:
     gateway["cases"].answers("GET /cases.xlsx", refuses(422, "invalid", "limit"))
     answer = await gateway.portal.get("/api/v1/cases.xlsx", headers=gateway.signed_in())
@@ -347,7 +331,7 @@ async def test_a_file_that_does_not_begin_in_time_is_refused_as_unavailable(
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
 
 
-@pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle, _is_never_made])
+@pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle, _never_begins])
 async def test_half_a_file_never_looks_like_a_whole_one(gateway_with_short_deadlines: Gateway, script: object) -> None:
     gateway_with_short_deadlines["cases"].answers("GET /cases.xlsx", script)  # type: ignore[arg-type]  # pytest gives parameters as objects
     with pytest.raises(aiohttp.ClientError):
@@ -358,7 +342,7 @@ async def test_half_a_file_never_looks_like_a_whole_one(gateway_with_short_deadl
         ).read()
 
 
-@pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle, _is_never_made])
+@pytest.mark.parametrize("script", [_breaks_off, _stops_in_the_middle, _never_begins])
 async def test_nor_to_a_proxy_for_which_only_the_end_tells_the_length(
     gateway_with_short_deadlines: Gateway, script: object
 ) -> None:

@@ -7,7 +7,7 @@ from babel.messages.pofile import read_po
 
 import services.cases
 import services.gateway
-from services.cases.cases import export
+from services.cases.cases import sheet
 from services.gateway import labels
 from tests.builders import an_actor
 
@@ -16,7 +16,7 @@ _ONLY_HERE = {"Cases", "Covered until", "As of", "About this export", "Number of
 
 
 def test_every_text_of_the_sheet_is_translated() -> None:
-    used = {text for _line, text, *_ in extract_from_file("python", export.__file__, keywords={"_": None})}
+    used = {text for _line, text, *_ in extract_from_file("python", sheet.__file__, keywords={"_": None})}
     french = _french(services.cases.__file__)
     assert used == french.keys()
     assert all(french.values())
@@ -30,9 +30,9 @@ def test_a_sheet_and_the_pages_translate_alike() -> None:
 
 
 def test_a_sheet_and_the_pages_use_the_same_labels() -> None:
-    plan = export._plan(an_actor())
-    assert plan["statuses"] == dict(labels.statuses)
-    assert plan["severities"] == dict(labels.severities)
+    used = sheet.labels_for(an_actor())
+    assert used.statuses == dict(labels.statuses)
+    assert {str(severity): label for severity, label in used.severities.items()} == dict(labels.severities)
 
 
 def _french(service: str) -> dict[str, str]:

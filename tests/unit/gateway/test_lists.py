@@ -14,7 +14,7 @@ CASES = ListPage(
     order="-number",
     views=("recent", "waiting"),
     filters={"status": "Status", "q": "Words"},
-    export="/cases.xlsx",
+    exports={"/cases.xlsx": "Excel", "/cases.csv": "CSV"},
 )
 
 
@@ -37,7 +37,10 @@ def test_a_change_keeps_the_rest_and_starts_at_the_first_page() -> None:
     assert state.url(status="closed") == "/cases?view=waiting&status=closed&sort=title"
     assert state.url(status="") == "/cases?view=waiting&sort=title"
     assert state.without_filters == "/cases?view=waiting"
-    assert state.export == "/cases.xlsx?view=waiting&status=open&sort=title"
+    assert state.exports == {
+        "/cases.xlsx?view=waiting&status=open&sort=title": "Excel",
+        "/cases.csv?view=waiting&status=open&sort=title": "CSV",
+    }
 
 
 def test_a_column_sorts_up_then_down() -> None:
@@ -54,7 +57,7 @@ def test_a_list_without_views_and_filters_asks_for_its_page_alone() -> None:
     users = ListPage("/users", columns={"name": "Name"})
     assert users.at({"view": "recent", "status": "open", "cursor": "c1"}).query == {"limit": "50", "cursor": "c1"}
     assert users.at({}).without_filters == "/users"
-    assert users.at({}).export == ""
+    assert users.at({}).exports == {}
 
 
 @pytest.mark.parametrize(("pages", "remembered"), [(1, 0), (2, 1), (5, 4), (60, 19)])

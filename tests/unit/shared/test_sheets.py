@@ -1,90 +1,45 @@
-"""Excel sheets made in a process of their own: what becomes of one that nobody waits for any more."""
+"""Tables as files: what a spreadsheet program and a program that reads CSV find in them."""
 
-import asyncio
-import os
-import sys
-import tempfile
-from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from datetime import UTC, datetime
-from io import BytesIO
-from pathlib import Path
+import csv
+import gc
+import secrets
+import tracemalloc
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from io import BytesIO, StringIO
 from typing import Any
 from zipfile import ZipFile
 
-import bson
 import openpyxl
 import pytest
-from structlog.testing import capture_logs
+from defusedxml.ElementTree import fromstring
+from openpyxl.worksheet.worksheet import Worksheet
 
-from deploy.local.waiting import until
-from services.cases.cases.domain.values import Status
-from shared.child_process import WorkFailed, run_in_child_process
-from shared.sheets import About, Column, write_sheet
+from shared.sheets import About, Book, Cell, Column, CsvTable
 
-PROGRAM = "services.cases.cases.sheet"
-PLAN: dict[str, Any] = {
-    "title": "Cases",
-    "about_title": "About",
-    "about": [["As of", "now"]],
-    "rows": "Number of cases",
-    "columns": [["Number", 14], ["Title", 50]],
-    "zone": "Europe/Berlin",
-    "statuses": {status.value: status.name for status in Status},
-    "severities": {"3": "Normal"},
-    "turns": dict.fromkeys(Status, "You"),
-    "verdicts": {"unverified": "Not known"},
-}
-ROW = {
-    "number": "1000000008",
-    "problem": {"title": "A printer that prints nothing", "severity": 3, "own_reference": ""},
-    "status": "new",
-    "equipment": {"product_name": "", "product_number": None, "serial": "S1", "coverage": {"verdict": "unverified"}},
-    "site_name": "",
-    "company_name": "Acme",
-    "submitter": {"name": "Ana"},
-    "created_at": datetime(2026, 11, 22, 12, tzinfo=UTC),
-    "updated_at": datetime(2026, 11, 22, 12, tzinfo=UTC),
-}
-ROW["equipment"]["coverage"]["until"] = None  # type: ignore[index]
+COLUMNS = [Column("Title", 50), Column("Count", 8), Column("Day", 14), Column("Moment", 26)]
+A_DAY, A_MOMENT = date(2026, 11, 22), datetime(2026, 11, 22, 13, 5, 7, tzinfo=timezone(timedelta(hours=1)))
 
 
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, with nothing in it but what the test makes."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
+def written(rows: Iterable[Sequence[Cell]], **options: Any) -> BytesIO:
+    """A book, whose rows come a few at a time."""
+    book = Book(COLUMNS, title="Cases", about=About("About", lambda count: [("Rows", count)]), **options)
+    return BytesIO(b"".join(book.add([row]) for row in rows) + book.end())
 
 
-def held(folder: Path) -> list[str]:
-    """What is in the folder, and what takes room there because it is open, though it has no name any more."""
-    taken = [path.name for path in folder.rglob("*")]
-    for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):
-            taken += [str(target) for target in [descriptor.readlink()] if target.is_relative_to(folder)]
-    return taken
-
-
-def children() -> list[int]:
-    """The processes that this one has started and not yet said good-bye to."""
-    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-
-
-def written(rows: list[list[str]], folder: Path, **options: Any) -> BytesIO:
-    """A sheet with one column of texts."""
-    file = BytesIO()
-    about = About("About", lambda count: [("Rows", count)])
-    write_sheet(file, [Column("Title", 50)], rows, title="Cases", about=about, folder=str(folder), **options)
-    return file
+def read(file: BytesIO, title: str = "Cases") -> Worksheet:
+    """The sheet of that title."""
+    sheet = openpyxl.load_workbook(file)[title]
+    assert isinstance(sheet, Worksheet)
+    return sheet
 
 
 def first_cells(file: BytesIO) -> list[Any]:
     """Of the rows below the heading."""
-    return [row[0] for row in openpyxl.load_workbook(file)["Cases"].iter_rows(min_row=2)]
+    return [row[0] for row in read(file).iter_rows(min_row=2)]
 
 
-def test_what_begins_like_a_formula_is_text_and_stays_text_when_it_is_edited(temporary: Path) -> None:
+def test_what_begins_like_a_formula_is_text_and_stays_text_when_it_is_edited() -> None:
     formulas = [
         "=1+1",
         "+1+1",
@@ -101,7 +56,7 @@ def test_what_begins_like_a_formula_is_text_and_stays_text_when_it_is_edited(tem
         "=" * 40_000,
     ]
     plain = ["1+1", "a=b", "", "ana@example.com", "A - B"]
-    cells = first_cells(file := written([[text] for text in formulas + plain], temporary))
+    cells = first_cells(file := written([[text] for text in formulas + plain]))
     assert [cell.quotePrefix for cell in cells] == [True] * len(formulas) + [False] * len(plain)
     assert {cell.data_type for cell in cells if cell.value} == {"s"}
     assert [cell.value for cell in cells[:4]] == formulas[:4]
@@ -116,13 +71,13 @@ def test_what_begins_like_a_formula_is_text_and_stays_text_when_it_is_edited(tem
         *("'00123", " 7", "\t7", "7 ", "#N/A", "#REF!", "#DIV/0!", "+33472000000", "=1+1", "\uff0d1"),
     ],
 )
-def test_every_text_is_kept_as_text_whatever_it_looks_like(temporary: Path, text: str) -> None:
-    [cell] = first_cells(written([[text]], temporary))
+def test_every_text_is_kept_as_text_whatever_it_looks_like(text: str) -> None:
+    [cell] = first_cells(written([[text]]))
     assert (cell.value, cell.data_type, cell.number_format) == (text, "s", "@")
 
 
-def test_a_text_that_looks_like_an_escaped_letter_of_a_sheet_is_read_as_it_was_typed(temporary: Path) -> None:
-    file = written([["fault_x0041_5 _x41_"]], temporary)
+def test_a_text_that_looks_like_an_escaped_letter_of_a_sheet_is_read_as_it_was_typed() -> None:
+    file = written([["fault_x0041_5 _x41_"]])
     assert b">fault_x005F_x0041_5 _x41_<" in ZipFile(file).read("xl/worksheets/sheet1.xml")
 
 
@@ -137,16 +92,14 @@ def test_a_text_that_looks_like_an_escaped_letter_of_a_sheet_is_read_as_it_was_t
         ("a" * 32_765 + "x\u0302" + "a" * 10, "a" * 32_765 + "…"),
     ],
 )
-def test_a_text_that_is_too_long_for_a_cell_is_visibly_cut_between_two_letters(
-    temporary: Path, text: str, kept: str
-) -> None:
-    [cell] = first_cells(written([[text]], temporary))
+def test_a_text_that_is_too_long_for_a_cell_is_visibly_cut_between_two_letters(text: str, kept: str) -> None:
+    [cell] = first_cells(written([[text]]))
     assert cell.value == kept
 
 
-def test_rows_that_a_sheet_has_no_room_for_stand_in_another_one(temporary: Path) -> None:
+def test_rows_that_a_sheet_has_no_room_for_stand_in_another_one() -> None:
     numbers = [str(number) for number in range(7)]
-    book = openpyxl.load_workbook(written([[number] for number in numbers], temporary, most_rows=4))
+    book = openpyxl.load_workbook(written([[number] for number in numbers], most_rows=4))
     assert book.sheetnames == ["Cases", "Cases 2", "Cases 3", "About"]
     for name in book.sheetnames[:3]:
         assert (book[name]["A1"].value, book[name].freeze_panes) == ("Title", "A2")
@@ -156,82 +109,133 @@ def test_rows_that_a_sheet_has_no_room_for_stand_in_another_one(temporary: Path)
     assert [cell.value for cell in book["About"][1]] == ["Rows", 7]
 
 
-def test_a_sheet_that_is_exactly_full_is_the_only_one(temporary: Path) -> None:
-    book = openpyxl.load_workbook(written([["a"], ["b"], ["c"]], temporary, most_rows=4))
+def test_a_sheet_that_is_exactly_full_is_the_only_one() -> None:
+    book = openpyxl.load_workbook(written([["a"], ["b"], ["c"]], most_rows=4))
     assert book.sheetnames == ["Cases", "About"]
 
 
-async def test_an_export_that_is_cancelled_leaves_nothing_behind(temporary: Path) -> None:
-    never, before = asyncio.Event(), children()
-
-    async def batches() -> AsyncIterator[bytes]:
-        yield bson.encode(ROW) * 1_100
-        await never.wait()
-
-    async def rows_are_written() -> bool:
-        return any(name.startswith("openpyxl.") for name in held(temporary))
-
-    export = asyncio.create_task(run_in_child_process(PROGRAM, PLAN, batches()))
-    assert await until(rows_are_written, deadline_s=30, pause_s=0.01)
-    [child] = set(children()) - set(before)
-    assert os.getpriority(os.PRIO_PROCESS, child) > os.getpriority(os.PRIO_PROCESS, 0)
-    export.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await export
-    assert (held(temporary), children()) == ([], before)
+def test_a_sheet_that_has_as_many_bytes_as_it_may_is_followed_by_another_one() -> None:
+    book = openpyxl.load_workbook(written([["a" * 1_000]] * 5, most_bytes=3_500))
+    assert book.sheetnames == ["Cases", "Cases 2", "About"]
+    assert [book[name].max_row for name in book.sheetnames[:2]] == [4, 3]
 
 
-async def test_an_export_whose_rows_cannot_be_read_leaves_nothing_behind(temporary: Path) -> None:
-    async def batches() -> AsyncIterator[bytes]:
-        yield bson.encode(ROW)
-        raise TimeoutError
-
-    before = children()
-    with pytest.raises(TimeoutError):
-        await run_in_child_process(PROGRAM, PLAN, batches())
-    assert (held(temporary), children()) == ([], before)
-
-
-async def test_an_export_that_breaks_in_its_process_fails_and_leaves_nothing_behind(temporary: Path) -> None:
-    async def batches() -> AsyncIterator[bytes]:
-        for _ in range(1_000):
-            yield bson.encode({"number": "of no case that has anything else"}) * 100
-
-    with pytest.raises(WorkFailed):
-        await run_in_child_process(PROGRAM, PLAN, batches())
-    assert held(temporary) == []
+def test_each_kind_of_value_has_a_type_and_a_format_of_its_own() -> None:
+    sheet = read(written([["A4", 7, A_DAY, A_MOMENT], ["", None, None, None]]))
+    seen = [(cell.value, cell.data_type, cell.number_format) for cell in sheet[2]]
+    assert seen == [
+        ("A4", "s", "@"),
+        (7, "n", "General"),
+        (datetime(2026, 11, 22), "d", "yyyy-mm-dd"),  # noqa: DTZ001  # a sheet knows no zones
+        (A_MOMENT.replace(tzinfo=None), "d", "yyyy-mm-dd h:mm:ss"),
+    ]
+    assert [cell.value for cell in sheet[3]] == [None] * 4
 
 
-async def test_what_is_logged_of_it_holds_nothing_of_what_somebody_wrote(capfd: pytest.CaptureFixture[str]) -> None:
-    async def batches() -> AsyncIterator[bytes]:
-        yield bson.encode(ROW | {"status": "Our line\nstands still"})
-
-    with capture_logs() as logged, pytest.raises(WorkFailed):
-        await run_in_child_process(PROGRAM, PLAN, batches())
-    said = str(logged) + "".join(capfd.readouterr())
-    assert "ValueError" in said
-    assert "stands still" not in said
+def test_a_day_that_sheets_do_not_know_is_a_text() -> None:
+    sheet = read(written([["", 0, date(1900, 12, 31), datetime(1, 1, 1, tzinfo=UTC)], ["", 0, date(1901, 1, 1), None]]))
+    assert [(cell.value, cell.data_type) for cell in sheet[2][2:]] == [
+        ("1900-12-31", "s"),
+        ("0001-01-01 00:00:00+00:00", "s"),
+    ]
+    assert (sheet["C3"].value, sheet["C3"].data_type) == (datetime(1901, 1, 1), "d")  # noqa: DTZ001
 
 
-async def test_a_program_whose_parent_is_gone_ends_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    folder = tmp_path / "of-the-program"
-    folder.mkdir()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", PROGRAM, str(folder)), stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL
+def test_the_headings_are_bold_and_stay_in_view_and_the_columns_are_as_wide_as_told() -> None:
+    sheet = read(written([["A4"]]))
+    assert [(cell.value, cell.font.b) for cell in sheet[1]] == [(column.heading, True) for column in COLUMNS]
+    assert not sheet["A2"].font.b
+    assert sheet.freeze_panes == "A2"
+    assert [sheet.column_dimensions[letter].width for letter in "ABCD"] == [50, 8, 14, 26]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Toner <b> & \"Co\" 'x' ]]>", None),
+        ("\U0001f600 \U0001f1eb\U0001f1f7 \U0001f469\u200d\U0001f527", None),
+        ("\u05e9\u05dc\u05d5\u05dd \u2067x\u2069", None),
+        ("Imprimante\u00a0: arr\u00eat\u00e9e", None),
+        ("two\nlines", None),
+        ("a\tb\rc", None),
+        (" both ends ", None),
+        ("bell\x07 null\x00 half\ud83d none\uffff \x1b", "bell null half none "),
+    ],
+)
+def test_every_text_of_any_language_is_read_as_it_was_typed_but_for_what_xml_cannot_hold(
+    text: str, kept: str | None
+) -> None:
+    file = written([[text]])
+    [cell] = fromstring(ZipFile(file).read("xl/worksheets/sheet1.xml")).findall(".//{*}row[@r='2']/{*}c/{*}is/{*}t")
+    assert cell.text == first_cells(file)[0].value == (text if kept is None else kept)
+
+
+def test_every_part_of_a_book_is_well_formed_and_listed() -> None:
+    book = ZipFile(written([[str(number)] for number in range(5)], most_rows=3))
+    assert book.testzip() is None
+    types = fromstring(book.read("[Content_Types].xml"))
+    listed = {part.get("PartName") for part in types.findall("{*}Override")}
+    parts = {f"/{name}" for name in book.namelist()}
+    assert listed == {part for part in parts if part.endswith(".xml")} - {"/[Content_Types].xml"}
+    assert len([fromstring(book.read(name)) for name in book.namelist()]) == len(parts)
+
+
+def test_a_book_comes_out_while_it_is_written_and_is_held_nowhere() -> None:
+    book = Book(COLUMNS, title="Cases", about=About("About", lambda count: [("Rows", count)]))
+    first = book.add([["of the first case", 1, A_DAY, A_MOMENT]])
+    assert first.startswith(b"PK")
+    tracemalloc.start()
+    try:
+        size = sum(len(book.add(_rows_of_noise(50))) for _ in range(100)) + len(book.end())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < size / 2
+
+
+def _rows_of_noise(count: int) -> Iterator[Sequence[Cell]]:
+    for _ in range(count):
+        yield [secrets.token_hex(300), 1, A_DAY, A_MOMENT]
+
+
+def test_a_book_that_is_given_up_says_nothing() -> None:
+    # What a destructor complains of would fail the test.
+    book = Book(COLUMNS, title="Cases", about=About("About", lambda _count: []))
+    book.itself = book  # type: ignore[attr-defined]  # so that its parts are not destroyed in their order
+    book.add([["half"]])
+    del book
+    gc.collect()
+
+
+def as_csv(*rows: Sequence[Cell]) -> bytes:
+    table = CsvTable(COLUMNS)
+    return b"".join(table.add([row]) for row in rows) + table.end()
+
+
+def test_a_csv_has_the_mark_of_utf_8_and_the_lines_and_quotes_of_rfc_4180() -> None:
+    said = as_csv(['A "large" printer, upstairs', 7, A_DAY, A_MOMENT], ["two\nlines", None, None, None])
+    assert said.decode() == (
+        "\ufeffTitle,Count,Day,Moment\r\n"
+        '"A ""large"" printer, upstairs",7,2026-11-22,2026-11-22T13:05:07+01:00\r\n'
+        '"two\nlines",,,\r\n'
     )
-    await process.communicate(bson.encode(PLAN) + bson.encode(ROW) * 1_100)
-    assert process.returncode != 0
-    assert not folder.exists()
 
 
-async def test_a_whole_export_is_gone_when_it_is_closed(temporary: Path) -> None:
-    async def batches() -> AsyncIterator[bytes]:
-        yield bson.encode(ROW)
+def test_a_csv_of_no_rows_has_its_headings() -> None:
+    assert as_csv().decode() == "\ufeffTitle,Count,Day,Moment\r\n"
 
-    with await run_in_child_process(PROGRAM, PLAN, batches()) as file:
-        book = openpyxl.load_workbook(file)
-        assert [cell.value for row in book["About"] for cell in row] == ["Number of cases", 1, "As of", "now"]
-        assert book.active is not None
-        assert [cell.value for cell in book.active[2]][:3] == ["1000000008", "A printer that prints nothing", "NEW"]
-        assert not any(name.startswith(("openpyxl.", "portico-")) for name in held(temporary))
-    assert held(temporary) == []
+
+@pytest.mark.parametrize("text", ["=1+1", "+33 4 72", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "  =1", "\uff1d1"])
+def test_what_begins_like_a_formula_has_an_apostrophe_before_it_in_a_csv(text: str) -> None:
+    [_, [cell, *_others]] = csv.reader(StringIO(as_csv([text, -1]).decode(), newline=""))
+    assert cell == f"'{text}"
+
+
+def test_a_number_below_zero_is_no_formula() -> None:
+    assert as_csv(["A4", -1]).endswith(b"A4,-1\r\n")
+
+
+def test_a_text_of_a_csv_is_whole_but_for_characters_that_no_file_can_hold() -> None:
+    long = "\U0001f600" * 40_000
+    [_, [cell]] = csv.reader(StringIO(as_csv([f"{long}\x00\ud800 1+1"]).decode(), newline=""))
+    assert cell == f"{long} 1+1"

@@ -3,10 +3,10 @@
 The lease is counted by the database, for all replicas, and ends by its clock where nobody gives it back.
 """
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import timedelta
-from typing import cast
 from uuid import UUID
 
 from pymongo import ReturnDocument
@@ -15,11 +15,12 @@ from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.lists import order_of, wanted_by
 from shared.actor import Actor
 from shared.claims import ahead
-from shared.mongo import Database, DuplicateKey
+from shared.mongo import Database, Document, DuplicateKey
 from shared.schemas.cases import CaseQuery
+from shared.zones import zone_of
 
 _LEASES = "exports"
-_BATCH_ROWS = 500
+_BATCH_ROWS = 250
 _CELLS = (
     "number",
     "problem.title",
@@ -38,20 +39,25 @@ _CELLS = (
 )
 
 
-async def each_batch(db: Database, actor: Actor, query: CaseQuery) -> AsyncIterator[bytes]:
-    """All that the query finds at one moment, over all pages, in its order: BSON documents, with what a row shows.
+async def each_batch(db: Database, actor: Actor, query: CaseQuery) -> AsyncGenerator[list[Document]]:
+    """All that the query finds at one moment, over all pages, in its order, with what a row shows.
 
-    As the bytes that they are: to make values of them here would hold up everybody else.
+    The next batch is asked for while one is used. Times are in the actor's zone.
     """
+    cases, order = db[CASES.collection], order_of(query)
+    in_zone = cases.with_options(codec_options=cases.codec_options.with_options(tzinfo=zone_of(actor.time_zone)))
     shown = {"_id": 0, **dict.fromkeys(_CELLS, 1)}
     async with db.at_one_moment() as session:
-        order = order_of(query)
-        found = db[CASES.collection].find_raw_batches(
-            wanted_by(actor, query), shown, session=session, collation=order.collation
-        )
+        found = in_zone.find(wanted_by(actor, query), shown, session=session, collation=order.collation)
         found = found.sort(order.keys).allow_disk_use(allow_disk_use=True).batch_size(_BATCH_ROWS)
-        async for batch in found:
-            yield cast("bytes", batch)  # which the driver's types call a document
+        asked = asyncio.ensure_future(found.to_list(_BATCH_ROWS))
+        try:
+            while batch := await asyncio.shield(asked):
+                asked = asyncio.ensure_future(found.to_list(_BATCH_ROWS))
+                yield batch
+        finally:
+            await asyncio.gather(asked, return_exceptions=True)  # a cursor cannot be closed while it is read
+            await found.close()
 
 
 async def lease(db: Database, user_id: UUID, *, within: timedelta) -> str | None:
