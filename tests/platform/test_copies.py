@@ -1,15 +1,16 @@
 """Copies of other services' documents: the newest state stays, in whatever order and number the events come."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID, uuid4
 
 import pytest
 from pymongo.errors import BulkWriteError
 from uuid_utils.compat import uuid7
 
+import shared.copies
 from shared.copies import Copy, put_copies
-from shared.mongo import Database, Driver, DuplicateKey
+from shared.mongo import Collection, Database, Driver, DuplicateKey
 from tests.platform.bus_helpers import a_database
 
 
@@ -51,12 +52,29 @@ async def test_an_old_state_among_new_ones_holds_none_of_them_back(db: Database)
 
 
 async def test_many_copies_written_at_once_all_end_at_the_newest(db: Database) -> None:
-    ids = [uuid7() for _ in range(100)]
-    await asyncio.gather(
-        *(put_copies(db, "copies", [a_copy(copy_id, v) for copy_id in ids]) for v in (1, 3, 2)),
-        *(put_copies(db, "copies", [a_copy(copy_id, v)]) for copy_id in ids for v in (1, 2)),
-    )
-    assert await labels(db, *ids) == [(3, "3")] * 100
+    ids = [uuid7() for _ in range(500)]
+    writes = [[a_copy(copy_id, version) for copy_id in ids] for version in range(1, 9)]
+    await asyncio.gather(*(put_copies(db, "copies", copies) for copies in writes))
+    assert await labels(db, *ids) == [(8, "8")] * len(ids)
+
+
+async def test_a_copy_that_another_replica_inserted_meanwhile_is_written_over_when_it_is_older(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_id, write = uuid7(), shared.copies._write
+    await put_copies(db, "copies", [a_copy(copy_id, 9)])
+
+    async def write_while_another_inserts(
+        collection: Collection, copies: Sequence[Copy], *, upsert: bool
+    ) -> list[Copy]:
+        refused = await write(collection, copies, upsert=upsert)
+        if upsert:
+            await collection.replace_one({"_id": copy_id}, {"version": 1, "label": "1"})
+        return refused
+
+    monkeypatch.setattr("shared.copies._write", write_while_another_inserts)
+    await put_copies(db, "copies", [a_copy(copy_id, 2)])
+    assert await labels(db, copy_id) == [(2, "2")]
 
 
 @pytest.mark.parametrize("is_there_already", [False, True])

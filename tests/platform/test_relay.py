@@ -280,24 +280,58 @@ async def _never(*_: object) -> None:
     await asyncio.Event().wait()
 
 
-async def test_an_event_that_comes_while_others_of_its_document_are_published_stays_and_goes_after_them(
+async def test_an_event_that_comes_while_others_of_its_document_are_published_stays_there(
     db: Database, fresh_vhost_url: str
 ) -> None:
     handler = RecordingHandler()
     async with running(fresh_vhost_url, handler.handle) as bus, relaying(db, bus) as carrier:
-        mark_published, may_go_on = carrier._mark_published, asyncio.Event()
-
-        async def wait_and_mark(documents: Sequence[_Waiting], event_ids: Sequence[object]) -> None:
-            await may_go_on.wait()
-            await mark_published(documents, event_ids)
-
-        carrier._mark_published = wait_and_mark  # type: ignore[method-assign]
+        may_go_on = hold_notes(carrier)
         thing = await say(db, 1)
         await soon(lambda: _heard(handler, 1))
+        db.on_pending = None  # another replica writes
         await THINGS.save(db, replace(thing, events=(ThingHappened(number=2, at=datetime.now(UTC)),)))
         may_go_on.set()
+
+        async def only_the_new_one_is_left() -> bool:
+            document = await db["things"].find_one({"_id": thing.id, "relay_after": {"$exists": True}})
+            return document is not None and [item["body"]["number"] for item in document["pending"]] == [2]
+
+        await soon(only_the_new_one_is_left)
+        await make_overdue(db)
         await soon(lambda: nothing_pending(db))
+        await soon(lambda: _heard(handler, 2))
     assert [event.number for event in handler.handled] == [1, 2]
+
+
+async def test_the_sweeper_publishes_no_event_that_its_own_replica_has_in_hand(
+    db: Database, fresh_vhost_url: str
+) -> None:
+    handler = RecordingHandler()
+    async with running(fresh_vhost_url, handler.handle) as bus, relaying(db, bus) as carrier:
+        may_go_on = hold_notes(carrier)
+        thing = await say(db, 1)
+        await soon(lambda: _heard(handler, 1))
+        await make_overdue(db)
+        await soon(lambda: _is_claimed(db, thing))
+        may_go_on.set()
+        await soon(lambda: nothing_pending(db))
+    assert handler.times(1) == 1
+
+
+def hold_notes(carrier: Relay) -> asyncio.Event:
+    """From now on nothing is noted as published until this is set."""
+    mark_published, may_go_on = carrier._mark_published, asyncio.Event()
+
+    async def wait_and_mark(documents: Sequence[_Waiting], event_ids: Sequence[object]) -> None:
+        await may_go_on.wait()
+        await mark_published(documents, event_ids)
+
+    carrier._mark_published = wait_and_mark  # type: ignore[method-assign]
+    return may_go_on
+
+
+async def _is_claimed(db: Database, thing: Thing) -> bool:
+    return await db["things"].count_documents({"_id": thing.id, "claim": {"$exists": True}}) == 1
 
 
 async def test_many_more_than_are_taken_at_a_time_are_swept(
@@ -318,8 +352,8 @@ async def test_with_many_in_hand_events_stay_in_their_documents_for_the_sweeper(
     db: Database, fresh_vhost_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.relay._IN_HAND_AT_MOST", 0)
-    async with running(fresh_vhost_url) as bus, relaying(db, bus):
+    async with running(fresh_vhost_url) as bus, relaying(db, bus) as carrier:
         await say_at_once(db, 5)
-        assert await db["things"].count_documents({"pending": {"$ne": []}}) == 5
+        assert not carrier._publishing
         await make_overdue(db)
         await soon(lambda: nothing_pending(db))

@@ -7,10 +7,13 @@ from uuid_utils.compat import uuid7
 
 from services.cases.attachments.domain.files import Limits
 from services.cases.cases.handlers.submission import submit_case
+from services.cases.cases.handlers.verdicts import copy_devices
 from services.cases.cases.store import CaseNumbers
 from services.cases.copies.store import create_indexes
 from services.cases.settings import CasesSettings
+from shared.bus import Delivery
 from shared.idempotency import IdempotencyKey
+from shared.logging import Origin
 from shared.schemas.cases import SubmitCase
 from tests.builders import TEST_SECRET, Json, a_serial, an_actor
 from tests.events import agreement_changed, device_changed
@@ -32,6 +35,20 @@ async def test_an_unverified_case_gets_its_verdict_in_any_order_of_events(
     assert (now["coverage"]["verdict"], now["product_name"]) == ("covered", "LaserPress 600")
     # contracts hears which agreements the open case cites now.
     assert (await cases.said(case["number"]))[-1]["agreement_ids"] == [str(contract.agreement_id)]
+
+
+async def test_devices_that_come_together_each_give_their_own_case_its_verdict(cases: CasesApi) -> None:
+    ana, other, serials, contract = an_actor(), an_actor(), [a_serial() for _ in range(3)], agreement_changed()
+    by = [ana, ana, other]
+    numbers = [
+        (await cases.submitted(actor, serial=serial))["number"] for actor, serial in zip(by, serials, strict=True)
+    ]
+    await cases.hear(contract)
+    devices = [device_changed(actor.company_id, serial, contract) for actor, serial in zip(by, serials, strict=True)]
+    devices[1] = devices[1].model_copy(update={"deleted": True})
+    await copy_devices(cases.db, [Delivery(device, Origin()) for device in devices])
+    now = [(await cases.get(number, actor)).body for number, actor in zip(numbers, by, strict=True)]
+    assert [case["coverage"]["verdict"] for case in now] == ["covered", "unverified", "covered"]
 
 
 async def test_an_agreement_that_comes_late_gives_the_cases_begun_with_its_number_their_verdict(
