@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from bson import encode, json_util
+from bson import decode_all, encode, json_util
+from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from pymongo import ASCENDING, DESCENDING
 from pymongo.collation import Collation
@@ -97,6 +98,7 @@ class Order:
 
 
 _OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True, uuid_representation=4)
+_AS_KEPT: CodecOptions[Document] = CodecOptions()
 _SORTED_BY = (str, int, UUID, datetime, type(None))
 
 
@@ -150,16 +152,21 @@ async def find_page(  # a query has this many parts
 ) -> Page:
     """The page that the query asks for of what `wanted` finds.
 
-    `hidden` are fields to leave out; where a document has much more than a row, name in `shown` those to read.
+    `hidden` are fields to leave out; where a document has much more than a row, name in `shown` those to read. They
+    come as they are kept, ids as bytes and times without a zone: to make objects of them is half of what reading costs.
     Give the collation where `wanted` names texts that only an alphabetical index finds: it is counted with it, too.
     """
     mark = _mark(collection, wanted, order)
-    found = collection.find(
+    found = (collection.find_raw_batches if shown else collection.find)(
         {"$and": [wanted, order.after(query.cursor, of=mark)]} if query.cursor else wanted,
         dict.fromkeys((*shown, order.field), 1) if shown else dict.fromkeys(hidden, 0) or None,
         collation=order.collation,
     )
-    documents = await found.sort(order.keys).limit(query.limit + 1).max_time_ms(5000).to_list(None)
+    found = found.sort(order.keys).limit(query.limit + 1).max_time_ms(5000)
+    if shown:
+        documents = [row async for batch in found for row in decode_all(cast("bytes", batch), _AS_KEPT)]
+    else:
+        documents = await found.to_list(None)
     at_least = len(documents)
     more = at_least > query.limit
     del documents[query.limit :]

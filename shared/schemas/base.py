@@ -275,7 +275,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def utc_text(value: datetime) -> str:
+def _utc(value: datetime) -> str:
     return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -323,7 +323,7 @@ Version = Annotated[Whole, Field(ge=0, lt=2**53)]
 Day = Annotated[date, BeforeValidator(written_day)]
 Utc = Annotated[
     AwareDatetime,
-    PlainSerializer(utc_text, when_used="json"),
+    PlainSerializer(_utc, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 # In answers: an address that was checked when it came in.

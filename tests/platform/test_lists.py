@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 from pymongo.collation import Collation
+from uuid_utils.compat import uuid7
 
 from shared.errors import Invalid
 from shared.mongo import Database, Document, Driver
@@ -175,6 +177,19 @@ async def test_only_what_a_row_shows_is_read_and_what_it_is_sorted_by(db: Databa
     await db["rows"].insert_many([{"_id": 1, "title": "Row", "text": "long", "of": {"name": "Ana", "email": "a@b.c"}}])
     found = await find_page(db["rows"], {}, ListQuery(), order=TITLE, shown=("of.name",))
     assert found.documents == [{"_id": 1, "title": "Row", "of": {"name": "Ana"}}]
+
+
+@pytest.mark.parametrize("field", ["at", "of", "text"])
+async def test_a_cursor_leads_on_from_what_comes_as_it_is_kept(db: Database, field: str) -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    rows = [{"_id": uuid7(), "at": at + timedelta(days=n // 2), "of": uuid7(), "text": f"Row {n}"} for n in range(7)]
+    await db["rows"].insert_many(rows)
+    found, cursor = [], None
+    for _ in range(3):
+        page = await find_page(db["rows"], {}, ListQuery(limit=3, cursor=cursor), order=Order(field), shown=("text",))
+        found += [row["text"] for row in page.documents]
+        cursor = page.next_cursor
+    assert (found, cursor) == ([row["text"] for row in rows], None)
 
 
 # Cursors

@@ -13,7 +13,7 @@ from services.cases.cases.domain.values import Entry, Status, turn_of
 from services.cases.cases.store.counts import Counts
 from shared.actor import Actor
 from shared.mongo import Document
-from shared.schemas.base import ListAnswer, utc_text
+from shared.schemas.base import ListAnswer
 from shared.schemas.cases import CaseAttachment, CaseDetail, Facet, FacetsAnswer, HistoryEntry, PersonAnswer
 
 _CASE = TypeAdapter(Case)
@@ -29,7 +29,7 @@ _INNER = {
 
 
 def row(document: Document) -> dict[str, Any]:
-    """One row of a list, in the form of `CaseRow`: of fifty cases as they are kept, no entity is made."""
+    """One row of a list, in the form of `CaseRow`, of a case as it is kept: no entity is made of it."""
     problem, equipment = document["problem"], document["equipment"]
     return {
         "number": document["number"],
@@ -40,9 +40,9 @@ def row(document: Document) -> dict[str, Any]:
         "serial": equipment["serial"],
         "product_number": equipment["product_number"],
         "product_name": equipment["product_name"],
-        "site_id": document["site_id"],
+        "site_id": _id(document["site_id"]) if document["site_id"] else None,
         "site_name": document["site_name"],
-        "company_id": document["company_id"],
+        "company_id": _id(document["company_id"]),
         "company_name": document["company_name"],
         "submitter": _shown(document["submitter"]),
         "assignee": _shown(assignee) if (assignee := document.get("assignee")) else None,
@@ -50,14 +50,23 @@ def row(document: Document) -> dict[str, Any]:
         "coverage": {"level": None, "until": None, **equipment["coverage"]},
         "pin": document.get("pin"),
         "confidential": document["confidential"],
-        "created_at": utc_text(document["created_at"]),
-        "updated_at": utc_text(document["updated_at"]),
+        "created_at": _time(document["created_at"]),
+        "updated_at": _time(document["updated_at"]),
         "version": document.get("version", 1),
     }
 
 
 def _shown(person: Document) -> dict[str, Any]:
-    return {"user_id": person["user_id"], "name": person["name"]}
+    return {"user_id": _id(person["user_id"]), "name": person["name"]}
+
+
+def _id(kept: bytes) -> str:
+    text = kept.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _time(kept: datetime) -> str:
+    return f"{kept.isoformat(timespec='milliseconds')}Z"
 
 
 def detail(
