@@ -146,4 +146,9 @@ def _moment(minute: datetime, zone: ZoneInfo, code: str) -> str:
 
 def number(value: int) -> str:
     """A number with the reader's separators, such as 12,345 or 12 345."""
-    return str(format_decimal(value, locale=language()))
+    return _number(value, language())
+
+
+@lru_cache(maxsize=4096)
+def _number(value: int, code: str) -> str:
+    return str(format_decimal(value, locale=code))
