@@ -45,7 +45,6 @@ def create_app(settings: CasesSettings) -> web.Application:
             keep_filling_in,
             store.keep_counter_seen,
             store.keep_counting,
-            store.keep_sweeping,
             *_scanners(settings),
         ],
     )

@@ -22,7 +22,6 @@ from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.domain.values import OPEN, Status
 from services.cases.cases.domain.visibility import readers_of
 from services.cases.cases.store import CASES, create_indexes, recount
-from services.cases.cases.store.cases import COUNTED_LATER
 from shared.mongo import Collection, Database, Document, with_time_to_upgrade
 from tests.bench.people import People, Person
 from tests.bench.words import a_text, a_title
@@ -90,9 +89,7 @@ class Archive:
         customers: Sequence[Person] = self._people.customers
         known = {person.company_id: person.company_name for person in customers}
         for company_id in known:
-            made = self._db[CASES.collection].find(
-                {"company_id": company_id}, {"pending": 0, "relay_after": 0, COUNTED_LATER: 0}
-            )
+            made = self._db[CASES.collection].find({"company_id": company_id}, {"pending": 0, "relay_after": 0})
             self._templates[company_id] = await made.sort("created_at").limit(2).to_list()
         strangers = [(UUID(int=self._rng.getrandbits(128)), f"Stranger {n}") for n in range(_COMPANIES - len(known))]
         self._companies = [*known.items(), *strangers]

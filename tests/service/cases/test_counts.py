@@ -23,27 +23,28 @@ from tests.builders import MONGO_DRIVER, Json, a_contact, an_actor
 from tests.events import site_changed, user_changed
 from tests.service.cases.conftest import CasesApi
 
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 QUERIES: list[Json] = [{}, {"status": "open"}, {"status": ["new", "closed"], "severity": 2}, {"severity": 3}]
 
 
-async def swept(db: Database) -> None:
-    """Every case is counted, and the counters are believed."""
-    await db[counters.COUNTERS].update_one({"_id": counters.SWEEP}, {"$set": {"due": datetime(1970, 1, 1, tzinfo=UTC)}})
-    while await counters.sweep(db):
+async def kept(db: Database) -> None:
+    """The worker has been there a moment ago: the counters are believed."""
+    await db[counters.COUNTERS].update_one({"_id": counters.STATE}, {"$set": {"due": LONG_AGO}})
+    while await counters.count_changed(db):
         pass
 
 
 async def all_counted(db: Database) -> None:
-    """No case is marked any more."""
-    while marked := await db[CASES.collection].find(counters.IS_MARKED, {"_id": 1}).to_list(None):
-        await counters.count(db, [case["_id"] for case in marked])
+    """Every case, also those of this moment."""
+    while cases := await db[CASES.collection].find(counters.IS_CHANGED, {"_id": 1}).limit(500).to_list(None):
+        await counters.count(db, [case["_id"] for case in cases])
 
 
 @pytest.fixture
 async def db(cases: CasesApi) -> Database:
     """Of the service, with counters that are right: other tests write cases as no service does."""
     await counters.recount(cases.db)
-    await swept(cases.db)
+    await kept(cases.db)
     return cases.db
 
 
@@ -182,7 +183,7 @@ async def test_wherever_the_worker_is_stopped_the_counters_stay_right(db: Databa
     done = stopped = 0
     for after in count():
         await db["cases"].update_many(
-            {"_id": {"$in": case_ids}}, {"$set": {"problem.severity": 1 + after % 4, "to_count": True}}
+            {"_id": {"$in": case_ids}}, {"$set": {"problem.severity": 1 + after % 4, "updated_at": datetime.now(UTC)}}
         )
         if await Stopped(counters.count(db, case_ids), after=after):
             done += 1
@@ -201,28 +202,31 @@ async def test_workers_at_the_same_cases_at_once_count_each_case_once(db: Databa
     case_ids = await company.case_ids()
     for severity in (1, 2, 3):
         await db["cases"].update_many(
-            {"_id": {"$in": case_ids}}, {"$set": {"problem.severity": severity, "to_count": True}}
+            {"_id": {"$in": case_ids}}, {"$set": {"problem.severity": severity, "updated_at": datetime.now(UTC)}}
         )
         await asyncio.gather(*(counters.count(db, part) for part in (case_ids, case_ids[:4], case_ids[2:])))
         await agree(db, *company.everybody, company_id=str(company.admin.company_id))
     assert await counters.recount(db) == 0
 
 
-async def test_one_worker_at_a_time_counts_what_is_marked(cases: CasesApi, db: Database) -> None:
-    await cases.submitted(an_actor())
-    later = datetime.now(UTC) + timedelta(hours=1)
-    await db[counters.COUNTERS].update_one({"_id": "round"}, {"$set": {"due": later}})
-    assert not await counters.count_marked(db)
-    marked = await db["cases"].count_documents(counters.IS_MARKED)
-    await db[counters.COUNTERS].update_one({"_id": "round"}, {"$set": {"due": later - timedelta(hours=2)}})
-    assert marked
-    await counters.count_marked(db)
-    await all_counted(db)
-    assert not await db["cases"].count_documents(counters.IS_MARKED)
+async def test_one_worker_at_a_time_counts_what_has_changed(cases: CasesApi, db: Database) -> None:
+    ana = an_actor()
+    case = await cases.submitted(ana)
+    await db["cases"].update_one({"number": case["number"]}, {"$unset": {"counted": ""}})
+    await db["cases"].update_one(
+        {"number": case["number"]}, {"$set": {"updated_at": datetime.now(UTC) - timedelta(seconds=5)}}
+    )
+    state = {"_id": counters.STATE}
+    await db[counters.COUNTERS].delete_many({"company_id": ana.company_id})
+    await db[counters.COUNTERS].update_one(state, {"$set": {"due": datetime.now(UTC) + timedelta(hours=1)}})
+    assert not await counters.count_changed(db)
+    assert await db["cases"].count_documents({"number": case["number"], "counted": None}) == 1
+    await kept(db)
+    assert await db["cases"].count_documents({"number": case["number"], "counted": None}) == 0
 
 
-async def test_what_a_replica_of_an_older_version_writes_is_found_by_the_sweep(
-    cases: CasesApi, db: Database, company: Company
+async def test_what_a_replica_of_an_older_version_writes_is_counted_like_all_others(
+    db: Database, company: Company
 ) -> None:
     await company.submit()
     await all_counted(db)
@@ -232,7 +236,8 @@ async def test_what_a_replica_of_an_older_version_writes_is_found_by_the_sweep(
     await db["cases"].update_one({"_id": case["_id"]}, {"$set": {"status": "closed", "updated_at": now}})
     del case["counted"]
     await db["cases"].insert_one({**case, "_id": uuid7(), "number": "9999999901", "updated_at": now})
-    await swept(db)
+    await agree(db, *company.everybody, company_id=str(company.admin.company_id))
+    await all_counted(db)
     await agree(db, *company.everybody, company_id=str(company.admin.company_id))
     assert await counters.recount(db) == 0
 
@@ -242,26 +247,27 @@ async def test_while_nobody_keeps_the_counters_the_cases_are_counted_themselves(
     await cases.submitted(ana)
     await all_counted(db)
     counted = (await cases.call("GET", "/cases/facets", ana)).body
-    long_ago = datetime.now(UTC) - timedelta(minutes=2)
-    await db[counters.COUNTERS].update_one({"_id": counters.SWEEP}, {"$set": {"kept_at": long_ago}})
+    state = {"_id": counters.STATE}
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await db[counters.COUNTERS].update_one(state, {"$set": {"kept_at": LONG_AGO, "due": tomorrow}})
     await db[counters.COUNTERS].delete_many({"company_id": ana.company_id})
     assert (await cases.call("GET", "/cases/facets", ana)).body == counted
     assert counted["status"] == [{"value": "new", "label": "new", "count": 1}]
     assert await counters.recount(db) == 2
-    await swept(db)
+    await kept(db)
     assert (await cases.call("GET", "/cases/facets", ana)).body == counted
 
 
-async def test_a_database_without_counters_is_counted_by_the_sweep_while_the_cases_answer(
+async def test_a_database_without_counters_is_counted_by_the_worker_while_the_cases_answer(
     db: Database, company: Company
 ) -> None:
     for _ in range(5):
         await company.submit()
-    await db["cases"].update_many({}, {"$unset": {"counted": "", "to_count": ""}})
+    await db["cases"].update_many({}, {"$unset": {"counted": ""}})
     await db[counters.COUNTERS].drop()
     assert await counts._by_counters(db, company.admin, CaseQuery()) is None
     await counters.create_indexes(db)
-    await swept(db)
+    await kept(db)
     await agree(db, *company.everybody)
 
 
@@ -313,7 +319,7 @@ async def looked_at(db: Database) -> AsyncIterator[list[Document]]:
 
 
 @pytest.mark.parametrize("role", [Role.AGENT, Role.COMPANY_ADMIN, Role.CASE_MANAGER, Role.MEMBER])
-async def test_counts_look_at_no_more_when_there_are_more_cases(
+async def test_counts_look_at_no_more_when_there_are_more_cases_of_before(
     cases: CasesApi, db: Database, company: Company, role: Role
 ) -> None:
     reader = an_actor(role, company_id=company.admin.company_id)
@@ -323,6 +329,7 @@ async def test_counts_look_at_no_more_when_there_are_more_cases(
         for severity in (1, 2, 3, 4):
             await cases.submitted(company.admin, severity=severity, site_id=site)
         await all_counted(db)
+        await db["cases"].update_many({}, {"$set": {"updated_at": LONG_AGO}})
         async with looked_at(db) as looks:
             await counts.count_cases(db, reader, CaseQuery(status="open"))
         assert all("COLLSCAN" not in look["planSummary"] for look in looks)

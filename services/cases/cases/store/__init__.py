@@ -7,7 +7,7 @@ from services.cases.cases.store.cases import (
     get_case,
     visible_to,
 )
-from services.cases.cases.store.counters import keep_counting, keep_sweeping, recount
+from services.cases.cases.store.counters import keep_counting, recount
 from services.cases.cases.store.counts import count_cases
 from services.cases.cases.store.history import (
     History,
@@ -41,7 +41,6 @@ __all__ = [
     "history_as_written",
     "keep_counter_seen",
     "keep_counting",
-    "keep_sweeping",
     "read_order",
     "recount",
     "skip_after_restore",

@@ -11,8 +11,6 @@ from shared.coverage import Verdict
 from shared.documents import Documents
 from shared.mongo import Database, Document
 
-# The mark of a case that may have to be counted as something else than before: see `counters`.
-COUNTED_LATER = "to_count"
 IS_FULL: Document = {
     "$or": [
         {"$gte": [{"$size": "$history"}, MAX_ENTRIES]},
@@ -25,7 +23,7 @@ CASES = Documents(
     appended={"new_entries": "history"},
     computed={"is_full": IS_FULL},
     # `own_ids` is what versions before there were readers search by.
-    derived={"own_ids": lambda case: case.own_ids, "readers": readers_of, COUNTED_LATER: lambda _: True},
+    derived={"own_ids": lambda case: case.own_ids, "readers": readers_of},
 )
 IS_OPEN = {"$in": sorted(status.value for status in OPEN)}
 

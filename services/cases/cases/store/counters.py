@@ -1,11 +1,10 @@
 """Counters of cases, kept beside them, so that no page has to count the cases themselves.
 
-A case carries in `counted` what it is counted as. Every write that may change that marks the case, and a worker counts
-the marked ones a moment later, many at once. So all cases are the counters, and what the marked ones change in them.
-What nobody marked, a replica of an older version has written: a sweep finds it by the time of its change.
+A case carries in `counted` what it is counted as. Where that is no longer what it is, it is found by the time of its
+last change, whichever version wrote it: a worker counts it a moment later, many cases at once. The counters, and what
+the cases of the last seconds change in them, are all cases together, at every moment.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from uuid import UUID
 from pymongo import ASCENDING, DESCENDING, UpdateOne
 
 from services.cases.cases.domain.values import OPEN
-from services.cases.cases.store.cases import CASES, COUNTED_LATER
+from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.lists import SORTS
 from shared.claims import ago, claim_due
 from shared.errors import Conflict
@@ -34,23 +33,22 @@ PLACE: Document = {
     "status": "$status",
     "severity": "$problem.severity",
 }
-IS_MARKED: Document = {COUNTED_LATER: True}
+IS_CHANGED: Document = {"$expr": {"$ne": ["$counted", PLACE]}}
 # The cases of the vendor's counters that belong to a site, whichever it is.
 ANY_SITE = "any"
-SWEEP, _ROUND = "sweep", "round"
-# For so long after a sweep that found nothing more the counters are believed.
-_KEPT_FOR = timedelta(seconds=60)
+STATE = "state"
 
 _AT_ONCE = 500
-_EVERY_S = 0.5
-_ROUND_FOR = timedelta(milliseconds=200)
+_EVERY = timedelta(seconds=2)
+# A change has the time at which its request came, by the clock of its replica: it may be written so much later.
+_LATE_BY = timedelta(seconds=15)
 # Whoever writes a case writes to it again soon, when its events were published: of two that write to it at once, one
 # would have to begin anew.
-_LEFT_ALONE_S = 0.3
-_SWEEP_EVERY = timedelta(seconds=10)
-# A change has the time at which its request came, by the clock of its replica.
-_LATE_BY = timedelta(seconds=20)
+_LEFT_ALONE = timedelta(seconds=0.5)
+# For so long after the worker had counted everything, the counters are believed.
+_KEPT_FOR = timedelta(seconds=60)
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 _NEVER = {"due": _EVER, "since": _EVER, "recounts": 0}
 
 
@@ -72,8 +70,8 @@ class Place(Kind):
     severity: int
 
 
-class Marked(NamedTuple):
-    """What a marked case changes in the counters: at this place is one more (1), or one less (-1)."""
+class Changed(NamedTuple):
+    """What a case that was changed lately changes in the counters: one more (1) or one less (-1) at this place."""
 
     place: Place
     by: int
@@ -85,74 +83,52 @@ Bucket = tuple[UUID | None, UUID | None, UUID | str | None]
 
 
 async def create_indexes(db: Database) -> None:
-    """What is marked, and the counters of a company, of a site, and of the sites with most cases."""
-    marked: list[tuple[str, int]] = [(COUNTED_LATER, ASCENDING), ("company_id", ASCENDING)]
-    await db[CASES.collection].create_index(marked, name=COUNTED_LATER, partialFilterExpression=IS_MARKED)
+    """The counters of a company, of a site, and of the sites with most cases."""
     await db[COUNTERS].create_index([("company_id", ASCENDING), ("user_id", ASCENDING)])
     await db[COUNTERS].create_index("site_id")
     for most in ("open", "all"):
         await db[COUNTERS].create_index([(f"at_site.{most}", DESCENDING)], sparse=True)
-    for work in (_ROUND, SWEEP):
-        await db[COUNTERS].update_one({"_id": work}, {"$setOnInsert": _NEVER}, upsert=True)
+    await db[COUNTERS].update_one({"_id": STATE}, {"$setOnInsert": _NEVER}, upsert=True)
 
 
 async def keep_counting(db: Database) -> None:
-    """Runs in every replica until it is cancelled; one at a time counts what is marked."""
-    await repeat("count_marked", partial(count_marked, db), every_s=_EVERY_S)
+    """Runs in every replica until it is cancelled; one at a time counts what has changed."""
+    await repeat("count_changed", partial(count_changed, db), every_s=_EVERY / timedelta(seconds=1))
 
 
-async def keep_sweeping(db: Database) -> None:
-    """Runs in every replica until it is cancelled; one at a time looks for what was not marked."""
-    await repeat("sweep_counters", partial(sweep, db), every_s=_SWEEP_EVERY / timedelta(seconds=1) / 2)
+async def count_changed(db: Database) -> bool:
+    """Counts the cases that were changed, the oldest change first; whether there are more.
 
-
-async def count_marked(db: Database) -> bool:
-    """Counts marked cases as what they are by now; whether there may be more."""
-    marked = await db[CASES.collection].find(IS_MARKED, {"_id": 1}).limit(_AT_ONCE).to_list(None)
-    if not marked or await claim_due(db[COUNTERS], "due", lease=_ROUND_FOR, wanted={"_id": _ROUND}) is None:
-        return False
-    await asyncio.sleep(_LEFT_ALONE_S)
-    await count(db, [case["_id"] for case in marked])
-    return len(marked) == _AT_ONCE
-
-
-async def sweep(db: Database) -> bool:
-    """Counts cases that were changed without a mark, the oldest change first; whether there may be more."""
-    claimed = await claim_due(db[COUNTERS], "due", lease=_SWEEP_EVERY, wanted={"_id": SWEEP})
-    if claimed is None:
+    In a database without counters these are all cases.
+    """
+    state = await claim_due(db[COUNTERS], "due", lease=_EVERY, wanted={"_id": STATE})
+    if state is None:
         return False
     now = await db.now()
-    last = await _count_missed(db, since=claimed["since"])
-    done = (
-        {"since": max(claimed["since"], now - _LATE_BY), "kept_at": now}
-        if last is None
-        else {"since": last, "due": now}
-    )
-    await db[COUNTERS].update_one({"_id": SWEEP}, {"$set": done})
+    last = await _count_changed(db, since=state["since"], before=now - _LEFT_ALONE)
+    done = {"since": now - _LATE_BY, "kept_at": now} if last is None else {"since": last}
+    update: Document = {"$max": done}
+    if last is not None:
+        update["$set"] = {"due": now}
+    await db[COUNTERS].update_one({"_id": STATE}, update)
     return last is not None
 
 
-async def _count_missed(db: Database, *, since: datetime) -> datetime | None:
-    """When the last of the cases was changed that it counted; None where none was left to count."""
+async def _count_changed(db: Database, *, since: datetime, before: datetime = _FOREVER) -> datetime | None:
+    """When the last case was changed that it counted; None when it has counted the last one."""
+    changed = {"updated_at": {"$gte": since, "$lt": before}, **IS_CHANGED}
     order = SORTS["updated_at"]
-    is_missed = {"updated_at": {"$gte": since}, COUNTED_LATER: None, "$expr": {"$ne": ["$counted", PLACE]}}
-    found = db[CASES.collection].find(is_missed, {"updated_at": 1}, collation=order.collation)
-    missed = await found.sort(order.keys).limit(_AT_ONCE).to_list(None)
-    if not missed:
-        return None
-    await count(db, [case["_id"] for case in missed])
-    last: datetime = missed[-1]["updated_at"]
+    found = db[CASES.collection].find(changed, {"updated_at": 1}, collation=order.collation)
+    cases = await found.sort(order.keys).limit(_AT_ONCE).to_list(None)
+    if cases:
+        await count(db, [case["_id"] for case in cases])
+    last: datetime | None = cases[-1]["updated_at"] if len(cases) == _AT_ONCE else None
     return last
 
 
 async def count(db: Database, case_ids: Sequence[UUID]) -> None:
     """Moves cases in the counters to where they belong by now. It may be done twice, and by two at once."""
-    wanted: Document = {"_id": {"$in": list(case_ids)}}
-    await db.atomically(partial(_move, db, wanted))
-    # By itself: in a transaction an indexed field costs some ms, for each case. The mark of one that is counted right
-    # changes nothing, and one that was changed meanwhile keeps it.
-    is_right = {"$expr": {"$eq": ["$counted", PLACE]}}
-    await db[CASES.collection].update_many({**wanted, **IS_MARKED, **is_right}, {"$unset": {COUNTED_LATER: ""}})
+    await db.atomically(partial(_move, db, {"_id": {"$in": list(case_ids)}}))
 
 
 async def _move(db: Database, wanted: Document, session: Session) -> None:
@@ -194,29 +170,24 @@ def read_name(name: str) -> tuple[str, int, bool]:
     return status, int(severity), bool(confidential)
 
 
-async def find_marked(db: Database, scope: Document, session: Session) -> list[Marked] | None:
-    """What the marked cases change in the counters of this moment; None where the counters themselves are not whole.
+async def find_changed(db: Database, scope: Document, session: Session) -> list[Changed] | None:
+    """What cases that were changed lately change in the counters of this moment; None while those are not whole.
 
-    They are not in a database that had none, until the first sweep is done, nor while nobody keeps them.
+    They are not in a database that had none, until all cases are counted, nor while nobody keeps them.
     """
-    is_whole = {"_id": SWEEP, "$expr": {"$gt": ["$kept_at", ago(_KEPT_FOR)]}}
-    found = await db[CASES.collection].aggregate(
-        [
-            {"$match": {**IS_MARKED, **scope}},
-            {"$project": {"_id": 0, "place": PLACE, "counted": 1, "site_name": 1}},
-            {"$unionWith": {"coll": COUNTERS, "pipeline": [{"$match": is_whole}]}},
-        ],
-        hint=COUNTED_LATER,  # else it may look at all cases of the company
-        session=session,
-    )
-    documents = await found.to_list(None)
-    if not documents or "kept_at" not in documents.pop():
+    is_whole = {"_id": STATE, "$expr": {"$gt": ["$kept_at", ago(_KEPT_FOR)]}}
+    state = await db[COUNTERS].find_one(is_whole, {"since": 1}, session=session)
+    if state is None:
         return None
+    order = SORTS["updated_at"]
+    shown = {"_id": 0, "place": PLACE, "counted": 1, "site_name": 1}
+    changed = {**scope, "updated_at": {"$gte": state["since"]}, **IS_CHANGED}
+    found = db[CASES.collection].find(changed, shown, collation=order.collation, session=session).sort(order.keys)
     return [
-        Marked(Place(**document[field] | {"own_ids": tuple(document[field]["own_ids"])}), by, document["site_name"])
-        for document in documents
+        Changed(Place(**case[field] | {"own_ids": tuple(case[field]["own_ids"])}), by, case["site_name"])
+        async for case in found
         for field, by in (("counted", -1), ("place", 1))
-        if field in document
+        if field in case
     ]
 
 
@@ -252,7 +223,7 @@ async def recount(db: Database) -> int:
     with with_time_to_upgrade():
         since: datetime | None = _EVER
         while since is not None:
-            since = await _count_missed(db, since=since)
+            since = await _count_changed(db, since=since)
         async with db.at_one_moment() as session:
             lacks, names, recounts = await _compare(db, session)
         wrong = [(counter, by) for counter, by in lacks.items() if by]
@@ -266,7 +237,7 @@ async def recount(db: Database) -> int:
 async def _mend(
     db: Database, wrong: Counter[tuple[Bucket, str]], names: Mapping[UUID, str], recounts: int, session: Session
 ) -> None:
-    alone = {"_id": SWEEP, "recounts": recounts}
+    alone = {"_id": STATE, "recounts": recounts}
     if not (await db[COUNTERS].update_one(alone, {"$inc": {"recounts": 1}}, session=session)).matched_count:
         raise Conflict
     await _add(db, wrong, names, session)
@@ -283,7 +254,7 @@ async def _compare(db: Database, session: Session) -> tuple[Counter[tuple[Bucket
             names[case["counted"]["site_id"]] = case["site_name"]
     recounts = 0
     async for counter in db[COUNTERS].find({}, session=session):
-        if counter["_id"] == SWEEP:
+        if counter["_id"] == STATE:
             recounts = counter["recounts"]
         bucket = (counter.get("company_id"), counter.get("user_id"), counter.get("site_id"))
         lacks.subtract({(bucket, name): count for name, count in counter.get("cases", {}).items()})

@@ -12,7 +12,7 @@ from pymongo import DESCENDING
 from services.cases.cases.domain.values import OPEN, Status
 from services.cases.cases.domain.visibility import sees
 from services.cases.cases.store.cases import CASES
-from services.cases.cases.store.counters import COUNTERS, Kind, find_marked, name_of, read_name
+from services.cases.cases.store.counters import COUNTERS, Kind, find_changed, name_of, read_name
 from services.cases.cases.store.lists import collation_of, wanted_by
 from shared.actor import Actor
 from shared.mongo import Database, Document, Session
@@ -93,10 +93,10 @@ async def _by_counters(db: Database, actor: Actor, query: CaseQuery) -> Counts |
     scope: Document = {} if of_all else {"company_id": actor.company_to_read(query.company_id)}
     tally = _Tally.of(query)
     async with db.at_one_moment() as session:
-        marked = await find_marked(db, scope, session)
-        if marked is None:
+        changed = await find_changed(db, scope, session)
+        if changed is None:
             return None
-        seen = [each for each in marked if sees(actor, each.place) and query.site_id in (None, each.place.site_id)]
+        seen = [each for each in changed if sees(actor, each.place) and query.site_id in (None, each.place.site_id)]
         if query.site_id is not None:
             scope["site_id"] = query.site_id
         if scope:

@@ -13,7 +13,7 @@ from services.cases.cases.domain import actions
 from services.cases.cases.domain.case import MAX_ENTRIES, Case
 from services.cases.cases.domain.moves import Moves, moves_of
 from services.cases.cases.domain.values import Entry, turn_of
-from services.cases.cases.store.cases import CASES, COUNTED_LATER, IS_FULL, IS_OPEN, visible_to
+from services.cases.cases.store.cases import CASES, IS_FULL, IS_OPEN, visible_to
 from shared.actor import Actor
 from shared.errors import Invalid, NotFound, Unavailable
 from shared.idempotency import IdempotencyKey
@@ -205,7 +205,7 @@ async def _turn_at(number: str) -> AsyncIterator[None]:
 
 
 def status_becomes(moves: Moves, *, now: datetime) -> Document:
-    """Pipeline expressions that move the status, with it the time of the turn, and mark the case for the counters."""
+    """Pipeline expressions that move the status, and the time of the turn with it."""
     if not moves:
         return {}
     branches = [{"case": {"$eq": ["$status", old.value]}, "then": new.value} for old, new in moves.items()]
@@ -213,5 +213,4 @@ def status_becomes(moves: Moves, *, now: datetime) -> Document:
     return {
         "status": {"$switch": {"branches": branches, "default": "$status"}},
         "turn_since": {"$cond": [{"$in": ["$status", turn_changes]}, now, "$turn_since"]},
-        COUNTED_LATER: True,
     }
