@@ -144,7 +144,9 @@ CONTROLS = (
         shows="effects lost",
         patches=(
             Patch(
-                "shared/documents.py", '        document["pending"] = pending\n', '        document["pending"] = []\n'
+                "shared/documents.py",
+                "insert_many(documents, ordered=False)",
+                'insert_many([{**each, "pending": []} for each in documents], ordered=False)',
             ),
             Patch(
                 "shared/relay.py",

@@ -12,6 +12,7 @@ from deploy.local.parts import Mongod
 from services.cases.attachments.domain.files import Limits
 from services.cases.cases.handlers.submission import submit_case
 from services.cases.cases.store import CaseNumbers
+from services.cases.copies import store as copies
 from services.cases.settings import CasesSettings
 from shared.actor import Actor, Role
 from shared.errors import NotYetKnown
@@ -186,6 +187,28 @@ async def test_who_gets_a_number_that_a_case_has_fails_alone_and_does_not_count(
     counter = await cases.db["quotas"].find_one({"_id": {"$regex": f"company/{customers[0].ana.company_id}"}})
     assert counter is not None
     assert counter["used"] == 11
+
+
+async def test_what_is_asked_of_the_copies_is_read_from_indexes_and_in_one_read_for_all(
+    cases: CasesApi, customers: list[Customer]
+) -> None:
+    database = cases.db["cases"].database
+    kinds = (copies.USERS, copies.COMPANIES, copies.SITES, copies.DEVICES, copies.AGREEMENTS)
+    for kind in kinds:
+        await cases.db[kind].insert_many([{"of_nobody": n, "deleted": False} for n in range(300)])
+    await database.command("profile", 2)
+    asked = [(customer.ana, wish) for customer in customers for wish in customer.wishes[:6]]
+    answers = await asyncio.gather(*(cases.submit(by, **wish) for by, wish in asked))
+    await database.command("profile", 0)
+    for kind in kinds:
+        await cases.db[kind].delete_many({"of_nobody": {"$exists": True}})
+    assert [answer.status for answer in answers] == [201] * 24
+    reads = await cases.db["system.profile"].find({"command.aggregate": {"$regex": "_copies$"}}).to_list(None)
+    assert 1 <= len(reads) < 12
+    for read in reads:
+        assert "COLLSCAN" not in read["planSummary"]
+        assert read["docsExamined"] <= 2 * read["nreturned"]  # a device's agreement is no row of its own
+    assert sum(read["nreturned"] for read in reads) >= 24
 
 
 # Repeats
