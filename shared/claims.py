@@ -5,7 +5,7 @@ is a lease, and when its holder dies the document is due again. A holder that is
 to try later sets it ahead. Every time is the database's, so the clocks of the replicas do not matter.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import uuid4
 
@@ -41,10 +41,9 @@ async def claim_due(
     lease: timedelta,
     wanted: Document | None = None,
     changes: Document | None = None,
-    sort: Sequence[tuple[str, int]] | None = None,
     projection: Mapping[str, int] | None = None,
 ) -> Document | None:
-    """The due document that has waited longest, or comes first in `sort`, claimed for `lease`; None when none is due.
+    """The due document that has waited longest, claimed for `lease`; None when none is due.
 
     `wanted` narrows the choice; `changes` are written with the claim, as expressions of a pipeline. What is answered is
     the document afterwards.
@@ -52,7 +51,7 @@ async def claim_due(
     document: Document | None = await collection.find_one_and_update(
         {**(wanted or {}), **is_due(field)},
         [{"$set": {**(changes or {}), field: ahead(lease)}}],
-        sort=sort or [(field, ASCENDING)],
+        sort=[(field, ASCENDING)],
         projection=projection,
         return_document=ReturnDocument.AFTER,
     )

@@ -254,9 +254,8 @@ class Sender:
             db, [each.mail for each in strangers], self._limits, of_users=of_users
         )
         reasons |= dict.fromkeys(too_many, Reason.TOO_MANY)
-        await self._refuse(
-            db, [(each.mail, Verdict(reason=reasons[each.mail.id])) for each in letters if each.mail.id in reasons]
-        )
+        unwilling = [each.mail for each in letters if each.mail.id in reasons]
+        await self._refuse(db, [(mail, Verdict(reason=reasons[mail.id])) for mail in unwilling])
         ready = await self._render(db, [each for each in letters if each.mail.id not in reasons])
         marked = await store.mark_sending(
             db, [each.mail for each in ready], counted=[each.mail.id for each in strangers]

@@ -44,17 +44,8 @@ class Reason(StrEnum):
         return self in (Reason.BOUNCING, Reason.TOO_MANY)
 
 
-class NotToBeSent(Exception):
-    """A rule keeps this mail from going out."""
-
-    def __init__(self, reason: Reason) -> None:
-        """The reason goes into the ledger."""
-        super().__init__(reason)
-        self.reason = reason
-
-
 class NotToBeSentYet(Exception):
-    """The user's copy has not come, so it is not known who they are; or a row that comes first has not ended."""
+    """The user's copy has not come, so it is not known who they are."""
 
 
 def mail_id(*, event_id: UUID, addressee: str, kind: MailKind) -> str:

@@ -208,6 +208,8 @@ async def mark_sending(db: Database, mails: Sequence[Mail], *, counted: Collecti
     }
     if counted:
         changes["is_counted"] = {"$or": ["$is_counted", {"$in": ["$_id", list(counted)]}]}
+    if not mails:
+        return set()
     marked = await db[MAILS].update_many({**_rows_of(mails), "state": _CLAIMED}, [{"$set": changes}])
     if marked.matched_count == len(mails):
         return {mail.id for mail in mails}

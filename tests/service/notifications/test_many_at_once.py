@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -13,6 +14,9 @@ from uuid_utils.compat import uuid7
 from deploy.local.waiting import until
 from services.notifications import handlers, sender, store
 from services.notifications.consumers import SUBSCRIPTIONS
+from services.notifications.domain import verdicts
+from services.notifications.domain.mails import Mail
+from services.notifications.domain.verdicts import Verdict
 from services.notifications.mailer import Mailer
 from services.notifications.pace import Pace
 from services.notifications.sender import Sender
@@ -305,6 +309,31 @@ async def test_senders_that_are_killed_double_at_most_what_was_being_sent_and_sa
     rows = await _rows(ledger)
     for email in emails:
         assert 1 <= len(smtp_server.to(email)) <= 1 + rows[email]["unknown_outcomes"]
+
+
+async def test_a_mail_about_which_nothing_can_be_decided_holds_up_no_other(
+    ledger: Database, smtp_server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emails = [an_email() for _ in range(_MANY)]
+    odd = emails[4]
+
+    def judge(mail: Mail, *args: Any, **other: Any) -> Verdict:
+        if mail.email == odd:
+            raise KeyError
+        return verdicts.judge(mail, *args, **other)
+
+    monkeypatch.setattr(sender, "judge", judge)
+    await _queue(ledger, [a_created_case(uuid7(), stranger(email)) for email in emails])
+    async with _sending(ledger, smtp_server.url):
+        rows = await _settled(ledger, but=[odd])
+        assert await until(lambda: _has_stumbled(ledger, odd), deadline_s=10, pause_s=0.02)
+    assert {email: row["state"] for email, row in rows.items() if email != odd} == dict.fromkeys(
+        set(emails) - {odd}, "sent"
+    )
+
+
+async def _has_stumbled(db: Database, email: str) -> bool:
+    return await db["mails"].find_one({"email": email, "state": "queued", "stumbles": 1, "tries": 1}) is not None
 
 
 async def test_two_senders_share_what_waits(ledger: Database, smtp_server: ScriptedSmtp) -> None:
