@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -30,31 +31,43 @@ def _add_origin(_logger: object, _method: str, event: structlog.typing.EventDict
     return event
 
 
+class _Lines:
+    """Our own lines go straight to standard error: by way of `logging`, each would be made twice."""
+
+    def info(self, line: str) -> None:
+        """In one write, so that the lines of several threads and processes stay whole."""
+        # A disk that is full, or a reader of the log that has gone, stops no work.
+        with suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+
+    debug = warning = error = critical = info
+
+
 def set_up(service: str, level: str) -> None:
     """JSON lines on standard error, for our own events and for the libraries' warnings."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    shared_steps: list[structlog.typing.Processor] = [
+    steps: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_origin,
         # Without local variables: they hold session tokens, passwords and names.
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
     ]
+    line: list[structlog.typing.Processor] = [
+        lambda _logger, _method, event: {"service": service} | dict(event),
+        structlog.processors.JSONRenderer(),
+    ]
     structlog.configure(
-        processors=[*shared_steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*steps, *line],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared_steps,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                lambda _logger, _method, event: {"service": service} | dict(event),
-                structlog.processors.JSONRenderer(),
-            ],
+            foreign_pre_chain=steps,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *line],
         )
     )
     root = logging.getLogger()

@@ -17,6 +17,7 @@ from deploy.local.child import take_share_of_ports
 from deploy.local.parts import Mongod, RabbitMQ
 from deploy.local.stack import Borrowed, Part, Stack
 from tests.contained import ContainedMongod, ContainedRabbitMQ
+from tests.logged import Logged
 from tests.scripted_smtp import ScriptedSmtp
 from tests.unbounded import UNBOUNDED
 
@@ -69,6 +70,12 @@ def pytest_collection_finish() -> None:
     """Two thousand tests and their modules stay: looking through them again and again would hold up the event loop."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Logged:
+    """What our own code logs meanwhile."""
+    return Logged(capsys)
 
 
 @pytest.fixture

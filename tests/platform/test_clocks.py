@@ -1,10 +1,8 @@
 """Machines whose clocks are wrong: what is theirs to say, what goes on all the same, and no circles."""
 
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,12 +18,14 @@ from services.identity.handlers.operators import NewOperatorUser
 from services.identity.passwords import Passwords
 from services.identity.settings import IdentitySettings
 from shared.clock import DatabaseClock, utc_now
+from shared.logging import set_up
 from shared.mongo import connect
 from shared.settings import ServiceSettings
 from shared.signing import verifier
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import VERIFY
 from tests.builders import MONGO_DRIVER, TEST_SECRET, UNREACHABLE_BROKER, an_email, until_ready
+from tests.logged import Logged
 from tests.service.gateway.stand_ins import a_portal, unused_url
 
 PASSWORD = "correct horse battery staple"
@@ -37,28 +37,6 @@ Create = Callable[[ServiceSettings], web.Application]
 
 def off_by(span: timedelta) -> Callable[[], datetime]:
     return lambda: utc_now() + span
-
-
-class _Kept(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[dict[str, Any]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if isinstance(record.msg, dict):
-            self.lines.append(record.msg)
-
-
-@contextmanager
-def logged(event: str) -> Iterator[list[dict[str, Any]]]:
-    """What is logged under this name meanwhile; complete when it is left."""
-    kept, found = _Kept(), list[dict[str, Any]]()
-    logging.getLogger().addHandler(kept)
-    try:
-        yield found
-    finally:
-        logging.getLogger().removeHandler(kept)
-        found += [line for line in kept.lines if line["event"] == event]
 
 
 @asynccontextmanager
@@ -139,17 +117,16 @@ async def degraded(client: Client) -> dict[str, str]:
 
 @pytest.mark.parametrize("span", OFF)
 async def test_a_wrong_clock_is_named_at_readyz_and_once_in_the_log(
-    cases: web.Application, mongo_url: str, span: timedelta
+    cases: web.Application, mongo_url: str, span: timedelta, logged: Logged
 ) -> None:
     set_machine_clock(cases, span)
     clock = cases[CLOCK]
     assert isinstance(clock, DatabaseClock)
     db = connect(mongo_url, "clocks", MONGO_DRIVER)
-    with logged("clock_wrong") as lines:
-        for _ in range(3):
-            await clock.compare(db)
+    for _ in range(3):
+        await clock.compare(db)
     await db.close()
-    (wrong,) = lines
+    (wrong,) = logged.named("clock_wrong")
     assert abs(wrong["ahead_of_database_s"] - span.total_seconds()) < 5
     async with running(cases) as client:
         said = (await degraded(client))["clock"]
@@ -204,15 +181,15 @@ async def test_a_minute_between_two_machines_is_no_trouble_even_if_nobody_can_te
 
 @pytest.mark.parametrize("span", [timedelta(seconds=130), timedelta(minutes=10)])
 async def test_a_service_that_takes_nobodys_word_is_a_part_that_is_not_reachable_and_nobody_goes_in_circles(
-    identity: web.Application, cases: web.Application, span: timedelta
+    identity: web.Application, cases: web.Application, span: timedelta, logged: Logged
 ) -> None:
     believe_only_the_machine(cases, span)
     async with a_portal_before(identity, cases) as portal:
-        with logged("actor_rejected") as named:
-            page = await portal.get("/cases", allow_redirects=False)
-            api = await portal.get("/api/v1/cases", allow_redirects=False)
-            sheet = await portal.get("/cases.xlsx", allow_redirects=False)
-            start = await portal.get("/", allow_redirects=False)
+        page = await portal.get("/cases", allow_redirects=False)
+        api = await portal.get("/api/v1/cases", allow_redirects=False)
+        sheet = await portal.get("/cases.xlsx", allow_redirects=False)
+        start = await portal.get("/", allow_redirects=False)
+        named = logged.named("actor_rejected")
         assert [page.status, api.status, sheet.status, start.status] == [503, 503, 503, 200]
         assert "A part of the portal is not reachable" in await page.text()
         assert (await api.json())["code"] == "unavailable"
@@ -227,18 +204,19 @@ async def test_the_same_for_a_service_with_another_key(identity: web.Application
         assert page.status == 503
 
 
-async def test_one_slow_answer_is_no_reason_for_the_time_to_jump(mongo_url: str) -> None:
+async def test_one_slow_answer_is_no_reason_for_the_time_to_jump(mongo_url: str, logged: Logged) -> None:
+    set_up("cases", "info")
     off = timedelta(seconds=6.5)
     db = connect(mongo_url, "clocks", MONGO_DRIVER)
     clock = DatabaseClock(off_by(-off))
-    with logged("clock_right_again") as lines:
-        await clock.compare(db)
-        # Asked two seconds before the answer was made, and heard two seconds after.
-        slow = iter((timedelta(seconds=-2), timedelta(seconds=2)))
-        clock.own = lambda: utc_now() - off + next(slow)
-        await clock.compare(db)
-        clock.own = off_by(-off)
-        assert clock.trouble.startswith(("6 s behind", "7 s behind"))
-        assert abs(clock() - utc_now()) < timedelta(seconds=1)
+    await clock.compare(db)
+    # Asked two seconds before the answer was made, and heard two seconds after.
+    slow = iter((timedelta(seconds=-2), timedelta(seconds=2)))
+    clock.own = lambda: utc_now() - off + next(slow)
+    await clock.compare(db)
+    clock.own = off_by(-off)
+    assert clock.trouble.startswith(("6 s behind", "7 s behind"))
+    assert abs(clock() - utc_now()) < timedelta(seconds=1)
     await db.close()
-    assert not lines
+    assert logged.named("clock_wrong")
+    assert not logged.named("clock_right_again")

@@ -28,6 +28,7 @@ from shared.actor import Actor, Role
 from shared.mongo import DatabaseError, is_too_old
 from tests.builders import an_actor, signed
 from tests.events import site_changed
+from tests.logged import Logged
 from tests.service.cases.conftest import CasesApi, a_replica
 
 HALF_A_MINUTE = timedelta(seconds=30)
@@ -100,9 +101,7 @@ async def nothing_of_the_past_is_kept(cases: CasesApi) -> AsyncIterator[None]:
         await admin.command({"setParameter": 1, setting: kept_s})
 
 
-async def test_an_export_that_outlives_its_snapshot_is_cut_off_and_logged(
-    cases: CasesApi, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_export_that_outlives_its_snapshot_is_cut_off_and_logged(cases: CasesApi, logged: Logged) -> None:
     ana = an_actor(Role.COMPANY_ADMIN)
     await many(cases, ana, 3_000)
     async with exporting(cases, ana) as answer:
@@ -118,7 +117,7 @@ async def test_an_export_that_outlives_its_snapshot_is_cut_off_and_logged(
             assert await until(is_dropped, deadline_s=30, pause_s=0.05)
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.read()
-    assert "export_cut" in caplog.text
+    assert logged.named("export_cut")
 
 
 @asynccontextmanager
@@ -169,7 +168,7 @@ async def test_an_export_that_fails_in_the_middle_is_cut_off_and_one_that_fails_
 
 
 async def test_an_export_that_takes_too_long_is_cut_off_before_its_lease_ends(
-    cases: CasesApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    cases: CasesApi, monkeypatch: pytest.MonkeyPatch, logged: Logged
 ) -> None:
     assert timedelta(seconds=export._WITHIN_S) < export._LEASED_FOR
     monkeypatch.setattr(export, "_WITHIN_S", 0.5)
@@ -180,7 +179,7 @@ async def test_an_export_that_takes_too_long_is_cut_off_before_its_lease_ends(
             assert await until(lambda: is_over(cases, ana), deadline_s=30, pause_s=0.05)
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.read()
-    assert "its reader was too slow" in caplog.text
+    assert "its reader was too slow" in str(logged.named("export_cut"))
 
 
 async def test_whoever_does_not_read_holds_up_the_reading_of_rows_but_no_place(

@@ -1,7 +1,6 @@
 """Fair shares: what a user, and a company, may create, write and upload, over all replicas, whatever comes at once."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from shared.mongo import connect
 from tests.builders import MONGO_DRIVER, TEST_SECRET, Json, a_contact, an_actor
 from tests.client import Answer
 from tests.events import company_changed, user_changed
+from tests.logged import Logged
 from tests.service.cases.conftest import CasesApi, a_replica
 from tests.service.cases.files import MIB, TEXT, upload, uploaded
 from tests.unbounded import UNBOUNDED
@@ -375,9 +375,8 @@ async def test_above_the_floor_files_are_taken_and_nothing_is_degraded(mongo_url
 
 
 async def test_files_are_taken_again_when_there_is_room_and_the_log_says_each_once(
-    cases: CasesApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    cases: CasesApi, monkeypatch: pytest.MonkeyPatch, logged: Logged
 ) -> None:
-    logging.getLogger().addHandler(caplog.handler)  # starting the service took it away
     monkeypatch.setattr(disk, "_ASKED_EVERY_S", 0.0)
     free = await cases.db.free_bytes()
     assert free is not None
@@ -385,7 +384,7 @@ async def test_files_are_taken_again_when_there_is_room_and_the_log_says_each_on
     assert [await watched.is_low(cases.db) for _ in range(3)] == [True, True, True]
     monkeypatch.setattr(watched, "_floor_bytes", free // 2)
     assert [await watched.is_low(cases.db) for _ in range(3)] == [False, False, False]
-    said = [record.msg["event"] for record in caplog.records if isinstance(record.msg, dict)]
+    said = [line["event"] for line in logged.lines()]
     assert [event for event in said if event.startswith("storage")] == ["storage_low", "storage_enough"]
 
 

@@ -1,11 +1,11 @@
 """The portal opened at another address than PORTICO_BASE_URL: it works, or one sentence says what to do."""
 
-import logging
 from collections.abc import AsyncIterator
 from html import unescape
 
 import pytest
 
+from tests.logged import Logged
 from tests.service.gateway.stand_ins import TOKEN, Gateway, a_gateway, a_session, says
 
 _BASE = "https://portal.example"
@@ -33,15 +33,12 @@ async def _sign_in(gateway: Gateway, *, keeps_cookies: bool, **headers: str) -> 
         return answer.status, answer.headers.get("Location", ""), unescape(await answer.text())
 
 
-async def test_a_browser_that_drops_the_session_is_told_where_the_portal_is(
-    secure: Gateway, caplog: pytest.LogCaptureFixture
-) -> None:
-    logging.getLogger().addHandler(caplog.handler)  # starting the gateway took it away
+async def test_a_browser_that_drops_the_session_is_told_where_the_portal_is(secure: Gateway, logged: Logged) -> None:
     for _ in range(3):
         status, _, page = await _sign_in(secure, keeps_cookies=False, Host="10.0.0.5:8080")
     assert status == 403
     assert f'{_OPEN_IT_THERE}/cases?q=a%20b">https://portal.example</a>' in page
-    [told] = [str(record.msg) for record in caplog.records if "base_url_not_in_use" in str(record.msg)]
+    [told] = map(str, logged.named("base_url_not_in_use"))
     assert _BASE in told
     assert "10.0.0.5:8080" in told
 

@@ -1,9 +1,8 @@
 """The address that services are told of, behind proxies and without."""
 
-import logging
-
 import pytest
 
+from tests.logged import Logged
 from tests.service.gateway.stand_ins import Gateway, a_portal, refuses
 
 _CREDENTIALS = {"email": "ana@example.com", "password": "correct horse battery"}
@@ -38,17 +37,15 @@ async def test_a_trusted_proxy_that_writes_ports_does_not_make_one_client_of_eve
 
 
 async def test_a_proxy_that_is_not_trusted_is_named_in_the_log_with_the_setting(
-    gateway: Gateway, caplog: pytest.LogCaptureFixture
+    gateway: Gateway, logged: Logged
 ) -> None:
     urls = {name: service.url for name, service in gateway.services.items()}
     portal = await a_portal(urls)
-    logging.getLogger().addHandler(caplog.handler)  # starting the gateway took it away
     try:
         for _ in range(3):
             await portal.post("/api/v1/session", json=_CREDENTIALS, headers={"X-Forwarded-For": "203.0.113.7"})
     finally:
         await portal.close()
-    warned = [record for record in caplog.records if "proxy_not_trusted" in str(record.msg)]
-    assert len(warned) == 1
-    assert "PORTICO_TRUSTED_PROXIES" in str(warned[0].msg)
+    [warned] = logged.named("proxy_not_trusted")
+    assert "PORTICO_TRUSTED_PROXIES" in str(warned)
     assert gateway["identity"].asked("POST /session")[-1].headers["X-Portico-Client"] == "127.0.0.1"

@@ -1,7 +1,6 @@
 """One user's many requests wait for each other, not others for them; far too many are refused, and lose nothing."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -13,6 +12,7 @@ from yarl import URL
 
 from services.gateway import rate_limits
 from services.gateway.session import SESSIONS
+from tests.logged import Logged
 from tests.service.gateway.stand_ins import CSRF, PATIENT, TOKEN, Gateway, Json, a_gateway, a_session, says
 
 LUC = "the-session-token-of-somebody-else-0123456789"
@@ -234,14 +234,14 @@ async def test_a_stylesheet_that_is_not_there_is_no_page_and_asks_no_service(pat
         assert [seen for service in gateway.services.values() for seen in service.seen] == []
 
 
-async def test_a_stylesheet_that_is_given_out_is_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_stylesheet_that_is_given_out_is_no_line_of_the_log(logged: Logged) -> None:
     async with a_gateway(PATIENT) as gateway:
-        logging.getLogger().addHandler(caplog.handler)  # starting the gateway took it away
         for path, status in (("/static/portico.css", 200), ("/static/nothing.css", 404), ("/help", 200)):
             assert (await gateway.portal.get(path)).status == status
-    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-    logged = [(line["route"], line["status"]) for line in lines if line["event"] == "request"]
-    assert logged == [("/static/{name}", 404), ("/help", 200)]
+    assert [(line["route"], line["status"]) for line in logged.named("request")] == [
+        ("/static/{name}", 404),
+        ("/help", 200),
+    ]
 
 
 async def test_a_refused_page_says_when_to_try_again_and_asks_no_service() -> None:

@@ -1,7 +1,6 @@
 """TLS to the mail server: what each setting sends to whom, and what the operator reads when nothing is sent."""
 
 import asyncio
-import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +24,7 @@ from shared.mongo import Database
 from tests.builders import TEST_SECRET, an_email
 from tests.certificates import Authority
 from tests.events import hear
+from tests.logged import Logged
 from tests.scripted_smtp import RawSmtp, ScriptedSmtp
 from tests.service.notifications.conftest import a_created_case, stranger
 
@@ -191,10 +191,9 @@ async def test_nobody_there_is_named() -> None:
 
 
 async def test_trouble_with_the_server_is_in_the_log_once_and_in_readyz_until_it_is_over(
-    ledger: Database, authority: Authority, caplog: pytest.LogCaptureFixture
+    ledger: Database, authority: Authority, logged: Logged
 ) -> None:
     set_up("notifications", "info")
-    logging.getLogger().addHandler(caplog.handler)  # setting up took it away
     async with a_server(tls_context=authority.server(expired=True)) as server:
         client = _client(server, tls=Tls.REQUIRED, authority=authority.certificate)
         mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
@@ -213,8 +212,7 @@ async def test_trouble_with_the_server_is_in_the_log_once_and_in_readyz_until_it
             await server.wait_for(email)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        lines: list[Any] = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-        (told,) = [line for line in lines if line["event"] == "mail_server_unavailable"]
+        (told,) = logged.named("mail_server_unavailable")
         assert told["server"] == f"localhost:{server.port}"
         assert told["reason"].startswith("certificate verify failed: certificate has expired.")
         assert trouble == {"mail_server": told["reason"]}
