@@ -134,10 +134,15 @@ async def create_alphabetical_index(
     collection: Collection, *fields: str, name: str | None = None, **options: Any
 ) -> None:
     """An index for alphabetical queries, in place of the one of an older version, which compared code points."""
-    name_before = name or "_".join(f"{field}_{ASCENDING}" for field in fields)
+    alphabetical = name_of_alphabetical(*fields) if name is None else f"{name}_alphabetical"
     keys = [(field, ASCENDING) for field in fields]
-    await collection.create_index(keys, name=f"{name_before}_alphabetical", collation=ALPHABETICAL, **options)
-    await drop_index(collection, name_before)
+    await collection.create_index(keys, name=alphabetical, collation=ALPHABETICAL, **options)
+    await drop_index(collection, alphabetical.removesuffix("_alphabetical"))
+
+
+def name_of_alphabetical(*fields: str) -> str:
+    """What an alphabetical index is called that was given no name."""
+    return "_".join([*(f"{field}_{ASCENDING}" for field in fields), "alphabetical"])
 
 
 async def find_page(  # a query has this many parts
@@ -149,18 +154,22 @@ async def find_page(  # a query has this many parts
     hidden: tuple[str, ...] = (),
     shown: tuple[str, ...] = (),
     collation: Collation | None = None,
+    by: str | None = None,
+    counted_by: str | None = None,
 ) -> Page:
     """The page that the query asks for of what `wanted` finds.
 
     `hidden` are fields to leave out; where a document has much more than a row, name in `shown` those to read. They
     come as they are kept, ids as bytes and times without a zone: to make objects of them is half of what reading costs.
     Give the collation where `wanted` names texts that only an alphabetical index finds: it is counted with it, too.
+    `by` and `counted_by` are indexes for what the database cannot choose well by itself.
     """
     mark = _mark(collection, wanted, order)
     found = (collection.find_raw_batches if shown else collection.find)(
         {"$and": [wanted, order.after(query.cursor, of=mark)]} if query.cursor else wanted,
         dict.fromkeys((*shown, order.field), 1) if shown else dict.fromkeys(hidden, 0) or None,
         collation=order.collation,
+        hint=by,
     )
     found = found.sort(order.keys).limit(query.limit + 1).max_time_ms(5000)
     if shown:
@@ -171,7 +180,7 @@ async def find_page(  # a query has this many parts
     more = at_least > query.limit
     del documents[query.limit :]
     is_whole = not (more or query.cursor)
-    total = await _count(collection, wanted, collation) if query.total and not is_whole else at_least
+    total = await _count(collection, wanted, collation, counted_by) if query.total and not is_whole else at_least
     return Page(
         documents=documents,
         next_cursor=order.cursor(documents[-1], of=mark) if more else None,
@@ -213,9 +222,10 @@ def _mark(collection: Collection, wanted: Document, order: Order) -> str:
     return blake2b(encode(list_, codec_options=collection.codec_options), digest_size=6).hexdigest()
 
 
-async def _count(collection: Collection, wanted: Document, collation: Collation | None) -> int:
+async def _count(collection: Collection, wanted: Document, collation: Collation | None, by: str | None) -> int:
     # Without a hint, the database counts by reading whole documents.
-    by_index: Document = {} if wanted else {"hint": "_id_"}
+    by = by if wanted else "_id_"
+    by_index: Document = {"hint": by} if by else {}
     return await collection.count_documents(
         wanted, limit=TOTAL_LIMIT + 1, maxTimeMS=5000, collation=collation, **by_index
     )

@@ -119,6 +119,8 @@ def in_alphabet(text: str) -> tuple[str, str]:
 
     For short lists that are put together here; those of the database are sorted by `shared.paging.ALPHABETICAL`.
     """
+    if text.isascii():
+        return (text.lower(),) * 2
     accented = unicodedata.normalize("NFKD", text.translate(_LIGATURES).casefold())
     return "".join(character for character in accented if not unicodedata.combining(character)), accented
 

@@ -15,8 +15,8 @@ from services.cases.attachments.sweeper import sweep_files
 from services.cases.cases import api as cases_api
 from services.cases.cases import store
 from services.cases.cases.export import Places
-from services.cases.cases.readers import keep_filling_in
 from services.cases.cases.store import citations
+from services.cases.cases.upgrading import keep_dropping, keep_filling_in
 from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.copies import store as copies
 from services.cases.settings import CasesSettings
@@ -43,6 +43,7 @@ def create_app(settings: CasesSettings) -> web.Application:
         background=[
             partial(sweep_files, owners=OWNERS_OF_FILES, scanned=settings.clamd is not None),
             keep_filling_in,
+            keep_dropping,
             store.keep_counter_seen,
             store.keep_counting,
             *_scanners(settings),

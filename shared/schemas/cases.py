@@ -230,6 +230,12 @@ Multi = StatusName | list[StatusName]
 _Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31)), BeforeValidator(written_day)]
 
 
+_SEARCHED = (
+    "Words that all are in the title or at the beginning of the description (40 different ones together), or the "
+    "number of a case, the serial number of a device, or an own reference."
+)
+
+
 class CaseQuery(CompanyListQuery):
     """`GET /cases`, its export and its facets."""
 
@@ -241,7 +247,7 @@ class CaseQuery(CompanyListQuery):
     severity: Annotated[int, Field(ge=1, le=4)] | None = None
     created_from: _Day | None = None
     created_to: _Day | None = None
-    q: Searched = ""
+    q: Annotated[Searched, Field(description=_SEARCHED)] = ""
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:

@@ -22,6 +22,7 @@ from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.domain.values import OPEN, Status
 from services.cases.cases.domain.visibility import readers_of
 from services.cases.cases.store import CASES, create_indexes, recount
+from services.cases.cases.store.cases import words_of
 from shared.mongo import Collection, Database, Document, with_time_to_upgrade
 from tests.bench.people import People, Person
 from tests.bench.words import a_text, a_title
@@ -136,7 +137,8 @@ class Archive:
             "status": case["status"],
             "severity": case["problem"]["severity"],
         }
-        return {**case, "readers": readers_of(CASES.load(case)), "counted": counted}
+        loaded = CASES.load(case)
+        return {**case, "readers": readers_of(loaded), "words": words_of(loaded), "counted": counted}
 
 
 def _history(first: Document, created_at: datetime, rng: random.Random) -> Iterator[Document]:

@@ -6,6 +6,7 @@ from uuid import UUID
 from services.cases.cases.domain.case import MAX_BYTES, MAX_ENTRIES, Case
 from services.cases.cases.domain.values import OPEN
 from services.cases.cases.domain.visibility import Reader, readers_of, reads_as
+from services.cases.cases.domain.words import keys_of
 from shared.actor import Actor
 from shared.coverage import Verdict
 from shared.documents import Documents
@@ -17,13 +18,28 @@ IS_FULL: Document = {
         {"$gte": [{"$bsonSize": "$$ROOT"}, MAX_BYTES]},
     ]
 }
+
+
+def words_of(case: Case) -> list[int]:
+    """What a search finds the case by."""
+    problem = case.problem
+    return keys_of(
+        case.company_id,
+        number=case.number,
+        serial=case.equipment.serial,
+        own_reference=problem.own_reference,
+        title=problem.title,
+        description=problem.description,
+    )
+
+
 CASES = Documents(
     "cases",
     Case,
     appended={"new_entries": "history"},
     computed={"is_full": IS_FULL},
     # `own_ids` is what versions before there were readers search by.
-    derived={"own_ids": lambda case: case.own_ids, "readers": readers_of},
+    derived={"own_ids": lambda case: case.own_ids, "readers": readers_of, "words": words_of},
 )
 IS_OPEN = {"$in": sorted(status.value for status in OPEN)}
 

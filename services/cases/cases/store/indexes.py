@@ -1,21 +1,22 @@
-"""The indexes of cases, and the readers of those that an older version wrote."""
+"""The indexes of cases, and what those that an older version wrote are found by."""
 
 from functools import partial
 from typing import Any
 
-from pymongo import ASCENDING, TEXT
+from pymongo import ASCENDING, UpdateOne
 
 from services.cases.cases.domain.visibility import COMPANY, CONFIDENTIAL, NO_SITE
+from services.cases.cases.domain.words import keys_of
 from services.cases.cases.store import counters
 from services.cases.cases.store.cases import CASES
-from services.cases.cases.store.lists import SORTS, UNASSIGNED, WAITS_FOR_CUSTOMER
+from services.cases.cases.store.lists import ORDERS_WITH_READERS, SORTS, UNASSIGNED, WAITS_FOR_CUSTOMER
+from services.cases.cases.store.searching import WORDS
 from shared.coverage import Verdict
 from shared.mongo import Database, Document, drop_index
 from shared.paging import create_alphabetical_index, create_index_for
 
 _AT_ONCE = 500
 _FILTERS = ("status", "site_id", "site_name", "problem.severity")
-_USUAL = ("updated_at", "created_at")
 # Those of older versions that nothing searches by any more.
 _GONE = (
     "counts",
@@ -23,6 +24,17 @@ _GONE = (
     "company_id_1_own_ids_1__id_1",
     "company_id_1_submitter.user_id_1__id_1",
     "assignee.user_id_1_status_1_created_at_1__id_1_alphabetical",
+    "equipment.serial_1_company_id_1_alphabetical",
+)
+# Those that replicas of the version before search by, which run beside newer ones for some hours at most.
+_GOING = ("text", "own_reference_alphabetical")
+_GONE_AFTER_HOURS = 24
+_UPGRADES = "upgrades"
+# Every case has words: its number is one of them.
+_WITHOUT_WORDS: Document = {"words": None}
+_OF_WORDS = (
+    *("company_id", "number", "equipment.serial"),
+    *("problem.title", "problem.description", "problem.own_reference"),
 )
 _ASSIGNED: Document = {"assignee.user_id": {"$exists": True}}
 # Every case has at least one reader: none has this empty.
@@ -37,11 +49,12 @@ _READERS: Document = {
 
 
 async def create_indexes(db: Database) -> None:
-    """What the queries search and sort by; and readers for the cases of older versions, which nobody would see else."""
-    await _create_orders(db)
-    while await fill_in_readers(db):
-        pass
+    """What the queries search and sort by; and what cases of older versions are seen and found by."""
     create = partial(_create, db)
+    await _create_orders(db)
+    await create("words", name=WORDS)
+    while await fill_in(db):
+        pass
     await create("number", unique=True)
     # What totals count by, without a look at any case.
     await create("readers", "company_id", *_FILTERS, name="counts_by_readers")
@@ -55,18 +68,12 @@ async def create_indexes(db: Database) -> None:
     for name, field in (("assigned", "created_at"), ("assigned_by_activity", "updated_at")):
         await listed("assignee.user_id", "status", field, "_id", name=name, **_only_where(_ASSIGNED))
     await listed("readers", "company_id", "updated_at", "_id", name="waiting", **_only_where(WAITS_FOR_CUSTOMER))
-    # By these two the vendor searches too, over all companies.
-    await listed("equipment.serial", "company_id")
-    await listed("problem.own_reference", "company_id", name="own_reference", **_only_with("problem.own_reference"))
     await listed("pin", "created_at", "_id", name="pin", **_only_with("pin"))
     for link in ("parent", "follow_up_of"):
         await create(link, name=link, **_only_with(link))
     unverified = _only_where({"equipment.coverage.verdict": Verdict.UNVERIFIED.value})
     await create("equipment.serial", name="unverified", **unverified)
     await create("equipment.said", name="unverified_said", **unverified)
-    # Words as they are written: stems and stop words of one language would be wrong for the other.
-    texts = [("problem.title", TEXT), ("problem.description", TEXT)]
-    await db[CASES.collection].create_index(texts, name="text", default_language="none")
     await counters.create_indexes(db)
     for name in _GONE:
         await drop_index(db[CASES.collection], name)
@@ -81,7 +88,7 @@ async def _create_orders(db: Database) -> None:
     for order in SORTS.values():
         await create_index_for(order, db[CASES.collection])
         await create_index_for(order, db[CASES.collection], "company_id")
-    for name in _USUAL:
+    for name in ORDERS_WITH_READERS:
         await create_index_for(SORTS[name], db[CASES.collection], "readers", "company_id")
 
 
@@ -97,6 +104,11 @@ def _only_where(filter_: Document) -> Document:
     return {"partialFilterExpression": filter_}
 
 
+async def fill_in(db: Database) -> int:
+    """Gives cases that an older version wrote what newer ones are found by, some of them; how many it found."""
+    return await fill_in_readers(db) + await fill_in_words(db)
+
+
 async def fill_in_readers(db: Database) -> int:
     """Gives readers to the cases that an older version wrote, as many as are looked for at once; how many it found.
 
@@ -109,3 +121,41 @@ async def fill_in_readers(db: Database) -> int:
     wanted = {"_id": {"$in": [document["_id"] for document in found]}, **_WITHOUT_READERS}
     await cases.update_many(wanted, [{"$set": {"readers": _READERS}}])
     return len(found)
+
+
+async def fill_in_words(db: Database) -> int:
+    """As `fill_in_readers`, for what a search finds a case by."""
+    cases = db[CASES.collection]
+    found = await cases.find(_WITHOUT_WORDS, dict.fromkeys(_OF_WORDS, 1)).limit(_AT_ONCE).to_list(None)
+    if found:
+        changes = [
+            UpdateOne({"_id": each["_id"], **_WITHOUT_WORDS}, {"$set": {"words": _words(each)}}) for each in found
+        ]
+        await cases.bulk_write(changes, ordered=False)
+    return len(found)
+
+
+def _words(document: Document) -> list[int]:
+    problem = document["problem"]
+    return keys_of(
+        document["company_id"],
+        number=document["number"],
+        serial=document["equipment"]["serial"],
+        own_reference=problem.get("own_reference", ""),
+        title=problem["title"],
+        description=problem["description"],
+    )
+
+
+async def drop_indexes_of_older(db: Database) -> None:
+    """Drops what only an older version searches by, a day after it was found here first, by the database's clock."""
+    going = [name for name in _GOING if name in await db[CASES.collection].index_information()]
+    if not going:
+        return
+    found = {"_id": "indexes_of_older"}
+    await db[_UPGRADES].update_one(found, [{"$set": {"at": {"$ifNull": ["$at", "$$NOW"]}}}], upsert=True)
+    a_day_ago = {"$dateSubtract": {"startDate": "$$NOW", "unit": "hour", "amount": _GONE_AFTER_HOURS}}
+    if await db[_UPGRADES].find_one({**found, "$expr": {"$lte": ["$at", a_day_ago]}}):
+        for name in going:
+            await drop_index(db[CASES.collection], name)
+        await db[_UPGRADES].delete_one(found)

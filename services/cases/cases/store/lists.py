@@ -1,19 +1,21 @@
 """Lists of cases; each says for whom."""
 
-import string
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from functools import partial
+from uuid import UUID
 
+from pymongo import timeout
 from pymongo.collation import Collation
 
-from services.cases.cases.domain.numbers import case_numbers_in
 from services.cases.cases.domain.values import Status
+from services.cases.cases.domain.visibility import COMPANY, reads_as
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
+from services.cases.cases.store.searching import WORDS, are_few, containing
 from shared.actor import Actor
-from shared.mongo import Database, Document
-from shared.paging import ALPHABETICAL, Order, Page, find_page
+from shared.mongo import Database, DatabaseError, Document
+from shared.paging import ALPHABETICAL, Order, Page, find_page, name_of_alphabetical
 from shared.schemas.cases import AgentCaseQuery, CaseQuery
-from shared.serials import normal_serial
 from shared.zones import zone_of
 
 _FIELDS = {
@@ -32,9 +34,10 @@ _FIELDS = {
 }
 # Those by numbers and dates too: an index serves a query of one collation only, and all orders share some filters.
 SORTS = {name: Order(field, alphabetical=True) for name, field in _FIELDS.items()}
-# A search of more words looks for those of them that are the longest.
-_MOST_WORDS = 10
-_AROUND_WORDS = string.punctuation + "“”„«»‘’…–—¿¡"
+# One with the readers for every order would make writing a case cost twice as much.
+ORDERS_WITH_READERS = ("updated_at", "created_at")
+# Words of which each is in many cases may stand together in none: who has seen no page by then goes by the words.
+_SEARCHED_IN_ORDER_S = 0.5
 # These have indexes of their own.
 UNASSIGNED: Document = {"assignee": None}
 WAITS_FOR_CUSTOMER: Document = {"status": Status.WAITING_CUSTOMER.value}
@@ -84,7 +87,7 @@ def wanted_by(actor: Actor, query: CaseQuery) -> Document:
     if query.created_to is not None:
         every.append({"created_at": {"$lt": _midnight(query.created_to + timedelta(days=1), actor)}})
     if query.q:
-        every.append(_search(query.q))
+        every.append(containing(query.q, _company_of(actor, query)))
     every = [each for each in every if each]
     return {"$and": every} if every else {}
 
@@ -106,22 +109,9 @@ def _waiting_for(actor: Actor) -> Document:
     return {**own_of(actor), **WAITS_FOR_CUSTOMER}
 
 
-def _search(text: str) -> Document:
-    # `$text` may stand in an `$or` only where each of the others has an index.
-    return {
-        "$or": [
-            {"number": {"$in": case_numbers_in(text)}},
-            {"problem.own_reference": text},
-            {"equipment.serial": normal_serial(text)},
-            {"$text": {"$search": " ".join(f'"{word}"' for word in _words_to_find(text))}},
-        ]
-    }
-
-
-def _words_to_find(text: str) -> list[str]:
-    """Each has to occur. Of a pasted message only the longest: its short words are in every other case, too."""
-    words = dict.fromkeys(bare for word in text.replace('"', " ").split() if (bare := word.strip(_AROUND_WORDS)))
-    return sorted(words, key=len, reverse=True)[:_MOST_WORDS]
+def _company_of(actor: Actor, query: CaseQuery) -> UUID | None:
+    """The one company whose cases are looked at; None for all."""
+    return query.company_id if actor.is_vendor else actor.company_id
 
 
 # What stands together in a view where nobody asks for another order: the cases of a site, and those of a device.
@@ -140,7 +130,8 @@ def order_of(query: CaseQuery) -> Order:
 
 async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
     """One page of what the actor may see under the query's filters."""
-    return await find_page(
+    page = partial(
+        find_page,
         db[CASES.collection],
         wanted_by(actor, query),
         query,
@@ -148,11 +139,31 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
         shown=_ROW,
         collation=ALPHABETICAL if actor.is_vendor and query.view == "waiting" else collation_of(query),
     )
+    if not query.q:
+        return await page()
+    if not await are_few(db, query.q, _company_of(actor, query)):
+        try:
+            with timeout(_SEARCHED_IN_ORDER_S):
+                return await page(by=_index_in_order(actor, query), counted_by=WORDS)
+        except DatabaseError as error:
+            if not error.timeout:
+                raise
+    return await page(by=WORDS, counted_by=WORDS)
+
+
+def _index_in_order(actor: Actor, query: CaseQuery) -> str:
+    """The index that has what the actor sees in the order of the list, and little else."""
+    field = order_of(query).field
+    if actor.is_vendor and query.company_id is None:
+        return name_of_alphabetical(field, "_id")
+    if actor.is_vendor or actor.is_company_admin or COMPANY in reads_as(actor) or field not in ORDERS_WITH_READERS:
+        return name_of_alphabetical("company_id", field, "_id")
+    return name_of_alphabetical("readers", "company_id", field, "_id")
 
 
 def collation_of(query: CaseQuery) -> Collation | None:
     """For what only alphabetical indexes find; without it, cases are counted in the indexes alone."""
-    return ALPHABETICAL if query.q or query.serial is not None else None
+    return None if query.serial is None else ALPHABETICAL
 
 
 async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:

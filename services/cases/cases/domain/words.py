@@ -1,0 +1,93 @@
+"""What a case is searched by: the words of its title and of the beginning of its description, and its numbers.
+
+Each is a number of its own for every company, so that one short key of one index stands for both. Two words may
+share one: of 27,000 searches among a million cases, one finds a case wrongly.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from itertools import pairwise
+from uuid import UUID
+
+from services.cases.cases.domain.numbers import case_numbers_in
+from shared.serials import normal_serial
+from shared.text import in_alphabet
+
+# A title has all its words, and a description what is left of these: some 80 words of running text. Each costs as much
+# as the case's place in one order of a list.
+MOST_WORDS = 40
+# A search of more words looks for those of them that are the longest: of a pasted message, the others are everywhere.
+_MOST_SOUGHT = 10
+_LONGEST = 64
+# No word that counts stands behind so many characters, and none that is sought is as long.
+_BEGINNING = 2_000
+_COMPANY_BITS = 16
+_COMPANIES = 1 << _COMPANY_BITS
+# They stand in every text of their language, and mean nothing in the other.
+_ENGLISH = "a an and are at be by for from has in is of that the this to was were with"
+_FRENCH = (
+    "au aux ce ces cette dans de des du elle en est et il ils je la le les leur mais ne nous ou par pas pour que qui "
+    "sa se ses sont sur un une vous"
+)
+_EVERYWHERE = frozenset(f"{_ENGLISH} {_FRENCH}".split())
+_PARTS = re.compile(r"[^\W_]+")
+# "l'imprimante" is "imprimante", too.
+_ELISIONS = re.compile(r"\b(?:\w|qu)['\u2019]|['\u2019]")
+
+
+def keys_of(
+    company_id: UUID, *, number: str, serial: str | None, own_reference: str, title: str, description: str
+) -> list[int]:
+    """The keys of a case."""
+    kept = dict.fromkeys((_number(number), *_numbers_as_typed(serial or "", own_reference), *_words_in(title)))
+    for word in _words_in(description[:_BEGINNING]):
+        if len(kept) >= MOST_WORDS:
+            break
+        kept[word] = None
+    return [first_key(each) + company_id.int % _COMPANIES for each in kept]
+
+
+def sought_words(text: str) -> list[str]:
+    """Each has to occur in a case. Its numbers and names may have parts, of which those that stand together count."""
+    return sorted(dict.fromkeys(_words_in(text, whole=True)), key=len, reverse=True)[:_MOST_SOUGHT]
+
+
+def sought_numbers(text: str) -> list[str]:
+    """Any of them finds a case: its number, its device's, the one that its submitter gave it."""
+    return [*map(_number, case_numbers_in(text)), *_numbers_as_typed(normal_serial(text), text)]
+
+
+def first_key(word: str) -> int:
+    """The first of the word's keys: those of all companies follow each other."""
+    return int.from_bytes(blake2b(word.encode(), digest_size=5).digest()) << _COMPANY_BITS
+
+
+def keys_for(word: str, company_id: UUID | None) -> tuple[int, int]:
+    """The first and the last key of a word: of one company, which are the same, or of all."""
+    first = first_key(word)
+    if company_id is None:
+        return first, first + _COMPANIES - 1
+    return (first + company_id.int % _COMPANIES,) * 2
+
+
+def _words_in(text: str, *, whole: bool = False) -> Iterator[str]:
+    """Words in one spelling. Of one like "E-4711" its parts, and each two that stand together; `whole`: only those."""
+    for token in _ELISIONS.sub(" ", in_alphabet(text)[0]).split():
+        parts = [part[:_LONGEST] for part in _PARTS.findall(token)]
+        if not whole or len(parts) == 1:
+            yield from (part for part in parts if part not in _EVERYWHERE)
+        yield from (f"{before}-{after}" for before, after in pairwise(parts))
+
+
+# No word begins with their first characters.
+
+
+def _number(number: str) -> str:
+    return f"#{number}"
+
+
+def _numbers_as_typed(serial: str, own_reference: str) -> Iterable[str]:
+    reference = " ".join(unicodedata.normalize("NFKC", own_reference).casefold().split())
+    return [f"{mark}{typed}" for mark, typed in (("@", serial), ("=", reference)) if typed]
