@@ -156,6 +156,20 @@ CONTROLS = (
         ),
     ),
     Control(
+        run="cases-killed",
+        slug="answered-early",
+        without="Nothing is answered before its own batch is on disk",
+        shows="cases lost",
+        patches=(
+            Patch(
+                "shared/documents.py",
+                "            await self._inserts.do(db, document)\n",
+                '            __import__("asyncio").ensure_future(self._inserts.do(db, document))\n',
+            ),
+            Patch("shared/documents.py", "_TOGETHER, _PACE_S = 64, 0.006\n", "_TOGETHER, _PACE_S = 64, 0.5\n"),
+        ),
+    ),
+    Control(
         run="contracts-killed",
         slug="acked-early",
         without="A message is acknowledged when it has been handled",
