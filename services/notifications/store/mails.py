@@ -91,7 +91,8 @@ async def _insert(db: Database, rows: list[Document]) -> None:
     merge = {"into": MAILS, "whenMatched": "keepExisting", "whenNotMatched": "insert"}
     for start in range(0, len(rows), _IN_ONE_WRITE):
         new: Document = {"$documents": {"$literal": rows[start : start + _IN_ONE_WRITE]}}
-        await db[MAILS].database.aggregate([new, {"$set": times}, {"$merge": merge}])
+        written = await db[MAILS].database.aggregate([new, {"$set": times}, {"$merge": merge}])
+        await written.to_list(None)  # Motor begins only when it is asked for what came out
 
 
 # Suppressing rows, and finding them by their link
