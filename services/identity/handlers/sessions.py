@@ -1,7 +1,7 @@
 """Signing in, being known by a session's token, going on as another user of the same login, signing out."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -97,14 +97,16 @@ async def sign_in(
 
 async def resolve_session(db: Database, token: str, *, address: str, now: datetime) -> SignedIn:
     """Who has this token; NotSignedIn once the session is over or the user deactivated."""
-    session = await _get_session(db, token, now)
-    users = await store.find_active_memberships(db, session.login_id)
-    user = _one_of(users, session.user_id)
+    resolved = await store.resolve_session(db, key_of(token))
+    if resolved is None or resolved.session.is_over(now):
+        raise NotSignedIn
+    user = _one_of(resolved.users, resolved.session.user_id)
     if user is None:
         raise NotSignedIn
-    if session.is_worth_a_note(now):
-        await store.note_seen(db, session, address, now)
-    return await _signed_in(db, token, user, users)
+    if resolved.session.is_worth_a_note(now):
+        await store.note_seen(db, resolved.session, address, now)
+    names = {company.id: company.name for company in resolved.companies.values()}
+    return SignedIn(token, user, resolved.companies[user.company_id], _memberships(resolved.users, names))
 
 
 async def switch_session(db: Database, token: str, user_id: UUID, now: datetime) -> SignedIn:
@@ -197,8 +199,9 @@ async def _get_session(db: Database, token: str, now: datetime) -> Session:
 
 async def _signed_in(db: Database, token: str, user: User, users: Sequence[User]) -> SignedIn:
     company = await store.get_company(db, user.company_id)
-    names = {company.id: company.name}
-    # Nearly everybody has one membership, and every session is asked for often.
-    if others := [one.company_id for one in users if one.id != user.id]:
-        names |= await store.find_company_names(db, others)
-    return SignedIn(token, user, company, tuple(Membership(one.id, names[one.company_id], one.role) for one in users))
+    names = await store.find_company_names(db, [one.company_id for one in users])
+    return SignedIn(token, user, company, _memberships(users, names))
+
+
+def _memberships(users: Sequence[User], names: Mapping[UUID, str]) -> tuple[Membership, ...]:
+    return tuple(Membership(one.id, names[one.company_id], one.role) for one in users)

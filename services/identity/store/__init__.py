@@ -61,6 +61,7 @@ from services.identity.store.sessions import (
     insert_session,
     move_session,
     note_seen,
+    resolve_session,
 )
 from shared import quotas
 from shared.mongo import Database
@@ -131,4 +132,5 @@ __all__ = [
     "put_known_client",
     "put_stand_in",
     "put_verification",
+    "resolve_session",
 ]

@@ -1,11 +1,13 @@
 """Queries and indexes of sessions."""
 
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
 from pymongo import ASCENDING, DESCENDING
 
+from services.identity.domain.companies import Company
 from services.identity.domain.sessions import (
     IDLE_FOR,
     LASTS_FOR,
@@ -15,7 +17,9 @@ from services.identity.domain.sessions import (
     Session,
 )
 from services.identity.domain.users import User
+from services.identity.store.accounts import COMPANIES, USERS
 from shared import mongo
+from shared.batches import DatabaseBatches
 from shared.mongo import Database, Document, DuplicateKey
 
 SESSIONS = "sessions"
@@ -46,6 +50,48 @@ async def find_session(db: Database, key: str) -> Session | None:
     """The session of whoever holds its token, unless it was ended."""
     document = await db[SESSIONS].find_one({"_id": key, "ended_at": None})
     return None if document is None else _session(document)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A session with what its login may act as, oldest first, and the companies of that by their ids."""
+
+    session: Session
+    users: Sequence[User]
+    companies: Mapping[UUID, Company]
+
+
+async def resolve_session(db: Database, key: str) -> Resolved | None:
+    """The session of whoever holds its token, unless it was ended. Those who ask at once have a common read."""
+    return await _RESOLVED.do(db, key)
+
+
+async def _resolve_together(db: Database, keys: Sequence[str]) -> list[Resolved | None]:
+    own = [{"$match": {"active": True}}, {"$unset": "pending"}, {"$sort": {"created_at": 1, "_id": 1}}]
+    users = {"from": USERS.collection, "localField": "login_id", "foreignField": "login_id", "pipeline": own}
+    of_users = {"from": COMPANIES.collection, "localField": "users.company_id", "foreignField": "_id"}
+    found = await db[SESSIONS].aggregate(
+        [
+            {"$match": {"_id": {"$in": list(set(keys))}, "ended_at": None}},
+            {"$lookup": users | {"as": "users"}},
+            {"$lookup": of_users | {"pipeline": [{"$unset": "pending"}], "as": "companies"}},
+        ]
+    )
+    resolved = {document["_id"]: _resolved(document) async for document in found}
+    return [resolved.get(key) for key in keys]
+
+
+def _resolved(document: Document) -> Resolved:
+    companies = [COMPANIES.load(each) for each in document["companies"]]
+    return Resolved(
+        _session(document),
+        [USERS.load(each) for each in document["users"]],
+        {company.id: company for company in companies},
+    )
+
+
+# So many who ask have a common read, and the next such read begins so much later.
+_RESOLVED = DatabaseBatches(_resolve_together, at_most=64, pace_s=0.006)
 
 
 async def find_last_session(db: Database, login_id: UUID) -> Session | None:

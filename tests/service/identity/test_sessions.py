@@ -1,13 +1,17 @@
 """Signing in, and how long it lasts."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from services.identity.handlers import sessions
 from services.identity.passwords import Passwords
 from shared.actor import Actor, Role
 from shared.clock import utc_now
+from shared.errors import NotSignedIn
+from shared.mongo import Database
 from shared.signing import verifier
 from tests.builders import TEST_SECRET, Json, an_email
 from tests.client import Answer
@@ -196,6 +200,27 @@ async def test_a_deactivated_users_sessions_are_over(identity: IdentityApi) -> N
     await identity.db["users"].update_one({"_id": user.user_id}, {"$set": {"active": False}})
     assert (await resolved(identity, session)).status == 401
     assert (await identity.sign_in(user.login_email)).code == "account_inactive"
+
+
+async def test_sessions_that_are_asked_for_at_once_are_one_read_and_each_is_told_its_own(
+    identity: IdentityApi, watched: tuple[Database, list[str]]
+) -> None:
+    users = [await identity.a_user() for _ in range(3)]
+    tokens = [(await identity.sign_in(user.login_email)).body["session_token"] for user in users]
+    await identity.post("/session/end", {"token": tokens[2]})
+    db, commands = watched
+    commands.clear()
+    now = identity.clock.now
+    # The first is asked for twice, the last has ended, and nobody has the token beside them.
+    asked = [tokens[0], tokens[1], tokens[0], tokens[2], "a-token-that-we-never-made"]
+    asking = (sessions.resolve_session(db, token, address="", now=now) for token in asked)
+    first, second, again, *refused = await asyncio.gather(*asking, return_exceptions=True)
+    assert commands == ["aggregate"]
+    assert isinstance(first, sessions.SignedIn)
+    assert isinstance(second, sessions.SignedIn)
+    assert (first.user.id, second.user.id, again) == (users[0].user_id, users[1].user_id, first)
+    assert (first.company.id, second.company.id) == (users[0].company_id, users[1].company_id)
+    assert [type(refusal) for refusal in refused] == [NotSignedIn, NotSignedIn]
 
 
 async def test_a_suspended_companys_users_are_known_as_such(identity: IdentityApi) -> None:
