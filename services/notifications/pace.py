@@ -9,7 +9,7 @@ import structlog
 
 CONNECTIONS = 8
 _MOST_AT_ONCE = 16
-_MOST_IN_HAND = 64
+_MOST_IN_HAND = 128
 # Mails of one connection are marked as being sent together: the last of them should go soon after.
 _MARKED_FOR_S = 0.25
 _TELL_EVERY_S = 60.0  # tries follow each other within seconds, for as long as the server is away

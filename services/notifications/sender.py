@@ -151,7 +151,8 @@ class Sender:
         return True
 
     async def _room(self) -> int:
-        while (room := self._speed.mails_in_hand - len(self._in_hand)) <= 0:
+        """How many more may be taken: at least as many as go over one connection, as each claim costs the same."""
+        while (room := self._speed.mails_in_hand - len(self._in_hand)) < self._speed.mails_at_once:
             self._has_room.clear()
             await self._has_room.wait()
         return room
