@@ -231,8 +231,8 @@ _Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31)), Before
 
 
 _SEARCHED = (
-    "Words that all are in the title or at the beginning of the description (40 different ones together), or the "
-    "number of a case, the serial number of a device, or an own reference."
+    "Words that all are in the title or the description, or the number of a case, the serial number of a device, or an "
+    "own reference."
 )
 
 

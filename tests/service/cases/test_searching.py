@@ -115,6 +115,13 @@ async def test_a_pasted_message_finds_the_case_that_quotes_it(cases: CasesApi, p
     assert await found(cases, await a_case(cases, title="Printer stops", description=MESSAGE), q=pasted)
 
 
+async def test_a_case_is_found_by_the_last_line_of_a_long_log(cases: CasesApi) -> None:
+    log = "\n".join(f"2026-11-21T10:{number // 60:02}:{number % 60:02} page {number} printed" for number in range(250))
+    case = await a_case(cases, title="Printer stops", description=f"{log}\nFatal: spindle timeout E-4711")
+    for typed in ("spindle", "E-4711", "printer SPINDLE", "page 249", "2026-11-21T10:04:09"):
+        assert await found(cases, case, q=typed), typed
+
+
 @pytest.mark.parametrize(
     "text",
     ["?!,;:---...", '"', '"" "', "\\", '\\"', "\x00\x07", "\u200b", "-", "$ne", "{", "word " * 100, "a b " * 125],

@@ -1,4 +1,4 @@
-"""What a case is searched by: the words of its title and of the beginning of its description, and its numbers.
+"""What a case is searched by: the words of its title and of its description, and its numbers.
 
 Each is a number of its own for every company, so that one short key of one index stands for both. Two words may
 share one: of 27,000 searches among a million cases, one finds a case wrongly.
@@ -8,21 +8,19 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import islice, pairwise
 from uuid import UUID
 
 from services.cases.cases.domain.numbers import case_numbers_in
 from shared.serials import normal_serial
 from shared.text import in_alphabet
 
-# A title has all its words, and a description what is left of these: some 80 words of running text. Each costs as much
-# as the case's place in one order of a list.
-MOST_WORDS = 40
+# Running text of the longest description has fewer, most logs too; each costs as much as the case's place in one order
+# of a list. So nobody makes a case dearer than a text can be.
+MOST_WORDS = 2_000
 # A search of more words looks for those of them that are the longest: of a pasted message, the others are everywhere.
 _MOST_SOUGHT = 10
 _LONGEST = 64
-# No word that counts stands behind so many characters, and none that is sought is as long.
-_BEGINNING = 2_000
 _COMPANY_BITS = 16
 _COMPANIES = 1 << _COMPANY_BITS
 # They stand in every text of their language, and mean nothing in the other.
@@ -42,11 +40,8 @@ def keys_of(
 ) -> list[int]:
     """The keys of a case."""
     kept = dict.fromkeys((_number(number), *_numbers_as_typed(serial or "", own_reference), *_words_in(title)))
-    for word in _words_in(description[:_BEGINNING]):
-        if len(kept) >= MOST_WORDS:
-            break
-        kept[word] = None
-    return [first_key(each) + company_id.int % _COMPANIES for each in kept]
+    kept |= dict.fromkeys(_words_in(description))
+    return [first_key(each) + company_id.int % _COMPANIES for each in islice(kept, MOST_WORDS)]
 
 
 def sought_words(text: str) -> list[str]:
@@ -74,7 +69,7 @@ def keys_for(word: str, company_id: UUID | None) -> tuple[int, int]:
 
 def _words_in(text: str, *, whole: bool = False) -> Iterator[str]:
     """Words in one spelling. Of one like "E-4711" its parts, and each two that stand together; `whole`: only those."""
-    for token in _ELISIONS.sub(" ", in_alphabet(text)[0]).split():
+    for token in dict.fromkeys(_ELISIONS.sub(" ", in_alphabet(text)[0]).split()):
         parts = [part[:_LONGEST] for part in _PARTS.findall(token)]
         if not whole or len(parts) == 1:
             yield from (part for part in parts if part not in _EVERYWHERE)
