@@ -2,14 +2,14 @@
 
 import asyncio
 import traceback
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
 import aio_pika
 import orjson
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractMessage, AbstractQueue
 from prometheus_client import Counter
 from pydantic import ValidationError
 
@@ -19,8 +19,6 @@ from shared.bus.handlers import Delivery, Handler, Many, Subscriptions
 from shared.bus.link import CLOSE_DEADLINE_S, OPEN_DEADLINE_S, channel_of, no_foreign_cancellation
 from shared.bus.messages import (
     JSON,
-    Part,
-    Received,
     attempt_of,
     copy_of,
     is_batch,
@@ -40,6 +38,7 @@ _HOLD_PAUSE_S = 1.0
 _ONE_BY_ONE_AT_ONCE = 20
 _BATCHES_AT_ONCE = 3  # what is fetched ahead is as it came, and small
 _TOGETHER_AT_MOST = 200
+_OFTEN = 4  # less than half the delivery limit
 _TOGETHER_PACE_S = 0.03
 
 _log = structlog.get_logger()
@@ -85,6 +84,7 @@ class Consumer:
         }
         self._turns = asyncio.Semaphore(_ONE_BY_ONE_AT_ONCE)
         self._batch_turns = asyncio.Semaphore(_BATCHES_AT_ONCE)
+        self._alone = asyncio.Lock()
         self._args = args
         self._publisher = publisher
         self._deadline_s = deadline_s
@@ -152,23 +152,36 @@ class Consumer:
 
     async def _work(self, message: AbstractIncomingMessage) -> None:
         try:
-            await (self._work_on_parts(message) if is_batch(message) else self._handle_or_move(message))
+            await self._work_on(message)
             await message.ack()
         except Exception as error:  # noqa: BLE001  # the channel is gone, and the message comes again
             _log.warning("event_unacked", queue=self.queue.name, id=message.message_id, reason=reason_of(error))
 
-    async def _work_on_parts(self, batch: AbstractIncomingMessage) -> None:
+    async def _work_on(self, message: AbstractIncomingMessage) -> None:
+        # A restart brings again what was in hand, once. What comes more often may be what ends the process: it has to
+        # reach the delivery limit alone.
+        times = times_delivered_before(message)
+        is_suspect = times > 1
+        if is_batch(message):
+            await self._work_on_parts(message, self._put_back if is_suspect else self._handle_or_move)
+        elif not is_suspect:
+            await self._handle_or_move(message)
+        elif times > _OFTEN and self._alone.locked():
+            await self._put_back(message)
+        else:
+            async with self._alone:
+                if times > _OFTEN:
+                    await asyncio.sleep(_HOLD_PAUSE_S)  # meanwhile those that came with it are put back
+                await self._handle_or_move(message, alone=True)
+
+    async def _work_on_parts(
+        self, batch: AbstractIncomingMessage, work: Callable[[AbstractMessage], Awaitable[None]]
+    ) -> None:
         async with self._batch_turns:
             try:
                 parts = list(parts_of(batch))
             except ValueError:
                 return await self._bury(batch, reason="invalid: not a list of events")
-            # A restart brings a batch again once. If more often, one of its events may be what ends the process:
-            # alone it reaches the delivery limit alone.
-            is_suspect = times_delivered_before(batch) > 1
-            work = self._put_back if is_suspect else self._handle_or_move
-            if is_suspect:
-                _log.warning("batch_taken_apart", queue=self.queue.name, type=batch.type, id=batch.message_id)
             # All of them to the end, however one of them ends: nothing may be left running when the channel is gone.
             outcomes = await asyncio.gather(*(work(part) for part in parts), return_exceptions=True)
             for outcome in outcomes:
@@ -176,13 +189,15 @@ class Consumer:
                     raise outcome
             return None
 
-    async def _put_back(self, part: Part) -> None:
-        await self._move(_DEFAULT_EXCHANGE, self.queue.name, copy_of(part, {}))
+    async def _put_back(self, message: AbstractMessage) -> None:
+        """As a message that has never been delivered."""
+        _log.warning("event_put_back", queue=self.queue.name, type=message.type, id=message.message_id)
+        await self._move(_DEFAULT_EXCHANGE, self.queue.name, copy_of(message, {}))
 
-    async def _handle_or_move(self, message: Received) -> None:
+    async def _handle_or_move(self, message: AbstractMessage, *, alone: bool = False) -> None:
         origin.set(origin_of(message))
         try:
-            await self._handle(message)
+            await self._handle(message, alone=alone)
         except _Garbage as garbage:
             await self._bury(message, reason=str(garbage))
         except Exception as error:  # noqa: BLE001  # whatever a handler raises, the event waits and is tried again
@@ -191,10 +206,11 @@ class Consumer:
             self._count(message, "ok")
             _log.debug("event_handled", queue=self.queue.name, type=message.type, id=message.message_id)
 
-    async def _handle(self, message: Received) -> None:
+    async def _handle(self, message: AbstractMessage, *, alone: bool) -> None:
         event, handler = self._understand(message)
         if isinstance(handler, Many):
-            await self._batches[event.type].do(Delivery(event, origin.get()))
+            delivery = Delivery(event, origin.get())
+            await (self._call(handler.handler, [delivery]) if alone else self._batches[event.type].do(delivery))
         else:
             async with self._turns:
                 await self._call(handler, event)
@@ -208,7 +224,7 @@ class Consumer:
             async with asyncio.timeout(self._deadline_s):
                 await handler(*self._args, heard)
 
-    def _understand(self, message: Received) -> tuple[Event, Handler | Many]:
+    def _understand(self, message: AbstractMessage) -> tuple[Event, Handler | Many]:
         if message.content_type != JSON:
             raise _Garbage("invalid: content type")
         if message.type is None or message.type not in self._subscriptions:
@@ -220,7 +236,7 @@ class Consumer:
         except ValidationError as error:
             raise _Garbage(_what_is_invalid(error)) from None
 
-    async def _retry_later_or_bury(self, message: Received, error: Exception) -> None:
+    async def _retry_later_or_bury(self, message: AbstractMessage, error: Exception) -> None:
         attempt = attempt_of(message)
         if isinstance(error, DatabaseError) and is_unavailable(error):
             # No fault of the event: it does not count, so that nothing dies of a database that is away for a night.
@@ -230,7 +246,9 @@ class Consumer:
         else:
             await self._retry_later(message, error, self._retry_queues[attempt - 1], next_attempt=attempt + 1)
 
-    async def _retry_later(self, message: Received, error: Exception, retry_queue: str, *, next_attempt: int) -> None:
+    async def _retry_later(
+        self, message: AbstractMessage, error: Exception, retry_queue: str, *, next_attempt: int
+    ) -> None:
         # The message of an error may hold a name or an address: it goes with the event, but not into the log.
         _log.warning(
             "event_failed",
@@ -245,7 +263,7 @@ class Consumer:
         await self._move(_DEFAULT_EXCHANGE, retry_queue, copy)
         self._count(message, "retried")
 
-    async def _bury(self, message: Received, *, reason: str) -> None:
+    async def _bury(self, message: AbstractMessage, *, reason: str) -> None:
         attempt = attempt_of(message)
         _log.error(
             "event_dead",
@@ -269,7 +287,7 @@ class Consumer:
             else:
                 return
 
-    def _count(self, message: Received, outcome: str) -> None:
+    def _count(self, message: AbstractMessage, outcome: str) -> None:
         # Anybody may have written the type of a strange message: it makes no label.
         known = message.type if message.type in self._subscriptions else "unknown"
         _handled.labels(known, outcome).inc()

@@ -7,12 +7,11 @@ before it do not know: for them it waits in the retry queues, till a newer proce
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID, uuid4
 
 import aio_pika
 import orjson
-from aio_pika.abc import AbstractIncomingMessage, HeadersType
+from aio_pika.abc import AbstractMessage, HeadersType
 
 from shared.logging import Origin
 
@@ -40,44 +39,6 @@ class Envelope:
     source: str = ""
 
 
-class Received(Protocol):
-    """An event as it has come: a message of its own, or a part of one."""
-
-    @property
-    def body(self) -> bytes: ...
-    @property
-    def headers(self) -> HeadersType: ...
-    @property
-    def message_id(self) -> str | None: ...
-    @property
-    def type(self) -> str | None: ...
-    @property
-    def timestamp(self) -> datetime | None: ...
-    @property
-    def app_id(self) -> str | None: ...
-    @property
-    def content_type(self) -> str | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One event of a message that holds many, with what its own message would have had."""
-
-    body: bytes
-    headers: HeadersType
-    message_id: str
-    type: str
-    app_id: str | None
-    content_type: str = JSON
-
-    @property
-    def timestamp(self) -> datetime | None:
-        try:
-            return datetime.fromisoformat(str(self.headers["cloudEvents:time"]))
-        except ValueError:
-            return None
-
-
 def together(envelopes: Iterable[Envelope]) -> list[list[Envelope]]:
     """Which of these events make one message."""
     batches: list[list[Envelope]] = []
@@ -102,16 +63,7 @@ def message_of(envelopes: Sequence[Envelope], app_id: str) -> aio_pika.Message:
     else:
         body = orjson.dumps([_attributes_of(each, app_id) | {"data": orjson.Fragment(each.body)} for each in envelopes])
         message_id, type_, headers = str(uuid4()), first.type + _BATCH, {}
-    return aio_pika.Message(
-        body,
-        message_id=message_id,
-        type=type_,
-        timestamp=first.at,
-        app_id=app_id,
-        content_type=JSON,
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        headers=headers,
-    )
+    return _message(body, headers=headers, message_id=message_id, type_=type_, timestamp=first.at, app_id=app_id)
 
 
 def _attributes_of(envelope: Envelope, app_id: str) -> dict[str, object]:
@@ -132,57 +84,86 @@ def _headers_of(attributes: dict[str, object]) -> HeadersType:
     return {**own, **{name: str(attributes.get(name, "")) for name in _ORIGIN}}
 
 
-def is_batch(message: AbstractIncomingMessage) -> bool:
+def is_batch(message: AbstractMessage) -> bool:
     return message.content_type == JSON and (message.type or "").endswith(_BATCH)
 
 
-def parts_of(message: AbstractIncomingMessage) -> Iterator[Part]:
-    """The events of a batch, each as it stands there; ValueError when it is no list."""
+def parts_of(message: AbstractMessage) -> Iterator[aio_pika.Message]:
+    """The events of a batch, each as the message that it would have been alone; ValueError when it is no list."""
     items = orjson.loads(message.body)
     if not isinstance(items, list):
         raise ValueError  # noqa: TRY004  # as for what is not JSON: the message cannot be read
     for item in items:
         attributes = item if isinstance(item, dict) else {}
-        yield Part(
-            body=orjson.dumps(attributes.get("data", item)),
+        yield _message(
+            orjson.dumps(attributes.get("data", item)),
             headers=_headers_of(attributes),
-            message_id=str(attributes.get("id", ""))[:_LONGEST_ID] or str(uuid4()),
-            type=(message.type or "").removesuffix(_BATCH),
+            message_id=str(attributes.get("id", ""))[:_LONGEST_ID],
+            type_=(message.type or "").removesuffix(_BATCH),
+            timestamp=_moment(attributes.get("time")),
             app_id=message.app_id,
         )
 
 
-def copy_of(message: Received, headers: HeadersType) -> aio_pika.Message:
+def copy_of(message: AbstractMessage, headers: HeadersType) -> aio_pika.Message:
     # The broker drops messages whose x-death says that they go in circles, and ours do on purpose.
     kept = {name: value for name, value in message.headers.items() if not name.startswith("x-")}
-    return aio_pika.Message(
+    return _message(
         message.body,
-        message_id=message.message_id or str(uuid4()),
-        type=message.type,
+        headers=kept | headers,
+        message_id=message.message_id,
+        type_=message.type,
         timestamp=message.timestamp,
         app_id=message.app_id,
         content_type=message.content_type,
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        headers=kept | headers,
     )
 
 
-def origin_of(message: Received) -> Origin:
+def _message(
+    body: bytes,
+    *,
+    headers: HeadersType,
+    message_id: str | None,
+    type_: str | None,
+    timestamp: datetime | None,
+    app_id: str | None,
+    content_type: str | None = JSON,
+) -> aio_pika.Message:
+    return aio_pika.Message(
+        body,
+        message_id=message_id or str(uuid4()),
+        type=type_,
+        timestamp=timestamp,
+        app_id=app_id,
+        content_type=content_type,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        headers=headers,
+    )
+
+
+def _moment(said: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(said))
+    except ValueError:
+        return None
+
+
+def origin_of(message: AbstractMessage) -> Origin:
     return Origin(
         request_id=_text(message, "request_id"), actor=_text(message, "actor"), address=_text(message, "address")
     )
 
 
-def _text(message: Received, header: str) -> str:
+def _text(message: AbstractMessage, header: str) -> str:
     value = message.headers.get(header)
     return value if isinstance(value, str) else ""
 
 
-def attempt_of(message: Received) -> int:
+def attempt_of(message: AbstractMessage) -> int:
     value = message.headers.get("attempt")
     return max(value, 1) if isinstance(value, int) else 1
 
 
-def times_delivered_before(message: AbstractIncomingMessage) -> int:
+def times_delivered_before(message: AbstractMessage) -> int:
     value = message.headers.get("x-delivery-count")
     return value if isinstance(value, int) else 0

@@ -294,12 +294,13 @@ def a_batch(body: bytes) -> aio_pika.Message:
     return aio_pika.Message(body, content_type="application/json", type=f"{ThingHappened.type}.batch")
 
 
-async def bring_again(url: str, times: int) -> None:
-    """As if processes had died with the message in hand."""
+async def bring_again(url: str, times: int, *, messages: int = 1) -> None:
+    """As if processes had died with so many messages in hand."""
     async with a_raw_channel(url) as channel:
         queue = await channel.declare_queue(QUEUE.name, passive=True)
         for _ in range(times):
-            await (await queue.get()).reject(requeue=True)
+            for message in [await queue.get() for _ in range(messages)]:
+                await message.reject(requeue=True)
 
 
 async def test_a_message_that_came_again_after_a_restart_is_still_handled_as_one(fresh_vhost_url: str) -> None:
@@ -335,6 +336,38 @@ async def test_a_message_that_comes_again_and_again_is_taken_apart_into_messages
     assert {each.body for each in messages} == {each.body for each in sent}
 
 
+async def test_what_comes_again_and_again_is_handled_alone_one_after_the_other(fresh_vhost_url: str) -> None:
+    handler = RecordingMany()
+    async with running(fresh_vhost_url) as bus:
+        for number in range(3):
+            await bus.publish(a_thing(number))
+        await bring_again(fresh_vhost_url, 2, messages=3)
+    async with running(fresh_vhost_url, Many(handler.handle)):
+        await eventually(lambda: len(handler.origins) == 3)
+    assert handler.batches == [[0], [1], [2]]
+
+
+async def test_what_came_with_one_that_ends_the_process_does_not_die_with_it(
+    fresh_vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.consumer._STOP_GRACE_S", 0.2)  # what it has in hand by then comes again, unacked
+    handled: list[int] = []
+
+    async def handle(things: Things) -> None:
+        if [thing.event.number for thing in things] == [0]:
+            await asyncio.Event().wait()
+        handled.extend(thing.event.number for thing in things)
+
+    async with running(fresh_vhost_url) as bus:
+        for number in range(5):
+            await bus.publish(a_thing(number))
+        await bring_again(fresh_vhost_url, 5, messages=5)
+    async with running(fresh_vhost_url, Many(handle)):
+        await eventually(lambda: sorted(handled) == [1, 2, 3, 4])
+    [left] = await taken_out(fresh_vhost_url, QUEUE.name, 1)
+    assert (orjson.loads(left.body)["number"], left.headers["x-delivery-count"]) == (0, 6)
+
+
 async def test_beside_a_release_that_knows_no_batches_nothing_is_lost_or_doubled(fresh_vhost_url: str) -> None:
     topology = replace(TOPOLOGY, retry_delays_s=(2, 3))
     old, new = RecordingHandler(), RecordingHandler()
@@ -355,4 +388,4 @@ async def test_beside_a_release_that_knows_no_batches_nothing_is_lost_or_doubled
 def takes_each_message_for_an_event(bus: Bus) -> None:
     """As the consumer did before there were batches."""
     for consumer in bus._consumers:
-        consumer._work_on_parts = consumer._handle_or_move  # type: ignore[method-assign, assignment]
+        consumer._work_on = consumer._handle_or_move  # type: ignore[method-assign]
