@@ -3,10 +3,11 @@
 Counted in the service's own database, so that the bound is the same however many replicas there are.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 import structlog
 from pymongo import UpdateOne, WriteConcern
@@ -171,19 +172,34 @@ async def _count_together(db: Database, asked: Sequence[_Wanted]) -> list[int]:
         for n, wanted in enumerate(asked):
             if counted[n] == place < len(wanted.counters):
                 same.setdefault(wanted.counters[place], []).append(n)
-        sums = {counter: sum(asked[n].amount for n in those) for counter, those in same.items()}
-        without_room = await _count_sums(counters, sums)
-        for counter, those in same.items():
-            for n in those:
-                if counter in without_room:  # for all of them: some may have room
-                    counted[n] += await _count_in_order(counters, [counter], asked[n].amount)
-                else:
-                    counted[n] += 1
+        full = await _count_sums(counters, same, asked)
+        if full:  # for all of them: some may have room
+            found = counters.find({"_id": {"$in": [counter.id for counter in full]}}, {"used": 1})
+            used = {each["_id"]: each["used"] for each in await found.to_list(None)}
+            fitting = {
+                counter: _who_fit(counter.most - used.get(counter.id, 0), same[counter], asked) for counter in full
+            }
+            same |= fitting
+            same |= {counter: [] for counter in await _count_sums(counters, fitting, asked)}  # others were faster
+        for n in chain.from_iterable(same.values()):
+            counted[n] += 1
     return counted
 
 
-async def _count_sums(counters: Collection, sums: Mapping[_Counter, int]) -> set[_Counter]:
-    """Those without room, which count nothing."""
+def _who_fit(room: int, those: Iterable[int], asked: Sequence[_Wanted]) -> list[int]:
+    fit = []
+    for n in those:
+        if asked[n].amount <= room:
+            room -= asked[n].amount
+            fit.append(n)
+    return fit
+
+
+async def _count_sums(
+    counters: Collection, same: Mapping[_Counter, Sequence[int]], asked: Sequence[_Wanted]
+) -> set[_Counter]:
+    """Counts for many requests together; those counters that have no room for all of theirs, and count nothing."""
+    sums = {counter: sum(asked[n].amount for n in those) for counter, those in same.items() if those}
     fitting = [counter for counter, amount in sums.items() if amount <= counter.most]
     without_room = sums.keys() - fitting
     try:

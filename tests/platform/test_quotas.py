@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -82,6 +83,23 @@ async def test_of_many_users_and_companies_at_once_each_counts_what_passed_and_n
     counters = db[quotas.COUNTERS].with_options(read_concern=ReadConcern("local"))
     written = {each["_id"].removeprefix("things/").rpartition("/")[0]: each["used"] async for each in counters.find({})}
     assert {whose: used for whose, used in written.items() if used} == {whose: n for whose, n in counted.items() if n}
+
+
+async def test_many_who_are_refused_at_once_hold_nobody_up(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    quota, ana, writes = a_quota(user=Bound(1, HOUR)), an_actor(), 0
+    assert await passes(quota, db, ana)
+    kind = type(db[quotas.COUNTERS])
+    write = kind.bulk_write
+
+    async def counting(self: Any, *args: Any, **options: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        return await write(self, *args, **options)
+
+    monkeypatch.setattr(kind, "bulk_write", counting)
+    *passed, of_another = await asyncio.gather(*(passes(quota, db, by) for by in [ana] * 50 + [an_actor()]))
+    assert (sum(passed), of_another) == (0, True)
+    assert writes <= 5
 
 
 async def test_of_a_new_companys_first_requests_at_once_as_many_pass_as_may(db: Database, mongo_url: str) -> None:
