@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import aiohttp
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from services.gateway.clients import (
     CONNECT_S,
@@ -83,8 +83,9 @@ async def _pass_back(
     try:
         with whole_or_cut(request):
             await response.prepare(request)
-            async for chunk in _chunks(source, deadlines):
-                await response.write(chunk)
+            if request.method != hdrs.METH_HEAD:  # aiohttp would send what is written as the next answer
+                async for chunk in _chunks(source, deadlines):
+                    await response.write(chunk)
             await response.write_eof()
     except (aiohttp.ClientError, TimeoutError) as error:
         if isinstance(error, ConnectionError) and has_left(request):

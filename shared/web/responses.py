@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import BaseModel
 
 from shared.connections import whole_or_cut
@@ -45,8 +45,9 @@ async def send_file(
         )
         with whole_or_cut(request):
             await response.prepare(request)
-            await response.write(piece)
-            async for piece in pieces:
+            if request.method != hdrs.METH_HEAD:  # aiohttp would send what is written as the next answer
                 await response.write(piece)
+                async for piece in pieces:
+                    await response.write(piece)
             await response.write_eof()
     return response

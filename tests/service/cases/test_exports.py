@@ -327,6 +327,21 @@ async def test_a_csv_has_the_filtered_rows_in_the_words_and_the_time_of_its_read
     assert abs(datetime.now(UTC) - made) < timedelta(minutes=5)
 
 
+@pytest.mark.parametrize("kind", ["xlsx", "csv"])
+async def test_head_tells_the_name_of_an_export_and_sends_nothing_of_it(cases: CasesApi, kind: str) -> None:
+    ana = an_actor()
+    await cases.submitted(ana)
+    reader, writer = await asyncio.open_connection("127.0.0.1", cases.client.port)
+    proof = "".join(f"{name}: {value}\r\n" for name, value in signed(ana).items())
+    async with asyncio.timeout(10):
+        writer.write(f"HEAD /cases.{kind} HTTP/1.1\r\nHost: cases\r\n{proof}Connection: close\r\n\r\n".encode())
+        headers, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert (headers.split()[1], body) == (b"200", b"")
+    assert f'.{kind}"'.encode() in headers
+    assert (await cases.call("GET", f"/cases.{kind}", ana)).status == 200
+
+
 async def test_a_user_has_one_export_at_a_time_over_all_replicas(cases: CasesApi, mongo_url: str) -> None:
     ana, ben = an_actor(), an_actor()
     await many(cases, ana, 1_500)

@@ -173,6 +173,26 @@ async def test_a_download_keeps_what_makes_it_harmless(gateway: Gateway) -> None
         assert "X-Inner" not in answer.headers
 
 
+@pytest.mark.parametrize("path", [f"{PATH}/abc", "/api/v1/cases.csv", "/cases.csv", "/cases/1000000009/files/abc"])
+async def test_the_answer_to_head_ends_with_its_headers(gateway: Gateway, path: str) -> None:
+    async def file(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Disposition": "attachment; filename=a.csv"})
+        await response.prepare(request)
+        await response.write(b"a,b")
+        return response
+
+    gateway["cases"].answers("GET /attachments/abc", file)
+    gateway["cases"].answers("GET /cases.csv", file)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.port)
+    asked = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nCookie: portico-8080={TOKEN}\r\nConnection: close\r\n\r\n"
+    async with asyncio.timeout(5):
+        writer.write(asked.encode())
+        headers, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert (headers.split()[1], body) == (b"200", b"")
+    assert b"filename=a.csv" in headers
+
+
 # Links to files on pages
 
 _LINK = "/cases/1000000009/files/abc"
