@@ -240,7 +240,8 @@ CONTROLS = (
             Patch(
                 "services/notifications/sender.py",
                 "        marked = await store.mark_sending(\n",
-                "        await asyncio.sleep(0.3)\n        marked = await store.mark_sending(\n",
+                # Longer than a choice takes on a loaded machine, from its write to its answer.
+                "        await asyncio.sleep(1.5)\n        marked = await store.mark_sending(\n",
             ),
         ),
     ),
