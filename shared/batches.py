@@ -15,14 +15,17 @@ from shared.mongo import Database, DatabaseError, is_unavailable
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
+# Each needs a connection to the database, of which a process has 50 for all that it does.
+_ALONE_AT_ONCE = 20
+
 
 class Batches(Generic[_Item, _Result]):
     """Does `work` for many items at once, and gives each its own result.
 
     `work` answers one result for each item, in their order; an exception among them is raised for its item alone. When
-    `work` itself fails, each item of the batch goes again alone, so it has to be harmless to do an item twice; but when
-    the database is unavailable, all of them fail with that, and those who wait. The work belongs to no request: what an
-    item needs of its origin, it has to bring.
+    `work` itself fails, each item of the batch goes again alone, a few at once, so it has to be harmless to do an item
+    twice; but when the database is unavailable, all of them fail with that, and those who wait. The work belongs to no
+    request: what an item needs of its origin, it has to bring.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Batches(Generic[_Item, _Result]):
         self._waiting: deque[tuple[_Item, asyncio.Future[_Result]]] = deque()
         self._running: asyncio.Task[None] | None = None
         self._not_before = 0.0
+        self._turns = asyncio.Semaphore(_ALONE_AT_ONCE)
 
     async def do(self, item: _Item) -> _Result:
         """The result of an item. Who is cancelled while it waits takes it back; once begun, it is done all the same."""
@@ -92,7 +96,7 @@ class Batches(Generic[_Item, _Result]):
                 for _, future in batch:
                     _settle(future, error)
             else:
-                await asyncio.gather(*(self._do_batch([each]) for each in batch))
+                await asyncio.gather(*(self._do_alone(each) for each in batch))
         except BaseException:
             for _, future in batch:
                 future.cancel()
@@ -100,6 +104,10 @@ class Batches(Generic[_Item, _Result]):
         else:
             for (_, future), result in zip(batch, results, strict=True):
                 _settle(future, result)
+
+    async def _do_alone(self, waiting: tuple[_Item, asyncio.Future[_Result]]) -> None:
+        async with self._turns:
+            await self._do_batch([waiting])
 
 
 class DatabaseBatches(Generic[_Item, _Result]):

@@ -76,6 +76,26 @@ async def test_when_the_work_fails_each_item_goes_again_alone() -> None:
     assert work.batches == [[1, 13, 3], [1], [13], [3]]
 
 
+async def test_no_more_than_a_few_items_go_again_alone_at_once() -> None:
+    work = Work()
+    batches = Batches(work, at_most=100, pace_s=0)
+    numbers = range(13, 113)
+    work.may_go_on.clear()
+    tasks = await _begin(batches, *numbers)
+    assert work.batches == [list(numbers)]
+    work.may_go_on.set()
+    while len(work.batches) == 1:
+        work.may_go_on.clear()
+        await asyncio.sleep(0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert work.batches[1:] == [[number] for number in range(13, 33)]
+    work.may_go_on.set()
+    first, *others = await asyncio.gather(*tasks, return_exceptions=True)
+    assert first is work.error
+    assert others == [number * 2 for number in range(14, 113)]
+
+
 async def test_when_the_database_is_unavailable_nobody_tries_again_alone() -> None:
     work = Work()
     work.error = NetworkTimeout("too late")
