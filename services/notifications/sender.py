@@ -283,29 +283,29 @@ class Sender:
     async def _send_each(self, db: Database, connection: SMTP, marked: deque[Ready]) -> None:
         """Until the connection breaks, or the sender is to stop: those that were not begun go back."""
         async with asyncio.TaskGroup() as recording:
-            impatient = recording.create_task(self._put_back_later(db, marked))
-            while marked and not self._stopping and smtp.is_usable(connection):
-                next_one = marked.popleft()
-                began = time.monotonic()
-                sent = await smtp.send(
-                    connection, next_one.content, sender=self._mailer.sender, recipient=next_one.recipient
-                )
-                self._speed.note(time.monotonic() - began)
-                outcome = sent.after(next_one.mail).without(next_one.code)
-                recording.create_task(self._record(db, next_one.mail, outcome))
-            impatient.cancel()
+            impatient = asyncio.get_running_loop().call_later(
+                _PATIENCE_S, lambda: recording.create_task(self._put_back(db, marked))
+            )
+            try:
+                while marked and not self._stopping and smtp.is_usable(connection):
+                    next_one = marked.popleft()
+                    began = time.monotonic()
+                    sent = await smtp.send(
+                        connection, next_one.content, sender=self._mailer.sender, recipient=next_one.recipient
+                    )
+                    self._speed.note(time.monotonic() - began)
+                    outcome = sent.after(next_one.mail).without(next_one.code)
+                    recording.create_task(self._record(db, next_one.mail, outcome))
+            finally:
+                impatient.cancel()
         await self._put_back(db, marked)
-
-    async def _put_back_later(self, db: Database, marked: deque[Ready]) -> None:
-        await asyncio.sleep(_PATIENCE_S)
-        with suppress(DatabaseError):  # the leases will end
-            await self._put_back(db, marked)
 
     async def _put_back(self, db: Database, marked: deque[Ready]) -> None:
         mails = [each.mail for each in marked]
         marked.clear()
         if mails:
-            await store.put_back(db, mails)
+            with suppress(DatabaseError):  # the leases will end
+                await store.put_back(db, mails)
             self._let_go(mails)
 
     # Record

@@ -12,13 +12,14 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
-from services.notifications import handlers, sender, store
+from services.notifications import handlers, sender, smtp, store
 from services.notifications.consumers import SUBSCRIPTIONS
 from services.notifications.domain import verdicts
+from services.notifications.domain.delivery import Outcome
 from services.notifications.domain.mails import Mail
 from services.notifications.domain.verdicts import Verdict
 from services.notifications.mailer import Mailer
-from services.notifications.pace import Pace
+from services.notifications.pace import Pace, Speed
 from services.notifications.sender import Sender
 from services.notifications.smtp import MailServer
 from services.notifications.store import StrangerLimits
@@ -280,6 +281,33 @@ async def test_a_server_that_is_slow_with_one_mail_holds_up_none_of_those_behind
     rows = (await _rows(ledger)).values()
     assert {(row["state"], row["tries"]) for row in rows} == {("sent", 1), ("sending", 1)}
     await server.stop()
+
+
+async def test_an_answer_that_comes_while_those_behind_it_are_put_back_leaves_none_of_them_marked(
+    ledger: Database, smtp_server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(Speed, "mails_at_once", _MANY)
+    send, put_back = smtp.send, store.put_back
+    is_putting_back, has_answered = asyncio.Event(), asyncio.Event()
+
+    async def answered_late(*args: Any, **options: Any) -> Outcome:
+        await is_putting_back.wait()
+        outcome = await send(*args, **options)
+        has_answered.set()
+        return outcome
+
+    async def slow(db: Database, mails: Sequence[Mail]) -> None:
+        is_putting_back.set()
+        await has_answered.wait()
+        await put_back(db, mails)
+
+    monkeypatch.setattr(smtp, "send", answered_late)
+    monkeypatch.setattr(store, "put_back", slow)
+    await _queue(ledger, [a_created_case(uuid7(), stranger(an_email())) for _ in range(_MANY)])
+    async with _sending(ledger, smtp_server.url):
+        rows = await _settled(ledger)
+    assert {(row["state"], row["tries"], row["unknown_outcomes"]) for row in rows.values()} == {("sent", 1, 0)}
 
 
 async def test_senders_that_are_killed_double_at_most_what_was_being_sent_and_say_so(
