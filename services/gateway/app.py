@@ -43,7 +43,7 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     app[SERVICES] = services or Services.of(settings)
     app[COOKIES] = Cookies.of(settings.base_url)
     app[ADDRESS] = Address(settings.base_url)
-    app[SESSIONS] = Sessions()
+    app[SESSIONS] = Sessions(app[SERVICES])
     app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)
     add_outer_middleware(app, settings.trusted_proxies)
     app[LIMITS] = RequestLimits(settings)

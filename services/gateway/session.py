@@ -1,25 +1,27 @@
 """Sessions: the cookie, the visitor behind it, and the proof that a change was meant."""
 
+import asyncio
 import hmac
 import re
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
 from services.gateway.address import ADDRESS
 from services.gateway.clients import SERVICES, Services, ServiceUnavailable
 from services.gateway.cookies import COOKIES
+from services.gateway.resolving import RESOLVED_WITHIN_S, Question, resolve
 from services.gateway.visitor import Visitor
 from shared import errors
+from shared.batches import Batches
 from shared.bus import Hint
 from shared.logging import Origin, origin
-from shared.schemas.identity import ResolvedSession
+from shared.schemas.sessions import MOST_RESOLVED
 from shared.web.app import Handler
-from shared.web.headers import IDEMPOTENCY_HEADER
 
 __all__ = [
     "SAFE_METHODS",
@@ -45,7 +47,7 @@ SESSION_COOKIE = "portico"
 COOKIE_MAX_AGE_S = 30 * 24 * 3600
 FRESH_S = 1.0
 STALE_S = 30.0  # while identity is unreachable
-RESOLVED_WITHIN_S = 3.0  # what was asked for then still has its own 5 s, and all of it is answered within 10
+_PACE_S = 0.005  # of questions to identity: what comes meanwhile is asked together
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
 _OWN_SITE = frozenset({"same-origin", "none"})
@@ -93,12 +95,16 @@ class Sessions:
 
     def __init__(
         self,
+        services: Services,
         *,
         size: int = 10_000,
         fresh_s: float = FRESH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """For `fresh_s` identity is not asked again."""
+        self._questions: Batches[Question, Visitor | None] = Batches(
+            partial(resolve, services), at_most=MOST_RESOLVED, pace_s=_PACE_S
+        )
         self._size = size
         self._fresh_s = fresh_s
         self._clock = clock
@@ -110,18 +116,21 @@ class Sessions:
         entry = self._remembered.get(token)
         return None if entry is None else entry.visitor
 
-    async def visitor(self, services: Services, token: str, *, refresh: bool = False) -> Visitor | None:
+    async def visitor(self, token: str, *, refresh: bool = False) -> Visitor | None:
         """Whose session the token is; None for an unknown one. `refresh` asks identity whatever is remembered.
 
+        It is asked after this was called: a question that is under way answers nobody who comes later.
         Unavailable when identity is away and did not confirm it lately.
         """
         entry = self._remembered.get(token)
         requested_at = self._clock()
         if entry is not None and not refresh and requested_at < entry.fresh_until and not self._is_outdated(entry):
             return entry.visitor
+        current = origin.get()
         try:
-            visitor = await _resolve(services, token)
-        except errors.Unavailable:
+            async with asyncio.timeout(RESOLVED_WITHIN_S):
+                visitor = await self._questions.do(Question(token, current.address, current.request_id))
+        except (errors.Unavailable, TimeoutError):
             return self._confirmed_lately(self._remembered.get(token))
         if visitor is None:
             self.forget(token)
@@ -179,32 +188,6 @@ SESSIONS = web.AppKey("sessions", Sessions)
 _VISITOR: web.RequestKey[Visitor | errors.Unavailable | None] = web.RequestKey("visitor")
 
 
-async def _resolve(services: Services, token: str) -> Visitor | None:
-    # Resolving changes nothing, so it may be repeated: the key says so to the client.
-    once = {IDEMPOTENCY_HEADER: secrets.token_urlsafe(16)}
-    reply = await services.call(
-        "identity",
-        "POST",
-        "/session/resolve",
-        visitor=None,
-        json={"token": token},
-        headers=once,
-        within_s=RESOLVED_WITHIN_S,
-    )
-    if reply.status == errors.NotSignedIn.status:
-        return None
-    if not reply.ok:
-        raise ServiceUnavailable("identity")
-    session = ResolvedSession.model_validate_json(reply.body)
-    return Visitor(
-        token=token,
-        actor=session.actor,
-        user=session.user,
-        csrf_token=session.csrf_token,
-        memberships=session.memberships,
-    )
-
-
 def token_of(request: web.Request) -> str:
     """The session's token in the request's cookie; empty for what cannot be one."""
     return request.app[COOKIES].read(request, SESSION_COOKIE, _TOKEN)
@@ -233,7 +216,7 @@ def set_visitor(request: web.Request, visitor: Visitor | None) -> None:
 
 async def _ask(request: web.Request, token: str) -> Visitor | errors.Unavailable | None:
     try:
-        return await request.app[SESSIONS].visitor(request.app[SERVICES], token, refresh=_needs_refresh(request))
+        return await request.app[SESSIONS].visitor(token, refresh=_needs_refresh(request))
     except errors.Unavailable as away:
         return away
 

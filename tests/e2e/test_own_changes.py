@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from deploy.local.stack import Stack
 from services.gateway.app import create_app, with_hints
+from services.gateway.clients import SERVICES
 from services.gateway.session import SESSIONS, Sessions
 from services.gateway.settings import GatewaySettings
 from tests.builders import TEST_SECRET, Json, an_email
@@ -73,7 +74,7 @@ async def hinted_gateway(stack: Stack) -> AsyncIterator[Beside]:
     environment = {**stack.environment, **UNBOUNDED}
     settings = GatewaySettings.model_validate(environment | {"PORTICO_SECRET_KEY": TEST_SECRET})
     app = create_app(settings)
-    app[SESSIONS] = Sessions(fresh_s=60)
+    app[SESSIONS] = Sessions(app[SERVICES], fresh_s=60)
     bus = with_hints(app, settings)
     async with TestServer(app) as server:
         await until_true(lambda: asyncio.sleep(0, bus.hears_hints), within_s=30)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 
 from aiohttp import web
 
-from services.gateway.clients import SERVICES
 from services.gateway.echo import CUT, shortened
 from services.gateway.fields import FormSpec
 from services.gateway.forms import FormData
@@ -63,7 +62,7 @@ async def unsent_form_after_sign_in(request: web.Request, typed: FormData, token
     if not kept:
         return None
     try:
-        visitor = await request.app[SESSIONS].visitor(request.app[SERVICES], token)
+        visitor = await request.app[SESSIONS].visitor(token)
     except errors.Unavailable:
         visitor = None
     kept |= {CUT: typed[CUT]} if CUT in typed else {}

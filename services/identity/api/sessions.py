@@ -1,5 +1,6 @@
 """HTTP of sign-in sessions."""
 
+import asyncio
 from uuid import UUID, uuid5
 
 from aiohttp import hdrs, web
@@ -8,8 +9,15 @@ from services.identity import answers
 from services.identity.api.app_keys import PASSWORDS, SECRET
 from services.identity.handlers import sessions
 from shared.codes import subkey
+from shared.errors import NotSignedIn
 from shared.logging import origin
-from shared.schemas.identity import SessionToken, SignIn, SwitchSession
+from shared.schemas.identity import (
+    ResolvedSession,
+    SessionToken,
+    SignIn,
+    SwitchSession,
+)
+from shared.schemas.sessions import AskedSession, AskedSessions, ResolvedSessions
 from shared.web.app import CLOCK, DATABASE
 from shared.web.headers import DEVICE_HEADER, IDEMPOTENCY_HEADER, SESSION_HEADER
 from shared.web.requests import read_body
@@ -45,10 +53,22 @@ async def sign_in(request: web.Request) -> web.Response:
 @routes.post("/session/resolve")
 async def resolve_session(request: web.Request) -> web.Response:
     """Who has this token; for the gateway only."""
-    body, now, address = await read_body(request, SessionToken), request.app[CLOCK](), origin.get().address
-    token = body.token.get_secret_value()
-    signed_in = await sessions.resolve_session(request.app[DATABASE], token, address=address, now=now)
-    return answer(answers.resolved_session(signed_in, secret=request.app[SECRET], address=address, now=now))
+    body = await read_body(request, SessionToken)
+    return answer(await _resolve(request, AskedSession(token=body.token, address=origin.get().address)))
+
+
+@routes.post("/sessions/resolve")
+async def resolve_sessions(request: web.Request) -> web.Response:
+    """Who has each of these tokens; for the gateway only."""
+    body = await read_body(request, AskedSessions)
+
+    async def found(asked: AskedSession) -> ResolvedSession | None:
+        try:
+            return await _resolve(request, asked)
+        except NotSignedIn:
+            return None
+
+    return answer(ResolvedSessions(sessions=tuple(await asyncio.gather(*map(found, body.sessions)))))
 
 
 @routes.post("/session/switch")
@@ -66,6 +86,13 @@ async def end_session(request: web.Request) -> web.Response:
     body = await read_body(request, SessionToken)
     await sessions.end_session(request.app[DATABASE], body.token.get_secret_value(), request.app[CLOCK]())
     return web.Response(status=204)
+
+
+async def _resolve(request: web.Request, asked: AskedSession) -> ResolvedSession:
+    db, secret, now = request.app[DATABASE], request.app[SECRET], request.app[CLOCK]()
+    token = asked.token.get_secret_value()
+    signed_in = await sessions.resolve_session(db, token, address=asked.address, now=now)
+    return answers.resolved_session(signed_in, secret=secret, address=asked.address, now=now)
 
 
 def _sign_in_idempotency_key(request: web.Request, email: str) -> UUID | None:

@@ -51,5 +51,5 @@ async def is_closed() -> bool:
 
 
 async def test_the_private_paths_are_not_on_the_portals_port(gateway: Gateway) -> None:
-    for path in ("/healthz", "/readyz", "/metrics", "/session/resolve"):
+    for path in ("/healthz", "/readyz", "/metrics", "/session/resolve", "/sessions/resolve"):
         assert (await gateway.portal.get(path)).status == 404

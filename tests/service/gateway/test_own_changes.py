@@ -103,11 +103,11 @@ async def test_an_answer_of_identity_that_is_older_than_a_change_is_used_once_an
 
     now = [1000.0]
     services = Services({"identity": gateway["identity"].url}, DEADLINES)
-    sessions = Sessions(clock=lambda: now[0])
-    await sessions.visitor(services, TOKEN)
+    sessions = Sessions(services, clock=lambda: now[0])
+    await sessions.visitor(TOKEN)
     now[0] += 2
     gateway["identity"].answers(RESOLVE, slow)
-    looking = asyncio.ensure_future(sessions.visitor(services, TOKEN))
+    looking = asyncio.ensure_future(sessions.visitor(TOKEN))
     await asked.wait()
     now[0] += 0.1
     sessions.mark_changed(TOKEN, request_id="r-1")
@@ -115,7 +115,7 @@ async def test_an_answer_of_identity_that_is_older_than_a_change_is_used_once_an
     answer_it.set()
     await looking
     gateway["identity"].answers(RESOLVE, says(changed(before, name="Ana Maria Duarte")))
-    visitor = await sessions.visitor(services, TOKEN)
+    visitor = await sessions.visitor(TOKEN)
     assert visitor is not None
     assert visitor.user.name == "Ana Maria Duarte"
     await services.stop()
@@ -131,17 +131,17 @@ async def test_identity_is_asked_once_for_a_request_whatever_asks(gateway: Gatew
 async def test_while_identity_is_unavailable_changes_are_accepted_for_thirty_seconds(gateway: Gateway) -> None:
     now = [1000.0]
     services = Services({"identity": gateway["identity"].url}, DEADLINES)
-    sessions = Sessions(clock=lambda: now[0])
-    await sessions.visitor(services, TOKEN)
+    sessions = Sessions(services, clock=lambda: now[0])
+    await sessions.visitor(TOKEN)
     sessions.mark_changed(TOKEN, request_id="r-1")
     gateway["identity"].answers(RESOLVE, hangs_up)
     now[0] += 29
-    assert await sessions.visitor(services, TOKEN, refresh=True) is not None
+    assert await sessions.visitor(TOKEN, refresh=True) is not None
     sessions.mark_changed(TOKEN, request_id="r-1")
-    assert await sessions.visitor(services, TOKEN, refresh=True) is not None
+    assert await sessions.visitor(TOKEN, refresh=True) is not None
     now[0] += 2
     with pytest.raises(Unavailable):
-        await sessions.visitor(services, TOKEN, refresh=True)
+        await sessions.visitor(TOKEN, refresh=True)
     await services.stop()
 
 
@@ -149,19 +149,19 @@ async def test_while_identity_is_unavailable_changes_are_accepted_for_thirty_sec
 async def test_a_hint_has_identity_asked_again_at_once(gateway: Gateway, changed_id: str) -> None:
     now = [1000.0]
     services = Services({"identity": gateway["identity"].url}, DEADLINES)
-    sessions = Sessions(clock=lambda: now[0])
-    visitor = await sessions.visitor(services, TOKEN)
+    sessions = Sessions(services, clock=lambda: now[0])
+    visitor = await sessions.visitor(TOKEN)
     assert visitor is not None
     ids = {"user": visitor.user.id, "company": visitor.user.company_id}
     gateway["identity"].answers(RESOLVE, says(changed(a_session(), name="Ana Maria Duarte")))
     sessions.apply_hint(Hint("identity.user.changed", str(uuid4())))
     now[0] += 0.1
-    unchanged = await sessions.visitor(services, TOKEN)
+    unchanged = await sessions.visitor(TOKEN)
     assert (unchanged, len(gateway["identity"].asked(RESOLVE))) == (visitor, 1)
     sessions.apply_hint(Hint("identity.user.changed", str(ids[changed_id])))
     for _ in range(2):
         now[0] += 0.1
-        visitor = await sessions.visitor(services, TOKEN)
+        visitor = await sessions.visitor(TOKEN)
         assert visitor is not None
         assert visitor.user.name == "Ana Maria Duarte"
     assert len(gateway["identity"].asked(RESOLVE)) == 2
@@ -171,25 +171,26 @@ async def test_a_hint_has_identity_asked_again_at_once(gateway: Gateway, changed
 async def test_a_hint_about_ones_own_change_asks_nothing_more_of_identity(gateway: Gateway) -> None:
     now = [1000.0]
     services = Services({"identity": gateway["identity"].url}, DEADLINES)
-    sessions = Sessions(clock=lambda: now[0])
-    visitor = await sessions.visitor(services, TOKEN)
+    sessions = Sessions(services, clock=lambda: now[0])
+    visitor = await sessions.visitor(TOKEN)
     assert visitor is not None
     user_id = str(visitor.user.id)
     sessions.mark_changed(TOKEN, request_id="r-1")
-    await sessions.visitor(services, TOKEN)
+    await sessions.visitor(TOKEN)
     now[0] += 0.1
     sessions.apply_hint(Hint("identity.user.changed", user_id, "r-1"))
-    await sessions.visitor(services, TOKEN)
+    await sessions.visitor(TOKEN)
     assert len(gateway["identity"].asked(RESOLVE)) == 2
     sessions.apply_hint(Hint("identity.user.changed", user_id, "r-2"))
-    await sessions.visitor(services, TOKEN)
+    await sessions.visitor(TOKEN)
     assert len(gateway["identity"].asked(RESOLVE)) == 3
     await services.stop()
 
 
 async def test_hints_are_remembered_only_as_long_as_what_they_are_about(gateway: Gateway) -> None:
     now = [1000.0]
-    sessions = Sessions(clock=lambda: now[0])
+    services = Services({"identity": gateway["identity"].url}, DEADLINES)
+    sessions = Sessions(services, clock=lambda: now[0])
     for number in range(1000):
         sessions.apply_hint(Hint("identity.user.changed", str(number)))
     now[0] += 6

@@ -213,8 +213,8 @@ class Clock:
         return self.now
 
 
-def _sessions(clock: Callable[[], float], *, size: int = 10) -> Sessions:
-    return Sessions(size=size, clock=clock)
+def _sessions(services: Services, clock: Callable[[], float], *, size: int = 10) -> Sessions:
+    return Sessions(services, size=size, clock=clock)
 
 
 def _services(url: str) -> Services:
@@ -223,25 +223,25 @@ def _services(url: str) -> Services:
 
 async def test_identity_is_asked_once_a_second(gateway: Gateway) -> None:
     clock, services = Clock(), _services(gateway["identity"].url)
-    sessions = _sessions(clock)
+    sessions = _sessions(services, clock)
     for _ in range(5):
-        assert await sessions.visitor(services, TOKEN) is not None
+        assert await sessions.visitor(TOKEN) is not None
     assert len(gateway["identity"].asked("POST /session/resolve")) == 1
     clock.now += 1.0
     gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"))
-    assert await sessions.visitor(services, TOKEN) is None
+    assert await sessions.visitor(TOKEN) is None
     await services.stop()
 
 
 async def test_an_ended_session_is_not_restored_when_identity_becomes_unavailable(gateway: Gateway) -> None:
     clock, services = Clock(), _services(gateway["identity"].url)
-    sessions = _sessions(clock)
-    await sessions.visitor(services, TOKEN)
+    sessions = _sessions(services, clock)
+    await sessions.visitor(TOKEN)
     clock.now += 1.0
     gateway["identity"].answers("POST /session/resolve", refuses(401, "not_signed_in"), refuses(503, "unavailable"))
-    assert await sessions.visitor(services, TOKEN) is None
+    assert await sessions.visitor(TOKEN) is None
     with pytest.raises(Unavailable):
-        await sessions.visitor(services, TOKEN)
+        await sessions.visitor(TOKEN)
     await services.stop()
 
 
@@ -249,16 +249,16 @@ async def test_while_identity_is_unavailable_its_last_answer_holds_for_thirty_se
     gateway: Gateway,
 ) -> None:
     clock, services = Clock(), _services(gateway["identity"].url)
-    sessions = _sessions(clock)
-    await sessions.visitor(services, TOKEN)
+    sessions = _sessions(services, clock)
+    await sessions.visitor(TOKEN)
     gateway["identity"].answers("POST /session/resolve", refuses(503, "unavailable"))
     clock.now += 29.0
     for _ in range(5):
-        assert await sessions.visitor(services, TOKEN) is not None
+        assert await sessions.visitor(TOKEN) is not None
     assert len(gateway["identity"].asked("POST /session/resolve")) == 2
     clock.now += 2.0
     with pytest.raises(Unavailable):
-        await sessions.visitor(services, TOKEN)
+        await sessions.visitor(TOKEN)
     await services.stop()
 
 
@@ -266,22 +266,22 @@ async def test_a_silent_identity_takes_only_a_part_of_the_time_that_an_answer_ma
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, services = Clock(), _services(gateway["identity"].url)
-    sessions = _sessions(clock)
-    await sessions.visitor(services, TOKEN)
+    sessions = _sessions(services, clock)
+    await sessions.visitor(TOKEN)
     gateway["identity"].answers("POST /session/resolve", never_answers)
     monkeypatch.setattr("services.gateway.session.RESOLVED_WITHIN_S", 0.1)
     clock.now += 1.0
     began = monotonic()
-    assert await sessions.visitor(services, TOKEN) is not None
+    assert await sessions.visitor(TOKEN) is not None
     assert monotonic() - began < DEADLINES.answer_s
     await services.stop()
 
 
 async def test_the_memory_of_sessions_is_bounded(gateway: Gateway) -> None:
     clock, services = Clock(), _services(gateway["identity"].url)
-    sessions = _sessions(clock, size=3)
+    sessions = _sessions(services, clock, size=3)
     for number in range(10):
-        await sessions.visitor(services, f"{TOKEN}-{number}")
+        await sessions.visitor(f"{TOKEN}-{number}")
     assert len(sessions._remembered) == 3
     await services.stop()
 
@@ -289,7 +289,7 @@ async def test_the_memory_of_sessions_is_bounded(gateway: Gateway) -> None:
 async def test_a_session_that_was_never_confirmed_is_refused_while_identity_is_unavailable() -> None:
     services = _services(unused_url())
     with pytest.raises(Unavailable):
-        await _sessions(Clock()).visitor(services, TOKEN)
+        await _sessions(services, Clock()).visitor(TOKEN)
     await services.stop()
 
 
@@ -298,6 +298,6 @@ async def test_resolving_is_repeated_when_the_connection_dies(gateway: Gateway) 
     await identity.start()
     services = _services(identity.url)
     identity.answers("POST /session/resolve", hangs_up, says(a_session()))
-    assert await _sessions(Clock()).visitor(services, TOKEN) is not None
+    assert await _sessions(services, Clock()).visitor(TOKEN) is not None
     await services.stop()
     await identity.stop()

@@ -41,6 +41,10 @@ def without_request_id(reply: Answer) -> dict[str, Any]:
     return {**reply.body, "request_id": ""}
 
 
+def without_actor(session: Json) -> Json:
+    return {**session, "actor": ""}
+
+
 async def test_signing_in_tells_who_is_signed_in(identity: IdentityApi) -> None:
     user = await identity.a_user()
     answer = await identity.sign_in(f"  {user.login_email.upper()} ")
@@ -221,6 +225,42 @@ async def test_sessions_that_are_asked_for_at_once_are_one_read_and_each_is_told
     assert (first.user.id, second.user.id, again) == (users[0].user_id, users[1].user_id, first)
     assert (first.company.id, second.company.id) == (users[0].company_id, users[1].company_id)
     assert [type(refusal) for refusal in refused] == [NotSignedIn, NotSignedIn]
+
+
+async def test_the_gateway_may_ask_about_many_sessions_and_each_is_told_as_if_asked_about_alone(
+    identity: IdentityApi,
+) -> None:
+    users = [await identity.a_user() for _ in range(3)]
+    signed_in = [await identity.sign_in(user.login_email) for user in users]
+    tokens = [session.body["session_token"] for session in signed_in]
+    await identity.post("/session/end", {"token": tokens[2]})
+    asked = [
+        {"token": tokens[1], "address": "192.0.2.7"},
+        {"token": tokens[2], "address": "192.0.2.7"},
+        {"token": tokens[0], "address": "2001:db8::7"},
+        {"token": "a-token-that-we-never-made", "address": ""},
+        {"token": tokens[1], "address": "198.51.100.9"},
+    ]
+    identity.clock.pass_by(minutes=2)
+    reply = await identity.call("POST", "/sessions/resolve", {"sessions": asked}, by=None)
+    assert reply.status == 200
+    found = reply.body["sessions"]
+    assert (found[1], found[3]) == (None, None)
+    read = verifier(TEST_SECRET, clock=lambda: identity.clock.now)
+    actors = [read(found[place]["actor"]) for place in (0, 2, 4)]
+    assert [actor.user_id for actor in actors] == [users[1].user_id, users[0].user_id, users[1].user_id]
+    assert [actor.address for actor in actors] == ["192.0.2.7", "2001:db8::7", "198.51.100.9"]
+    seen = await identity.db["sessions"].find_one({"user_id": users[0].user_id})
+    assert seen is not None
+    assert seen["address"] == "2001:db8::7"
+    alone = (await resolved(identity, signed_in[1])).body
+    assert without_actor(found[0]) == without_actor(found[4]) == without_actor(alone)
+
+
+@pytest.mark.parametrize("count", [0, 65])
+async def test_not_so_many_sessions_are_told_at_once(identity: IdentityApi, count: int) -> None:
+    asked = [{"token": "a-token-that-we-never-made", "address": ""}] * count
+    assert (await identity.call("POST", "/sessions/resolve", {"sessions": asked}, by=None)).status == 422
 
 
 async def test_a_suspended_companys_users_are_known_as_such(identity: IdentityApi) -> None:
