@@ -165,16 +165,13 @@ async def carry_out(
     ):
         addresses = [member.email for member in world.members]
         record, happened = Record(attempts(cases, rng, addresses=addresses)), Happened()
-        deciding = [
-            asyncio.create_task(_keep_deciding(member, happened, random.Random(f"{seed} {index}"), length_s))
-            for index, member in enumerate(world.members)
-        ]
         for link, ms in run.delays_ms.items():
             await world.proxy.tell(link, "delay", ms=ms)
         async with asyncio.TaskGroup() as tasks:
             load = tasks.create_task(submit_all(world.submitter, record, per_second=per_second, rng=rng))
             tasks.create_task(_break_by(schedule, world, happened, load))
-        await asyncio.gather(*deciding)
+            for index, member in enumerate(world.members):
+                tasks.create_task(_keep_deciding(member, happened, random.Random(f"{seed} {index}"), load))
         for link in run.delays_ms:
             await world.proxy.tell(link, "let_pass")
         found = await find_all(world, record, rest_within_s=rest_within_s)
@@ -249,10 +246,9 @@ async def _do(world: World, fault: Fault) -> None:
             await world.proxy.tell(fault.what, "cut_after_final_dot", count=fault.count)
 
 
-async def _keep_deciding(member: Visitor, happened: Happened, rng: random.Random, length_s: float) -> None:
+async def _keep_deciding(member: Visitor, happened: Happened, rng: random.Random, load: asyncio.Task[None]) -> None:
     """Out and in again, for as long as cases are submitted; ends opted in."""
-    end = time.monotonic() + length_s
-    while time.monotonic() < end:
+    while not load.done():
         await asyncio.sleep(rng.uniform(*_BETWEEN_CHOICES_S))
         out_began = time.time()
         await member.put("/notification-preferences", {"case_emails": False})
