@@ -9,6 +9,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from enum import StrEnum
+from functools import cache
 from uuid import UUID
 
 _MAC_BYTES = 16
@@ -24,6 +25,7 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
 
 
+@cache
 def subkey(secret: str, purpose: str) -> bytes:
     """32 bytes for one purpose, derived from PORTICO_SECRET_KEY."""
     return hmac.digest(secret.encode(), f"portico/{purpose}".encode(), "sha256")

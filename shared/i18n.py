@@ -130,7 +130,12 @@ def _for_templates(translate: Callable[..., str]) -> Callable[..., str]:
 def day(value: date | str) -> str:
     """A date, such as 22 Nov 2026 or 22 nov. 2026."""
     value = date.fromisoformat(value) if isinstance(value, str) else value
-    return format_date(value, "d MMM y", locale=language())
+    return _day(value, language())
+
+
+@lru_cache(maxsize=1024)
+def _day(value: date, code: str) -> str:
+    return format_date(value, "d MMM y", locale=code)
 
 
 def moment(value: datetime | str, zone: ZoneInfo) -> str:

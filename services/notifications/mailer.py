@@ -50,13 +50,14 @@ class Mailer:
 
     def render(self, mail: Mail, person: Person) -> bytes:
         """The mail as this person reads it. The same row has the same Message-ID, however often it is sent."""
+        links = self._links(mail)
         values = {
             "zone": zone_of(person.time_zone),
             "at": mail.created_at,
             "is_user": person.user_id is not None,
             "is_stranger": person.is_stranger,
             **mail.facts,
-            **self._links(mail),
+            **links,
         }
         with reading_in(person.language or mail.language):
             text, html = (
@@ -66,7 +67,7 @@ class Mailer:
             # Marks of direction would stand in the way of whoever searches subjects; the title is the end of them.
             subject = "".join(text.blocks["subject"](text.new_context(values)))
             return mime.write(
-                self._header(mail, cleaned_anyhow(mime.one_line(subject), clean_line)),
+                self._header(mail, cleaned_anyhow(mime.one_line(subject), clean_line), links.get("unsubscribe_link")),
                 text=text.render(values),
                 html=html.render(values),
                 boundary=f"=_{mail.id[:32]}",  # the same each time
@@ -80,7 +81,7 @@ class Mailer:
             case CaseMail():
                 return None
 
-    def _header(self, mail: Mail, subject: str) -> Iterator[str]:
+    def _header(self, mail: Mail, subject: str, unsubscribe_link: str | None) -> Iterator[str]:
         yield self._from
         yield mime.mailbox_line("To", mail.name, _checked_wire_address(mail.email))
         yield mime.text_line("Subject", subject)
@@ -89,8 +90,8 @@ class Mailer:
         yield mime.line("Message-ID", f"<{mail.id}@{self.host}>")
         if mail.case_id is not None:
             yield mime.line("References", f"<case-{mail.case_id}@{self.host}>")
-        if mail.may_be_opted_out:
-            yield mime.line("List-Unsubscribe", f"<{self._unsubscribe_link(mail)}>")
+        if unsubscribe_link is not None:
+            yield mime.line("List-Unsubscribe", f"<{unsubscribe_link}>")
             yield mime.line("List-Unsubscribe-Post", _ONE_CLICK)
         yield mime.line("Auto-Submitted", "auto-generated")
         yield mime.line("X-Auto-Response-Suppress", "All")  # Exchange does not know Auto-Submitted

@@ -11,6 +11,7 @@ from binascii import b2a_qp
 from collections.abc import Iterable
 from email.header import Header
 from email.utils import formataddr
+from functools import lru_cache
 from unicodedata import category
 
 _END = "\r\n"
@@ -22,6 +23,7 @@ _LONGEST_LINE = 76  # of a text; RFC 2047 says so for encoded words
 
 def one_line(text: str) -> str:
     """Without line breaks and other control characters: each run of them and of blanks is one blank."""
+    text = text.strip()  # the line end of a template
     if text.isprintable():  # as nearly every text is; of blanks, only the plain one is printable
         return " ".join(text.split())
     return " ".join("".join(" " if category(letter) == "Cc" else letter for letter in text).split())
@@ -34,6 +36,7 @@ def line(name: str, value: str) -> str:
     return f"{name}: {value}{_END}"
 
 
+@lru_cache(maxsize=1024)  # the mails of an event have one subject
 def text_line(name: str, text: str) -> str:
     """A text that people read: encoded where it has letters beyond ASCII, or looks as if it were encoded already."""
     text = one_line(text)
@@ -43,6 +46,7 @@ def text_line(name: str, text: str) -> str:
     return f"{name}: {Header(text, 'us-ascii' if is_plain else 'utf-8', header_name=name).encode(linesep=_END)}{_END}"
 
 
+@lru_cache(maxsize=1024)
 def mailbox_line(name: str, owner: str, address: str) -> str:
     """An address, in UTF-8 if need be, with the name of its owner. Raises ValueError for more than one line."""
     if _BREAKS.search(address):
