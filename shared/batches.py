@@ -86,6 +86,7 @@ class Batches(Generic[_Item, _Result]):
     async def _do_batch(self, batch: list[tuple[_Item, asyncio.Future[_Result]]]) -> None:
         try:
             results = await self._work([item for item, _ in batch])
+            settled = list(zip(batch, results, strict=True))
         except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to those who wait for it
             is_away = isinstance(error, DatabaseError) and is_unavailable(error)
             if is_away:
@@ -102,7 +103,7 @@ class Batches(Generic[_Item, _Result]):
                 future.cancel()
             raise
         else:
-            for (_, future), result in zip(batch, results, strict=True):
+            for (_, future), result in settled:
                 _settle(future, result)
 
     async def _do_alone(self, waiting: tuple[_Item, asyncio.Future[_Result]]) -> None:
@@ -111,24 +112,17 @@ class Batches(Generic[_Item, _Result]):
 
 
 class DatabaseBatches(Generic[_Item, _Result]):
-    """`Batches` whose work is done in one database: a constant, beside the function that does it."""
+    """`Batches` of what requests want of a database: a constant, beside the function that does it."""
 
-    def __init__(
-        self,
-        work: Callable[[Database, Sequence[_Item]], Awaitable[Sequence[_Result | Exception]]],
-        *,
-        at_most: int,
-        pace_s: float,
-    ) -> None:
-        """As of `Batches`."""
-        self._begin = partial(Batches[_Item, _Result], at_most=at_most, pace_s=pace_s)
+    def __init__(self, work: Callable[[Database, Sequence[_Item]], Awaitable[Sequence[_Result | Exception]]]) -> None:
+        """Somebody waits for each of them: so they are small, and follow each other quickly."""
         self._work = work
 
     async def do(self, db: Database, item: _Item) -> _Result:
         """As of `Batches`; only what is asked of the same database comes together."""
         batches: Batches[_Item, _Result] | None = db.batches.get(self)
         if batches is None:
-            batches = db.batches[self] = self._begin(partial(self._work, db))
+            batches = db.batches[self] = Batches(partial(self._work, db), at_most=64, pace_s=0.006)
         return await batches.do(item)
 
 

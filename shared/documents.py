@@ -24,8 +24,6 @@ from shared.mongo import DUPLICATE, Database, Document, Session
 
 # The writer's own relay has this long before a sweeper may take the events over.
 RELAY_GRACE = timedelta(seconds=10)
-# Of new documents: so many have a common write, and the next such write begins so much later.
-_TOGETHER, _PACE_S = 64, 0.006
 
 
 class Entity(Protocol):
@@ -107,7 +105,7 @@ class Documents(Generic[E]):
         self._not_written = {"id", "version", "events", *self._appended, *self._computed}
         self._hidden = [*self._appended.values(), "pending"]
         self._derived = dict(derived or {})
-        self._inserts = DatabaseBatches(self._insert_together, at_most=_TOGETHER, pace_s=_PACE_S)
+        self._inserts = DatabaseBatches(self._insert_together)
 
     def load(self, document: Document) -> E:
         """The entity in a document."""

@@ -231,8 +231,7 @@ async def _give_back(counters: Collection, counted: Sequence[_Counter], amount: 
         await counters.bulk_write([counter.giving_back(amount) for counter in counted])
 
 
-# What so many requests count is counted together, and the next ones so much later.
-_COUNTS = DatabaseBatches(_count_together, at_most=64, pace_s=0.006)
+_COUNTS = DatabaseBatches(_count_together)
 
 
 def _not_by_majority(db: Database) -> Collection:

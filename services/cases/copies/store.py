@@ -122,5 +122,4 @@ def _stages(collection: str, wanted: list[Mapping[str, object]]) -> list[Documen
     return stages
 
 
-# So many who ask have a common read, and the next such read begins so much later.
-_FINDS = DatabaseBatches(_find_together, at_most=64, pace_s=0.006)
+_FINDS = DatabaseBatches(_find_together)

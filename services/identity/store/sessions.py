@@ -90,8 +90,7 @@ def _resolved(document: Document) -> Resolved:
     )
 
 
-# So many who ask have a common read, and the next such read begins so much later.
-_RESOLVED = DatabaseBatches(_resolve_together, at_most=64, pace_s=0.006)
+_RESOLVED = DatabaseBatches(_resolve_together)
 
 
 async def find_last_session(db: Database, login_id: UUID) -> Session | None:

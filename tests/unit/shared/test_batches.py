@@ -96,6 +96,15 @@ async def test_no_more_than_a_few_items_go_again_alone_at_once() -> None:
     assert others == [number * 2 for number in range(14, 113)]
 
 
+async def test_who_gets_no_result_because_there_are_too_few_does_not_wait_for_ever() -> None:
+    async def one_too_few(numbers: Sequence[int]) -> list[int]:
+        return list(numbers[1:])
+
+    batches = Batches(one_too_few, at_most=10, pace_s=0)
+    outcomes = asyncio.gather(batches.do(1), batches.do(2), return_exceptions=True)
+    assert [type(outcome) for outcome in await asyncio.wait_for(outcomes, 5)] == [ValueError, ValueError]
+
+
 async def test_when_the_database_is_unavailable_nobody_tries_again_alone() -> None:
     work = Work()
     work.error = NetworkTimeout("too late")
