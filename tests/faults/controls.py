@@ -162,8 +162,11 @@ CONTROLS = (
                 "shared/documents.py",
                 "            await self._inserts.do(db, document)\n",
                 # A second later, however few come at once: else a kill meets none on a slow machine.
-                '            loop = __import__("asyncio").get_running_loop()\n'
-                "            loop.call_later(1.0, lambda: loop.create_task(self._inserts.do(db, document)))\n",
+                '            if self.collection == "cases":\n'
+                '                loop = __import__("asyncio").get_running_loop()\n'
+                "                loop.call_later(1.0, lambda: loop.create_task(self._inserts.do(db, document)))\n"
+                "            else:\n"
+                "                await self._inserts.do(db, document)\n",
             ),
         ),
     ),
