@@ -300,6 +300,17 @@ async def test_the_vendor_sees_a_site_whose_first_case_is_not_counted_yet(cases:
     assert {"value": str(site.site_id), "label": "Brest", "count": 3} in sites
 
 
+async def test_a_state_that_only_another_version_knows_disturbs_no_counts(db: Database, company: Company) -> None:
+    for _ in range(2):
+        await company.submit()
+    strange = (await company.case_ids())[0]
+    changed = {"status": "of no kind", "confidential": True, "updated_at": datetime.now(UTC)}
+    await db["cases"].update_one({"_id": strange}, {"$set": changed})
+    await all_counted(db)
+    await agree(db, *company.everybody, company_id=str(company.admin.company_id), status="open")
+    await db["cases"].update_one({"_id": strange}, {"$set": {"status": "new"}})
+
+
 # What is looked at
 
 
@@ -329,7 +340,9 @@ async def test_counts_look_at_no_more_when_there_are_more_cases_of_before(
         for severity in (1, 2, 3, 4):
             await cases.submitted(company.admin, severity=severity, site_id=site)
         await all_counted(db)
-        await db["cases"].update_many({}, {"$set": {"updated_at": LONG_AGO}})
+        # As if no case had been changed lately; of other tests, only those that had.
+        lately = {"updated_at": {"$gt": datetime.now(UTC) - timedelta(minutes=1)}}
+        await db["cases"].update_many(lately, {"$set": {"updated_at": LONG_AGO}})
         async with looked_at(db) as looks:
             await counts.count_cases(db, reader, CaseQuery(status="open"))
         assert all("COLLSCAN" not in look["planSummary"] for look in looks)

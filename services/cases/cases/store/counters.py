@@ -47,6 +47,7 @@ _LATE_BY = timedelta(seconds=15)
 _LEFT_ALONE = timedelta(seconds=0.5)
 # For so long after the worker had counted everything, the counters are believed.
 _KEPT_FOR = timedelta(seconds=60)
+_CONFIDENTIAL = " confidential"
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 _NEVER = {"due": _EVER, "since": _EVER, "recounts": 0}
@@ -160,14 +161,15 @@ def _counters_of(place: Document | None) -> Iterator[tuple[Bucket, str]]:
 
 def name_of(status: str, severity: int, *, confidential: bool) -> str:
     """Each counter of a bucket counts the cases of one kind."""
-    return f"{status} {severity}{' confidential' if confidential else ''}"
+    return f"{status} {severity}{_CONFIDENTIAL if confidential else ''}"
 
 
 @cache
 def read_name(name: str) -> tuple[str, int, bool]:
     """Status, severity, and whether they are confidential."""
-    status, severity, *confidential = name.split()
-    return status, int(severity), bool(confidential)
+    kind = name.removesuffix(_CONFIDENTIAL)
+    status, _, severity = kind.rpartition(" ")  # a newer version may know a state of several words
+    return status, int(severity), kind != name
 
 
 async def find_changed(db: Database, scope: Document, session: Session) -> list[Changed] | None:
