@@ -17,7 +17,7 @@ from services.cases.cases.store import counters, counts
 from services.cases.cases.store.cases import CASES
 from shared.actor import Actor, Role
 from shared.errors import Conflict
-from shared.mongo import Database, Document
+from shared.mongo import Database, Document, with_time_to_upgrade
 from shared.schemas.cases import CaseQuery
 from tests.builders import MONGO_DRIVER, Json, a_contact, an_actor
 from tests.events import site_changed, user_changed
@@ -42,7 +42,9 @@ async def all_counted(db: Database) -> None:
 
 @pytest.fixture
 async def db(cases: CasesApi) -> Database:
-    """Of the service, with counters that are right: other tests write cases as no service does."""
+    """Of the service, with right counters, and without the cases of other tests: some are as no service writes them."""
+    with with_time_to_upgrade():
+        await cases.db["cases"].delete_many({})
     await counters.recount(cases.db)
     await kept(cases.db)
     return cases.db
