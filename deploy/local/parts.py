@@ -133,7 +133,7 @@ class RabbitMQ:
         """Start the broker and wait until it takes connections."""
         self._write_files()
         self.epmd.start()
-        await self.epmd.wait_until(lambda: _answers(self._epmd_port), deadline_s=10.0)
+        await self.epmd.wait_until(lambda: answers(self._epmd_port), deadline_s=10.0)
         self.child.start()
         try:
             await self.wait_ready()
@@ -184,7 +184,7 @@ class RabbitMQ:
     async def _is_ready(self) -> bool:
         if not await speaks_amqp(self.port):
             return False
-        return self.management_port is None or await _answers(self.management_port)
+        return self.management_port is None or await answers(self.management_port)
 
     async def _name_is_free(self) -> bool:
         # After kill -9 the port mapper may hold the node's name for a moment.
@@ -231,7 +231,8 @@ class RabbitMQ:
         (self._data_dir / "enabled_plugins").write_text(f"[{plugins}].\n")
 
 
-async def _answers(port: int) -> bool:
+async def answers(port: int) -> bool:
+    """Whether anybody takes connections at that port of this machine."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:

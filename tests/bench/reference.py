@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 
 from deploy.local.child import Child, free_port
+from deploy.local.parts import answers
 from tests.bench.load import Load, Request
 from tests.bench.measuring import Bench, keeps_up
 from tests.bench.rates import highest_sustained
@@ -121,7 +122,7 @@ async def _postgres(folder: Path) -> AsyncIterator[int]:
     server = Child("postgres", [*as_user, str(programs / "postgres"), *words], folder / "postgres.log")
     server.start()
     try:
-        await server.wait_until(lambda: _listens(port), deadline_s=_READY_WITHIN_S)
+        await server.wait_until(lambda: answers(port), deadline_s=_READY_WITHIN_S)
         yield port
     finally:
         await server.stop()
@@ -137,19 +138,10 @@ async def _served(folder: Path, environment: Mapping[str, str]) -> AsyncIterator
     )
     site.start()
     try:
-        await site.wait_until(lambda: _listens(port), deadline_s=_READY_WITHIN_S)
+        await site.wait_until(lambda: answers(port), deadline_s=_READY_WITHIN_S)
         yield port
     finally:
         await site.stop()
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 async def _run(*words: str, environment: Mapping[str, str] | None = None) -> str:
