@@ -89,6 +89,7 @@ async def test_a_part_that_ignores_sigterm_is_killed_with_all_it_started(tmp_pat
 
 
 def test_no_port_is_picked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.child.port_is_free", lambda _: True)
     picked = free_port()
     reserve_port(31_498)
     drawn = iter([picked, 31_498, 31_499])
@@ -98,6 +99,9 @@ def test_no_port_is_picked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_processes_side_by_side_pick_different_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deploy.local.child._ports", range(20_000, 20_010))
+    # Whatever an earlier test of this process has picked, or somebody listens on: it is not what this test is about.
+    monkeypatch.setattr("deploy.local.child._picked", set[int]())
+    monkeypatch.setattr("deploy.local.child.port_is_free", lambda _: True)
     take_share_of_ports(1, 5)
     monkeypatch.setattr("random.SystemRandom.choice", lambda _, ports: ports[-1])
     assert free_port() == 20_006
