@@ -30,7 +30,7 @@ from tests.bench.words import a_text, a_title
 _COMPANIES = 200
 _CHUNK = 500
 _MADE = 20_000
-_LARGE = 200_000
+_LARGE = 50_000
 _CHUNK_WITHIN_S = 60  # far more than the services wait: nobody is served yet
 _FIRST_NUMBER = 300_000_000  # far behind those that the service gives out
 _LONGEST_AGO = timedelta(days=730)
