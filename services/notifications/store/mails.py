@@ -1,6 +1,7 @@
 """The ledger of mails: its rows are written, suppressed and read. Its clock is the database's, on every replica."""
 
 from collections.abc import Sequence
+from typing import Literal
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -67,12 +68,13 @@ async def put_mails(db: Database, mails: Sequence[Mail]) -> None:
     turns = await take_turns(db, mails)
     rows = [_new_row(mail, turn) for mail, turn in zip(mails, turns, strict=True)]
     try:
-        await _insert(db, rows)
+        await _insert(db, rows, where_one_stands="fail")
     except OperationFailure as error:
         if error.code != DUPLICATE:
             raise
-        # The person stands in another row of the event, of an earlier delivery: the sender decides between them.
-        await _insert(db, [{name: value for name, value in row.items() if name != "person"} for row in rows])
+        # Of an earlier delivery, as is perhaps another row with the same person: the sender decides between them.
+        nameless = [{name: value for name, value in row.items() if name != "person"} for row in rows]
+        await _insert(db, nameless, where_one_stands="keepExisting")
 
 
 def _new_row(mail: Mail, turn: int) -> Document:
@@ -81,14 +83,15 @@ def _new_row(mail: Mail, turn: int) -> Document:
     return {name: value for name, value in row.items() if value is not None or name not in _MISSING_WHERE_NONE}
 
 
-async def _insert(db: Database, rows: list[Document]) -> None:
+async def _insert(db: Database, rows: list[Document], *, where_one_stands: Literal["fail", "keepExisting"]) -> None:
     times = {
         "created_at": "$$NOW",
         "updated_at": "$$NOW",
         "due_at": "$$NOW",
         "expires_at": {"$ifNull": ["$expires_at", ahead(KEPT_FOR)]},
     }
-    merge = {"into": MAILS, "whenMatched": "keepExisting", "whenNotMatched": "insert"}
+    # To fail costs the database half: it need not look for the rows first.
+    merge = {"into": MAILS, "whenMatched": where_one_stands, "whenNotMatched": "insert"}
     for start in range(0, len(rows), _IN_ONE_WRITE):
         new: Document = {"$documents": {"$literal": rows[start : start + _IN_ONE_WRITE]}}
         written = await db[MAILS].database.aggregate([new, {"$set": times}, {"$merge": merge}])
