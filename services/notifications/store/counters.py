@@ -1,7 +1,6 @@
-"""Counters that many senders take numbers from: each number is given once, and many counters cost one write."""
+"""Counters that many senders count up: each number is given once, and many counters cost one read and one write."""
 
-from collections.abc import Mapping
-from uuid import uuid4
+from collections.abc import Callable, Collection, Mapping
 
 from pymongo import UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError
@@ -9,44 +8,38 @@ from pymongo.read_concern import ReadConcern
 
 from shared.mongo import DUPLICATE, Database, Document
 
+Counters = Mapping[str, Document]  # those that exist, by their ids
 
-async def take_numbers(
+
+async def count_up(
     db: Database,
     collection: str,
-    wanted: Mapping[str, int],
+    names: Collection[str],
+    counted: Callable[[str, Counters], Document],
     *,
     field: str,
-    behind: str | None = None,
-    first: Mapping[str, Document] | None = None,
-) -> dict[str, int]:
-    """Counts each counter up by as many as are wanted; answers what it stood at before.
+    beside: str | None = None,
+) -> None:
+    """Writes what `counted` makes of each counter: its `field` and others.
 
-    `behind` is a counter that none may lag behind; `first` is written into those that are new.
+    It is asked again for those with which others were faster. It also sees the counter `beside`.
     """
     # A number that is lost with a server loses no mail, so no mail should wait for a disk because of it.
     counters = db[collection].with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
-    before: dict[str, int] = {}
-    while left := {name: count for name, count in wanted.items() if name not in before}:
-        names = [*left] if behind is None else [*left, behind]
-        stood = {each["_id"]: each[field] for each in await counters.find({"_id": {"$in": names}}).to_list()}
-        passed = stood.get(behind, 0)
-        starts = {name: max(stood.get(name, 0), passed) for name in left}
-        token = uuid4()
+    left = [*names]
+    while left:
+        stood = {each["_id"]: each for each in await counters.find({"_id": {"$in": [*left, beside]}}).to_list(None)}
+        # Where the counter does not stand so any more, the upsert fails because the counter exists.
         writes = [
-            UpdateOne(
-                {"_id": name, field: stood.get(name)},  # nobody has taken any since
-                {"$set": {field: starts[name] + count, "taken_by": token}, "$setOnInsert": (first or {}).get(name, {})},
-                upsert=True,
-            )
-            for name, count in left.items()
+            UpdateOne({"_id": name, field: stood.get(name, {}).get(field)}, {"$set": counted(name, stood)}, upsert=True)
+            for name in left
         ]
         try:
             await counters.bulk_write(writes, ordered=False)
         except BulkWriteError as error:
-            if any(each["code"] != DUPLICATE for each in error.details["writeErrors"]):
+            failed = error.details["writeErrors"]
+            if any(each["code"] != DUPLICATE for each in failed):
                 raise
-            # Others were faster with some of them.
-            ours = await counters.find({"_id": {"$in": [*left]}, "taken_by": token}, {"_id": 1}).to_list()
-            starts = {each["_id"]: starts[each["_id"]] for each in ours}
-        before |= starts
-    return before
+            left = [left[each["index"]] for each in failed]
+        else:
+            left = []

@@ -1,4 +1,8 @@
-"""Counts the case mails to strangers (addresses that no user signs in with) per user, company and hour."""
+"""Counts the case mails to strangers (addresses that no user signs in with) per user, company and hour.
+
+All counts of a company's hour are one document, its users' too. Older versions count users' elsewhere: in the hour of
+an upgrade a user has the bound twice.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -9,8 +13,8 @@ from typing import cast
 from pymongo import ASCENDING
 
 from services.notifications.domain.mails import KEPT_FOR, Mail
-from services.notifications.store.counters import take_numbers
-from shared.mongo import Database
+from services.notifications.store.counters import Counters, count_up
+from shared.mongo import Database, Document
 
 STRANGER_MAILS = "stranger_mails"
 
@@ -25,6 +29,12 @@ class StrangerLimits:
     per_user: int = 30
     per_company: int = 300
 
+    def allow(self, of_company: int, of_user: int) -> bool:
+        """Whether there may be one more than so many."""
+        return (of_company < self.per_company or not self.per_company) and (
+            of_user < self.per_user or not self.per_user
+        )
+
 
 async def create_indexes(db: Database) -> None:
     """Old counts are removed."""
@@ -38,25 +48,29 @@ async def count_stranger_mails(
 
     `of_users` are the ids of those that count for the user who caused them, too.
     """
-    by_users = [(f"user:{mail.caused_by}", mail) for mail in mails if mail.id in of_users]
-    too_many = await _count(db, by_users, limits.per_user)
-    by_companies = [(f"company:{mail.company_id}", mail) for mail in mails if mail.id not in too_many]
-    return too_many | await _count(db, by_companies, limits.per_company)
+    of_hours: dict[str, list[Mail]] = {}
+    for mail in mails:
+        of_hours.setdefault(f"company:{mail.company_id}:{_hour_of(mail):%Y-%m-%dT%H}", []).append(mail)
+    fitting: dict[str, set[str]] = {}
 
+    def counted(hour: str, stood: Counters) -> Document:
+        before = stood.get(hour, {})
+        count: int = before.get("count", 0)
+        of_user: Counter[str] = Counter(before.get("users", {}))
+        fitting[hour] = set()
+        changes: Document = {"expires_at": _hour_of(of_hours[hour][0]) + _COUNTED_FOR}
+        for mail in of_hours[hour]:
+            user = str(mail.caused_by)
+            if limits.allow(count, of_user[user] if mail.id in of_users else 0):
+                fitting[hour].add(mail.id)
+                count += 1
+                if mail.id in of_users:
+                    of_user[user] += 1
+                    changes[f"users.{user}"] = of_user[user]
+        return {**changes, "count": count}
 
-async def _count(db: Database, caused: Sequence[tuple[str, Mail]], most: int) -> set[str]:
-    """The ids of those beyond the bound. They are counted as well, which does no harm: the hour is full."""
-    if most == 0:
-        return set()
-    hours = {mail.id: f"{whose}:{_hour_of(mail):%Y-%m-%dT%H}" for whose, mail in caused}
-    expires = {hours[mail.id]: {"expires_at": _hour_of(mail) + _COUNTED_FOR} for _, mail in caused}
-    counts = await take_numbers(db, STRANGER_MAILS, Counter(hours.values()), field="count", first=expires)
-    too_many = set()
-    for _, mail in caused:
-        counts[hours[mail.id]] += 1
-        if counts[hours[mail.id]] > most:
-            too_many.add(mail.id)
-    return too_many
+    await count_up(db, STRANGER_MAILS, of_hours, counted, field="count")
+    return {mail.id for mail in mails}.difference(*fitting.values())
 
 
 def _hour_of(mail: Mail) -> datetime:

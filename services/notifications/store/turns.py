@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from pymongo import UpdateOne, WriteConcern
 
 from services.notifications.domain.mails import Mail
-from services.notifications.store.counters import take_numbers
-from shared.mongo import Database
+from services.notifications.store.counters import Counters, count_up
+from shared.mongo import Database, Document
 
 TURNS = "turns"
 
@@ -24,8 +24,16 @@ def _reached(priority: int) -> str:
 async def take_turns(db: Database, mails: Sequence[Mail]) -> list[int]:
     """The turns of mails of one priority, in their order: for each company those after its last."""
     priority = int(mails[0].priority)
+    reached = _reached(priority)
     lines = [f"{priority}:{mail.company_id}" for mail in mails]
-    last = await take_numbers(db, TURNS, Counter(lines), field="turn", behind=_reached(priority))
+    lengths = Counter(lines)
+    last: dict[str, int] = {}
+
+    def counted(line: str, stood: Counters) -> Document:
+        last[line] = max(stood[name]["turn"] if name in stood else 0 for name in (line, reached))
+        return {"turn": last[line] + lengths[line]}
+
+    await count_up(db, TURNS, lengths, counted, field="turn", beside=reached)
     turns = []
     for line in lines:
         last[line] += 1
