@@ -67,14 +67,20 @@ async def resolve_session(db: Database, key: str) -> Resolved | None:
 
 
 async def _resolve_together(db: Database, keys: Sequence[str]) -> list[Resolved | None]:
-    own = [{"$match": {"active": True}}, {"$unset": "pending"}, {"$sort": {"created_at": 1, "_id": 1}}]
-    users = {"from": USERS.collection, "localField": "login_id", "foreignField": "login_id", "pipeline": own}
-    of_users = {"from": COMPANIES.collection, "localField": "users.company_id", "foreignField": "_id"}
+    # Without pipelines: the database would plan those anew for each session.
+    users = {"from": USERS.collection, "localField": "login_id", "foreignField": "login_id", "as": "users"}
+    companies = {
+        "from": COMPANIES.collection,
+        "localField": "users.company_id",
+        "foreignField": "_id",
+        "as": "companies",
+    }
     found = await db[SESSIONS].aggregate(
         [
             {"$match": {"_id": {"$in": list(set(keys))}, "ended_at": None}},
-            {"$lookup": users | {"as": "users"}},
-            {"$lookup": of_users | {"pipeline": [{"$unset": "pending"}], "as": "companies"}},
+            {"$lookup": users},
+            {"$lookup": companies},
+            {"$unset": ["users.pending", "companies.pending"]},
         ]
     )
     resolved = {document["_id"]: _resolved(document) async for document in found}
@@ -83,9 +89,10 @@ async def _resolve_together(db: Database, keys: Sequence[str]) -> list[Resolved 
 
 def _resolved(document: Document) -> Resolved:
     companies = [COMPANIES.load(each) for each in document["companies"]]
+    users = [USERS.load(each) for each in document["users"] if each["active"]]
     return Resolved(
         _session(document),
-        [USERS.load(each) for each in document["users"]],
+        sorted(users, key=lambda user: (user.created_at, user.id)),
         {company.id: company for company in companies},
     )
 
