@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import UpdateOne
+from pymongo import InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.mongo import DUPLICATE, Collection, Database, Document, DuplicateKey, is_duplicate
@@ -34,14 +34,7 @@ async def put_copies(db: Database, collection: str, copies: Iterable[Copy]) -> N
 
 async def _write(collection: Collection, copies: Sequence[Copy], *, upsert: bool) -> list[Copy]:
     """Those that were refused because of the copy that is there."""
-    writes: list[UpdateOne] = [
-        UpdateOne(
-            {"_id": copy.id, "version": {"$lte": copy.version}},
-            {"$set": {**copy.fields, "version": copy.version}},
-            upsert=upsert,
-        )
-        for copy in copies
-    ]
+    writes = [_insert(copy) if upsert and copy.version == 1 else _update(copy, upsert=upsert) for copy in copies]
     try:
         await collection.bulk_write(writes, ordered=False)
     except BulkWriteError as error:
@@ -52,6 +45,16 @@ async def _write(collection: Collection, copies: Sequence[Copy], *, upsert: bool
             _raise_unless_by_id(problem, error)
         return [copies[problem["index"]] for problem in problems]
     return []
+
+
+def _insert(copy: Copy) -> InsertOne[Document]:
+    # A first version is nearly always new here, and an insert costs the database a third of an upsert.
+    return InsertOne({"_id": copy.id, **copy.fields, "version": copy.version})
+
+
+def _update(copy: Copy, *, upsert: bool) -> UpdateOne:
+    wanted = {"_id": copy.id, "version": {"$lte": copy.version}}
+    return UpdateOne(wanted, {"$set": {**copy.fields, "version": copy.version}}, upsert=upsert)
 
 
 def _raise_unless_by_id(problem: dict[str, Any], error: BulkWriteError) -> None:

@@ -38,6 +38,13 @@ async def test_copies_keep_the_newest_state_in_whatever_order_it_comes(db: Datab
     assert await labels(db, copy_id) == [(5, "5 again")]
 
 
+async def test_a_first_state_that_comes_again_is_applied_again(db: Database) -> None:
+    copy_id = uuid7()
+    await put_copies(db, "copies", [a_copy(copy_id, 1)])
+    await put_copies(db, "copies", [a_copy(copy_id, 1, "1 again")])
+    assert await labels(db, copy_id) == [(1, "1 again")]
+
+
 async def test_of_one_document_twice_in_one_write_the_newer_state_stays(db: Database) -> None:
     one, other = uuid7(), uuid7()
     await put_copies(db, "copies", [a_copy(one, 2), a_copy(other, 1), a_copy(one, 1), a_copy(other, 3)])
