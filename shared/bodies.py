@@ -190,15 +190,25 @@ async def read_bytes(request: web.Request, *, at_most: int = SMALL_BODY_BYTES) -
 
 
 async def _read(request: web.Request, at_most: int) -> bytes:
-    incoming = BoundedBody(request, SlowestRate(), at_most=at_most, too_large=too_large(at_most))
-    body = bytearray()
     try:
-        async with receiving(request, BODY_DEADLINE_S):
-            while chunk := await incoming.take(request.content.readany()):
-                hold_bytes(request, len(chunk))
-                body += chunk
+        if not request.content.is_eof():
+            return await _received(request, at_most)
+        body = request.content.read_nowait()  # it came with its head, as most do: nobody has to be waited for
     except web.RequestPayloadError as error:
         raise errors.EndedEarly from error
+    if len(body) > at_most:
+        raise too_large(at_most)
+    hold_bytes(request, len(body))
+    return body
+
+
+async def _received(request: web.Request, at_most: int) -> bytes:
+    incoming = BoundedBody(request, SlowestRate(), at_most=at_most, too_large=too_large(at_most))
+    body = bytearray()
+    async with receiving(request, BODY_DEADLINE_S):
+        while chunk := await incoming.take(request.content.readany()):
+            hold_bytes(request, len(chunk))
+            body += chunk
     return bytes(body)
 
 

@@ -123,6 +123,24 @@ async def test_a_chunked_body_is_refused_where_it_passes_the_limit(client: Clien
     assert sent < 16 * 1024 * 1024
 
 
+async def test_a_body_that_comes_with_its_head_is_bounded_and_held_like_any_other(client: Client) -> None:
+    assert await _sent_at_once(client, "/note", 'f\r\n{"name": "Ana"}\r\n') == {"held": 15}
+    assert _held(client) == 0
+    assert await _sent_at_once(client, "/again", "a\r\n0123456789\r\n") == {"second": "0123456789"}
+    assert await _sent_at_once(client, "/again", "b\r\n0123456789x\r\n") == {"second": "refused"}
+
+
+async def _sent_at_once(client: Client, path: str, chunk: str) -> Any:
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    try:
+        writer.write(f"{head}Transfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            return json.loads((await reader.read()).partition(b"\r\n\r\n")[2])
+    finally:
+        writer.close()
+
+
 async def test_who_asks_again_for_a_refused_body_does_not_get_its_rest(client: Client) -> None:
     async def in_pieces() -> AsyncIterator[bytes]:
         yield b"x" * 11
