@@ -7,6 +7,7 @@ share one: of 27,000 searches among a million cases, one finds a case wrongly.
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice, pairwise
 from uuid import UUID
@@ -23,6 +24,7 @@ _MOST_SOUGHT = 10
 _LONGEST = 64
 _COMPANY_BITS = 16
 _COMPANIES = 1 << _COMPANY_BITS
+_REMEMBERED = 10_000  # keys: most words of a text are in many others
 # They stand in every text of their language, and mean nothing in the other.
 _ENGLISH = "a an and are at be by for from has in is of that the this to was were with"
 _FRENCH = (
@@ -54,6 +56,7 @@ def sought_numbers(text: str) -> list[str]:
     return [*map(_number, case_numbers_in(text)), *_numbers_as_typed(normal_serial(text), text)]
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def first_key(word: str) -> int:
     """The first of the word's keys: those of all companies follow each other."""
     return int.from_bytes(blake2b(word.encode(), digest_size=5).digest()) << _COMPANY_BITS
@@ -70,10 +73,13 @@ def keys_for(word: str, company_id: UUID | None) -> tuple[int, int]:
 def _words_in(text: str, *, whole: bool = False) -> Iterator[str]:
     """Words in one spelling. Of one like "E-4711" its parts, and each two that stand together; `whole`: only those."""
     for token in dict.fromkeys(_ELISIONS.sub(" ", in_alphabet(text)[0]).split()):
-        parts = [part[:_LONGEST] for part in _PARTS.findall(token)]
+        parts = [token[:_LONGEST]] if token.isalnum() else [part[:_LONGEST] for part in _PARTS.findall(token)]
         if not whole or len(parts) == 1:
-            yield from (part for part in parts if part not in _EVERYWHERE)
-        yield from (f"{before}-{after}" for before, after in pairwise(parts))
+            for part in parts:
+                if part not in _EVERYWHERE:
+                    yield part
+        for pair in pairwise(parts):
+            yield "-".join(pair)
 
 
 # No word begins with their first characters.
