@@ -72,6 +72,8 @@ class TooManyMarks(ValueError):
 
 def clean(text: str) -> str:
     """A text of several lines: one kind of line ends, letters composed (NFC). Raises TooManyMarks."""
+    if text.isascii() and text.isprintable():  # as most are
+        return text
     text = _LINE_END.sub("\n", _ESCAPES.sub("", text))
     if text.isascii():
         return _ASCII_CONTROLS.sub("", text)
