@@ -17,6 +17,8 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailur
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from shared.topology import HINTED
+
 Document = dict[str, Any]
 Collection = AsyncCollection[Document]
 Session = AsyncClientSession
@@ -91,7 +93,7 @@ class Database:
     def notify_pending(
         self, collection: str, document_id: object, pending: list[Document], session: Session | None = None
     ) -> None:
-        """Tells the relay about pending events, and gives a hint for each state event; after the commit, if any."""
+        """Tells the relay about pending events, and gives a hint for each that is hinted; after the commit, if any."""
         if not pending:
             return
         if session is not None:
@@ -100,7 +102,7 @@ class Database:
         if self.on_pending is not None:
             self.on_pending(collection, document_id, pending)
         for kind in {item["type"].rpartition(".v")[0] for item in pending}:
-            if kind.endswith(".changed"):
+            if kind in HINTED:
                 self.hint(kind, document_id)
 
     def hint(self, kind: str, changed_id: object, session: Session | None = None) -> None:

@@ -7,6 +7,8 @@ EVENTS = "events"
 DEAD = "dead"
 # Hints, for queues that each replica has for itself: none of them is durable, so none is in this table.
 LIVE = "live"
+# Whoever is that user, or of that company, may be somebody else now. Hints of other kinds nobody listens to.
+HINTED = ("identity.user.changed", "identity.company.changed", "identity.session.changed")
 
 _DELIVERY_LIMIT = 10
 _LONGEST_WORK = 500_000

@@ -25,6 +25,7 @@ from shared import logging
 from shared.bus import Bus
 from shared.connections import Bounds
 from shared.serving import STOP_WITHIN_S, Runner
+from shared.topology import HINTED
 from shared.web.app import create_app as create_plain_app
 from shared.web.health import add_health
 
@@ -32,8 +33,6 @@ from shared.web.health import add_health
 _without_slash = web.normalize_path_middleware(
     append_slash=False, remove_slash=True, redirect_class=web.HTTPPermanentRedirect
 )
-# Whoever is one of these users, or of these companies, may be somebody else now.
-_VISITOR_CHANGES = ("identity.user.changed", "identity.company.changed", "identity.session.changed")
 
 
 def create_app(settings: GatewaySettings, services: Services | None = None) -> web.Application:
@@ -58,7 +57,7 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
 def with_hints(app: web.Application, settings: GatewaySettings) -> Bus:
     """The application hears from identity who has changed; what it hears it over."""
     bus = Bus(settings.rabbitmq_url, app_id="gateway")
-    bus.listen(_VISITOR_CHANGES, app[SESSIONS].apply_hint)
+    bus.listen(HINTED, app[SESSIONS].apply_hint)
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
         await bus.start()

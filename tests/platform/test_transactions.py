@@ -11,7 +11,7 @@ from shared.mongo import Database, Document, Driver, Session
 from tests.platform.bus_helpers import a_database
 
 EVENT: Document = {"id": uuid4(), "type": "tests.thing.happened.v1"}
-CHANGE: Document = {"id": uuid4(), "type": "tests.thing.changed.v1"}
+CHANGE: Document = {"id": uuid4(), "type": "identity.user.changed.v1"}
 
 
 @pytest.fixture
@@ -84,4 +84,12 @@ async def test_hints_of_a_transaction_are_given_after_the_commit_and_none_when_i
         await db.atomically(fail)
     assert hints == []
     await db.atomically(write)
-    assert hints == [("tests.thing.changed", 1), ("tests.other.changed", 2)]
+    assert hints == [("identity.user.changed", 1), ("tests.other.changed", 2)]
+
+
+async def test_what_no_replica_listens_to_gives_no_hint(db: Database) -> None:
+    hints: list[str] = []
+    db.on_hint = lambda kind, _changed_id: hints.append(kind)
+    types = ("cases.case.changed.v1", "identity.user.changed.v1", "identity.user.invited.v1")
+    db.notify_pending("things", 1, [{"id": uuid4(), "type": each} for each in types])
+    assert hints == ["identity.user.changed"]
