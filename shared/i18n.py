@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.core import negotiate_locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -141,12 +141,8 @@ def _day(value: date, code: str) -> str:
 def moment(value: datetime | str, zone: ZoneInfo) -> str:
     """A date and time in the reader's zone, such as 22 Nov 2026, 14:05."""
     value = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return _moment(value.replace(second=0, microsecond=0), zone, language())
-
-
-@lru_cache(maxsize=1024)  # one moment stands in the text and the HTML of every mail of an event
-def _moment(minute: datetime, zone: ZoneInfo, code: str) -> str:
-    return format_datetime(minute, "d MMM y, HH:mm", tzinfo=zone, locale=code)
+    local = value.astimezone(zone)
+    return f"{_day(local.date(), language())}, {local:%H:%M}"
 
 
 def number(value: int) -> str:
