@@ -4,22 +4,25 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from bson import decode_all, encode, json_util
-from bson.codec_options import CodecOptions
+import orjson
+from bson import decode, encode, json_util
 from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING
 from pymongo.collation import Collation
 
 from shared.errors import Invalid
 from shared.mongo import Collection, Document, drop_index
-from shared.schemas.base import Answer, ListQuery
+from shared.schemas.base import ListQuery
 from shared.text import in_alphabet
 
 TOTAL_LIMIT = 1_000
+_ROWS_REMEMBERED = 5_000  # some 2 kB each
 # As people look texts up: by letters, then by accents, whatever the case. English and French are sorted alike by it, so
 # that one index serves every reader (docs/decisions/0020-alphabetical-lists.md).
 ALPHABETICAL = Collation(locale="en", strength=2)
@@ -29,12 +32,12 @@ ALPHABETICAL = Collation(locale="en", strength=2)
 class Page:
     """One page of documents, the cursor to the next page, and the total."""
 
-    documents: list[Document]
+    documents: list[Any]  # each a Document, or a RawBSONDocument
     next_cursor: str | None
     total: int
     total_is_lower_bound: bool
 
-    def answer(self, row: Callable[[Document], Answer | Mapping[str, Any]]) -> dict[str, Any]:
+    def answer(self, row: Callable[[Any], object]) -> dict[str, Any]:
         """The page as the API shows it, in the form of `ListAnswer`; `row` makes an item of a document."""
         return {
             "items": [row(document) for document in self.documents],
@@ -87,18 +90,17 @@ class Order:
         from_here = {"$not": {"$gt": value}} if self.descending else {"$gte": value}
         return {self.field: from_here, "$or": further}
 
-    def cursor(self, document: Document, *, of: str = "") -> str:
+    def cursor(self, document: Mapping[str, Any], *, of: str = "") -> str:
         """The cursor that leads to what follows a document, in the list that `of` names."""
         value: Any = document
         for part in self.field.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+            value = value.get(part) if isinstance(value, Mapping) else None
         # Escaped, the longest title in Japanese would be longer than a cursor may be.
         text = json_util.dumps([of, value, document["_id"]], json_options=_OPTIONS, ensure_ascii=False)
         return urlsafe_b64encode(text.encode()).decode()
 
 
 _OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_aware=True, uuid_representation=4)
-_AS_KEPT: CodecOptions[Document] = CodecOptions()
 _SORTED_BY = (str, int, UUID, datetime, type(None))
 
 
@@ -160,22 +162,19 @@ async def find_page(  # a query has this many parts
     """The page that the query asks for of what `wanted` finds.
 
     `hidden` are fields to leave out; where a document has much more than a row, name in `shown` those to read. They
-    come as they are kept, ids as bytes and times without a zone: to make objects of them is half of what reading costs.
+    come as they are kept, for a row that is `remembered`: to make objects of them is half of what reading costs.
     Give the collation where `wanted` names texts that only an alphabetical index finds: it is counted with it, too.
     `by` and `counted_by` are indexes for what the database cannot choose well by itself.
     """
     mark = _mark(collection, wanted, order)
-    found = (collection.find_raw_batches if shown else collection.find)(
+    as_kept: Any = collection.codec_options.with_options(document_class=RawBSONDocument)
+    found = (collection.with_options(as_kept) if shown else collection).find(
         {"$and": [wanted, order.after(query.cursor, of=mark)]} if query.cursor else wanted,
         dict.fromkeys((*shown, order.field), 1) if shown else dict.fromkeys(hidden, 0) or None,
         collation=order.collation,
         hint=by,
     )
-    found = found.sort(order.keys).limit(query.limit + 1).max_time_ms(5000)
-    if shown:
-        documents = [row async for batch in found for row in decode_all(cast("bytes", batch), _AS_KEPT)]
-    else:
-        documents = await found.to_list(None)
+    documents: list[Any] = await found.sort(order.keys).limit(query.limit + 1).max_time_ms(5000).to_list(None)
     at_least = len(documents)
     more = at_least > query.limit
     del documents[query.limit :]
@@ -187,6 +186,19 @@ async def find_page(  # a query has this many parts
         total=min(total, TOTAL_LIMIT),
         total_is_lower_bound=total > TOTAL_LIMIT or not (query.total or is_whole),
     )
+
+
+def remembered(row: Callable[[Document], Mapping[str, Any]]) -> Callable[[RawBSONDocument], orjson.Fragment]:
+    """The row of a document as it is kept, with ids as bytes and times without a zone; none is older than its document.
+
+    Lists are looked at again and again, and most rows are as before.
+    """
+
+    @lru_cache(maxsize=_ROWS_REMEMBERED)
+    def made(kept: bytes) -> orjson.Fragment:
+        return orjson.Fragment(orjson.dumps(row(decode(kept))))
+
+    return lambda document: made(document.raw)
 
 
 def page_of_texts(

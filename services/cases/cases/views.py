@@ -13,6 +13,7 @@ from services.cases.cases.domain.values import Entry, Status, turn_of
 from services.cases.cases.store.counts import Counts
 from shared.actor import Actor
 from shared.mongo import Document
+from shared.paging import remembered
 from shared.schemas.base import ListAnswer
 from shared.schemas.cases import CaseAttachment, CaseDetail, Facet, FacetsAnswer, HistoryEntry, PersonAnswer
 
@@ -28,6 +29,7 @@ _INNER = {
 }
 
 
+@remembered
 def row(document: Document) -> dict[str, Any]:
     """One row of a list, in the form of `CaseRow`, of a case as it is kept: no entity is made of it."""
     problem, equipment = document["problem"], document["equipment"]

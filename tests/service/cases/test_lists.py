@@ -122,6 +122,15 @@ async def test_a_row_says_what_the_case_itself_says(cases: CasesApi, shape: Json
         assert CaseRow.model_validate(rows[0]).model_dump(mode="json") == wanted
 
 
+async def test_a_row_is_never_older_than_its_case(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    for site in ("Brest", "Lyon"):
+        await changed(cases, number, site_name=site)
+        (row,) = (await cases.call("GET", "/cases", ana)).body["items"]
+        assert row["site_name"] == site
+
+
 async def test_a_list_that_is_not_counted_says_what_it_shows_and_whether_there_is_more(cases: CasesApi) -> None:
     ana = an_actor()
     for _ in range(3):
