@@ -1,5 +1,6 @@
 """Lists by page: stable order, a cursor instead of page numbers, a total that is exact up to 1,000."""
 
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +23,9 @@ from shared.schemas.base import ListQuery
 from shared.text import in_alphabet
 
 TOTAL_LIMIT = 1_000
+# A list with so many rows does not fall to the limit meanwhile: its next pages, and whoever looks again, need no count.
+_SURELY_MORE, SURELY_FOR_S = 1_100, 10.0
+_MOST_LONG_LISTS = 10_000
 _ROWS_REMEMBERED = 5_000  # some 2 kB each
 # As people look texts up: by letters, then by accents, whatever the case. English and French are sorted alike by it, so
 # that one index serves every reader (docs/decisions/0020-alphabetical-lists.md).
@@ -179,7 +183,7 @@ async def find_page(  # a query has this many parts
     more = at_least > query.limit
     del documents[query.limit :]
     is_whole = not (more or query.cursor)
-    total = await _count(collection, wanted, collation, counted_by) if query.total and not is_whole else at_least
+    total = await _count(collection, wanted, mark, collation, counted_by) if query.total and not is_whole else at_least
     return Page(
         documents=documents,
         next_cursor=order.cursor(documents[-1], of=mark) if more else None,
@@ -234,10 +238,24 @@ def _mark(collection: Collection, wanted: Document, order: Order) -> str:
     return blake2b(encode(list_, codec_options=collection.codec_options), digest_size=6).hexdigest()
 
 
-async def _count(collection: Collection, wanted: Document, collation: Collation | None, by: str | None) -> int:
+_long_lists: dict[str, float] = {}  # until when each surely has more rows than the limit
+
+
+async def _count(
+    collection: Collection, wanted: Document, mark: str, collation: Collation | None, by: str | None
+) -> int:
+    """How many rows a list has, of more than the limit only that."""
+    name = f"{collection.full_name} {mark}"
+    if _long_lists.get(name, 0.0) > time.monotonic():
+        return _SURELY_MORE
     # Without a hint, the database counts by reading whole documents.
     by = by if wanted else "_id_"
     by_index: Document = {"hint": by} if by else {}
-    return await collection.count_documents(
-        wanted, limit=TOTAL_LIMIT + 1, maxTimeMS=5000, collation=collation, **by_index
+    counted = await collection.count_documents(
+        wanted, limit=_SURELY_MORE, maxTimeMS=5000, collation=collation, **by_index
     )
+    if counted == _SURELY_MORE:
+        if len(_long_lists) == _MOST_LONG_LISTS:
+            _long_lists.clear()
+        _long_lists[name] = time.monotonic() + SURELY_FOR_S
+    return counted

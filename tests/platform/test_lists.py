@@ -11,6 +11,7 @@ from bson import decode
 from pymongo.collation import Collation
 from uuid_utils.compat import uuid7
 
+from shared import paging
 from shared.errors import Invalid
 from shared.mongo import Database, Document, Driver
 from shared.paging import ALPHABETICAL, Order, Page, create_alphabetical_index, create_index_for, find_page
@@ -159,6 +160,28 @@ async def test_a_total_is_exact_up_to_a_thousand(db: Database, rows: int) -> Non
         await db["rows"].insert_many([{"_id": number, "title": "Row"} for number in range(rows)])
     found = await page(db, TITLE)
     assert (found.total, found.total_is_lower_bound) == (min(rows, 1_000), rows > 1_000)
+
+
+@pytest.mark.parametrize(("rows", "counts"), [(1_099, 3), (1_100, 1)])
+async def test_a_list_that_has_far_more_rows_than_a_thousand_is_not_counted_for_each_of_its_pages(
+    db: Database, rows: int, counts: int
+) -> None:
+    await put(db, ["Row"] * rows)
+    await db._database.command("profile", 2)
+    first = await page(db, TITLE)
+    found = [first, await page(db, TITLE, first.next_cursor), await page(db, TITLE)]
+    await db._database.command("profile", 0)
+    counted = {"ns": f"{db.name}.rows", "command.aggregate": "rows"}
+    assert await db["system.profile"].count_documents(counted) == counts
+    assert [(page.total, page.total_is_lower_bound) for page in found] == [(1_000, True)] * 3
+
+
+async def test_a_list_that_was_long_is_counted_again_later(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await put(db, ["Row"] * 1_100)
+    monkeypatch.setattr(paging, "SURELY_FOR_S", 0)
+    assert (await page(db, TITLE)).total_is_lower_bound
+    await db["rows"].delete_many({"_id": {"$gte": 900}})
+    assert ((found := await page(db, TITLE)).total, found.total_is_lower_bound) == (900, False)
 
 
 async def test_where_no_total_is_wanted_nothing_is_counted(db: Database) -> None:
