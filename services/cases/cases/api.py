@@ -1,5 +1,6 @@
 """HTTP of cases: parse, call, answer."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -22,6 +23,8 @@ from shared.zones import zone_of
 
 PLACES = web.AppKey("places_of_exports", export.Places)
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)
+# Of sites more than are shown: those without a site are among them, and of equal ones the page names the first.
+_SHOWN_AT_START, _SITES_AT_START = 5, 20
 
 routes = web.RouteTableDef()
 
@@ -59,6 +62,19 @@ async def count_cases(request: web.Request) -> web.Response:
     store.read_order(query.sort)
     counts = await store.count_cases(request.app[DATABASE], actor, query)
     return answer(views.counts(counts))
+
+
+@routes.get("/start")
+async def show_start(request: web.Request) -> web.Response:
+    """What everybody's first page shows: some cases that wait, some recent ones, and counts of the open ones."""
+    actor, db = actor_of(request), request.app[DATABASE]
+    waiting, recent, counts = await asyncio.gather(
+        store.find_cases(db, actor, CaseQuery(view="waiting", limit=_SHOWN_AT_START, total=False)),
+        store.find_cases(db, actor, CaseQuery(view="recent", limit=_SHOWN_AT_START, total=False)),
+        store.count_cases(db, actor, CaseQuery(status="open"), most_sites=_SITES_AT_START),
+    )
+    lists = {"waiting": waiting.answer(views.row), "recent": recent.answer(views.row)}
+    return answer({**lists, "counts": views.counts(counts)})
 
 
 @routes.get("/cases.xlsx")

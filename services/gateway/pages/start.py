@@ -1,6 +1,5 @@
 """The start page and the way to a case by its number."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -22,7 +21,6 @@ Bar = dict[str, Any]
 _NUMBER_LENGTH = 10
 _MISTYPED = "check_number"
 _SITES_SHOWN = 6
-_FEW = {"limit": 5, "total": "false"}
 
 
 @pages.get("/")
@@ -31,18 +29,14 @@ async def start(request: web.Request) -> web.Response:
     visitor = await visitor_of(request)
     if visitor is None:
         return render("welcome.html", visitor=None)
-    waiting, recent, facets = await asyncio.gather(
-        optional(fetch(request, visitor, "cases", "/cases", {"view": "waiting", **_FEW})),
-        optional(fetch(request, visitor, "cases", "/cases", {"view": "recent", **_FEW})),
-        optional(fetch(request, visitor, "cases", "/cases/facets", {"status": "open"})),
-    )
+    found = await optional(fetch(request, visitor, "cases", "/start"))
     return render(
         "start.html",
         visitor=visitor,
-        waiting=waiting,
-        recent=recent,
-        by_state=None if facets is None else list(_by_state(facets, visitor)),
-        by_site=None if facets is None else list(_by_site(facets)),
+        waiting=None if found is None else found["waiting"],
+        recent=None if found is None else found["recent"],
+        by_state=None if found is None else list(_by_state(found["counts"], visitor)),
+        by_site=None if found is None else list(_by_site(found["counts"])),
         done=request.query.get("done", ""),
     )
 

@@ -302,6 +302,18 @@ async def test_the_vendor_sees_a_site_whose_first_case_is_not_counted_yet(cases:
     assert {"value": str(site.site_id), "label": "Brest", "count": 3} in sites
 
 
+async def test_of_many_sites_those_with_most_cases_are_told(cases: CasesApi, db: Database) -> None:
+    admin, agent = an_actor(), an_actor(Role.AGENT)
+    for many in (1, 3, 2):
+        await cases.hear(site := site_changed(admin.company_id, name=f"Site {many}"))
+        for _ in range(many):
+            await cases.submitted(admin, site_id=str(site.site_id))
+    await all_counted(db)
+    for actor in (admin, agent):
+        told = await counts.count_cases(db, actor, CaseQuery(status="open"), most_sites=2)
+        assert [(name, count) for _, name, count in told.site] == [("Site 3", 3), ("Site 2", 2)]
+
+
 async def test_a_state_that_only_another_version_knows_disturbs_no_counts(db: Database, company: Company) -> None:
     for _ in range(2):
         await company.submit()

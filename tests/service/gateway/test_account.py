@@ -25,8 +25,7 @@ _PATH = "/invitations/abc"
 
 @pytest.fixture(autouse=True)
 def _no_cases(gateway: Gateway) -> None:
-    for path in ("/cases", "/cases/facets"):
-        gateway["cases"].answers(f"GET {path}", refuses(503, "unavailable"))
+    gateway["cases"].answers("GET /start", refuses(503, "unavailable"))
 
 
 def _two_companies() -> tuple[Json, Json]:

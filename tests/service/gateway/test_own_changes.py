@@ -78,8 +78,7 @@ async def test_a_page_that_says_what_was_done_shows_it_on_every_replica(gateway:
     after = changed(before, company_name="Beta GmbH")
     gateway["identity"].answers(RESOLVE, says(before))
     gateway["identity"].answers("POST /session/switch", says(after))
-    for inner in ("/cases", "/cases/facets"):
-        gateway["cases"].answers(f"GET {inner}", refuses(503, "unavailable"))
+    gateway["cases"].answers("GET /start", refuses(503, "unavailable"))
     for portal in (gateway.portal, other_portal):
         assert "Acme SA" in await (await portal.get("/", headers=gateway.signed_in())).text()
     form = {"csrf_token": CSRF, "user_id": after["user"]["id"]}
@@ -221,9 +220,8 @@ async def test_no_refused_signature_leads_to_the_sign_in_and_back(gateway: Gatew
         assert "Location" not in answer.headers
 
 
-async def test_the_start_page_does_without_the_parts_that_refuse_the_signature(gateway: Gateway) -> None:
-    for inner in ("/cases", "/cases/facets"):
-        gateway["cases"].answers(f"GET {inner}", refuses(401, "not_signed_in"))
+async def test_the_start_page_does_without_cases_where_they_refuse_the_signature(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /start", refuses(401, "not_signed_in"))
     answer = await gateway.portal.get("/", headers=gateway.signed_in(), allow_redirects=False)
     assert answer.status == 200
 

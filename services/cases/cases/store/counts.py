@@ -35,12 +35,12 @@ class Counts:
     site: list[tuple[UUID | None, str, int]]
 
 
-async def count_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
+async def count_cases(db: Database, actor: Actor, query: CaseQuery, *, most_sites: int = _AT_MOST) -> Counts:
     """How many cases stand under each status, severity and site, most first."""
     other_filters = wanted_by(actor, query.model_copy(update=dict.fromkeys(_COUNTED_BY)))
     counts = None
     if other_filters == wanted_by(actor, CaseQuery()):
-        counts = await _by_counters(db, actor, query)
+        counts = await _by_counters(db, actor, query, most_sites)
     return counts or await _by_cases(db, actor, query)
 
 
@@ -53,17 +53,18 @@ class _Tally:
 
     statuses: Collection[str]
     severities: Collection[int]
+    most_sites: int
     status: Counter[str] = field(default_factory=Counter)
     severity: Counter[int] = field(default_factory=Counter)
     site: Counter[UUID | None] = field(default_factory=Counter)
     names: dict[UUID | None, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, query: CaseQuery) -> Self:
+    def of(cls, query: CaseQuery, most_sites: int) -> Self:
         """Of nothing yet."""
         statuses = list(Status) if query.status is None else OPEN if query.status == "open" else query.status
         severities = _SEVERITIES if query.severity is None else (query.severity,)
-        return cls([statuses] if isinstance(statuses, str) else statuses, severities)
+        return cls([statuses] if isinstance(statuses, str) else statuses, severities, most_sites)
 
     def add(self, status: str, severity: int, count: int) -> None:
         """Cases of one kind, wherever they are."""
@@ -80,18 +81,18 @@ class _Tally:
         """What was added up, most first."""
         sites = [(site_id, self.names.get(site_id, ""), count) for site_id, count in self.site.items() if count]
         sites.sort(key=lambda site: (-site[2], in_alphabet(site[1])))
-        return Counts(_most_first(self.status), _most_first(self.severity), sites[:_AT_MOST])
+        return Counts(_most_first(self.status), _most_first(self.severity), sites[: self.most_sites])
 
 
 def _most_first(counted: Counter[_V]) -> list[tuple[_V, int]]:
     return sorted([each for each in counted.items() if each[1]], key=lambda each: (-each[1], each[0]))
 
 
-async def _by_counters(db: Database, actor: Actor, query: CaseQuery) -> Counts | None:
+async def _by_counters(db: Database, actor: Actor, query: CaseQuery, most_sites: int = _AT_MOST) -> Counts | None:
     """None while the counters are not whole."""
     of_all = actor.is_vendor and query.company_id is None
     scope: Document = {} if of_all else {"company_id": actor.company_to_read(query.company_id)}
-    tally = _Tally.of(query)
+    tally = _Tally.of(query, most_sites)
     async with db.at_one_moment() as session:
         changed = await find_changed(db, scope, session)
         if changed is None:
@@ -136,7 +137,7 @@ async def _add_all(db: Database, tally: _Tally, changing: set[UUID | None], sess
             if counter["site_id"] is None:
                 tally.add_at(None, status, severity, count)
     ordered, count = _sites_in_order(tally)
-    sought = [[*ordered, {"$limit": _AT_MOST + len(changing)}]]
+    sought = [[*ordered, {"$limit": tally.most_sites + len(changing)}]]
     if changing:
         sought.append([{"$match": {"site_id": {"$in": list(changing)}, "at_site": {"$exists": True}}}])
     shown: Document = {"_id": 0, "site_id": 1, "site_name": 1, "count": count}
