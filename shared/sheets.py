@@ -3,10 +3,10 @@
 import csv
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from functools import lru_cache
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache, partial
 from io import StringIO
 from typing import IO, cast
 from xml.sax.saxutils import escape, quoteattr
@@ -14,19 +14,22 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from shared.text import beginning
 
-Cell = str | int | date | datetime | None
+# A float is a moment: milliseconds since 1970. It is shown in the zone of the table.
+Cell = str | int | float | date | None
 
 _MOST_ROWS = 1_048_576
 # Far from where a part of a ZIP file needs ZIP64, which has to be said before the part is written.
 _MOST_BYTES = 2**30
 _MAX_CELL = 32_767  # in UTF-16, as all that spreadsheet programs count
 _CUT = "…"
-# Most texts of a table stand in many rows: the cells of so many of so many characters are kept.
-_MOST_KEPT, _SHORT = 2048, 60
+# So many cells of the columns that repeat theirs are kept.
+_MOST_KEPT = 2048
 _ABOUT_WIDTHS = (30, 60)
 # Spreadsheet programs know no day before 1900, and differ about its first two months.
 _FIRST_YEAR = 1901
 _DAY_0 = date(1899, 12, 30).toordinal()
+_DAY_OF_1970 = date(1970, 1, 1).toordinal() - _DAY_0
+_DAY_MS = 86_400_000
 # Characters that XML cannot hold.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # A spreadsheet program may take these for the beginning of a formula, or drop them before one; full-width ones too.
@@ -70,10 +73,11 @@ _FROZEN = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading, and the width in characters."""
+    """A heading, the width in characters, and whether most cells are the same as others above them."""
 
     heading: str
     width: int
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,16 @@ class About:
 class Table(ABC):
     """Rows on their way into a file."""
 
+    def __init__(self, columns: Sequence[Column], write: Callable[[Cell], str]) -> None:
+        """`write` makes a cell of a value."""
+        kept = lru_cache(_MOST_KEPT)(write)
+        self._writers = [kept if column.repeats else write for column in columns]
+
+    def _written(self, rows: Iterable[Sequence[Cell]]) -> Iterator[tuple[str, ...]]:
+        # Column by column: that takes half the time.
+        columns = zip(*rows, strict=True)
+        return zip(*(map(write, column) for write, column in zip(self._writers, columns, strict=False)), strict=True)
+
     @abstractmethod
     def add(self, rows: Iterable[Sequence[Cell]]) -> bytes:
         """Writes rows; returns what the file goes on with, which may be nothing yet."""
@@ -99,8 +113,9 @@ class Table(ABC):
 class CsvTable(Table):
     """A table for programs: UTF-8 with its mark, commas, CRLF (RFC 4180), dates and times as in ISO 8601."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], *, zone: tzinfo = UTC) -> None:
         """The first line has the headings."""
+        super().__init__(columns, partial(_in_csv, zone))
         self._lines = StringIO("\ufeff", newline="")
         self._lines.seek(0, 2)
         self._writer = csv.writer(self._lines, lineterminator="\r\n")
@@ -108,7 +123,7 @@ class CsvTable(Table):
 
     def add(self, rows: Iterable[Sequence[Cell]]) -> bytes:
         """What begins like a formula has an apostrophe before it: spreadsheet programs open such files, too."""
-        self._writer.writerows([[_in_csv(value) for value in row] for row in rows])
+        self._writer.writerows(self._written(rows))
         written = self._lines.getvalue().encode()
         self._lines.seek(0)
         self._lines.truncate()
@@ -128,6 +143,7 @@ class Book(Table):
         *,
         title: str,
         about: About,
+        zone: tzinfo = UTC,
         most_rows: int = _MOST_ROWS,
         most_bytes: int = _MOST_BYTES,
     ) -> None:
@@ -136,7 +152,8 @@ class Book(Table):
         self._zip = _Zip(cast("IO[bytes]", self._pipe), "w", ZIP_DEFLATED, compresslevel=1)
         self._columns, self._title, self._about = columns, title, about
         self._most_rows, self._most_bytes = most_rows, most_bytes
-        self._short_text = lru_cache(_MOST_KEPT)(_cell)
+        self._cell = partial(_cell, _Shifts(zone))
+        super().__init__(columns, self._cell)
         self._titles: list[str] = []
         self._count = 0
         self._put("_rels/.rels", _links(("officeDocument", "xl/workbook.xml"), ("", "docProps/core.xml")))
@@ -147,18 +164,14 @@ class Book(Table):
     def add(self, rows: Iterable[Sequence[Cell]]) -> bytes:
         """Texts are texts whatever they look like; what a cell cannot hold is left out of them."""
         written: list[str] = []
-        for row in rows:
+        for row in self._written(rows):
             if self._number == self._most_rows or self._size >= self._most_bytes:
                 self._write(written)
                 self._end_sheet()
                 self._begin_sheet()
             self._number += 1
             self._count += 1
-            cells = [
-                self._short_text(value) if type(value) is str and len(value) <= _SHORT else _cell(value)
-                for value in row
-            ]
-            written.append(f'<row r="{self._number}">{"".join(cells)}</row>')
+            written.append(f'<row r="{self._number}">{"".join(row)}</row>')
         self._write(written)
         return self._pipe.taken()
 
@@ -170,7 +183,7 @@ class Book(Table):
             f"xl/worksheets/sheet{len(self._titles)}.xml",
             _sheet_head(_ABOUT_WIDTHS)
             + "".join(
-                f'<row r="{number}">{"".join(map(_cell, line))}</row>'
+                f'<row r="{number}">{"".join(map(self._cell, line))}</row>'
                 for number, line in enumerate(self._about.lines(self._count), start=1)
             )
             + _SHEET_FOOT,
@@ -206,6 +219,23 @@ class Book(Table):
             part.write(xml.encode())
 
 
+class _Shifts(dict[float, float | None]):
+    """What is added to the moments of a day of UTC to have what a sheet shows of them; None where clocks change."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def __missing__(self, day: float) -> float | None:
+        first, last = self.at(day * _DAY_MS), self.at((day + 1) * _DAY_MS - 1)
+        self[day] = first if first == last else None
+        return self[day]
+
+    def at(self, moment: float) -> float:
+        offset = datetime.fromtimestamp(moment / 1000, self._zone).utcoffset() or timedelta()
+        return _DAY_OF_1970 + offset / timedelta(days=1)
+
+
 class _Zip(ZipFile):
     def __del__(self) -> None:
         """Nobody waits for the end of a file that was given up."""
@@ -230,11 +260,19 @@ class _Pipe:
         return whole
 
 
-def _cell(value: Cell) -> str:
+def _cell(shifts: _Shifts, value: Cell) -> str:
     if value is None or value == "":
         return "<c/>"
-    if not isinstance(value, str):
-        return _number(value)
+    if isinstance(value, float):
+        if (shift := shifts[value // _DAY_MS]) is None:
+            shift = shifts.at(value)
+        return f'<c s="{_MOMENT}"><v>{value / _DAY_MS + shift:.9f}</v></c>'
+    if isinstance(value, int):
+        return f"<c><v>{value}</v></c>"
+    if isinstance(value, date):  # as many days as have passed
+        if value.year >= _FIRST_YEAR:
+            return f'<c s="{_DATE}"><v>{value.toordinal() - _DAY_0}</v></c>'
+        value = str(value)
     if _is_plain(value) and "_x" not in value and 2 * len(value) <= _MAX_CELL:
         text = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         return f'<c s="2" t="inlineStr"><is><t>{text}</t></is></c>'
@@ -246,28 +284,17 @@ def _text_cell(text: str, style: int) -> str:
     return f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">{escape(text, _ESCAPED)}</t></is></c>'
 
 
-def _number(value: int | date) -> str:
-    """Days are numbers, too, as many as have passed; those before the first one are texts."""
-    if isinstance(value, int):
-        return f"<c><v>{value}</v></c>"
-    if value.year < _FIRST_YEAR:
-        return _cell(str(value))
-    days = value.toordinal() - _DAY_0
-    if not isinstance(value, datetime):
-        return f'<c s="{_DATE}"><v>{days}</v></c>'
-    seconds = value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1_000_000
-    return f'<c s="{_MOMENT}"><v>{days + seconds / 86_400:.9f}</v></c>'
-
-
 def _is_plain(text: str) -> bool:
     """Whether nothing has to be done to a text that is not empty. Faster than to look for what has to be done."""
     return text.isprintable() and text[0] not in _MAYBE_LIKE_A_FORMULA and text[-1] != " "
 
 
-def _in_csv(value: Cell) -> Cell:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    if not isinstance(value, str) or not value or _is_plain(value):
+def _in_csv(zone: tzinfo, value: Cell) -> str:
+    if isinstance(value, float):
+        return datetime.fromtimestamp(value / 1000, zone).isoformat(timespec="seconds")
+    if not isinstance(value, str):
+        return "" if value is None else str(value)
+    if not value or _is_plain(value):
         return value
     text = _UNWRITABLE.sub("", value)
     return f"'{text}" if _LIKE_A_FORMULA.match(text) else text

@@ -1,16 +1,17 @@
 """What an export of cases shows, in the language and time zone of its reader."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from pathlib import Path
+from typing import Any
 
 from services.cases.cases.domain.values import Status, turn_of
 from services.cases.copies import store as copies
 from shared.actor import Actor
 from shared.coverage import Verdict
 from shared.i18n import Texts, day, moment, reading_in
-from shared.mongo import Database, Document
+from shared.mongo import Database
 from shared.schemas.cases import CaseQuery
 from shared.sheets import About, Cell, Column
 from shared.zones import zone_of
@@ -36,6 +37,7 @@ class Sheet:
     columns: tuple[Column, ...]
     labels: Labels
     about: About
+    zone: tzinfo
 
 
 async def describe(db: Database, actor: Actor, query: CaseQuery, now: datetime) -> Sheet:
@@ -49,32 +51,24 @@ async def describe(db: Database, actor: Actor, query: CaseQuery, now: datetime) 
             columns=_columns(actor),
             labels=labels,
             about=About(_("About this export"), lambda count: [(rows, count), *about]),
+            zone=zone_of(actor.time_zone),
         )
 
 
-def rows_of(cases: Iterable[Document], labels: Labels) -> Iterator[tuple[Cell, ...]]:
+def rows_of(cases: Iterable[Sequence[Any]], labels: Labels) -> Iterator[tuple[Cell, ...]]:
     """The cells of each case, as `store.exports` reads them, in the order of the columns."""
-    for case in cases:
-        problem, equipment = case["problem"], case["equipment"]
-        coverage, status = equipment["coverage"], case["status"]
-        until = coverage["until"]
+    for number, title, status, severity, *same, verdict, until, created, updated in cases:
         yield (
-            case["number"],
-            problem["title"],
+            number,
+            title,
             labels.statuses[status],
-            labels.severities[problem["severity"]],
+            labels.severities[severity],
             labels.turns[status],
-            equipment["product_name"],
-            equipment["product_number"],
-            equipment["serial"],
-            case["site_name"],
-            case["company_name"],
-            case["submitter"]["name"],
-            problem.get("own_reference"),
-            labels.verdicts[coverage["verdict"]],
+            *same,
+            labels.verdicts[verdict],
             date.fromisoformat(until) if until else None,
-            case["created_at"],
-            case["updated_at"],
+            created,
+            updated,
         )
 
 
@@ -143,18 +137,18 @@ def _columns(actor: Actor) -> tuple[Column, ...]:
     return (
         Column(_("Case"), 14),
         Column(_("Title"), 50),
-        Column(_("Status"), 28),
-        Column(_("Severity"), 10),
-        Column(_("Whose turn"), 16),
-        Column(_("Product"), 30),
-        Column(_("Product number"), 18),
+        Column(_("Status"), 28, repeats=True),
+        Column(_("Severity"), 10, repeats=True),
+        Column(_("Whose turn"), 16, repeats=True),
+        Column(_("Product"), 30, repeats=True),
+        Column(_("Product number"), 18, repeats=True),
         Column(_("Serial number"), 18),
-        Column(_("Site"), 24),
-        Column(_("Company"), 24),
-        Column(_("Submitted by"), 24),
+        Column(_("Site"), 24, repeats=True),
+        Column(_("Company"), 24, repeats=True),
+        Column(_("Submitted by"), 24, repeats=True),
         Column(_("Your reference"), 18),
-        Column(_("Coverage"), 26),
-        Column(_("Covered until"), 16),
+        Column(_("Coverage"), 26, repeats=True),
+        Column(_("Covered until"), 16, repeats=True),
         Column(_("Created") + zone, 26),
         Column(_("Updated") + zone, 26),
     )

@@ -2,13 +2,15 @@
 
 import csv
 import gc
+import re
 import secrets
 import tracemalloc
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO, StringIO
 from typing import Any
 from zipfile import ZipFile
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
@@ -18,12 +20,14 @@ from openpyxl.worksheet.worksheet import Worksheet
 from shared.sheets import About, Book, Cell, Column, CsvTable
 
 COLUMNS = [Column("Title", 50), Column("Count", 8), Column("Day", 14), Column("Moment", 26)]
-A_DAY, A_MOMENT = date(2026, 11, 22), datetime(2026, 11, 22, 13, 5, 7, tzinfo=timezone(timedelta(hours=1)))
+PARIS = ZoneInfo("Europe/Paris")
+A_DAY, A_MOMENT = date(2026, 11, 22), datetime(2026, 11, 22, 13, 5, 7, tzinfo=PARIS).timestamp() * 1000
 
 
 def written(rows: Iterable[Sequence[Cell]], **options: Any) -> BytesIO:
     """A book, whose rows come a few at a time."""
-    book = Book(COLUMNS, title="Cases", about=About("About", lambda count: [("Rows", count)]), **options)
+    about = About("About", lambda count: [("Rows", count)])
+    book = Book(COLUMNS, title="Cases", about=about, zone=PARIS, **options)
     return BytesIO(b"".join(book.add([row]) for row in rows) + book.end())
 
 
@@ -127,18 +131,30 @@ def test_each_kind_of_value_has_a_type_and_a_format_of_its_own() -> None:
         ("A4", "s", "@"),
         (7, "n", "General"),
         (datetime(2026, 11, 22), "d", "yyyy-mm-dd"),  # noqa: DTZ001  # a sheet knows no zones
-        (A_MOMENT.replace(tzinfo=None), "d", "yyyy-mm-dd h:mm:ss"),
+        (datetime(2026, 11, 22, 13, 5, 7), "d", "yyyy-mm-dd h:mm:ss"),  # noqa: DTZ001
     ]
     assert [cell.value for cell in sheet[3]] == [None] * 4
 
 
 def test_a_day_that_sheets_do_not_know_is_a_text() -> None:
-    sheet = read(written([["", 0, date(1900, 12, 31), datetime(1, 1, 1, tzinfo=UTC)], ["", 0, date(1901, 1, 1), None]]))
-    assert [(cell.value, cell.data_type) for cell in sheet[2][2:]] == [
-        ("1900-12-31", "s"),
-        ("0001-01-01 00:00:00+00:00", "s"),
-    ]
+    sheet = read(written([["", 0, date(1900, 12, 31)], ["", 0, date(1901, 1, 1)]]))
+    assert (sheet["C2"].value, sheet["C2"].data_type) == ("1900-12-31", "s")
     assert (sheet["C3"].value, sheet["C3"].data_type) == (datetime(1901, 1, 1), "d")  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu"])
+def test_moments_are_shown_in_the_zone_of_the_table_also_on_days_when_clocks_change(zone: str) -> None:
+    hours = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=30 * n, milliseconds=999) for n in range(365 * 48)]
+    moments = [hour.timestamp() * 1000 for hour in hours]
+    shown = [hour.astimezone(ZoneInfo(zone)) for hour in hours]
+    sheet = Book([Column("Moment", 26)], title="Cases", about=About("About", lambda _count: []), zone=ZoneInfo(zone))
+    file = BytesIO(sheet.add([[moment] for moment in moments]) + sheet.end())
+    cells = re.findall(rb"<v>([0-9.]+)</v>", ZipFile(file).read("xl/worksheets/sheet1.xml"))
+    days = [(moment.replace(tzinfo=None) - datetime(1899, 12, 30)) / timedelta(days=1) for moment in shown]  # noqa: DTZ001
+    assert [float(cell) for cell in cells] == pytest.approx(days, abs=1e-8)
+    table = CsvTable([Column("Moment", 26)], zone=ZoneInfo(zone))
+    lines = (table.add([[moment] for moment in moments]) + table.end()).decode().splitlines()
+    assert lines[1:] == [moment.isoformat(timespec="seconds") for moment in shown]
 
 
 def test_the_headings_are_bold_and_stay_in_view_and_the_columns_are_as_wide_as_told() -> None:
@@ -208,7 +224,7 @@ def test_a_book_that_is_given_up_says_nothing() -> None:
 
 
 def as_csv(*rows: Sequence[Cell]) -> bytes:
-    table = CsvTable(COLUMNS)
+    table = CsvTable(COLUMNS, zone=PARIS)
     return b"".join(table.add([row]) for row in rows) + table.end()
 
 

@@ -7,6 +7,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from pymongo import ReturnDocument
@@ -15,46 +16,45 @@ from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.lists import order_of, wanted_by
 from shared.actor import Actor
 from shared.claims import ahead
-from shared.mongo import Database, Document, DuplicateKey
+from shared.mongo import Database, DuplicateKey
 from shared.schemas.cases import CaseQuery
-from shared.zones import zone_of
 
 _LEASES = "exports"
-_BATCH_ROWS = 250
-_CELLS = (
-    "number",
-    "problem.title",
-    "problem.severity",
-    "problem.own_reference",
-    "status",
-    "equipment.product_name",
-    "equipment.product_number",
-    "equipment.serial",
-    "equipment.coverage",
-    "site_name",
-    "company_name",
-    "submitter.name",
-    "created_at",
-    "updated_at",
-)
+_BATCH_ROWS = 500
+# An array of plain values takes a fifth of the time to decode that documents with times take.
+_ROW = [
+    "$number",
+    "$problem.title",
+    "$status",
+    "$problem.severity",
+    "$equipment.product_name",
+    "$equipment.product_number",
+    "$equipment.serial",
+    "$site_name",
+    "$company_name",
+    "$submitter.name",
+    "$problem.own_reference",
+    "$equipment.coverage.verdict",
+    "$equipment.coverage.until",
+    {"$toDouble": "$created_at"},  # milliseconds since 1970
+    {"$toDouble": "$updated_at"},
+]
 
 
-async def each_batch(db: Database, actor: Actor, query: CaseQuery) -> AsyncGenerator[list[Document]]:
+async def each_batch(db: Database, actor: Actor, query: CaseQuery) -> AsyncGenerator[list[list[Any]]]:
     """All that the query finds at one moment, over all pages, in its order, with what a row shows.
 
-    The next batch is asked for while one is used. Times are in the actor's zone.
+    The next batch is asked for while one is used.
     """
-    cases, order = db[CASES.collection], order_of(query)
-    in_zone = cases.with_options(codec_options=cases.codec_options.with_options(tzinfo=zone_of(actor.time_zone)))
-    shown = {"_id": 0, **dict.fromkeys(_CELLS, 1)}
+    cases, order, shown = db[CASES.collection], order_of(query), {"_id": 0, "row": _ROW}
     async with db.at_one_moment() as session:
-        found = in_zone.find(wanted_by(actor, query), shown, session=session, collation=order.collation)
+        found = cases.find(wanted_by(actor, query), shown, session=session, collation=order.collation)
         found = found.sort(order.keys).allow_disk_use(allow_disk_use=True).batch_size(_BATCH_ROWS)
         asked = asyncio.ensure_future(found.to_list(_BATCH_ROWS))
         try:
             while batch := await asyncio.shield(asked):
                 asked = asyncio.ensure_future(found.to_list(_BATCH_ROWS))
-                yield batch
+                yield [case["row"] for case in batch]
         finally:
             await asyncio.gather(asked, return_exceptions=True)  # a cursor cannot be closed while it is read
             await found.close()
