@@ -5,7 +5,7 @@ from aiohttp import web
 from services.notifications import store
 from services.notifications.api import SECRET, routes
 from services.notifications.brand import Brand
-from services.notifications.consumers import SUBSCRIPTIONS
+from services.notifications.consumers import subscriptions
 from services.notifications.mailer import Mailer
 from services.notifications.pace import Pace
 from services.notifications.sender import Sender
@@ -34,7 +34,7 @@ def create_app(settings: NotificationsSettings, pace: Pace | None = None) -> web
         emits=[],
         create_indexes=store.create_indexes,
         queue=topology.NOTIFICATIONS,
-        subscriptions={event: sender.waking(handler) for event, handler in SUBSCRIPTIONS.items()},
+        subscriptions=subscriptions(sender.put),
         degraded=sender.degraded,
         background=[sender.run],
     )

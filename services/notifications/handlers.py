@@ -1,6 +1,6 @@
 """The use cases of notifications: queueing mails, preferences, the ledger, and copies of users and companies."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -28,6 +28,8 @@ _NO_ACCOUNT_FACTS = set(AccountFact.model_fields) - {"generation"}
 _NO_CASE_FACTS = {"id", "case_id", "company_id", "version", "people"}
 # Who is named twice is written to at the address that was typed into the case, rather than at that of their profile.
 _TOLD_FIRST: tuple[Relation, ...] = ("contact", "secondary_contact", "submitter", "owner")
+
+Put = Callable[[Database, Sequence[Mail]], Awaitable[None]]  # writes the rows of new mails
 
 # Copies
 
@@ -66,7 +68,7 @@ async def copy_company(db: Database, company: CompanyChanged) -> None:
 # Mails
 
 
-async def queue_account_mail(db: Database, event: AccountFact) -> None:
+async def queue_account_mail(db: Database, event: AccountFact, *, put: Put = store.put_mails) -> None:
     """One for the address that the event names. Its code is derived when the mail is rendered, and stored nowhere."""
     kind = KIND_OF[type(event)]
     code_for = getattr(event, ACCOUNT_MAILS[kind].code_for)
@@ -81,12 +83,14 @@ async def queue_account_mail(db: Database, event: AccountFact) -> None:
         request_id=origin.get().request_id,
         expires_at=event.expires_at,
     )
-    await _queue(db, [mail])
+    await _queue(db, [mail], put)
 
 
-async def queue_case_mails(db: Database, deliveries: Sequence[Delivery[CaseFact]]) -> None:
+async def queue_case_mails(
+    db: Database, deliveries: Sequence[Delivery[CaseFact]], *, put: Put = store.put_mails
+) -> None:
     """One for everybody who is named on each case."""
-    await _queue(db, [mail for each in deliveries for mail in _mails_about(each.event, each.origin)])
+    await _queue(db, [mail for each in deliveries for mail in _mails_about(each.event, each.origin)], put)
 
 
 def _mails_about(event: CaseFact, come_from: Origin) -> list[Mail]:
@@ -112,13 +116,13 @@ def _mails_about(event: CaseFact, come_from: Origin) -> list[Mail]:
     return [replace(mail, of_event=tuple(mails)) for mail in mails.values()]
 
 
-async def _queue(db: Database, mails: Sequence[Mail]) -> None:
+async def _queue(db: Database, mails: Sequence[Mail], put: Put) -> None:
     """Each row says who it is for, as far as that is known yet; of those for one person, the first does."""
     of_addresses = [mail for mail in mails if mail.user_id is None]
     users = await store.find_users(db, of_addresses) if of_addresses else Users(())
     first = {(mail.event_id, users.key_of(mail)): mail.id for mail in reversed(mails)}
     named = {mail_id: key for (_, key), mail_id in first.items()}
-    await store.put_mails(db, [replace(mail, person=named.get(mail.id)) for mail in mails])
+    await put(db, [replace(mail, person=named.get(mail.id)) for mail in mails])
 
 
 # Preferences

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import partial
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
@@ -22,13 +22,12 @@ from services.notifications import smtp, store
 from services.notifications.domain.delivery import Outcome, Stage, outcome_of_stumble
 from services.notifications.domain.mails import Mail, MailState, Reason
 from services.notifications.domain.people import Person, UnusableAddress
-from services.notifications.domain.verdicts import Users, Verdict, judge
+from services.notifications.domain.verdicts import Letter, Verdict, judge
 from services.notifications.mailer import Mailer, wire_address
 from services.notifications.pace import CONNECTIONS, Gate, Pace, Speed
 from services.notifications.smtp import MailServer, MailServerUnavailable
 from services.notifications.store import Claim, StrangerLimits
 from shared.batches import Batches
-from shared.bus import Handler, Many
 from shared.mongo import Database, DatabaseError, is_unavailable
 from shared.tasks import cancel_requested, repeat
 
@@ -42,26 +41,6 @@ _mails = Counter("portico_mails_total", "E-mails by kind and what came of them",
 _unknown = Counter(
     "portico_mail_unknown_outcomes_total", "Tries that ended without the server's answer to the content", ["kind"]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A claimed mail that may go to this person, as far as anybody knows who has not read what they want."""
-
-    mail: Mail
-    person: Person
-    users: Users
-
-    @property
-    def is_to_be_counted(self) -> bool:
-        """Among the mails to strangers, of which there are bounds."""
-        return self.person.is_stranger and self.mail.may_be_opted_out and not self.mail.is_counted
-
-    @property
-    def counts_for_user(self) -> bool:
-        """Vendor users close many companies' cases: of what they cause only the company counts."""
-        caused_by = self.mail.caused_by
-        return caused_by is not None and self.users.is_of_company(caused_by, self.mail.company_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +79,26 @@ class Sender:
         self._has_room = asyncio.Event()
         self._in_hand: dict[str, Mail] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rows_wait = True  # perhaps: rows that nobody has claimed
         self._stopping = False
 
-    def waking(self, handler: Handler | Many) -> Handler | Many:
-        """The same handler; afterwards the sender looks for new rows at once, instead of within a second."""
-        if isinstance(handler, Many):
-            return Many(self._waking(handler.handler))
-        return self._waking(handler)
-
-    def _waking(self, handler: Handler) -> Handler:
-        @wraps(handler)
-        async def handle_and_wake(db: Database, heard: object) -> None:
-            await handler(db, heard)
+    async def put(self, db: Database, mails: Sequence[Mail]) -> None:
+        """Writes rows: claimed already where the mails may go at once, else to be claimed in their turn."""
+        if not self._may_go_at_once(mails):
+            await store.put_mails(db, mails)
+            self._rows_wait = True
             self._woken.set()
+            return
+        claims = await store.put_claimed(db, mails, lease=uuid4())
+        if self._stopping:
+            await store.mark(db, [store.due_again(claim.mail, wait_s=0) for claim in claims])
+        elif claims:
+            self._begin(db, claims)
 
-        return handle_and_wake
+    def _may_go_at_once(self, mails: Sequence[Mail]) -> bool:
+        """They pass no row that waits, as far as this sender knows."""
+        has_room = len(self._in_hand) + len(mails) <= self._speed.mails_in_hand
+        return has_room and not (self._rows_wait or self._gate.trouble or self._stopping)
 
     async def degraded(self, _db: Database) -> dict[str, str]:
         """For `/readyz`: why the mail server takes no mail, as far as there was one to send."""
@@ -142,13 +126,17 @@ class Sender:
         await self._gate.passed()
         room = await self._room()
         claims = await store.claim_mails(db, lease=uuid4(), in_hand=self._in_hand.keys(), at_most=room)
+        self._rows_wait = claims is not None or self._woken.is_set()
         if claims is None:
             return False
+        self._begin(db, claims)
+        return True
+
+    def _begin(self, db: Database, claims: Sequence[Claim]) -> None:
         self._in_hand |= {claim.mail.id: claim.mail for claim in claims}
         task = asyncio.create_task(self._together(self._decide, db, claims))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return True
 
     async def _room(self) -> int:
         """How many more may be taken: at least as many as go over one connection, as each claim costs the same."""

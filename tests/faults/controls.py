@@ -184,7 +184,7 @@ CONTROLS = (
         shows="mails lost",
         patches=(
             Patch(
-                "services/notifications/store/sending.py", "LEASE = timedelta(seconds=30)", "LEASE = timedelta(days=1)"
+                "services/notifications/store/mails.py", "LEASE = timedelta(seconds=30)", "LEASE = timedelta(days=1)"
             ),
         ),
     ),

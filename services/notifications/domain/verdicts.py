@@ -88,6 +88,26 @@ class Verdict:
         return self.reason is None and self.again_in_s is None
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A claimed mail that may go to this person, as far as anybody knows who has not read what they want."""
+
+    mail: Mail
+    person: Person
+    users: Users
+
+    @property
+    def is_to_be_counted(self) -> bool:
+        """Among the mails to strangers, of which there are bounds."""
+        return self.person.is_stranger and self.mail.may_be_opted_out and not self.mail.is_counted
+
+    @property
+    def counts_for_user(self) -> bool:
+        """Vendor users close many companies' cases: of what they cause only the company counts."""
+        caused_by = self.mail.caused_by
+        return caused_by is not None and self.users.is_of_company(caused_by, self.mail.company_id)
+
+
 def judge(mail: Mail, before: Sequence[Mail], known: Known, *, unknown_again_in_s: float) -> Verdict:
     """Whether a claimed mail may go; `before` are the rows of its event that come before it.
 

@@ -2,6 +2,7 @@
 
 from services.notifications.store import mails, people, strangers
 from services.notifications.store.mails import (
+    LEASE,
     MAILS,
     find_deliveries,
     find_mail_of_link,
@@ -29,7 +30,6 @@ from services.notifications.store.preferences import (
     switch_off_kind,
 )
 from services.notifications.store.sending import (
-    LEASE,
     Claim,
     Mark,
     claim_mails,
@@ -41,6 +41,7 @@ from services.notifications.store.sending import (
     mark_sending,
     name_persons,
     put_back,
+    put_claimed,
     stumbled,
     suppressed,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "note_turns",
     "put_back",
     "put_bouncing",
+    "put_claimed",
     "put_mails",
     "put_preferences",
     "stumbled",

@@ -1,6 +1,7 @@
 """The ledger of mails: its rows are written, suppressed and read. Its clock is the database's, on every replica."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from shared.paging import Order, Page, find_page
 from shared.schemas.notifications import DeliveryQuery
 
 MAILS = "mails"
+LEASE = timedelta(seconds=30)
 
 _MAIL = TypeAdapter(Mail)
 _IN_ONE_WRITE = 100
@@ -61,12 +63,16 @@ def load(document: Document) -> Mail:
 # Writing rows
 
 
-async def put_mails(db: Database, mails: Sequence[Mail]) -> None:
-    """Inserts rows of one priority in one write, due at once; a row that exists already stays as it is."""
+async def put_mails(db: Database, mails: Sequence[Mail], *, lease: UUID | None = None) -> None:
+    """Inserts rows of one priority in one write; a row that exists already stays as it is.
+
+    They are due at once; or claimed by whoever has this lease.
+    """
     if not mails:
         return
     turns = await take_turns(db, mails)
-    rows = [_new_row(mail, turn) for mail, turn in zip(mails, turns, strict=True)]
+    claimed: Document = {} if lease is None else {"state": MailState.CLAIMED.value, "lease": lease}
+    rows = [_new_row(mail, turn) | claimed for mail, turn in zip(mails, turns, strict=True)]
     try:
         await _insert(db, rows, where_one_stands="fail")
     except OperationFailure as error:
@@ -84,11 +90,13 @@ def _new_row(mail: Mail, turn: int) -> Document:
 
 
 async def _insert(db: Database, rows: list[Document], *, where_one_stands: Literal["fail", "keepExisting"]) -> None:
+    expires_at = {"$ifNull": ["$expires_at", ahead(KEPT_FOR)]}
     times = {
         "created_at": "$$NOW",
         "updated_at": "$$NOW",
-        "due_at": "$$NOW",
-        "expires_at": {"$ifNull": ["$expires_at", ahead(KEPT_FOR)]},
+        "due_at": {"$cond": ["$lease", ahead(LEASE), "$$NOW"]},
+        "expires_at": expires_at,
+        "is_expired": {"$lte": [expires_at, "$$NOW"]},
     }
     # To fail costs the database half: it need not look for the rows first.
     merge = {"into": MAILS, "whenMatched": where_one_stands, "whenNotMatched": "insert"}

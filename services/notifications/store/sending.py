@@ -19,11 +19,9 @@ from pymongo.errors import BulkWriteError
 from services.notifications.domain.delivery import MOST_STUMBLES, Outcome, Stage, outcome_of_stumble, wait_s
 from services.notifications.domain.mails import Mail, MailState, Reason, storable
 from services.notifications.domain.people import Person
-from services.notifications.store.mails import IN_TURN, MAILS, WAITING, load
+from services.notifications.store.mails import IN_TURN, LEASE, MAILS, WAITING, load, put_mails
 from shared.claims import ahead, is_due
 from shared.mongo import DUPLICATE, Database, Document
-
-LEASE = timedelta(seconds=30)
 
 # Any priority, spelled out: else the index gives the order only, and each row that is not due is read.
 _ANY_PRIORITY: Document = {"priority": {"$gte": MinKey()}}
@@ -59,9 +57,20 @@ async def claim_mails(db: Database, *, lease: UUID, in_hand: Collection[str], at
     ids = [row["_id"] for row in due]
     await db[MAILS].update_many({"_id": {"$in": ids}, **is_due("due_at")}, [{"$set": _claimed(lease)}])
     before = {each for row in due for each in takewhile(row["_id"].__ne__, row.get("of_event", ()))}
+    return await _read_claims(db, lease, ids, before)
+
+
+async def put_claimed(db: Database, mails: Sequence[Mail], *, lease: UUID) -> list[Claim]:
+    """Writes rows that are claimed from the start. Those that exist already stay as they are, and are not claimed."""
+    await put_mails(db, mails, lease=lease)
+    return await _read_claims(db, lease, [mail.id for mail in mails])
+
+
+async def _read_claims(db: Database, lease: UUID, ids: Sequence[str], before: Collection[str] = ()) -> list[Claim]:
+    """What the lease holds of these rows, in their order."""
     mails: dict[str, Mail] = {}
     unread = []
-    async for row in db[MAILS].find({"_id": {"$in": [*before.union(ids)]}}):
+    async for row in db[MAILS].find({"_id": {"$in": [*{*ids, *before}]}}):
         try:
             mails[row["_id"]] = load(row)
         except ValidationError as error:

@@ -13,13 +13,15 @@ from aiohttp.test_utils import TestClient
 from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
-from services.notifications import store
+from services.notifications import app as notifications_app
+from services.notifications import handlers, store
 from services.notifications.app import create_app
-from services.notifications.consumers import SUBSCRIPTIONS
+from services.notifications.consumers import subscriptions
 from services.notifications.domain import delivery
 from services.notifications.pace import Pace
 from services.notifications.settings import NotificationsSettings
 from shared.actor import Actor, Role
+from shared.bus import Handler, Many, Subscriptions
 from shared.events.base import Addressee, Event, Relation
 from shared.events.cases import CaseClosed, CaseCreated
 from shared.events.identity import CompanyChanged, InvitationIssued, UserChanged, VerificationRequested
@@ -126,10 +128,11 @@ class Notifications:
     client: Client
     db: Database
     smtp: ScriptedSmtp
+    subscriptions: Subscriptions
 
     async def hear(self, *events: Event) -> None:
         for event in events:
-            await hear(SUBSCRIPTIONS, self.db, event)
+            await hear(self.subscriptions, self.db, event)
 
     async def rows(self, event: Event) -> list[Json]:
         return await self.db["mails"].find({"event_id": event.id}).sort("created_at").to_list()
@@ -185,13 +188,20 @@ async def notifications(
             "PORTICO_BASE_URL": "http://portal.example",
         },
     )
+    heard: dict[type[Event], Handler | Many] = {}
+
+    def remembered(put: handlers.Put) -> Subscriptions:
+        heard.update(subscriptions(put))
+        return heard
+
+    monkeypatch.setattr(notifications_app, "subscriptions", remembered)
     app = create_app(settings, Pace(look_every_s=0.05, longest_hold_s=0.2, user_unknown_s=0.1))
     # Not the last test's leftovers: they were for servers that are gone.
     await app[DATABASE]["mails"].delete_many({})
     await store.create_indexes(app[DATABASE])
     async with client_of(app) as client:
         await until_ready(client)
-        yield Notifications(client, app[DATABASE], smtp_server)
+        yield Notifications(client, app[DATABASE], smtp_server, heard)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
 from services.notifications import handlers, smtp, store
-from services.notifications.consumers import SUBSCRIPTIONS
+from services.notifications.consumers import subscriptions
 from services.notifications.domain.delivery import MOST_STUMBLES, Outcome
 from services.notifications.domain.mails import Mail, MailState
 from services.notifications.mailer import Mailer
@@ -90,7 +90,7 @@ class Post:
 
     async def queue(self) -> Event:
         event = a_created_case(uuid7(), stranger(an_email()))
-        await hear({type(event): self.sender.waking(SUBSCRIPTIONS[type(event)])}, self.db, event)
+        await hear(subscriptions(self.sender.put), self.db, event)
         return event
 
     async def row(self, event: Event) -> Json:
@@ -114,11 +114,8 @@ class Post:
 
     async def hurry(self, event: Event) -> None:
         """The time of its next try has come."""
-        await hear({type(event): self.sender.waking(_make_due)}, self.db, event)
-
-
-async def _make_due(db: Database, event: Event) -> None:
-    await db["mails"].update_one({"event_id": event.id, "state": "queued"}, {"$set": {"due_at": now()}})
+        await self.db["mails"].update_one({"event_id": event.id, "state": "queued"}, {"$set": {"due_at": now()}})
+        self.sender._woken.set()
 
 
 @pytest.fixture
@@ -314,7 +311,7 @@ async def test_a_code_that_the_server_repeats_in_its_answer_is_not_recorded(post
     event = a_verification(an_email())
     code = digit_code(TEST_SECRET, Purpose.VERIFICATION, event.verification_id, event.generation)
     post.server.says = {"data": f"554 5.7.1 Spam: {code} is your code for Portico\r\n".encode()}
-    await hear({type(event): post.sender.waking(handlers.queue_account_mail)}, post.db, event)
+    await hear(subscriptions(post.sender.put), post.db, event)
     row = await post.after_try(event, 1)
     assert (row["state"], row["smtp_reply"]) == ("failed", "554 5.7.1 Spam: … is your code for Portico")
 

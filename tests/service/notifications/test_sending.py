@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
 from services.notifications import commands, handlers, store
-from services.notifications.consumers import SUBSCRIPTIONS
+from services.notifications.consumers import SUBSCRIPTIONS, subscriptions
 from services.notifications.domain.delivery import Outcome
 from services.notifications.domain.mails import KEPT_FOR, MailState
 from services.notifications.mailer import Mailer
@@ -399,7 +399,7 @@ async def test_what_a_handler_queues_is_sent_without_waiting_for_the_next_look(
     waker, task = _another_sender(ledger, smtp_server, Pace(look_every_s=60.0))
     for _ in range(3):  # it looks once when it starts, but not for the next ones
         invitation = an_invitation(an_email())
-        await hear({type(invitation): waker.waking(handlers.queue_account_mail)}, ledger, invitation)
+        await hear(subscriptions(waker.put), ledger, invitation)
         await smtp_server.wait_for(invitation.email, deadline_s=10)
     await _stopped(task)
 
