@@ -88,8 +88,12 @@ def _part(kind: str, text: str) -> bytes:
         + line("Content-Transfer-Encoding", "quoted-printable")
         + _END
     )
-    lines = b"\n".join(text.encode().splitlines()) + b"\n"
-    return head.encode() + b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
+    return head.encode() + b"".join(map(_quoted, text.encode().splitlines() or [b""]))
+
+
+@lru_cache(maxsize=1024)  # most lines stand in each mail
+def _quoted(line: bytes) -> bytes:
+    return b2a_qp(line + b"\n", istext=True).replace(b"\n", b"\r\n")
 
 
 def _is_plain(text: str) -> bool:
