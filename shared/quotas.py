@@ -1,13 +1,15 @@
 """Quotas: how much of one kind a user and a company may have in a window of time.
 
-Counted in the service's own database, so that the bound is the same however many replicas there are.
+Counted in the service's own database, so that the bound is the same however many replicas there are. A company's
+counter holds those of its users, so that both count or neither. Older versions count users elsewhere: in the window of
+an upgrade a user may have as much again.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 
 import structlog
 from pymongo import UpdateOne, WriteConcern
@@ -20,8 +22,6 @@ from shared.errors import Invalid, Refusal, TooManyRequests, seconds_until
 from shared.mongo import DUPLICATE, Collection, Database, DuplicateKey
 
 COUNTERS = "quotas"
-# When many requests make the same counter at once, one succeeds; the others find it at their next try.
-_TRIES = 10
 
 _log = structlog.get_logger()
 
@@ -57,34 +57,36 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
-class _Counter:
-    """One window of one user or company; a document that the first request creates."""
+class _Share:
+    """What one user or company may have in a window: a field of a counter."""
 
-    id: str
+    field: str
     most: int
     ends_at: datetime
 
-    @classmethod
-    def of(cls, what: str, whose: str, bound: Bound, now: datetime) -> "_Counter":
-        number, ends_at = bound.window(now)
-        return cls(f"{what}/{whose}/{number}", bound.most, ends_at)
 
-    def taking(self, amount: int) -> UpdateOne:
-        """When the counter is full, the filter matches nothing, and the upsert fails because the counter exists."""
-        counting = {"$inc": {"used": amount}, "$setOnInsert": {"ends_at": self.ends_at}}
-        return UpdateOne({"_id": self.id, "used": {"$lte": self.most - amount}}, counting, upsert=True)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What one request wants to count, in all its shares or in none: they are fields of one document."""
 
-    def giving_back(self, amount: int) -> UpdateOne:
-        return UpdateOne({"_id": self.id}, {"$inc": {"used": -amount}})
+    counter: str
+    shares: Sequence[_Share]  # the counter ends with the last of them
+    amount: int
 
-    async def has_room(self, counters: Collection, amount: int) -> bool:
-        found = await counters.find_one({"_id": self.id}, {"used": 1})
-        return found is None or found["used"] + amount <= self.most
+    @property
+    def increments(self) -> dict[str, int]:
+        return {share.field: self.amount for share in self.shares}
+
+    def first_full(self, used: Mapping[str, int]) -> _Share | None:
+        return next((each for each in self.shares if used.get(each.field, 0) + self.amount > each.most), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The limits of one kind of thing. The vendor's company as a whole has no limit."""
+    """The limits of one kind of thing. The vendor's company as a whole has no limit.
+
+    A company's window is as long as a user's, or longer.
+    """
 
     what: str
     refusal: type[TooManyRequests]
@@ -97,22 +99,24 @@ class Quota:
         MoreThanAllowed where it would never fit. One round trip.
         A request that was answered before is not to be counted again: look for its idempotency key first.
         """
-        counters = self._counters(actor, now)
-        if any(amount > counter.most for counter in counters):
+        wanted = self._wanted(actor, amount, now)
+        if any(amount > share.most for share in wanted.shares):
             raise MoreThanAllowed
-        full = await _first_without_room(db, counters, amount)
+        full = await _COUNTS.do(db, wanted) if wanted.shares and amount else None
         if full is not None:
             raise self._refusal_of(full, actor, now)
 
     async def refuse_if_full(self, db: Database, actor: Actor, *, now: datetime) -> None:
         """Raises the refusal when not even one more fits; counts nothing."""
-        for counter in self._counters(actor, now):
-            if not await counter.has_room(_not_by_majority(db), 1):
-                raise self._refusal_of(counter, actor, now)
+        wanted = self._wanted(actor, 1, now)
+        used = await _find_used(_not_by_majority(db), [wanted.counter])
+        full = wanted.first_full(used[wanted.counter])
+        if full is not None:
+            raise self._refusal_of(full, actor, now)
 
-    def _refusal_of(self, full: _Counter, actor: Actor, now: datetime) -> TooManyRequests:
+    def _refusal_of(self, full: _Share, actor: Actor, now: datetime) -> TooManyRequests:
         wait_s = seconds_until(full.ends_at, now=now)
-        _log.info("quota_full", counter=full.id, user=str(actor.user_id), retry_after_s=wait_s)
+        _log.info("quota_full", what=self.what, share=full.field, user=str(actor.user_id), retry_after_s=wait_s)
         return self.refusal(retry_after_s=wait_s)
 
     @asynccontextmanager
@@ -125,110 +129,76 @@ class Quota:
         try:
             yield
         except (Refusal, DuplicateKey):
-            await _give_back(_not_by_majority(db), self._counters(actor, now), amount)
+            wanted = self._wanted(actor, -amount, now)
+            if wanted.shares:
+                await _not_by_majority(db).update_one({"_id": wanted.counter}, {"$inc": wanted.increments})
             raise
 
-    def _counters(self, actor: Actor, now: datetime) -> list[_Counter]:
-        bounds = [(f"user/{actor.user_id}", self.user)]
-        if not actor.is_vendor:
-            bounds.append((f"company/{actor.company_id}", self.company))
-        return [_Counter.of(self.what, whose, bound, now) for whose, bound in bounds if bound.most]
+    def _wanted(self, actor: Actor, amount: int, now: datetime) -> _Wanted:
+        number, ends_at = self.user.window(now)
+        user = f"{actor.user_id}/{number}"
+        if actor.is_vendor or not self.company.most:
+            counter, shares = f"{self.what}/user/{user}", [_Share("used", self.user.most, ends_at)]
+        else:
+            shares = [_Share(f"users.{user}", self.user.most, ends_at)]
+            number, ends_at = self.company.window(now)
+            counter = f"{self.what}/company/{actor.company_id}/{number}"
+            shares.append(_Share("used", self.company.most, ends_at))
+        return _Wanted(counter, [share for share in shares if share.most], amount)
 
 
-async def _first_without_room(db: Database, wanted: Sequence[_Counter], amount: int) -> _Counter | None:
-    """The first full counter, with nothing counted; None when all have counted."""
-    if not wanted or not amount:
-        return None
-    counters, counted = _not_by_majority(db), 0
-    for _ in range(_TRIES):
-        counted += await _COUNTS.do(db, _Wanted(wanted[counted:], amount))
-        if counted == len(wanted):
-            return None
-        # Another request may have made the same counter at the same moment. What was counted so far stays: otherwise
-        # others would see a full counter meanwhile.
-        if not await wanted[counted].has_room(counters, amount):
-            break
-    await _give_back(counters, wanted[:counted], amount)
-    return wanted[counted]
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What one request wants to count: first for the user, then for the company."""
-
-    counters: Sequence[_Counter]
-    amount: int
-
-
-async def _count_together(db: Database, asked: Sequence[_Wanted]) -> list[int]:
-    """How many counters of each request have counted before one was full."""
+async def _count_together(db: Database, asked: Sequence[_Wanted]) -> list[_Share | None]:
+    """For each request its share that is full; None where it has counted."""
     counters = _not_by_majority(db)
-    if len(asked) == 1:
-        return [await _count_in_order(counters, asked[0].counters, asked[0].amount)]
-    counted = [0] * len(asked)
-    # No company counts for whom a user has no room: others would see it full meanwhile.
-    for place in range(max(len(wanted.counters) for wanted in asked)):
-        same: dict[_Counter, list[int]] = {}
-        for n, wanted in enumerate(asked):
-            if counted[n] == place < len(wanted.counters):
-                same.setdefault(wanted.counters[place], []).append(n)
-        full = await _count_sums(counters, same, asked)
-        if full:  # for all of them: some may have room
-            found = counters.find({"_id": {"$in": [counter.id for counter in full]}}, {"used": 1})
-            used = {each["_id"]: each["used"] for each in await found.to_list(None)}
-            fitting = {
-                counter: _who_fit(counter.most - used.get(counter.id, 0), same[counter], asked) for counter in full
-            }
-            same |= fitting
-            same |= {counter: [] for counter in await _count_sums(counters, fitting, asked)}  # others were faster
-        for n in chain.from_iterable(same.values()):
-            counted[n] += 1
-    return counted
-
-
-def _who_fit(room: int, those: Iterable[int], asked: Sequence[_Wanted]) -> list[int]:
-    fit = []
-    for n in those:
-        if asked[n].amount <= room:
-            room -= asked[n].amount
-            fit.append(n)
-    return fit
+    full: list[_Share | None] = [None] * len(asked)
+    left: dict[str, list[int]] = {}
+    for n, wanted in enumerate(asked):
+        left.setdefault(wanted.counter, []).append(n)
+    while left := await _count_sums(counters, left, asked):
+        # There is no room for all of them, or others were faster.
+        for counter, used in (await _find_used(counters, left)).items():
+            for n in left.pop(counter):
+                full[n] = asked[n].first_full(used)
+                if full[n] is None:
+                    used.update(asked[n].increments)
+                    left.setdefault(counter, []).append(n)
+    return full
 
 
 async def _count_sums(
-    counters: Collection, same: Mapping[_Counter, Sequence[int]], asked: Sequence[_Wanted]
-) -> set[_Counter]:
-    """Counts for many requests together; those counters that have no room for all of theirs, and count nothing."""
-    sums = {counter: sum(asked[n].amount for n in those) for counter, those in same.items() if those}
-    fitting = [counter for counter, amount in sums.items() if amount <= counter.most]
-    without_room = sums.keys() - fitting
+    counters: Collection, together: Mapping[str, list[int]], asked: Sequence[_Wanted]
+) -> dict[str, list[int]]:
+    """Counts for many requests together; those whose counter has no room for all of them, and has counted nothing."""
+    writes: dict[str, UpdateOne] = {}
+    for counter, those in together.items():
+        sums: Counter[str] = Counter()
+        for n in those:
+            sums.update(asked[n].increments)
+        most = {share.field: share.most for n in those for share in asked[n].shares}
+        if all(amount <= most[field] for field, amount in sums.items()):
+            # Where one is full, the filter matches nothing, and the upsert fails because the counter exists.
+            room = {field: {"$not": {"$gt": most[field] - amount}} for field, amount in sums.items()}
+            counting = {"$inc": sums, "$setOnInsert": {"ends_at": asked[those[0]].shares[-1].ends_at}}
+            writes[counter] = UpdateOne({"_id": counter, **room}, counting, upsert=True)
+    without_room = together.keys() - writes.keys()
     try:
-        if fitting:
-            await counters.bulk_write([counter.taking(sums[counter]) for counter in fitting], ordered=False)
+        if writes:
+            await counters.bulk_write([*writes.values()], ordered=False)
     except BulkWriteError as error:
         for failed in error.details["writeErrors"]:
             if failed["code"] != DUPLICATE:
                 raise
-            without_room.add(fitting[failed["index"]])
-    return without_room
+            without_room.add([*writes][failed["index"]])
+    return {counter: together[counter] for counter in without_room}
 
 
-async def _count_in_order(counters: Collection, wanted: Sequence[_Counter], amount: int) -> int:
-    """How many counters have counted before one was full."""
-    try:
-        await counters.bulk_write([counter.taking(amount) for counter in wanted])
-    except BulkWriteError as error:
-        [failed] = error.details["writeErrors"]
-        if failed["code"] != DUPLICATE:
-            raise
-        place: int = failed["index"]
-        return place
-    return len(wanted)
-
-
-async def _give_back(counters: Collection, counted: Sequence[_Counter], amount: int) -> None:
-    if counted:
-        await counters.bulk_write([counter.giving_back(amount) for counter in counted])
+async def _find_used(counters: Collection, names: Iterable[str]) -> dict[str, Counter[str]]:
+    """What each share of these counters has used, by its field."""
+    used: dict[str, Counter[str]] = {name: Counter() for name in names}
+    for each in await counters.find({"_id": {"$in": [*used]}}).to_list(None):
+        users = {f"users.{user}": count for user, count in each.get("users", {}).items()}
+        used[each["_id"]].update(users, used=each.get("used", 0))
+    return used
 
 
 _COUNTS = DatabaseBatches(_count_together)
