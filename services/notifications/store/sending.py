@@ -4,7 +4,7 @@ A sender has a lease on the rows it has claimed. Whatever it marks, it marks whe
 too long must not undo what another did.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
@@ -242,19 +242,35 @@ async def mark_outcomes(db: Database, outcomes: Sequence[tuple[Mail, Outcome]]) 
 
     Done twice, it does no harm.
     """
-    if await mark(db, [_outcome(mail, outcome) for mail, outcome in outcomes]) == len(outcomes):
+    replies = {mail.id: outcome.reply for mail, outcome in outcomes if outcome.state is MailState.SENT}
+    ours = {**_rows_of(mail for mail, _ in outcomes), "state": _SENDING}
+    unsent = [_unsent(mail, outcome) for mail, outcome in outcomes if outcome.state is not MailState.SENT]
+    if await _mark_sent(db, replies, wanted=ours) + await mark(db, unsent) == len(outcomes):
         return [True] * len(outcomes)
     # Too late for the lease. Where no other sender has begun: the server has the mail, and must not get it again.
-    late = [
-        _outcome(mail, outcome, whoever_waits=True) for mail, outcome in outcomes if outcome.state is MailState.SENT
-    ]
-    await mark(db, late)
+    await _mark_sent(db, replies, wanted={"state": {"$in": WAITING}})
     found = db[MAILS].find({"_id": {"$in": [mail.id for mail, _ in outcomes]}}, {"state": 1})
     states = {row["_id"]: row["state"] async for row in found}
     return [states.get(mail.id) == outcome.state.value for mail, outcome in outcomes]
 
 
-def _outcome(mail: Mail, outcome: Outcome, *, whoever_waits: bool = False) -> Mark:
+async def _mark_sent(db: Database, replies: Mapping[str, str], *, wanted: Document) -> int:
+    """In one write, of which each row takes its own reply."""
+    if not replies:
+        return 0
+    ids = list(replies)
+    place = {"$indexOfArray": [{"$literal": ids}, "$_id"]}
+    changes = {
+        "state": MailState.SENT.value,
+        "smtp_reply": {"$arrayElemAt": [{"$literal": storable([*replies.values()])}, place]},
+        "sent_at": "$$NOW",
+        "updated_at": "$$NOW",
+    }
+    update: list[Document] = [{"$set": changes}, {"$unset": ["due_at", "lease"]}]
+    return (await db[MAILS].update_many({**wanted, "_id": {"$in": ids}}, update)).matched_count
+
+
+def _unsent(mail: Mail, outcome: Outcome) -> Mark:
     changes: Document = {"state": outcome.state.value, "smtp_reply": {"$literal": outcome.reply}}
     if outcome.is_unknown:
         changes["unknown_outcomes"] = {"$add": ["$unknown_outcomes", 1]}
@@ -262,11 +278,9 @@ def _outcome(mail: Mail, outcome: Outcome, *, whoever_waits: bool = False) -> Ma
         changes["stumbles"] = {"$add": [{"$ifNull": ["$stumbles", 0]}, 1]}
     if outcome.reason is not None:
         changes["reason"] = outcome.reason.value
-    if outcome.state is MailState.SENT:
-        changes["sent_at"] = "$$NOW"
     if outcome.state is MailState.QUEUED:
         wait = wait_s(mail.tries + 1, unknown=mail.unknown_outcomes + outcome.is_unknown)
         changes["due_at"] = ahead(timedelta(seconds=wait))
-    wanted = {"_id": mail.id, "state": {"$in": WAITING}} if whoever_waits else {**_row_of(mail), "state": _SENDING}
     frees = outcome.state is MailState.FAILED and mail.unknown_outcomes + outcome.is_unknown == 0
-    return _change(wanted, changes, final=outcome.state is not MailState.QUEUED, frees=frees)
+    final = outcome.state is not MailState.QUEUED
+    return _mark(mail, while_in=_SENDING, changes=changes, final=final, frees=frees)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -16,7 +17,7 @@ from services.notifications import handlers, sender, smtp, store
 from services.notifications.consumers import SUBSCRIPTIONS
 from services.notifications.domain import verdicts
 from services.notifications.domain.delivery import Outcome
-from services.notifications.domain.mails import Mail
+from services.notifications.domain.mails import Mail, MailState
 from services.notifications.domain.verdicts import Verdict
 from services.notifications.mailer import Mailer
 from services.notifications.pace import Pace, Speed
@@ -169,6 +170,30 @@ async def test_each_mail_of_a_batch_has_a_verdict_of_its_own(ledger: Database, s
         }
         assert (rows[late.contact_email]["tries"], rows[odd.email]["stumbles"]) == (0, 1)
     assert len(smtp_server.mails) == 3
+
+
+async def test_answers_that_come_together_are_recorded_each_with_its_own_row(ledger: Database) -> None:
+    await _queue(ledger, [a_created_case(uuid7(), stranger(an_email())) for _ in range(6)])
+    claims = await store.claim_mails(ledger, lease=uuid4(), in_hand=(), at_most=6)
+    assert claims is not None
+    mails = [claim.mail for claim in claims]
+    assert len(await store.mark_sending(ledger, mails)) == 6
+    # The last two have been claimed anew: one of them waits again, the other is being sent.
+    for mail, state in ((mails[4], "queued"), (mails[5], "sending")):
+        await ledger["mails"].update_one({"_id": mail.id}, {"$set": {"lease": uuid4(), "state": state}})
+    replies = ["250 first", "250 $state {}", "554 no", "451 later", "250 late", "250 too late"]
+    states = [MailState.SENT, MailState.SENT, MailState.FAILED, MailState.QUEUED, MailState.SENT, MailState.SENT]
+    outcomes = [Outcome(state, reply) for state, reply in zip(states, replies, strict=True)]
+    recorded = await store.mark_outcomes(ledger, list(zip(mails, outcomes, strict=True)))
+    assert recorded == [True] * 5 + [False]
+    rows = {row["_id"]: row async for row in ledger["mails"].find()}
+    found = [rows[mail.id] for mail in mails]
+    assert [(row["state"], row["smtp_reply"]) for row in found] == [
+        *zip(states[:5], replies[:5], strict=True),
+        ("sending", None),
+    ]
+    assert ["due_at" in row for row in found] == [False, False, False, True, False, True]
+    assert ["sent_at" in row for row in found] == [True, True, False, False, True, False]
 
 
 @pytest.mark.parametrize("is_claimed", [False, True])
