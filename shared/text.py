@@ -140,6 +140,8 @@ def cleaned_anyhow(text: str, clean: Callable[[str], str]) -> str:
 
     What is left of bytes that are not UTF-8, or of half a letter, is seen as such.
     """
+    if text.isascii() and text.isprintable():
+        return text  # as nearly every text is: there is nothing to clean
     text = _HALVES.sub("\ufffd", text)
     try:
         return clean(text)
