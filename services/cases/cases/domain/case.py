@@ -139,6 +139,8 @@ class Case(Submission):
 
     def with_files(self, files: tuple[AttachedFile, ...]) -> "Case":
         """The same case; its newest entry cites these files."""
+        if not files:
+            return self
         *others, newest = self.new_entries
         return replace(self, new_entries=(*others, replace(newest, attachments=files)))
 
