@@ -115,7 +115,8 @@ async def _by_counters(db: Database, actor: Actor, query: CaseQuery, most_sites:
 async def _add_seen(db: Database, actor: Actor, scope: Document, tally: _Tally, session: Session) -> None:
     """What the actor sees of a company, or of a site: of a case that is their own, whether or not they see others'."""
     whose = [None] if actor.is_vendor or actor.is_company_admin else [None, actor.user_id]
-    async for counter in db[COUNTERS].find({**scope, "user_id": {"$in": whose}}, session=session):
+    unread = {"_id": 0, "at_site": 0}
+    async for counter in db[COUNTERS].find({**scope, "user_id": {"$in": whose}}, unread, session=session):
         company_id, site_id, is_own = counter["company_id"], counter["site_id"], counter["user_id"] is not None
         others_seen = {
             confidential: sees(actor, Kind(company_id, (), site_id, confidential)) for confidential in (False, True)
