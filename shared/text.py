@@ -72,7 +72,7 @@ class TooManyMarks(ValueError):
 
 def clean(text: str) -> str:
     """A text of several lines: one kind of line ends, letters composed (NFC). Raises TooManyMarks."""
-    if text.isascii() and text.isprintable():  # as most are
+    if _is_plain(text):
         return text
     text = _LINE_END.sub("\n", _ESCAPES.sub("", text))
     if text.isascii():
@@ -86,7 +86,12 @@ def clean(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """A name, subject or file name: as `clean`, with plain blanks and no marks of direction. Raises TooManyMarks."""
-    return _BLANKS.sub(" ", clean(_DIRECTIONS.sub("", text)))
+    return text if _is_plain(text) else _BLANKS.sub(" ", clean(_DIRECTIONS.sub("", text)))
+
+
+def _is_plain(text: str) -> bool:
+    """Nothing needs cleaning in it: so are most lines."""
+    return text.isascii() and text.isprintable()
 
 
 def with_plain_letters(text: str) -> str:
