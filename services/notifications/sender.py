@@ -75,6 +75,7 @@ class Sender:
         self._gate = Gate(server.name, self._pace)
         self._speed = Speed()
         self._connections = asyncio.Semaphore(CONNECTIONS)
+        self._counting = asyncio.Lock()  # those of the same company would count anew again and again
         self._woken = asyncio.Event()
         self._has_room = asyncio.Event()
         self._in_hand: dict[str, Mail] = {}
@@ -239,9 +240,10 @@ class Sender:
         reasons: dict[str, Reason] = dict.fromkeys(await _find_opted_out(db, letters), Reason.OPTED_OUT)
         strangers = [each for each in letters if each.is_to_be_counted and each.mail.id not in reasons]
         of_users = {each.mail.id for each in strangers if each.counts_for_user}
-        too_many = await store.count_stranger_mails(
-            db, [each.mail for each in strangers], self._limits, of_users=of_users
-        )
+        async with self._counting:
+            too_many = await store.count_stranger_mails(
+                db, [each.mail for each in strangers], self._limits, of_users=of_users
+            )
         reasons |= dict.fromkeys(too_many, Reason.TOO_MANY)
         unwilling = [each.mail for each in letters if each.mail.id in reasons]
         await self._refuse(db, [(mail, Verdict(reason=reasons[mail.id])) for mail in unwilling])
