@@ -175,8 +175,8 @@ async def test_a_frozen_broker_fails_publishing_in_time_and_thaws(
         rabbitmq.freeze()
         try:
             began = time.monotonic()
-            outcomes = await asyncio.gather(*(bus.publish(a_thing(2)) for _ in range(10)), return_exceptions=True)
-            assert time.monotonic() - began < 6  # 1 s each, all at once
+            outcomes = await asyncio.gather(*(bus.publish(a_thing(2)) for _ in range(30)), return_exceptions=True)
+            assert time.monotonic() - began < 15  # 1 s each, all at once
             assert all(isinstance(outcome, BrokerUnavailable) for outcome in outcomes)
             with pytest.raises(BrokerUnavailable):
                 await bus.publish(a_thing(3))

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.child import free_port
 from deploy.local.parts import RabbitMQ
-from shared.bus import BrokerUnavailable, Bus, Unroutable
+from shared.bus import BrokerUnavailable, Bus, Unroutable, publisher
 from shared.logging import Origin
 from tests.platform.bus_helpers import (
     ATTEMPTS,
@@ -73,7 +73,8 @@ async def test_one_id_twice_in_flight_does_not_cross_the_outcomes(fresh_vhost_ur
             assert isinstance(outcomes[1], Unroutable)
 
 
-async def test_without_a_broker_the_bus_starts_and_publishing_fails_at_once() -> None:
+async def test_without_a_broker_the_bus_starts_and_publishing_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "_PUBLISH_DEADLINE_S", 60.0)
     bus = Bus(f"amqp://guest:guest@127.0.0.1:{free_port()}/", app_id="tests", topology=TOPOLOGY)
     bus.consume(QUEUE, {ThingHappened: RecordingHandler().handle})
     began = time.monotonic()
@@ -84,7 +85,7 @@ async def test_without_a_broker_the_bus_starts_and_publishing_fails_at_once() ->
         assert bus.status() == {"connected": False, "consumers": {QUEUE.name: False}}
     finally:
         await bus.stop()
-    assert time.monotonic() - began < 4  # of the 5 s that publishing may take
+    assert time.monotonic() - began < 30
 
 
 async def test_a_full_queue_refuses_and_nothing_is_lost(fresh_vhost_url: str, rabbitmq: RabbitMQ) -> None:

@@ -174,7 +174,7 @@ async def test_a_transaction_that_is_cancelled_leaves_nothing_behind_that_holds_
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(writing, AWAY_WITHIN_S)
     before = {row["n"] for row in await db["rows"].find().to_list(None)}
-    await asyncio.wait_for(db["rows"].update_many({}, {"$inc": {"n": 10}}), 5)
+    await asyncio.wait_for(db["rows"].update_many({}, {"$inc": {"n": 10}}), 30)
     after = [row["n"] for row in await db["rows"].find().to_list(None)]
     assert before in ({0}, {1})
     assert after == [next(iter(before)) + 10] * 2
@@ -200,7 +200,7 @@ async def test_a_cancelled_transaction_of_motor_waits_for_the_thread_that_writes
         await db["rows"].insert_one({"_id": 0})
         monkeypatch.setattr(MongoClient, "_select_server", select_slowly)
         writing = asyncio.create_task(db.atomically(write))
-        assert await asyncio.to_thread(asking.wait, 5)
+        assert await asyncio.to_thread(asking.wait, 30)
         writing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await writing
@@ -213,7 +213,7 @@ async def test_a_cancelled_transaction_of_motor_waits_for_the_thread_that_writes
 
 
 async def test_a_call_that_is_cancelled_ends_at_once_and_harms_no_other(db: Database) -> None:
-    await db["rows"].insert_many([{"_id": n} for n in range(5)])
+    await db["rows"].insert_many([{"_id": n} for n in range(7)])
     calls = [asyncio.create_task(_rows(db)) for _ in range(5)]
 
     async def all_are_at_work() -> bool:
@@ -226,8 +226,8 @@ async def test_a_call_that_is_cancelled_ends_at_once_and_harms_no_other(db: Data
         call.cancel()
     ended = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(each, asyncio.CancelledError) for each in ended)
-    assert time.monotonic() - since < 3  # they would have taken five
-    assert await asyncio.gather(*(db["rows"].count_documents({}) for _ in range(20))) == [5] * 20
+    assert time.monotonic() - since < 6  # they would have taken seven
+    assert await asyncio.gather(*(db["rows"].count_documents({}) for _ in range(20))) == [7] * 20
 
 
 async def _rows(db: Database) -> list[Document]:
@@ -301,6 +301,6 @@ async def test_who_is_cancelled_while_waiting_for_a_server_leaves_the_lock_to_wh
         waiter.cancel()
         await asyncio.sleep(0.01)
         assert not waiter.done()  # going without its lock it would release ours
-    await asyncio.wait([waiter], timeout=1)
+    await asyncio.wait([waiter], timeout=30)
     assert waiter.cancelled()
     assert not condition.locked()

@@ -75,17 +75,17 @@ async def test_a_part_that_ends_at_once_shows_the_end_of_its_log(tmp_path: Path)
     child = Child("broken", ["sh", "-c", "echo no such luck; exit 3"], tmp_path / "broken.log")
     child.start()
     with pytest.raises(NotReady, match=r"(?s)broken ended with exit code 3.*no such luck"):
-        await child.wait_until(_never, deadline_s=5)
+        await child.wait_until(_never, deadline_s=30)
 
 
 async def test_a_part_that_ignores_sigterm_is_killed_with_all_it_started(tmp_path: Path) -> None:
     stubborn = ["sh", "-c", "trap '' TERM; sleep 1000 & echo started; wait; sleep 1000"]
     child = Child("stubborn", stubborn, tmp_path / "stubborn.log", {"MARK": str(tmp_path)})
     child.start()
-    assert await until(lambda: _says(child, "started"), deadline_s=5)
+    assert await until(lambda: _says(child, "started"), deadline_s=30)
     await child.stop(grace_s=0.2)
     assert not child.running
-    assert await until(lambda: _left_nothing(tmp_path), deadline_s=5)
+    assert await until(lambda: _left_nothing(tmp_path), deadline_s=30)
 
 
 def test_no_port_is_picked_twice(monkeypatch: pytest.MonkeyPatch) -> None:

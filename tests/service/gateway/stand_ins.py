@@ -22,7 +22,7 @@ from tests.unbounded import UNBOUNDED
 
 NAMES: tuple[Service, ...] = ("identity", "cases", "contracts", "notifications")
 TOKEN = "a-session-token-of-a-visitor-0123456789"
-PATIENT = Deadlines()
+PATIENT = Deadlines(answer_s=30.0, first_byte_s=30.0, health_s=30.0)  # none that a test waits for
 CSRF = "the-csrf-token-of-that-session"
 SIGNED_ACTOR = "signed.actor.token"
 DEADLINES = Deadlines(answer_s=0.6, first_byte_s=0.6, idle_s=0.6, not_yet_known_s=0.6, health_s=0.5, upload_idle_s=0.5)

@@ -13,7 +13,7 @@ async def _status_of(gateway: Gateway, *head: bytes, body: bytes = b"") -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.port)
     try:
         writer.write(b"\r\n".join([head[0], session, *head[1:], b"", b""]) + body)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             answer = await reader.read()
     finally:
         writer.close()

@@ -185,7 +185,7 @@ async def test_the_answer_to_head_ends_with_its_headers(gateway: Gateway, path: 
     gateway["cases"].answers("GET /cases.csv", file)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.portal.port)
     asked = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nCookie: portico-8080={TOKEN}\r\nConnection: close\r\n\r\n"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         writer.write(asked.encode())
         headers, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()

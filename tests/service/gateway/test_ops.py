@@ -5,14 +5,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from services.gateway.app import create_ops
 from services.gateway.clients import Services
 from shared.bus import Bus
-from tests.service.gateway.stand_ins import DEADLINES, Gateway, unused_url
+from tests.service.gateway.stand_ins import PATIENT, Gateway, unused_url
 
 NO_BUS = Bus("amqp://127.0.0.1:1/", app_id="tests")
 
 
 async def test_ready_tells_which_services_are_silent(gateway: Gateway) -> None:
     urls = {name: service.url for name, service in gateway.services.items()} | {"cases": unused_url()}
-    services = Services(urls, DEADLINES)
+    services = Services(urls, PATIENT)
     async with TestClient(TestServer(create_ops(services, is_open, NO_BUS))) as ops:
         answer = await ops.get("/readyz")
         told = await answer.json()
@@ -26,7 +26,7 @@ async def test_ready_tells_which_services_are_silent(gateway: Gateway) -> None:
 
 
 async def test_ready_tells_that_no_hints_come_in(gateway: Gateway) -> None:
-    services = Services({name: service.url for name, service in gateway.services.items()}, DEADLINES)
+    services = Services({name: service.url for name, service in gateway.services.items()}, PATIENT)
     unheard = Bus("amqp://127.0.0.1:1/", app_id="tests")
     unheard.listen(("tests.thing.changed",), lambda _hint: None)
     async with TestClient(TestServer(create_ops(services, is_open, unheard))) as ops:
@@ -36,7 +36,7 @@ async def test_ready_tells_that_no_hints_come_in(gateway: Gateway) -> None:
 
 
 async def test_it_is_not_ready_before_the_portals_port_is_open(gateway: Gateway) -> None:
-    services = Services({name: service.url for name, service in gateway.services.items()}, DEADLINES)
+    services = Services({name: service.url for name, service in gateway.services.items()}, PATIENT)
     async with TestClient(TestServer(create_ops(services, is_closed, NO_BUS))) as ops:
         assert (await ops.get("/readyz")).status == 503
     await services.stop()

@@ -13,7 +13,7 @@ from shared.bus import Hint
 from shared.errors import Unavailable
 from tests.service.gateway.stand_ins import (
     CSRF,
-    DEADLINES,
+    PATIENT,
     TOKEN,
     Client,
     Gateway,
@@ -101,7 +101,7 @@ async def test_an_answer_of_identity_that_is_older_than_a_change_is_used_once_an
         return web.json_response(before)
 
     now = [1000.0]
-    services = Services({"identity": gateway["identity"].url}, DEADLINES)
+    services = Services({"identity": gateway["identity"].url}, PATIENT)
     sessions = Sessions(services, clock=lambda: now[0])
     await sessions.visitor(TOKEN)
     now[0] += 2
@@ -129,7 +129,7 @@ async def test_identity_is_asked_once_for_a_request_whatever_asks(gateway: Gatew
 
 async def test_while_identity_is_unavailable_changes_are_accepted_for_thirty_seconds(gateway: Gateway) -> None:
     now = [1000.0]
-    services = Services({"identity": gateway["identity"].url}, DEADLINES)
+    services = Services({"identity": gateway["identity"].url}, PATIENT)
     sessions = Sessions(services, clock=lambda: now[0])
     await sessions.visitor(TOKEN)
     sessions.mark_changed(TOKEN, request_id="r-1")
@@ -147,7 +147,7 @@ async def test_while_identity_is_unavailable_changes_are_accepted_for_thirty_sec
 @pytest.mark.parametrize("changed_id", ["user", "company"])
 async def test_a_hint_has_identity_asked_again_at_once(gateway: Gateway, changed_id: str) -> None:
     now = [1000.0]
-    services = Services({"identity": gateway["identity"].url}, DEADLINES)
+    services = Services({"identity": gateway["identity"].url}, PATIENT)
     sessions = Sessions(services, clock=lambda: now[0])
     visitor = await sessions.visitor(TOKEN)
     assert visitor is not None
@@ -169,7 +169,7 @@ async def test_a_hint_has_identity_asked_again_at_once(gateway: Gateway, changed
 
 async def test_a_hint_about_ones_own_change_asks_nothing_more_of_identity(gateway: Gateway) -> None:
     now = [1000.0]
-    services = Services({"identity": gateway["identity"].url}, DEADLINES)
+    services = Services({"identity": gateway["identity"].url}, PATIENT)
     sessions = Sessions(services, clock=lambda: now[0])
     visitor = await sessions.visitor(TOKEN)
     assert visitor is not None
@@ -188,7 +188,7 @@ async def test_a_hint_about_ones_own_change_asks_nothing_more_of_identity(gatewa
 
 async def test_hints_are_remembered_only_as_long_as_what_they_are_about(gateway: Gateway) -> None:
     now = [1000.0]
-    services = Services({"identity": gateway["identity"].url}, DEADLINES)
+    services = Services({"identity": gateway["identity"].url}, PATIENT)
     sessions = Sessions(services, clock=lambda: now[0])
     for number in range(1000):
         sessions.apply_hint(Hint("identity.user.changed", str(number)))

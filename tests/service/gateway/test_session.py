@@ -10,7 +10,7 @@ from services.gateway.clients import Services
 from services.gateway.session import Sessions
 from shared.errors import Unavailable
 from tests.service.gateway.stand_ins import (
-    DEADLINES,
+    PATIENT,
     SIGNED_ACTOR,
     TOKEN,
     Gateway,
@@ -218,7 +218,7 @@ def _sessions(services: Services, clock: Callable[[], float], *, size: int = 10)
 
 
 def _services(url: str) -> Services:
-    return Services({"identity": url}, DEADLINES)
+    return Services({"identity": url}, PATIENT)
 
 
 async def test_identity_is_asked_once_a_second(gateway: Gateway) -> None:
@@ -273,7 +273,7 @@ async def test_a_silent_identity_takes_only_a_part_of_the_time_that_an_answer_ma
     clock.now += 1.0
     began = monotonic()
     assert await sessions.visitor(TOKEN) is not None
-    assert monotonic() - began < DEADLINES.answer_s
+    assert monotonic() - began < PATIENT.answer_s
     await services.stop()
 
 

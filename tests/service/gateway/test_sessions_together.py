@@ -15,7 +15,7 @@ from services.gateway.session import Sessions
 from services.gateway.visitor import Visitor
 from shared.errors import Unavailable
 from shared.logging import Origin, origin
-from tests.service.gateway.stand_ins import DEADLINES, TOKEN, Gateway, Json, a_session, hangs_up, refuses, says
+from tests.service.gateway.stand_ins import PATIENT, TOKEN, Gateway, Json, a_session, hangs_up, refuses, says
 
 ONE = "POST /session/resolve"
 MANY = "POST /sessions/resolve"
@@ -25,7 +25,7 @@ ENDED = "a-session-token-that-is-over-0123456789"
 @pytest.fixture
 async def sessions(gateway: Gateway) -> AsyncIterator[Sessions]:
     """They remember nothing, so everybody is asked about each time."""
-    services = Services({"identity": gateway["identity"].url}, DEADLINES)
+    services = Services({"identity": gateway["identity"].url}, PATIENT)
     yield Sessions(services, fresh_s=0)
     await services.stop()
 

@@ -256,6 +256,6 @@ async def test_the_metrics_count_mails_by_outcome(notifications: Notifications) 
         return REGISTRY.get_sample_value("portico_mails_total", labels) == before + 1
 
     # The row says so a moment before it is counted.
-    assert await until(is_counted, deadline_s=5)
+    assert await until(is_counted, deadline_s=30)
     async with notifications.client.get("/metrics") as response:
         assert 'portico_mails_total{kind="invitation",outcome="sent"}' in await response.text()

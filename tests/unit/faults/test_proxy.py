@@ -91,7 +91,7 @@ async def test_a_delay_counts_each_way(link: Link) -> None:
         began = monotonic()
         writer.write(b"x")
         await reader.readexactly(1)
-        assert 0.2 <= monotonic() - began < 2
+        assert 0.2 <= monotonic() - began < 10
 
 
 async def test_the_server_has_the_mail_whose_answer_is_cut(smtp_server: ScriptedSmtp) -> None:
