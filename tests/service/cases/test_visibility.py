@@ -17,7 +17,7 @@ from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.domain.values import Contact, person_of
 from services.cases.cases.domain.visibility import sees
 from services.cases.cases.store import indexes
-from services.cases.cases.store.indexes import fill_in_readers
+from services.cases.cases.store.indexes import fill_in
 from services.cases.cases.store.lists import SORTS
 from shared.actor import Actor, Role, Visibility
 from shared.mongo import Database, Document
@@ -99,10 +99,10 @@ async def test_cases_of_an_older_version_get_the_readers_that_a_save_would_give_
     for case in cases:
         await store.CASES.insert(db, case)
     written = await readers(db)
-    await db["cases"].update_many({}, {"$unset": {"readers": ""}})
+    await db["cases"].update_many({}, {"$unset": {"readers": "", "words": ""}})
     await store.create_indexes(db)
     assert await readers(db) == written
-    assert await fill_in_readers(db) == 0
+    assert await fill_in(db) == 0
 
 
 async def test_two_replicas_that_begin_together_both_wait_for_the_last_case(
@@ -111,10 +111,10 @@ async def test_two_replicas_that_begin_together_both_wait_for_the_last_case(
     monkeypatch.setattr(indexes, "_AT_ONCE", 1)
     for number in range(8):
         await store.CASES.insert(db, a_case(number))
-    await db["cases"].update_many({}, {"$unset": {"readers": ""}})
+    await db["cases"].update_many({}, {"$unset": {"readers": "", "words": ""}})
 
     async def left_when_done() -> int:
-        while await fill_in_readers(db):
+        while await fill_in(db):
             pass
         return await db["cases"].count_documents({"readers": None})
 

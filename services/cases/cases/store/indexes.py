@@ -37,8 +37,6 @@ _OF_WORDS = (
     *("problem.title", "problem.description", "problem.own_reference"),
 )
 _ASSIGNED: Document = {"assignee.user_id": {"$exists": True}}
-# Every case has at least one reader: none has this empty.
-_WITHOUT_READERS: Document = {"readers": None}
 # As `visibility.readers_of` says it.
 _READERS: Document = {
     "$concatArrays": [
@@ -105,31 +103,17 @@ def _only_where(filter_: Document) -> Document:
 
 
 async def fill_in(db: Database) -> int:
-    """Gives cases that an older version wrote what newer ones are found by, some of them; how many it found."""
-    return await fill_in_readers(db) + await fill_in_words(db)
+    """Gives cases that an older version wrote their readers and words, as many as are looked for at once.
 
-
-async def fill_in_readers(db: Database) -> int:
-    """Gives readers to the cases that an older version wrote, as many as are looked for at once; how many it found.
-
-    Another replica that does the same may be faster with them: only when none is found has every case its readers.
+    How many it found: another replica that does the same may be faster with them, so only when none is found has every
+    case what it is seen and found by. No version wrote words and no readers.
     """
-    cases = db[CASES.collection]
-    found = await cases.find(_WITHOUT_READERS, {"_id": 1}).limit(_AT_ONCE).to_list(None)
-    if not found:
-        return 0
-    wanted = {"_id": {"$in": [document["_id"] for document in found]}, **_WITHOUT_READERS}
-    await cases.update_many(wanted, [{"$set": {"readers": _READERS}}])
-    return len(found)
-
-
-async def fill_in_words(db: Database) -> int:
-    """As `fill_in_readers`, for what a search finds a case by."""
     cases = db[CASES.collection]
     found = await cases.find(_WITHOUT_WORDS, dict.fromkeys(_OF_WORDS, 1)).limit(_AT_ONCE).to_list(None)
     if found:
         changes = [
-            UpdateOne({"_id": each["_id"], **_WITHOUT_WORDS}, {"$set": {"words": _words(each)}}) for each in found
+            UpdateOne({"_id": each["_id"], **_WITHOUT_WORDS}, [{"$set": {"readers": _READERS, "words": _words(each)}}])
+            for each in found
         ]
         await cases.bulk_write(changes, ordered=False)
     return len(found)
