@@ -90,7 +90,7 @@ def clean_line(text: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Nothing needs cleaning in it: so are most lines."""
+    """Whether there is nothing to clean in it, as in nearly every line."""
     return text.isascii() and text.isprintable()
 
 
@@ -145,8 +145,8 @@ def cleaned_anyhow(text: str, clean: Callable[[str], str]) -> str:
 
     What is left of bytes that are not UTF-8, or of half a letter, is seen as such.
     """
-    if text.isascii() and text.isprintable():
-        return text  # as nearly every text is: there is nothing to clean
+    if _is_plain(text):
+        return text
     text = _HALVES.sub("\ufffd", text)
     try:
         return clean(text)
