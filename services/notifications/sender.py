@@ -193,7 +193,7 @@ class Sender:
         known = await store.find_known(db, [*mails, *(row for claim in claims for row in claim.before)])
         again_in_s = self._pace.user_unknown_s
         verdicts = [(each.mail, judge(each.mail, each.before, known, unknown_again_in_s=again_in_s)) for each in claims]
-        verdicts = await _name(db, verdicts)
+        verdicts = await _ask(db, await _name(db, verdicts))
         await store.note_turns(db, mails)
         await self._refuse(db, [(mail, verdict) for mail, verdict in verdicts if not verdict.may_go])
         letters = [
@@ -218,7 +218,7 @@ class Sender:
         """One after the other over one connection."""
         try:
             async with self._greeted() as connection:
-                await self._send_each(db, connection, await self._mark_willing(db, letters))
+                await self._send_each(db, connection, await self._mark(db, letters))
         except MailServerUnavailable as error:
             self._gate.hold(error)
             await store.mark(db, [store.due_again(letter.mail, wait_s=0) for letter in letters])
@@ -233,21 +233,17 @@ class Sender:
             finally:
                 self._server.give_back(connection)
 
-    async def _mark_willing(self, db: Database, letters: Sequence[Letter]) -> deque[Ready]:
-        """Those that stand marked as being sent from here on, because their persons want them."""
-        # Read when the rows say who they are for: whoever opts out after this read finds the rows, and suppresses them
-        # before they are marked.
-        reasons: dict[str, Reason] = dict.fromkeys(await _find_opted_out(db, letters), Reason.OPTED_OUT)
-        strangers = [each for each in letters if each.is_to_be_counted and each.mail.id not in reasons]
+    async def _mark(self, db: Database, letters: Sequence[Letter]) -> deque[Ready]:
+        """Those that stand marked as being sent from here on."""
+        strangers = [each for each in letters if each.is_to_be_counted]
         of_users = {each.mail.id for each in strangers if each.counts_for_user}
         async with self._counting:
             too_many = await store.count_stranger_mails(
                 db, [each.mail for each in strangers], self._limits, of_users=of_users
             )
-        reasons |= dict.fromkeys(too_many, Reason.TOO_MANY)
-        unwilling = [each.mail for each in letters if each.mail.id in reasons]
-        await self._refuse(db, [(mail, Verdict(reason=reasons[mail.id])) for mail in unwilling])
-        ready = await self._render(db, [each for each in letters if each.mail.id not in reasons])
+        refused = [(each.mail, Verdict(reason=Reason.TOO_MANY)) for each in letters if each.mail.id in too_many]
+        await self._refuse(db, refused)
+        ready = await self._render(db, [each for each in letters if each.mail.id not in too_many])
         marked = await store.mark_sending(
             db, [each.mail for each in ready], counted=[each.mail.id for each in strangers]
         )
@@ -346,6 +342,23 @@ async def _name(db: Database, verdicts: Sequence[tuple[Mail, Verdict]]) -> list[
     return [(mail, Verdict(reason=Reason.SAME_PERSON) if mail.id in same else verdict) for mail, verdict in verdicts]
 
 
+async def _ask(db: Database, verdicts: Sequence[tuple[Mail, Verdict]]) -> list[tuple[Mail, Verdict]]:
+    """Reads whether people want the mails."""
+    # When the rows say who they are for: whoever opts out after this read finds the rows, and suppresses them before
+    # they are marked.
+    chosen = await store.find_preferences_of(
+        db,
+        {
+            # A user without a choice may have chosen as the address, before it was known to be the user's.
+            mail.id: (verdict.person, Person.of_address(mail.email, mail.company_id))
+            for mail, verdict in verdicts
+            if verdict.may_go and verdict.person is not None and mail.may_be_opted_out
+        },
+    )
+    refused = {mail.id for mail, _ in verdicts if mail.id in chosen and not chosen[mail.id].allow(mail.kind)}
+    return [(mail, Verdict(reason=Reason.OPTED_OUT) if mail.id in refused else verdict) for mail, verdict in verdicts]
+
+
 def _mark_of(mail: Mail, verdict: Verdict) -> store.Mark:
     if verdict.reason is None:
         return store.due_again(mail, wait_s=verdict.again_in_s or 0.0)
@@ -357,19 +370,6 @@ def _mark_of(mail: Mail, verdict: Verdict) -> store.Mark:
 def _has_failed(mail: Mail, verdict: Verdict) -> bool:
     """It was tried: the row keeps the server's last answer beside the reason."""
     return verdict.reason is Reason.EXPIRED and mail.tries > 0
-
-
-async def _find_opted_out(db: Database, letters: Sequence[Letter]) -> set[str]:
-    """The ids of the mails whose persons do not want them."""
-    wanted = {
-        # A user without a choice may have chosen as the address, before it was known to be the user's.
-        each.mail.id: (each.person, Person.of_address(each.mail.email, each.mail.company_id))
-        for each in letters
-        if each.mail.may_be_opted_out
-    }
-    preferences = await store.find_preferences_of(db, wanted)
-    kinds = {each.mail.id: each.mail.kind for each in letters}
-    return {mail_id for mail_id, chosen in preferences.items() if not chosen.allow(kinds[mail_id])}
 
 
 async def _put_off(db: Database, mail: Mail, error: Exception) -> None:

@@ -222,8 +222,8 @@ CONTROLS = (
         patches=(
             Patch(
                 "services/notifications/sender.py",
-                "if not chosen.allow(kinds[mail_id])}",
-                "if not chosen.allow(kinds[mail_id]) and not mail_id}",
+                "if mail.id in chosen and not chosen[mail.id].allow(mail.kind)}",
+                "if not mail.id}",
             ),
         ),
     ),
