@@ -35,6 +35,7 @@ _Layout = Literal["text", "html"]
 _ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058
 _ONLY_GENERATION = 1
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_date = lru_cache(maxsize=64)(format_datetime)  # mails that were queued together have one
 _PLAIN_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
 
@@ -91,7 +92,7 @@ class Mailer:
         yield mime.mailbox_line("To", mail.name, _checked_wire_address(mail.email))
         yield mime.text_line("Subject", subject)
         if mail.created_at is not None:
-            yield mime.line("Date", format_datetime(mail.created_at))
+            yield mime.line("Date", _date(mail.created_at))
         yield mime.line("Message-ID", f"<{mail.id}@{self.host}>")
         if mail.case_id is not None:
             yield mime.line("References", f"<case-{mail.case_id}@{self.host}>")
