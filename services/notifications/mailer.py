@@ -148,19 +148,15 @@ class _WordedOnce(Environment):
     """Words without values are put into a template when it is compiled."""
 
     def _generate(self, source: nodes.Template, *args: Any, **more: Any) -> str:
-        return super()._generate(_Wording(self).visit(source), *args, **more)
+        return super()._generate(_Wording().visit(source), *args, **more)
 
 
 class _Wording(NodeTransformer):
-    def __init__(self, environment: Environment) -> None:
-        self._gettext: Any = environment.globals["_"]
-        self._context = nodes.EvalContext(environment)
-
     def visit_Call(self, node: nodes.Call) -> nodes.Expr:  # noqa: N802  # the name that Jinja looks for
         self.generic_visit(node)
         match node:
             case nodes.Call(node=nodes.Name(name="_"), args=[nodes.Const(value=text)], kwargs=[]):
-                return nodes.Const(self._gettext(self._context, text))
+                return nodes.Const(str(TEXTS.gettext(text)))
         return node
 
 
