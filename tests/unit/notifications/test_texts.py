@@ -103,3 +103,8 @@ def test_words_without_values_are_asked_for_once_and_not_for_each_mail(
     assert word in constants
     assert code == "en" or "See the case" not in constants
     assert "_" not in constants
+
+
+@pytest.mark.parametrize(("layout", "seen"), [("text", "Yes & no"), ("html", "Yes &amp; no")])
+def test_words_are_texts_and_html_escapes_them(layout: Literal["text", "html"], seen: str) -> None:
+    assert environment(layout, Brand(), "en").from_string('{{ _("Yes & no") }}').render() == seen
