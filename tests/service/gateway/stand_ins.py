@@ -1,7 +1,6 @@
 """Small real servers where the services would be, and a gateway before them with short deadlines."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDictProxy
 
+from deploy.local.child import free_port
 from services.gateway.app import create_app
 from services.gateway.clients import Service, Services
 from services.gateway.deadlines import Deadlines
@@ -200,10 +200,8 @@ async def a_gateway(deadlines: Deadlines = PATIENT, **environment: str) -> Async
 
 
 def unused_url() -> str:
-    """An address where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    """An address where nobody listens, nor comes to listen: no system gives such a port to whoever asks for any."""
+    return f"http://127.0.0.1:{free_port()}"
 
 
 async def a_portal(urls: dict[Service, str], deadlines: Deadlines = PATIENT, **environment: str) -> Client:
