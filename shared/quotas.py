@@ -5,21 +5,19 @@ counter holds those of its users, so that both count or neither. Older versions 
 an upgrade a user may have as much again.
 """
 
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from pymongo import UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError
-from pymongo.read_concern import ReadConcern
 
+from shared import counters
 from shared.actor import Actor
 from shared.batches import DatabaseBatches
+from shared.counters import Share, Wanted, count, find_used, not_by_majority
 from shared.errors import Invalid, Refusal, TooManyRequests, seconds_until
-from shared.mongo import DUPLICATE, Collection, Database, DuplicateKey
+from shared.mongo import Database, DuplicateKey
 
 COUNTERS = "quotas"
 
@@ -39,7 +37,7 @@ class MoreThanAllowed(Invalid):
 
 async def create_indexes(db: Database) -> None:
     """The database removes windows that are over."""
-    await db[COUNTERS].create_index("ends_at", name="forget", expireAfterSeconds=0)
+    await counters.create_indexes(db, COUNTERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +52,6 @@ class Bound:
         length_s = self.within.total_seconds()
         number = int(now.timestamp() // length_s)
         return number, datetime.fromtimestamp((number + 1) * length_s, tz=now.tzinfo)
-
-
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """What one user or company may have in a window: a field of a counter."""
-
-    field: str
-    most: int
-    ends_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What one request wants to count, in all its shares or in none: they are fields of one document."""
-
-    counter: str
-    shares: Sequence[_Share]  # the counter ends with the last of them
-    amount: int
-
-    @property
-    def increments(self) -> dict[str, int]:
-        return {share.field: self.amount for share in self.shares}
-
-    def first_full(self, used: Mapping[str, int]) -> _Share | None:
-        return next((each for each in self.shares if used.get(each.field, 0) + self.amount > each.most), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +82,12 @@ class Quota:
     async def refuse_if_full(self, db: Database, actor: Actor, *, now: datetime) -> None:
         """Raises the refusal when not even one more fits; counts nothing."""
         wanted = self._wanted(actor, 1, now)
-        used = await _find_used(_not_by_majority(db), [wanted.counter])
+        used = await find_used(not_by_majority(db, COUNTERS), [wanted.counter])
         full = wanted.first_full(used[wanted.counter])
         if full is not None:
             raise self._refusal_of(full, actor, now)
 
-    def _refusal_of(self, full: _Share, actor: Actor, now: datetime) -> TooManyRequests:
+    def _refusal_of(self, full: Share, actor: Actor, now: datetime) -> TooManyRequests:
         wait_s = seconds_until(full.ends_at, now=now)
         _log.info("quota_full", what=self.what, share=full.field, user=str(actor.user_id), retry_after_s=wait_s)
         return self.refusal(retry_after_s=wait_s)
@@ -131,79 +104,24 @@ class Quota:
         except (Refusal, DuplicateKey):
             wanted = self._wanted(actor, -amount, now)
             if wanted.shares:
-                await _not_by_majority(db).update_one({"_id": wanted.counter}, {"$inc": wanted.increments})
+                await not_by_majority(db, COUNTERS).update_one({"_id": wanted.counter}, {"$inc": wanted.increments})
             raise
 
-    def _wanted(self, actor: Actor, amount: int, now: datetime) -> _Wanted:
+    def _wanted(self, actor: Actor, amount: int, now: datetime) -> Wanted:
         number, ends_at = self.user.window(now)
         user = f"{actor.user_id}/{number}"
         if actor.is_vendor or not self.company.most:
-            counter, shares = f"{self.what}/user/{user}", [_Share("used", self.user.most, ends_at)]
+            counter, shares = f"{self.what}/user/{user}", [Share("used", self.user.most, ends_at)]
         else:
-            shares = [_Share(f"users.{user}", self.user.most, ends_at)]
+            shares = [Share(f"users.{user}", self.user.most, ends_at)]
             number, ends_at = self.company.window(now)
             counter = f"{self.what}/company/{actor.company_id}/{number}"
-            shares.append(_Share("used", self.company.most, ends_at))
-        return _Wanted(counter, [share for share in shares if share.most], amount)
+            shares.append(Share("used", self.company.most, ends_at))
+        return Wanted(counter, [share for share in shares if share.most], amount)
 
 
-async def _count_together(db: Database, asked: Sequence[_Wanted]) -> list[_Share | None]:
-    """For each request its share that is full; None where it has counted."""
-    counters = _not_by_majority(db)
-    full: list[_Share | None] = [None] * len(asked)
-    left: dict[str, list[int]] = {}
-    for n, wanted in enumerate(asked):
-        left.setdefault(wanted.counter, []).append(n)
-    while left := await _count_sums(counters, left, asked):
-        # There is no room for all of them, or others were faster.
-        for counter, used in (await _find_used(counters, left)).items():
-            for n in left.pop(counter):
-                full[n] = asked[n].first_full(used)
-                if full[n] is None:
-                    used.update(asked[n].increments)
-                    left.setdefault(counter, []).append(n)
-    return full
-
-
-async def _count_sums(
-    counters: Collection, together: Mapping[str, list[int]], asked: Sequence[_Wanted]
-) -> dict[str, list[int]]:
-    """Counts for many requests together; those whose counter has no room for all of them, and has counted nothing."""
-    writes: dict[str, UpdateOne] = {}
-    for counter, those in together.items():
-        sums: Counter[str] = Counter()
-        for n in those:
-            sums.update(asked[n].increments)
-        most = {share.field: share.most for n in those for share in asked[n].shares}
-        if all(amount <= most[field] for field, amount in sums.items()):
-            # Where one is full, the filter matches nothing, and the upsert fails because the counter exists.
-            room = {field: {"$not": {"$gt": most[field] - amount}} for field, amount in sums.items()}
-            counting = {"$inc": sums, "$setOnInsert": {"ends_at": asked[those[0]].shares[-1].ends_at}}
-            writes[counter] = UpdateOne({"_id": counter, **room}, counting, upsert=True)
-    without_room = together.keys() - writes.keys()
-    try:
-        if writes:
-            await counters.bulk_write([*writes.values()], ordered=False)
-    except BulkWriteError as error:
-        for failed in error.details["writeErrors"]:
-            if failed["code"] != DUPLICATE:
-                raise
-            without_room.add([*writes][failed["index"]])
-    return {counter: together[counter] for counter in without_room}
-
-
-async def _find_used(counters: Collection, names: Iterable[str]) -> dict[str, Counter[str]]:
-    """What each share of these counters has used, by its field."""
-    used: dict[str, Counter[str]] = {name: Counter() for name in names}
-    for each in await counters.find({"_id": {"$in": [*used]}}).to_list(None):
-        users = {f"users.{user}": count for user, count in each.get("users", {}).items()}
-        used[each["_id"]].update(users, used=each.get("used", 0))
-    return used
+async def _count_together(db: Database, asked: Sequence[Wanted]) -> list[Share | None]:
+    return await count(not_by_majority(db, COUNTERS), asked)
 
 
 _COUNTS = DatabaseBatches(_count_together)
-
-
-def _not_by_majority(db: Database) -> Collection:
-    """One acknowledgement is enough: losing a count does no harm, and waiting for the majority costs time."""
-    return db[COUNTERS].with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))

@@ -75,7 +75,6 @@ class Sender:
         self._gate = Gate(server.name, self._pace)
         self._speed = Speed()
         self._connections = asyncio.Semaphore(CONNECTIONS)
-        self._counting = asyncio.Lock()  # those of the same company would count anew again and again
         self._woken = asyncio.Event()
         self._has_room = asyncio.Event()
         self._in_hand: dict[str, Mail] = {}
@@ -237,10 +236,9 @@ class Sender:
         """Those that stand marked as being sent from here on."""
         strangers = [each for each in letters if each.is_to_be_counted]
         of_users = {each.mail.id for each in strangers if each.counts_for_user}
-        async with self._counting:
-            too_many = await store.count_stranger_mails(
-                db, [each.mail for each in strangers], self._limits, of_users=of_users
-            )
+        too_many = await store.count_stranger_mails(
+            db, [each.mail for each in strangers], self._limits, of_users=of_users
+        )
         refused = [(each.mail, Verdict(reason=Reason.TOO_MANY)) for each in letters if each.mail.id in too_many]
         await self._refuse(db, refused)
         ready = await self._render(db, [each for each in letters if each.mail.id not in too_many])

@@ -4,7 +4,6 @@ All counts of a company's hour are one document, its users' too. Older versions 
 an upgrade a user has the bound twice.
 """
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,8 +12,9 @@ from typing import cast
 from pymongo import ASCENDING
 
 from services.notifications.domain.mails import KEPT_FOR, Mail
-from services.notifications.store.counters import Counters, count_up
-from shared.mongo import Database, Document
+from shared import counters
+from shared.counters import Share, Wanted
+from shared.mongo import Database
 
 STRANGER_MAILS = "stranger_mails"
 
@@ -29,15 +29,10 @@ class StrangerLimits:
     per_user: int = 30
     per_company: int = 300
 
-    def allow(self, of_company: int, of_user: int) -> bool:
-        """Whether there may be one more than so many."""
-        return (of_company < self.per_company or not self.per_company) and (
-            of_user < self.per_user or not self.per_user
-        )
-
 
 async def create_indexes(db: Database) -> None:
-    """Old counts are removed."""
+    """Old counts are removed; those of older versions by a field of their own."""
+    await counters.create_indexes(db, STRANGER_MAILS)
     await db[STRANGER_MAILS].create_index([("expires_at", ASCENDING)], expireAfterSeconds=0)
 
 
@@ -48,29 +43,18 @@ async def count_stranger_mails(
 
     `of_users` are the ids of those that count for the user who caused them, too.
     """
-    of_hours: dict[str, list[Mail]] = {}
-    for mail in mails:
-        of_hours.setdefault(f"company:{mail.company_id}:{_hour_of(mail):%Y-%m-%dT%H}", []).append(mail)
-    fitting: dict[str, set[str]] = {}
+    asked = [_wanted(mail, limits, of_user=mail.id in of_users) for mail in mails]
+    full = await counters.count(counters.not_by_majority(db, STRANGER_MAILS), asked)
+    return {mail.id for mail, share in zip(mails, full, strict=True) if share is not None}
 
-    def counted(hour: str, stood: Counters) -> Document:
-        before = stood.get(hour, {})
-        count: int = before.get("count", 0)
-        of_user: Counter[str] = Counter(before.get("users", {}))
-        fitting[hour] = set()
-        changes: Document = {"expires_at": _hour_of(of_hours[hour][0]) + _COUNTED_FOR}
-        for mail in of_hours[hour]:
-            user = str(mail.caused_by)
-            if limits.allow(count, of_user[user] if mail.id in of_users else 0):
-                fitting[hour].add(mail.id)
-                count += 1
-                if mail.id in of_users:
-                    of_user[user] += 1
-                    changes[f"users.{user}"] = of_user[user]
-        return {**changes, "count": count}
 
-    await count_up(db, STRANGER_MAILS, of_hours, counted, field="count")
-    return {mail.id for mail in mails}.difference(*fitting.values())
+def _wanted(mail: Mail, limits: StrangerLimits, *, of_user: bool) -> Wanted:
+    hour = _hour_of(mail)
+    ends_at = hour + _COUNTED_FOR
+    shares = [Share("count", limits.per_company, ends_at)]
+    if of_user:
+        shares.append(Share(f"users.{mail.caused_by}", limits.per_user, ends_at))
+    return Wanted(f"company:{mail.company_id}:{hour:%Y-%m-%dT%H}", [share for share in shares if share.most])
 
 
 def _hour_of(mail: Mail) -> datetime:

@@ -8,11 +8,11 @@ turns up. This is start-time fair queueing.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pymongo import UpdateOne, WriteConcern
+from pymongo import UpdateOne
 
 from services.notifications.domain.mails import Mail
-from services.notifications.store.counters import Counters, count_up
-from shared.mongo import Database, Document
+from shared.counters import not_by_majority, write
+from shared.mongo import Database
 
 TURNS = "turns"
 
@@ -26,14 +26,18 @@ async def take_turns(db: Database, mails: Sequence[Mail]) -> list[int]:
     priority = int(mails[0].priority)
     reached = _reached(priority)
     lines = [f"{priority}:{mail.company_id}" for mail in mails]
-    lengths = Counter(lines)
+    counters = not_by_majority(db, TURNS)
     last: dict[str, int] = {}
-
-    def counted(line: str, stood: Counters) -> Document:
-        last[line] = max(stood[name]["turn"] if name in stood else 0 for name in (line, reached))
-        return {"turn": last[line] + lengths[line]}
-
-    await count_up(db, TURNS, lengths, counted, field="turn", beside=reached)
+    left: dict[str, int] = Counter(lines)
+    while left:
+        found = await counters.find({"_id": {"$in": [*left, reached]}}).to_list(None)
+        stood = {each["_id"]: each["turn"] for each in found}
+        last |= {line: max(stood.get(line, 0), stood.get(reached, 0)) for line in left}
+        writes = {
+            line: UpdateOne({"_id": line, "turn": stood.get(line)}, {"$set": {"turn": last[line] + count}}, upsert=True)
+            for line, count in left.items()
+        }
+        left = {line: left[line] for line in await write(counters, writes)}  # others were faster with them
     turns = []
     for line in lines:
         last[line] += 1
@@ -52,5 +56,4 @@ async def note_turns(db: Database, mails: Iterable[Mail]) -> None:
         for priority, turn in reached.items()
     ]
     if writes:
-        # A turn that is lost with a server loses no mail, so no mail should wait for a disk because of it.
-        await db[TURNS].with_options(write_concern=WriteConcern(1)).bulk_write(writes)
+        await not_by_majority(db, TURNS).bulk_write(writes)

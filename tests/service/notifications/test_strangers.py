@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pymongo.read_concern import ReadConcern
 from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
@@ -167,39 +167,19 @@ async def test_many_who_count_at_once_let_just_as_many_through_as_are_allowed(po
     assert max(went.values()) <= 5
 
 
-async def test_the_connections_of_a_sender_count_one_after_the_other(
-    ledger: Database, smtp_server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    count, counting, at_once = store.count_stranger_mails, 0, []
-
-    async def watched(*args: Any, **options: Any) -> set[str]:
-        nonlocal counting
-        counting += 1
-        at_once.append(counting)
-        too_many = await count(*args, **options)
-        counting -= 1
-        return too_many
-
-    monkeypatch.setattr(store, "count_stranger_mails", watched)
-    mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
-    sender = Sender(mailer, MailServer(smtp_server.url, own_host="portal.example"))
-    people = [stranger(an_email()) for _ in range(8)]
-    await hear(SUBSCRIPTIONS, ledger, a_created_case(uuid7(), *people))
-    task = asyncio.create_task(sender.run(ledger))
-    for person in people:
-        await smtp_server.wait_for(person.email)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert set(at_once) == {1}
-    assert len(at_once) == 8
-
-
 async def test_what_is_too_many_for_its_company_does_not_count_for_its_user(post: Post) -> None:
     user = uuid7()
     mails = [_a_mail(post, _HOUR, by=user) for _ in range(3)]
     assert await _too_many(post, mails, StrangerLimits(3, 1)) == {mails[1].id, mails[2].id}
     mails = [_a_mail(post, _HOUR, by=user) for _ in range(3)]
     assert await _too_many(post, mails, StrangerLimits(3, 10)) == {mails[2].id}
+
+
+async def test_without_a_bound_nothing_is_counted(post: Post) -> None:
+    mails = [_a_mail(post, _HOUR, by=uuid7()) for _ in range(3)]
+    assert await _too_many(post, mails, StrangerLimits(0, 0)) == set()
+    counted = post.db["stranger_mails"].with_options(read_concern=ReadConcern("local"))
+    assert await counted.count_documents({}) == 0
 
 
 async def test_what_an_older_version_counted_for_a_company_counts(post: Post) -> None:
