@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from services.cases.cases.domain.values import Status, turn_of
 from services.cases.copies import store as copies
@@ -42,7 +43,9 @@ class Sheet:
 
 async def describe(db: Database, actor: Actor, query: CaseQuery, now: datetime) -> Sheet:
     """The export of what the actor asks for now."""
-    site, company = await _find_site(db, actor, query), await _find_company(db, query)
+    of_company = {} if actor.is_vendor else {"company_id": actor.company_id}
+    site = await _name(db, copies.SITES, query.site_id, **of_company)
+    company = await _name(db, copies.COMPANIES, query.company_id)
     with reading_in(actor.language):
         labels, rows = labels_for(actor), _("Number of cases")
         about = [_as_of(actor, now), *_filters(labels, query, site=site, company=company)]
@@ -72,16 +75,10 @@ def rows_of(cases: Iterable[Sequence[Any]], labels: Labels) -> Iterator[tuple[Ce
         )
 
 
-async def _find_site(db: Database, actor: Actor, query: CaseQuery) -> str:
-    """The name of the site that the query asks for, where the actor may know it."""
-    of_company = {} if actor.is_vendor else {"company_id": actor.company_id}
-    site = await copies.find_copy(db, copies.SITES, {"_id": query.site_id, **of_company}) if query.site_id else None
-    return site["name"] if site else str(query.site_id or "")
-
-
-async def _find_company(db: Database, query: CaseQuery) -> str:
-    company = await copies.find_copy(db, copies.COMPANIES, {"_id": query.company_id}) if query.company_id else None
-    return company["name"] if company else str(query.company_id or "")
+async def _name(db: Database, collection: str, asked_for: UUID | None, **known_to: UUID) -> str:
+    """Of what the query asks for; its id where the actor may not know it."""
+    found = await copies.find_copy(db, collection, {"_id": asked_for, **known_to}) if asked_for else None
+    return found["name"] if found else str(asked_for or "")
 
 
 def _as_of(actor: Actor, now: datetime) -> tuple[str, str]:

@@ -21,7 +21,6 @@ from services.notifications.store.people import (
     put_bouncing,
 )
 from services.notifications.store.preferences import (
-    PREFERENCES,
     adopt_preferences,
     find_preferences,
     find_preferences_of,
@@ -46,7 +45,7 @@ from services.notifications.store.sending import (
     suppressed,
 )
 from services.notifications.store.strangers import StrangerLimits, count_stranger_mails
-from services.notifications.store.turns import TURNS, note_turns
+from services.notifications.store.turns import note_turns
 from shared.mongo import Database
 
 
@@ -62,8 +61,6 @@ __all__ = [
     "COMPANIES",
     "LEASE",
     "MAILS",
-    "PREFERENCES",
-    "TURNS",
     "USERS",
     "Claim",
     "Mark",
