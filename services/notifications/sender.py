@@ -290,6 +290,7 @@ class Sender:
         if mails:
             with suppress(DatabaseError):  # the leases will end
                 await store.put_back(db, mails)
+            self._rows_wait = True
             self._let_go(mails)
 
     # Record

@@ -10,7 +10,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
-from services.notifications import handlers, store
+from services.notifications import handlers, sender, store
 from services.notifications.consumers import SUBSCRIPTIONS, subscriptions
 from services.notifications.domain.mails import Mail
 from services.notifications.mailer import Mailer
@@ -159,6 +159,25 @@ async def test_new_rows_queue_up_behind_those_that_wait(ledger: Database, smtp_s
     (row,) = await replica.hear(a_created_case(busy, stranger(an_email())))
     assert row["state"] != "queued"
     await replica.stop()
+
+
+async def test_new_rows_queue_up_behind_those_that_were_put_back(
+    ledger: Database, replica: Replica, smtp_server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "_PATIENCE_S", 0.05)
+    smtp_server.reply_delay_s = 1.0
+    await replica.hear(a_created_case(uuid7(), *(stranger(an_email()) for _ in range(3))))
+
+    async def are_put_back() -> bool:
+        return await ledger["mails"].count_documents({"state": "queued"}) > 0 and replica.sender._rows_wait
+
+    assert await until(are_put_back, deadline_s=10, pause_s=0.01)
+    (row,) = await replica.hear(a_created_case(uuid7(), stranger(an_email())))
+    assert row["state"] == "queued"
+    monkeypatch.undo()
+    smtp_server.reply_delay_s = 0.0
+    rows = await _settled(ledger)
+    assert {(row["state"], row["tries"]) for row in rows} == {("sent", 1)}
 
 
 async def test_while_the_mail_server_is_away_rows_are_written_for_whoever_finds_it_again(
