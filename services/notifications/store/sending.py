@@ -245,7 +245,7 @@ async def mark_outcomes(db: Database, outcomes: Sequence[tuple[Mail, Outcome]]) 
     replies = {mail.id: outcome.reply for mail, outcome in outcomes if outcome.state is MailState.SENT}
     ours = {**_rows_of(mail for mail, _ in outcomes), "state": _SENDING}
     unsent = [_unsent(mail, outcome) for mail, outcome in outcomes if outcome.state is not MailState.SENT]
-    if await _mark_sent(db, replies, wanted=ours) + await mark(db, unsent) == len(outcomes):
+    if await mark(db, unsent) + await _mark_sent(db, replies, wanted=ours) == len(outcomes):
         return [True] * len(outcomes)
     # Too late for the lease. Where no other sender has begun: the server has the mail, and must not get it again.
     await _mark_sent(db, replies, wanted={"state": {"$in": WAITING}})
