@@ -218,7 +218,7 @@ CONTROLS = (
         run="opt-out-race",
         slug="not-read-again",
         without="Preferences are read before mails are marked as being sent",
-        shows="mails sent after opting out",
+        shows="mails unexpected",
         patches=(
             Patch(
                 "services/notifications/sender.py",
