@@ -118,6 +118,7 @@ def _mails_about(event: CaseFact, come_from: Origin) -> list[Mail]:
 
 async def _queue(db: Database, mails: Sequence[Mail], put: Put) -> None:
     """Each row says who it is for, as far as that is known yet; of those for one person, the first does."""
+    mails = list({mail.id: mail for mail in mails}.values())  # an event may come twice among others
     of_addresses = [mail for mail in mails if mail.user_id is None]
     users = await store.find_users(db, of_addresses) if of_addresses else Users(())
     first = {(mail.event_id, users.key_of(mail)): mail.id for mail in reversed(mails)}

@@ -18,7 +18,9 @@ from services.notifications.pace import Pace
 from services.notifications.sender import Sender
 from services.notifications.smtp import MailServer
 from services.notifications.store import Claim, StrangerLimits
+from shared.bus import Delivery
 from shared.events.base import Event
+from shared.logging import Origin
 from shared.mongo import Database
 from shared.schemas.notifications import PreferencesBody
 from tests.builders import TEST_SECRET, Json, an_actor, an_email
@@ -117,6 +119,17 @@ async def test_an_event_that_comes_again_takes_no_row_from_whoever_has_it(
     rows = await _settled(ledger)
     assert {(row["state"], row["tries"], row["interruptions"]) for row in rows} == {("sent", 1, 0)}
     assert len(smtp_server.mails) == len(rows) == 10
+
+
+async def test_an_event_that_comes_twice_at_once_is_told_once(
+    ledger: Database, replica: Replica, smtp_server: ScriptedSmtp
+) -> None:
+    case = a_created_case(uuid7(), stranger(an_email()), stranger(an_email(), "owner"))
+    twice = [Delivery(case, Origin(str(case.id)))] * 2
+    await handlers.queue_case_mails(ledger, twice, put=replica.sender.put)
+    await _settled(ledger)
+    await replica.has_let_go()
+    assert len(smtp_server.mails) == 2
 
 
 async def test_a_row_that_was_missing_after_a_crash_is_the_only_one_that_is_taken(
