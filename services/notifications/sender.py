@@ -221,6 +221,7 @@ class Sender:
         except MailServerUnavailable as error:
             self._gate.hold(error)
             await store.mark(db, [store.due_again(letter.mail, wait_s=0) for letter in letters])
+            self._rows_wait = True  # though another connection may find the server at once
 
     @asynccontextmanager
     async def _greeted(self) -> AsyncIterator[SMTP]:

@@ -62,6 +62,12 @@ class Replica:
 
         assert await until(has, deadline_s=10, pause_s=0.01)
 
+    async def has_met_no_server(self) -> None:
+        async def has() -> bool:
+            return bool(await self.sender.degraded(self._db)) and not self.sender._in_hand
+
+        assert await until(has, deadline_s=10, pause_s=0.01)
+
     async def hear(self, event: Event) -> list[Json]:
         """The rows as they were written."""
         await hear(subscriptions(self.sender.put), self._db, event)
@@ -199,10 +205,7 @@ async def test_while_the_mail_server_is_away_rows_are_written_for_whoever_finds_
     await smtp_server.stop()
     await replica.hear(a_verification(an_email()))
 
-    async def is_known_to_be_away() -> bool:
-        return bool(await replica.sender.degraded(ledger)) and not replica.sender._in_hand
-
-    assert await until(is_known_to_be_away, deadline_s=10, pause_s=0.01)
+    await replica.has_met_no_server()
     (row,) = await replica.hear(a_verification(an_email()))
     assert row["state"] == "queued"
     await smtp_server.start()
@@ -210,6 +213,18 @@ async def test_while_the_mail_server_is_away_rows_are_written_for_whoever_finds_
     rows = await _settled(ledger)
     await another.stop()
     assert {(row["state"], row["tries"], row["interruptions"]) for row in rows} == {("sent", 1, 0)}
+
+
+async def test_new_rows_queue_up_behind_those_for_which_there_was_no_connection(
+    ledger: Database, replica: Replica, smtp_server: ScriptedSmtp
+) -> None:
+    await smtp_server.stop()
+    await replica.hear(a_verification(an_email()))
+    await replica.has_met_no_server()
+    await smtp_server.start()
+    replica.sender._gate.open()  # as another connection does that has found the server
+    (row,) = await replica.hear(a_verification(an_email()))
+    assert row["state"] == "queued"
 
 
 async def test_a_row_whose_writer_dies_is_due_when_its_lease_ends_and_no_try_is_counted(
