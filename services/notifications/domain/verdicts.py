@@ -90,7 +90,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A claimed mail that may go to this person, as far as anybody knows who has not read what they want."""
+    """A claimed mail that may go, and to whom."""
 
     mail: Mail
     person: Person
