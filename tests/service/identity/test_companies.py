@@ -89,12 +89,17 @@ async def test_the_vendors_side_finds_a_company_by_words_of_its_name(identity: I
 
 async def test_the_vendors_own_company_is_in_no_list(identity: IdentityApi) -> None:
     agent = an_actor(Role.AGENT, company_id=VENDOR_ID)
-    await identity.db["companies"].update_one(
+    companies = identity.db["companies"]
+    written = await companies.update_one(
         {"_id": VENDOR_ID}, {"$set": {"kind": "vendor", "name": "Portico Vendor"}}, upsert=True
     )
-    found = (await identity.find("/vendor/companies", by=agent, q="Portico Vendor")).body
-    assert found["items"] == []
-    assert (await identity.get(f"/vendor/companies/{VENDOR_ID}", by=agent)).status == 404
+    try:
+        found = (await identity.find("/vendor/companies", by=agent, q="Portico Vendor")).body
+        assert found["items"] == []
+        assert (await identity.get(f"/vendor/companies/{VENDOR_ID}", by=agent)).status == 404
+    finally:
+        if written.upserted_id is not None:  # it is no whole company, and others make the vendor's
+            await companies.delete_one({"_id": VENDOR_ID})
 
 
 async def test_creating_a_company_twice_with_one_key_makes_one(identity: IdentityApi) -> None:
