@@ -1,8 +1,8 @@
 """Fair turns between companies: one that has many mails waiting gets a place for each far behind another's first.
 
 Each company has a line of its own for each priority. A mail gets the turn after its company's last one, but none that
-has passed already: a company that sends little is always next, and none can save
-turns up. This is start-time fair queueing.
+has passed already: a company that sends little is always next, and none can save turns up. This is start-time fair
+queueing.
 """
 
 from collections import Counter
