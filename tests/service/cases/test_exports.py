@@ -251,8 +251,13 @@ async def test_the_exports_of_a_process_take_turns_and_let_others_in_between(cas
                 waited.append(len(places.turn._waiters or ()))
             await asyncio.sleep(0)
 
-    counting = asyncio.ensure_future(count())
-    of_both = await asyncio.gather(*(cases.call("GET", "/cases.csv", by) for by in (ana, ben)))
+    async with places.turn:
+        both = asyncio.gather(*(cases.call("GET", "/cases.csv", by) for by in (ana, ben)))
+        async with asyncio.timeout(30):
+            while len(places.turn._waiters or ()) < 2:
+                await asyncio.sleep(0.01)
+        counting = asyncio.ensure_future(count())
+    of_both = await both
     counting.cancel()
     assert [answer.body.count(b"\r\n") for answer in of_both] == [1_501, 1_501]
     # Each slice ends with turns of the loop, and in some of them the other export waited.
