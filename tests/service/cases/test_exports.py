@@ -245,6 +245,9 @@ async def test_the_exports_of_a_process_take_turns_and_let_others_in_between(cas
     places: Any = cases.client.app[PLACES]
     waited: list[int] = []
 
+    async def both_wait() -> bool:
+        return len(places.turn._waiters or ()) == 2
+
     async def count() -> None:
         while True:
             if places.turn.locked():
@@ -253,9 +256,7 @@ async def test_the_exports_of_a_process_take_turns_and_let_others_in_between(cas
 
     async with places.turn:
         both = asyncio.gather(*(cases.call("GET", "/cases.csv", by) for by in (ana, ben)))
-        async with asyncio.timeout(30):
-            while len(places.turn._waiters or ()) < 2:
-                await asyncio.sleep(0.01)
+        assert await until(both_wait, deadline_s=30, pause_s=0.01)
         counting = asyncio.ensure_future(count())
     of_both = await both
     counting.cancel()
