@@ -159,6 +159,7 @@ async def find_page(  # a query has this many parts
     order: Order,
     hidden: tuple[str, ...] = (),
     shown: tuple[str, ...] = (),
+    computed: Mapping[str, Document] | None = None,
     collation: Collation | None = None,
     by: str | None = None,
     counted_by: str | None = None,
@@ -167,6 +168,7 @@ async def find_page(  # a query has this many parts
 
     `hidden` are fields to leave out; where a document has much more than a row, name in `shown` those to read. They
     come as they are kept, for a row that is `remembered`: to make objects of them is half of what reading costs.
+    `computed` are fields beside them, with the expressions that give them.
     Give the collation where `wanted` names texts that only an alphabetical index finds: it is counted with it, too.
     `by` and `counted_by` are indexes for what the database cannot choose well by itself.
     """
@@ -174,7 +176,7 @@ async def find_page(  # a query has this many parts
     as_kept: Any = collection.codec_options.with_options(document_class=RawBSONDocument)
     found = (collection.with_options(as_kept) if shown else collection).find(
         {"$and": [wanted, order.after(query.cursor, of=mark)]} if query.cursor else wanted,
-        dict.fromkeys((*shown, order.field), 1) if shown else dict.fromkeys(hidden, 0) or None,
+        {**dict.fromkeys((*shown, order.field), 1), **(computed or {})} if shown else dict.fromkeys(hidden, 0) or None,
         collation=order.collation,
         hint=by,
     )

@@ -161,6 +161,7 @@ class CaseRow(Answer):
     confidential: bool
     created_at: Utc
     updated_at: Utc
+    turn_since: Utc | None  # none of an ended case
     version: int
 
 
@@ -211,7 +212,6 @@ class CaseDetail(CaseRow):
     closed_at: Utc | None
     resolution: str | None
     resolved: bool | None
-    turn_since: Utc | None
     pin_instructions: str | None = None  # only sent to the vendor's side
     # What `POST /cases/{number}/actions` takes from this user now; agents find the names of their own actions here too.
     allowed_actions: list[CaseActionName | AgentActionName]

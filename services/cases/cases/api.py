@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -66,14 +67,18 @@ async def count_cases(request: web.Request) -> web.Response:
 
 @routes.get("/start")
 async def show_start(request: web.Request) -> web.Response:
-    """What everybody's first page shows: some cases that wait, some recent ones, and counts of the open ones."""
+    """What everybody's first page shows: some cases that wait, other recent ones, and counts of the open ones."""
     actor, db = actor_of(request), request.app[DATABASE]
     waiting, recent, counts = await asyncio.gather(
-        store.find_cases(db, actor, CaseQuery(view="waiting", limit=_SHOWN_AT_START, total=False)),
-        store.find_cases(db, actor, CaseQuery(view="recent", limit=_SHOWN_AT_START, total=False)),
+        store.find_waiting(db, actor, limit=_SHOWN_AT_START),
+        # As many of them may wait as are shown.
+        store.find_cases(db, actor, CaseQuery(view="recent", limit=2 * _SHOWN_AT_START, total=False)),
         store.count_cases(db, actor, CaseQuery(status="open"), most_sites=_SITES_AT_START),
     )
-    lists = {"waiting": waiting.answer(views.row), "recent": recent.answer(views.row)}
+    shown = {case["_id"] for case in waiting.documents}
+    others = [case for case in recent.documents if case["_id"] not in shown][:_SHOWN_AT_START]
+    recent = replace(recent, documents=others)
+    lists = {"waiting": waiting.answer(views.waiting_row), "recent": recent.answer(views.row)}
     return answer({**lists, "counts": views.counts(counts)})
 
 

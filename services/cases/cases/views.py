@@ -16,8 +16,10 @@ from shared.mongo import Document
 from shared.paging import remembered
 from shared.schemas.base import ListAnswer
 from shared.schemas.cases import CaseAttachment, CaseDetail, Facet, FacetsAnswer, HistoryEntry, PersonAnswer
+from shared.text import beginning
 
 _CASE = TypeAdapter(Case)
+_EXCERPT_CHARACTERS = 200
 _INNER = {
     "id",
     "events",
@@ -29,8 +31,7 @@ _INNER = {
 }
 
 
-@remembered
-def row(document: Document) -> dict[str, Any]:
+def _row(document: Document) -> dict[str, Any]:
     """One row of a list, in the form of `CaseRow`, of a case as it is kept: no entity is made of it."""
     problem, equipment = document["problem"], document["equipment"]
     return {
@@ -54,8 +55,31 @@ def row(document: Document) -> dict[str, Any]:
         "confidential": document["confidential"],
         "created_at": _time(document["created_at"]),
         "updated_at": _time(document["updated_at"]),
+        "turn_since": _time(since) if (since := document.get("turn_since")) else None,
         "version": document.get("version", 1),
     }
+
+
+def _waiting_row(document: Document) -> dict[str, Any]:
+    """A row, and beside it `asked`: what the other side wrote last (`text`, `by`, `at`), or None."""
+    asked = document["asked"]
+    return {**_row(document), "asked": asked and _message(asked)}
+
+
+def _message(asked: Document) -> dict[str, Any]:
+    return {"text": _excerpt(asked["text"]), "by": _shown(asked["by"]), "at": _time(asked["at"])}
+
+
+def _excerpt(text: str) -> str:
+    """The beginning of a text in one line, up to the end of a word."""
+    line = " ".join(text.split())
+    if len(line) <= _EXCERPT_CHARACTERS:
+        return line
+    words, _, _ = line[: _EXCERPT_CHARACTERS + 1].rpartition(" ")
+    return f"{words or beginning(line, _EXCERPT_CHARACTERS)}…"
+
+
+row, waiting_row = remembered(_row), remembered(_waiting_row)
 
 
 def _shown(person: Document) -> dict[str, Any]:

@@ -141,22 +141,6 @@ async def test_a_list_that_is_not_counted_says_what_it_shows_and_whether_there_i
         assert (len(page["items"]), page["total"], page["total_is_lower_bound"]) == (limit, *told)
 
 
-async def test_the_start_page_is_told_at_once_what_both_lists_begin_with_and_how_many_cases_are_open(
-    cases: CasesApi,
-) -> None:
-    ana = an_actor()
-    numbers = [(await cases.submitted(ana))["number"] for _ in range(7)]
-    for number, status in zip(numbers, ("waiting_customer", "closed"), strict=False):
-        await changed(cases, number, status=status)
-    start = (await cases.call("GET", "/start", ana)).body
-    few = {"limit": 5, "total": "false"}
-    for view in ("waiting", "recent"):
-        assert start[view] == (await cases.call("GET", "/cases", ana, params={"view": view, **few})).body
-    assert [len(start[view]["items"]) for view in ("waiting", "recent")] == [1, 5]
-    assert start["counts"] == (await cases.call("GET", "/cases/facets", ana, params={"status": "open"})).body
-    assert {facet["value"]: facet["count"] for facet in start["counts"]["status"]} == {"new": 5, "waiting_customer": 1}
-
-
 async def test_the_newest_activity_comes_first_unless_told_otherwise(cases: CasesApi) -> None:
     ana = an_actor()
     older, newer = [(await cases.submitted(ana))["number"] for _ in range(2)]

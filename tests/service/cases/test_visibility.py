@@ -240,6 +240,32 @@ async def test_queues_and_views_are_read_from_an_index_in_their_order(
         assert count["docsExamined"] <= 50  # what is in the view, and no other case
 
 
+async def test_what_waits_at_the_start_is_read_from_an_index_in_its_order(db: Database) -> None:
+    history = [{"kind": "reply", "by_vendor": True, "internal": False, "text": "Please send the log."}]
+    kinds: dict[int, Document] = {
+        0: {"assignee": {"user_id": AGENT.user_id}, "status": "in_progress"},
+        1: {"assignee": None, "status": "new"},
+        2: {"assignee": {"user_id": AGENT.user_id}, "status": "waiting_customer", "readers": [ANA]},
+        3: {"assignee": None, "status": "waiting_customer"},
+    }
+    others = {"status": "in_progress", "assignee": {"user_id": ANA}}
+    bare = [{**_bare(number), "history": history, **kinds.get(number % 20, others)} for number in range(1_000)]
+    await db["cases"].insert_many(bare)
+    for actor, total in ((AGENT, 100), (ana(), 50)):
+        await db._database.command("profile", 2)
+        page = await store.find_waiting(db, actor, limit=5)
+        await db._database.command("profile", 0)
+        assert (len(page.documents), page.total) == (5, total)
+        look = await db["system.profile"].find_one({"command.find": "cases"})
+        count = await db["system.profile"].find_one({"command.aggregate": "cases"})
+        assert look is not None
+        assert count is not None
+        assert "hasSortStage" not in look
+        assert look["docsExamined"] <= 2 * 6
+        assert count["docsExamined"] <= total
+        await db["system.profile"].drop()
+
+
 def _bare(number: int) -> Document:
     """Of a case as much as lists go by, with ties and empty values."""
     case = a_case(number, site_id=(None, HERE, THERE)[number % 3], confidential=number % 10 == 0)

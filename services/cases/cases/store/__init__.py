@@ -21,6 +21,7 @@ from services.cases.cases.store.history import (
 from services.cases.cases.store.indexes import create_indexes
 from services.cases.cases.store.lists import find_cases, find_queue, read_order
 from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore
+from services.cases.cases.store.waiting import find_waiting
 
 __all__ = [
     "CASES",
@@ -34,6 +35,7 @@ __all__ = [
     "find_queue",
     "find_unverified",
     "find_unverified_by_said",
+    "find_waiting",
     "get_case",
     "get_case_with_history",
     "get_history",

@@ -8,7 +8,7 @@ from uuid import UUID
 from pymongo import timeout
 from pymongo.collation import Collation
 
-from services.cases.cases.domain.values import Status
+from services.cases.cases.domain.values import OPEN, Status, turn_of
 from services.cases.cases.domain.visibility import COMPANY, reads_as
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
 from services.cases.cases.store.searching import WORDS, are_few, containing
@@ -41,8 +41,9 @@ _SEARCHED_IN_ORDER_S = 0.5
 # These have indexes of their own.
 UNASSIGNED: Document = {"assignee": None}
 WAITS_FOR_CUSTOMER: Document = {"status": Status.WAITING_CUSTOMER.value}
+_WAITS_FOR_VENDOR: Document = {"status": {"$in": sorted(each.value for each in OPEN if turn_of(each) == "vendor")}}
 # What a row shows.
-_ROW = (
+ROW = (
     "number",
     "problem.title",
     "problem.severity",
@@ -63,6 +64,7 @@ _ROW = (
     "confidential",
     "created_at",
     "updated_at",
+    "turn_since",
     "version",
 )
 
@@ -105,8 +107,18 @@ def _status_filter(status: str | Sequence[str]) -> Document:
 
 def _waiting_for(actor: Actor) -> Document:
     if actor.is_vendor:
-        return {"assignee.user_id": actor.user_id, "status": {"$in": ["new", "in_progress", "waiting_parts"]}}
+        return taken_by(actor)
     return {**own_of(actor), **WAITS_FOR_CUSTOMER}
+
+
+def taken_by(agent: Actor) -> Document:
+    """The agent's own cases that wait for the vendor, as a filter."""
+    return {"assignee.user_id": agent.user_id, **_WAITS_FOR_VENDOR}
+
+
+def untaken() -> Document:
+    """The cases that wait for the vendor and that nobody has taken, as a filter."""
+    return {**UNASSIGNED, **_WAITS_FOR_VENDOR}
 
 
 def _company_of(actor: Actor, query: CaseQuery) -> UUID | None:
@@ -136,7 +148,7 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
         wanted_by(actor, query),
         query,
         order=order_of(query),
-        shown=_ROW,
+        shown=ROW,
         collation=ALPHABETICAL if actor.is_vendor and query.view == "waiting" else collation_of(query),
     )
     if not query.q:
@@ -187,6 +199,6 @@ async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
         {"$and": every},
         query,
         order=read_order(query.sort, otherwise="created_at"),
-        shown=_ROW,
+        shown=ROW,
         collation=ALPHABETICAL,  # as all indexes of queues have it
     )
