@@ -10,7 +10,7 @@ from aiohttp import web
 
 from services.gateway import docs, openapi
 from services.gateway.address import ADDRESS, Address
-from services.gateway.brand import BRAND, Brand
+from services.gateway.brand import BRAND
 from services.gateway.clients import SERVICES, Services
 from services.gateway.cookies import COOKIES, Cookies
 from services.gateway.forwarding import add_routes
@@ -43,7 +43,7 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     app[COOKIES] = Cookies.of(settings.base_url)
     app[ADDRESS] = Address(settings.base_url)
     app[SESSIONS] = Sessions(app[SERVICES])
-    app[BRAND] = Brand.of(settings.brand_name, settings.brand_accent)
+    app[BRAND] = settings.brand
     add_outer_middleware(app, settings.trusted_proxies)
     app[LIMITS] = RequestLimits(settings)
     app.middlewares.extend((limit_requests, refresh_after_changes, _without_slash))

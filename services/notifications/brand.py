@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shared.colours import most_readable
 
 PORTICO = "Portico"
-ACCENT = "#1f5fbf"
+ACCENT = "#2c4fc4"
 
 _WHITE_OR_BLACK = ("#ffffff", "#000000")
 

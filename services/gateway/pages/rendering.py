@@ -3,6 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
 from aiohttp import web
@@ -11,9 +12,9 @@ from babel.core import get_global
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.gateway import labels, limits, sizes
-from services.gateway.brand import ACCENT, PORTICO, Brand
+from services.gateway.brand import Brand
 from services.gateway.directions import Isolation
-from services.gateway.pages.static import brand_url, static_url
+from services.gateway.pages.static import static_url
 from services.gateway.texts import TEXTS, _
 from services.gateway.visitor import Visitor
 from shared.i18n import install, language
@@ -37,7 +38,7 @@ class Surroundings:
     path: str = "/"  # where choosing another language comes back to
 
 
-_UNBRANDED = Surroundings(Brand.of(PORTICO, ACCENT))
+_UNBRANDED = Surroundings(Brand())
 SURROUNDINGS: ContextVar[Surroundings] = ContextVar("surroundings", default=_UNBRANDED)
 
 
@@ -82,7 +83,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "static": static_url,
         "file_patterns": limits.patterns,
-        "brand_url": brand_url,
+        "brand_url": attrgetter("url"),
         "countries": countries,
         "time_zones": time_zones,
         "labels": labels,

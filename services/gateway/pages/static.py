@@ -1,33 +1,24 @@
-"""The stylesheets, scripts and the icon: kept in memory, with addresses made of their content."""
+"""The stylesheets, scripts and pictures: kept in memory, with addresses made of their content."""
 
-import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
+from services.gateway.assets import Asset
 from services.gateway.brand import BRAND
 
 _FOLDER = Path(__file__).parents[1] / "static"
 _STATIC, _FAVICON = "/static/{name}", "/favicon.ico"
 STATIC_ROUTES = frozenset({_STATIC, _FAVICON})
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_BRAND = "brand.css"
+_SVG = _TYPES[".svg"]
+_TEXTS = frozenset(_TYPES.values())
 _FOR_EVER = "public, max-age=31536000, immutable"
 _CHECK_FIRST = "no-cache"
 _COMMENTS = re.compile(rb"^[ \t]*(?://[^\n]*|/\*[^*]*\*/)\n", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    body: bytes
-    content_type: str
-    version: str
-
-
-def _file(body: bytes, suffix: str) -> _File:
-    return _File(body, _TYPES[suffix], hashlib.sha256(body).hexdigest()[:12])
+# Whoever opens a picture by itself opens a document: the vendor's could have scripts, which then run nowhere.
+_POLICY_OF_PICTURE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 
 
 def _without_comments(content: bytes) -> bytes:
@@ -36,36 +27,35 @@ def _without_comments(content: bytes) -> bytes:
 
 
 _FILES = {
-    path.name: _file(_without_comments(path.read_bytes()), path.suffix)
+    path.name: Asset(path.name, _without_comments(path.read_bytes()), _TYPES[path.suffix])
     for path in sorted(_FOLDER.iterdir())
     if path.suffix in _TYPES
 }
 
 
 def static_url(name: str) -> str:
-    """The address of a file: another content, another address."""
-    return f"/static/{name}?v={_FILES[name].version}"
-
-
-def brand_url(stylesheet: str) -> str:
-    """The address of the brand's colours."""
-    return f"/static/{_BRAND}?v={_file(stylesheet.encode(), '.css').version}"
+    """The address of a file of the portal's own."""
+    return _FILES[name].url
 
 
 async def _serve(request: web.Request) -> web.Response:
     name = request.match_info["name"]
-    file = _file(request.app[BRAND].css.encode(), ".css") if name == _BRAND else _FILES.get(name)
-    if file is None:
+    asset = _FILES.get(name) or request.app[BRAND].assets.get(name)
+    if asset is None:
         raise web.HTTPNotFound
-    response = web.Response(body=file.body, content_type=file.content_type, charset="utf-8")
-    response.headers["Cache-Control"] = _FOR_EVER if request.query.get("v") == file.version else _CHECK_FIRST
-    response.headers["Vary"] = "Accept-Encoding"
-    response.enable_compression()
+    is_text = asset.content_type in _TEXTS
+    response = web.Response(body=asset.body, content_type=asset.content_type, charset="utf-8" if is_text else None)
+    response.headers["Cache-Control"] = _FOR_EVER if request.query.get("v") == asset.version else _CHECK_FIRST
+    if asset.content_type == _SVG:
+        response.headers["Content-Security-Policy"] = _POLICY_OF_PICTURE
+    if is_text:
+        response.headers["Vary"] = "Accept-Encoding"
+        response.enable_compression()
     return response
 
 
-async def _icon(_request: web.Request) -> web.Response:
-    return web.Response(status=301, headers={"Location": static_url("favicon.svg")})
+async def _icon(request: web.Request) -> web.Response:
+    return web.Response(status=301, headers={"Location": request.app[BRAND].icon.url})
 
 
 def add_static(app: web.Application) -> None:

@@ -67,13 +67,3 @@ async def test_the_components_are_shown_to_anybody_in_both_languages(gateway: Ga
         answer = await gateway.portal.get("/components", headers={"Accept-Language": language})
         assert answer.status == 200
         assert f"<h1>{heading}</h1>" in await answer.text()
-
-
-async def test_the_brands_colours_are_a_stylesheet_of_their_own(gateway: Gateway) -> None:
-    page = await (await gateway.portal.get("/")).text()
-    address = page.partition('href="/static/brand.css')[2].partition('"')[0]
-    answer = await gateway.portal.get(f"/static/brand.css{address}")
-    assert answer.content_type == "text/css"
-    assert "--accent: light-dark(#1f5fbf," in await answer.text()
-    assert "immutable" in answer.headers["Cache-Control"]
-    assert "--accent: light-dark(" not in page
