@@ -33,6 +33,7 @@ def device_answer(device: Device) -> DeviceAnswer:
         serial=device.serial,
         product_number=device.product_number,
         product_name=device.product_name,
+        product_line=device.product_line,
         company_id=device.company_id,
         site_id=device.site_id,
         version=device.version,
@@ -60,6 +61,7 @@ def _covered(device: Device) -> CoveredDevice:
         serial=device.serial,
         product_number=device.product_number,
         product_name=device.product_name,
+        product_line=device.product_line,
         site_id=device.site_id,
     )
 
@@ -87,9 +89,14 @@ def coverage_answer(finding: Finding) -> CoverageAnswer:
         agreements=[_covering(agreement) for agreement in finding.agreements],
         product_number=subject.product_number if subject else None,
         product_name=_name(subject),
+        product_line=_line(subject),
         did_you_mean=list(finding.did_you_mean),
     )
 
 
 def _name(subject: Device | Product | None) -> str | None:
     return subject.product_name if isinstance(subject, Device) else subject.name if subject else None
+
+
+def _line(subject: Device | Product | None) -> str | None:
+    return subject.product_line if isinstance(subject, Device) else subject.line if subject else None

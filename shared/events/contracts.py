@@ -33,6 +33,8 @@ class DeviceChanged(State):
     product_id: UUID
     product_number: str
     product_name: str
+    product_line: str = ""
+    """Its product's line when it was loaded; empty in events of older versions."""
     company_id: UUID | None = None
     """None while it has no owner."""
     site_id: UUID | None = None

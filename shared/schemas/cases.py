@@ -149,6 +149,7 @@ class CaseRow(Answer):
     serial: str | None
     product_number: str | None
     product_name: str
+    product_line: str = ""  # as the vendor calls it, such as Printers; empty where it is not known
     site_id: UUID | None
     site_name: str
     company_id: UUID
@@ -212,6 +213,7 @@ class CaseDetail(CaseRow):
     closed_at: Utc | None
     resolution: str | None
     resolved: bool | None
+    reopen_until: Utc | None = None  # only where this user may reopen it
     pin_instructions: str | None = None  # only sent to the vendor's side
     # What `POST /cases/{number}/actions` takes from this user now; agents find the names of their own actions here too.
     allowed_actions: list[CaseActionName | AgentActionName]

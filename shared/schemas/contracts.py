@@ -95,6 +95,7 @@ class DeviceAnswer(Answer):
     serial: str
     product_number: str
     product_name: str
+    product_line: str = ""
     company_id: UUID | None
     site_id: UUID | None
     version: int
@@ -157,6 +158,7 @@ class CoveredDevice(Answer):
     serial: str
     product_number: str
     product_name: str
+    product_line: str = ""
     site_id: UUID | None
 
 
@@ -182,5 +184,6 @@ class CoverageAnswer(Answer):
     agreements: list[CoveringAgreement] = Field(default_factory=list)
     product_number: str | None = None
     product_name: str | None = None
+    product_line: str | None = None
     did_you_mean: list[str] = Field(default_factory=list)  # own serials that look like the one asked for
     open_cases: list[str] = Field(default_factory=list)  # numbers; the gateway adds those that the actor may see

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from services.cases.attachments.domain.files import AttachedFile, FileState, content_type_of
-from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, allowed_actions
+from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, allowed_actions, reopened_until
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.values import Entry, Status, turn_of
 from services.cases.cases.store.counts import Counts
@@ -43,6 +43,7 @@ def _row(document: Document) -> dict[str, Any]:
         "serial": equipment["serial"],
         "product_number": equipment["product_number"],
         "product_name": equipment["product_name"],
+        "product_line": equipment.get("product_line", ""),
         "site_id": _id(document["site_id"]) if document["site_id"] else None,
         "site_name": document["site_name"],
         "company_id": _id(document["company_id"]),
@@ -114,6 +115,7 @@ def detail(
         | {
             "created_by": _creator(case),
             "pin_instructions": pin_instructions,
+            "reopen_until": reopened_until(case) if "reopen" in for_both_sides else None,
             "allowed_actions": [*for_both_sides, *(name for name in for_agents if name not in for_both_sides)],
             "allowed_agent_actions": for_agents,
             "history": [_entry(entry, file_states) for entry in history],

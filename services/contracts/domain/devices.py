@@ -36,6 +36,7 @@ class Device:
     product_id: UUID
     product_number: str
     product_name: str
+    product_line: str = ""  # none of those that older versions loaded
     company_id: UUID | None = None
     site_id: UUID | None = None
     agreement_ids: tuple[UUID, ...] = ()
@@ -62,6 +63,7 @@ class Device:
             product_id=product.id,
             product_number=product.product_number,
             product_name=product.name,
+            product_line=product.line,
             company_id=company_id,
             site_id=site_id,
             agreement_ids=agreement_ids,
@@ -85,6 +87,7 @@ class Device:
             product_id=self.product_id,
             product_number=self.product_number,
             product_name=self.product_name,
+            product_line=self.product_line,
             company_id=self.company_id,
             site_id=self.site_id,
             agreement_ids=self.agreement_ids,

@@ -1,12 +1,13 @@
 """Actions on a case: the rules of both sides, and many people at once."""
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from services.cases.cases.store import history
-from shared.actor import Actor, Role
+from shared.actor import Actor, Role, Visibility
 from tests.builders import Json, an_actor
 from tests.events import user_changed
 from tests.service.cases.conftest import CasesApi
@@ -72,6 +73,19 @@ async def test_a_cancelled_case_counts_as_closed_and_cannot_be_reopened(cases: C
     again = await cases.act(number, ana, action="reopen", version=cancelled["version"], reason="again")
     assert (again.status, again.code) == (409, "case_cancelled")
     assert (await cases.said(number))[-2]["outcome"] == "cancelled"
+
+
+async def test_who_may_reopen_a_closed_case_is_told_until_when(cases: CasesApi) -> None:
+    ana = an_actor()
+    case = await cases.submitted(ana)
+    assert case["reopen_until"] is None
+    closed = await cases.act(case["number"], ana, action="close", version=1, reason="done", resolved=True)
+    until = datetime.fromisoformat(closed.body["reopen_until"])
+    assert until - datetime.fromisoformat(closed.body["closed_at"]) == timedelta(days=14)
+    colleague = an_actor(Role.MEMBER, company_id=ana.company_id, visibility=Visibility.COMPANY)
+    assert (await cases.get(case["number"], colleague)).body["reopen_until"] is None
+    await cases.db["cases"].update_one({"number": case["number"]}, {"$set": {"closed_at": until - timedelta(days=29)}})
+    assert (await cases.get(case["number"], ana)).body["reopen_until"] is None
 
 
 async def test_a_closed_case_can_be_reopened_and_an_open_case_cannot(cases: CasesApi) -> None:

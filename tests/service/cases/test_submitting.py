@@ -75,6 +75,7 @@ async def test_two_users_can_use_the_same_key(cases: CasesApi) -> None:
 async def test_an_unknown_serial_is_accepted_as_unverified(cases: CasesApi) -> None:
     case = await cases.submitted(an_actor(), serial=" cn-b7 k2 ")
     assert (case["serial"], case["coverage"]["verdict"]) == ("CNB7K2", "unverified")
+    assert (case["product_name"], case["product_line"]) == ("", "")
 
 
 async def test_another_companys_serial_is_treated_like_an_unknown_one(cases: CasesApi) -> None:
@@ -87,9 +88,9 @@ async def test_another_companys_serial_is_treated_like_an_unknown_one(cases: Cas
 async def test_a_known_device_brings_its_product_and_coverage(cases: CasesApi) -> None:
     ana, serial, contract = an_actor(), a_serial(), agreement_changed(said="SA-204-118")
     await cases.hear(contract)
-    await cases.hear(device_changed(ana.company_id, serial, contract))
+    await cases.hear(device_changed(ana.company_id, serial, contract, product_line="Printers"))
     case = await cases.submitted(ana, serial=serial.lower())
-    assert case["product_name"] == "LaserPress 600"
+    assert (case["product_name"], case["product_line"]) == ("LaserPress 600", "Printers")
     assert case["said"] == "SA-204-118"
     assert case["coverage"] == {
         "verdict": "covered",
@@ -120,6 +121,7 @@ async def test_a_serial_is_required_only_for_products_that_have_serials(cases: C
     await cases.hear(product)
     case = await cases.submitted(an_actor(), product_number=number)
     assert (case["product_name"], case["coverage"]["verdict"]) == ("Remote Graphics", "not_covered")
+    assert case["product_line"] == "Software"
     await cases.hear(product.model_copy(update={"version": 2, "has_serials": True}))
     answer = await cases.submit(an_actor(), product_number=number)
     assert (answer.status, answer.wrong_fields) == (422, {"serial"})

@@ -26,7 +26,8 @@ async def test_the_coverage_of_an_own_device_names_level_end_and_agreements(cont
     found = await contracts.coverage(by=an_actor(Role.MEMBER, company_id=acme), serial=device["serial"].lower())
     assert (found["verdict"], found["level"], found["until"]) == ("covered", "Gold", "2100-06-30")
     assert found["device"]["serial"] == device["serial"]
-    assert found["product_name"] == "LaserJet 4"
+    assert (found["product_name"], found["product_line"]) == ("LaserJet 4", "Printers")
+    assert found["device"]["product_line"] == "Printers"
     assert [each["id"] for each in found["agreements"]] == [warranty["id"], contract["id"]]
     assert found["open_cases"] == []
 
@@ -106,6 +107,7 @@ async def test_a_product_without_serials_is_covered_by_its_companys_agreements_t
     found = await contracts.coverage(by=an_actor(Role.MEMBER, company_id=acme), product_number=number.lower())
     assert (found["verdict"], found["level"], found["until"]) == ("covered", "Basic", "2099-12-31")
     assert (found["product_name"], [each["id"] for each in found["agreements"]]) == (product["name"], [agreement["id"]])
+    assert found["product_line"] == "Printers"
     rival = an_actor(company_id=await contracts.a_company())
     found = await contracts.coverage(by=rival, product_number=number)
     assert (found["verdict"], found["product_name"], found["agreements"]) == ("not_covered", product["name"], [])

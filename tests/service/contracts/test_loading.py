@@ -61,6 +61,15 @@ async def test_the_same_key_makes_one_product(contracts: Contracts) -> None:
     assert refusal == (422, "idempotency_key_reused")
 
 
+async def test_a_device_is_said_with_its_products_line_which_older_ones_do_not_have(contracts: Contracts) -> None:
+    device = await contracts.a_device()
+    (event,) = await contracts.said("devices", device["id"])
+    assert (device["product_line"], event["product_line"]) == ("Printers", "Printers")
+    await contracts.db["devices"].update_one({"_id": UUID(device["id"])}, {"$unset": {"product_line": 1}})
+    found = await contracts.coverage(by=contracts.vendor, serial=device["serial"])
+    assert found["device"]["product_line"] == ""
+
+
 async def test_a_serial_is_kept_in_one_spelling_and_taken_once(contracts: Contracts) -> None:
     serial = a_serial()
     device = await contracts.a_device(serial=f" {serial[:4].lower()}-{serial[4:]} ")

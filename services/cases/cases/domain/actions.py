@@ -109,8 +109,13 @@ def is_not_cancelled(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
 
 def is_recent(case: Case, _by: Actor, now: datetime) -> Refusal | None:
     """Refuses more than 14 days after the case was closed."""
-    within = case.closed_at is not None and now - case.closed_at <= REOPEN_WITHIN
-    return None if within else ReopenTooLate(state=case.current)
+    until = reopened_until(case)
+    return None if until is not None and now <= until else ReopenTooLate(state=case.current)
+
+
+def reopened_until(case: Case) -> datetime | None:
+    """Until when a closed case can be reopened."""
+    return None if case.closed_at is None else case.closed_at + REOPEN_WITHIN
 
 
 def has_room(case: Case, _by: Actor, _now: datetime) -> Refusal | None:

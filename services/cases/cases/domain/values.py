@@ -148,6 +148,7 @@ class Equipment:
     said: str | None
     agreement_ids: tuple[UUID, ...]
     coverage: Coverage
+    product_line: str = ""
 
 
 @dataclass(frozen=True, slots=True)

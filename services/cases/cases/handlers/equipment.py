@@ -88,6 +88,7 @@ def _equipment_of_serial(serial: str, found: Found, today: date) -> Equipment:
         said=_first_said(counting),
         agreement_ids=_ids(counting),
         coverage=_coverage(today, counting, owner) if complete else UNVERIFIED,
+        product_line=device.get("product_line", ""),
     )
 
 
@@ -100,6 +101,7 @@ def _equipment_of_product(company_id: UUID, product: Document, found: Found, tod
         said=_first_said(counting),
         agreement_ids=_ids(counting),
         coverage=_coverage(today, counting, company_id),
+        product_line=product["line"],
     )
 
 

@@ -52,6 +52,7 @@ ROW = (
     "equipment.serial",
     "equipment.product_number",
     "equipment.product_name",
+    "equipment.product_line",
     "equipment.coverage",
     "site_id",
     "site_name",
