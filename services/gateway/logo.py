@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from pydantic_core import PydanticCustomError
-
 from services.gateway.assets import Asset
 
 MOST_BYTES = 65_536
@@ -28,7 +26,7 @@ class Logo:
 
 
 def read_logo(path: str) -> Logo | None:
-    """The logo in this file, None without a path; PydanticCustomError says what is wrong with it."""
+    """The logo in this file, None without a path; ValueError says what is wrong with it."""
     if not path:
         return None
     body = _read(path)
@@ -40,15 +38,15 @@ def _read(path: str) -> bytes:
         with Path(path).open("rb") as file:
             body = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise _wrong(f"the file cannot be read ({getattr(error, 'strerror', None) or error}): {path}") from error
+        raise ValueError(f"the file cannot be read ({getattr(error, 'strerror', None) or error}): {path}") from error
     if len(body) > MOST_BYTES:
-        raise _wrong(f"the file has more than {MOST_BYTES:,} bytes: {path}")
+        raise ValueError(f"the file has more than {MOST_BYTES:,} bytes: {path}")
     return body
 
 
 def _png(body: bytes) -> Logo:
     if len(body) < _PNG_HEADER_BYTES or body[12:16] != b"IHDR":
-        raise _wrong("this PNG is cut off.")
+        raise ValueError("this PNG is cut off.")
     width, height = int.from_bytes(body[16:20], "big"), int.from_bytes(body[20:24], "big")
     return _sized(Asset("logo.png", body, "image/png"), width, height)
 
@@ -56,13 +54,13 @@ def _png(body: bytes) -> Logo:
 def _svg(body: bytes) -> Logo:
     # Entities, with which a few bytes become gigabytes, are declared in a DOCTYPE only.
     if b"<!doctype" in body.lower():
-        raise _wrong("use an SVG without a DOCTYPE.")
+        raise ValueError("use an SVG without a DOCTYPE.")
     try:
         root = ET.fromstring(body.decode())  # noqa: S314  # the operator's own file, without entities
     except (ET.ParseError, UnicodeDecodeError, ValueError) as error:
-        raise _wrong("use a PNG, or an SVG in UTF-8.") from error
+        raise ValueError("use a PNG, or an SVG in UTF-8.") from error
     if root.tag != _SVG:
-        raise _wrong("use a PNG, or an SVG in UTF-8.")
+        raise ValueError("use a PNG, or an SVG in UTF-8.")
     return _sized(Asset("logo.svg", body, "image/svg+xml"), *_size_of(root))
 
 
@@ -70,16 +68,12 @@ def _size_of(root: ET.Element) -> tuple[int, int]:
     box = _VIEW_BOX.fullmatch(root.get("viewBox", ""))
     lengths = [_LENGTH.fullmatch(root.get(name, "")) for name in ("width", "height")]
     if box is None and None in lengths:
-        raise _wrong("the SVG does not say its size: add a viewBox.")
+        raise ValueError("the SVG does not say its size: add a viewBox.")
     width, height = box.groups() if box else (length[1] for length in lengths if length)
     return round(float(width)), round(float(height))
 
 
 def _sized(asset: Asset, width: int, height: int) -> Logo:
     if not (0 < width <= _MOST_PIXELS and 0 < height <= _MOST_PIXELS):
-        raise _wrong(f"use a picture of 1 to {_MOST_PIXELS:,} pixels in each direction.")
+        raise ValueError(f"use a picture of 1 to {_MOST_PIXELS:,} pixels in each direction.")
     return Logo(asset, width, height)
-
-
-def _wrong(sentence: str) -> PydanticCustomError:
-    return PydanticCustomError("logo", "{sentence}", {"sentence": sentence})
