@@ -299,6 +299,12 @@ class ProfileBody(Address):
     pin: Pin | None = None
 
 
+class LanguageBody(Request):
+    """`PUT /profile/language`."""
+
+    language: Language
+
+
 class ProfileQuery(Request):
     """`?dry_run=1` reviews: everything is checked, nothing is written."""
 

@@ -396,6 +396,7 @@ _NOTHING = _always(Ask())
 _RESEND = _always(Ask(json={"email": "nobody@example.com"}))
 _WRONG_CODE = _always(Ask(json={"email": "nobody@example.com", "code": "000000"}))
 _OPT_IN = _always(Ask(json={"case_emails": True}))
+_A_LANGUAGE = _always(Ask(json={"language": "en"}))
 
 PREPARE: dict[str, Prepare] = {
     "POST /session": _credentials,
@@ -408,6 +409,7 @@ PREPARE: dict[str, Prepare] = {
     "POST /registrations/resend": _RESEND,
     "GET /profile": _NOTHING,
     "PUT /profile": _a_profile_at_the_site,
+    "PUT /profile/language": _A_LANGUAGE,
     "GET /notification-preferences": _NOTHING,
     "PUT /notification-preferences": _OPT_IN,
     "GET /sites": _NOTHING,

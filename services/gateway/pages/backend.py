@@ -55,7 +55,8 @@ class Sent:
         return str(self.problem.get("code", "")) if self.problem else ""
 
 
-def _refuse(reply: Reply) -> NoReturn:
+def refuse(reply: Reply) -> NoReturn:
+    """Raises what the service refused with."""
     if reply.status == errors.NotSignedIn.status:
         raise errors.NotSignedIn
     raise ServiceRefusal(reply.status, read_problem(reply.body), retry_after=reply.headers.get("Retry-After", ""))
@@ -65,7 +66,7 @@ async def fetch(request: web.Request, visitor: Visitor, service: Service, path: 
     """The JSON of a GET; raises whatever the service refused with."""
     reply = await request.app[SERVICES].call(service, "GET", path, visitor=visitor, query=query)
     if not reply.ok:
-        _refuse(reply)
+        refuse(reply)
     return reply.json()
 
 
@@ -89,7 +90,7 @@ async def download(
     """The file of a GET on its way to the browser; raises whatever the service refused with."""
     got = await stream(request, service, path, visitor=visitor, query=query)
     if isinstance(got, Reply):
-        _refuse(got)
+        refuse(got)
     return got
 
 
@@ -130,7 +131,7 @@ async def send(
     if reply.ok:
         return Sent(reply.status, reply.json() if reply.body else {})
     if visitor is not None and reply.status in {401, 403, 404}:
-        _refuse(reply)
+        refuse(reply)
     told = read_problem(reply.body)
     if wait := reply.headers.get("Retry-After"):
         request[RETRY_AFTER] = told["retry_after"] = wait

@@ -5,11 +5,13 @@ import re
 from aiohttp import web
 
 from services.gateway.brand import BRAND
+from services.gateway.clients import SERVICES
 from services.gateway.cookies import COOKIES
 from services.gateway.middleware import is_api
+from services.gateway.pages.backend import refuse
 from services.gateway.pages.rendering import SURROUNDINGS, Surroundings
 from services.gateway.pages.requests import local_path, read_public_form, redirect
-from services.gateway.session import visitor_of
+from services.gateway.session import Visitor, refuse_without_csrf, visitor_of
 from shared.errors import Refusal
 from shared.i18n import LANGUAGES, preferred_language, reading_in
 from shared.web.app import Handler
@@ -49,9 +51,28 @@ async def _language(request: web.Request) -> str:
 
 @pages.post("/language")
 async def choose_language(request: web.Request) -> web.Response:
-    """Remembers the language chosen by a visitor without a session, and returns to the page."""
+    """Remembers the language in this browser, and in the profile of who is signed in; returns to the page."""
     typed = await read_public_form(request)
+    visitor = await visitor_of(request)
+    if visitor is not None:
+        refuse_without_csrf(request, visitor, typed.get("csrf_token"))
     response = redirect(local_path(typed.get("next")))
-    if typed.get("to") in LANGUAGES:
-        request.app[COOKIES].keep(response, _COOKIE, typed["to"], max_age_s=_A_YEAR_S)
+    if (chosen := typed.get("to")) in LANGUAGES:
+        if visitor is not None:
+            await _write_into_profile(request, visitor, chosen)
+        request.app[COOKIES].keep(response, _COOKIE, chosen, max_age_s=_A_YEAR_S)
     return response
+
+
+@pages.get("/language")
+async def form_of_every_page(_request: web.Request) -> web.Response:
+    """Its address, where it could not be sent."""
+    return redirect("/")
+
+
+async def _write_into_profile(request: web.Request, visitor: Visitor, chosen: str) -> None:
+    reply = await request.app[SERVICES].call(
+        "identity", "PUT", "/profile/language", visitor=visitor, json={"language": chosen}
+    )
+    if not reply.ok:
+        refuse(reply)

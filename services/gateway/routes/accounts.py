@@ -125,6 +125,16 @@ OWN = (
         refusals={422: ("unknown_site", "pin_not_valid")},
     ),
     Route(
+        method="PUT",
+        path="/profile/language",
+        service="identity",
+        summary="Choose the language of my pages and e-mails, also while my profile lacks something",
+        body=identity.LanguageBody,
+        answer=identity.ProfileAnswer,
+        etag=True,
+        refusals={409: ("stale",)},
+    ),
+    Route(
         method="GET",
         path="/notification-preferences",
         service="notifications",

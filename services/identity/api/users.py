@@ -5,7 +5,7 @@ from aiohttp import web
 from services.identity import answers, store
 from services.identity.handlers import profiles
 from shared.schemas.base import CompanyListQuery
-from shared.schemas.identity import ProfileBody, ProfileQuery
+from shared.schemas.identity import LanguageBody, ProfileBody, ProfileQuery
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, etag, expected_version, read_body, read_query
 from shared.web.responses import answer
@@ -30,6 +30,14 @@ async def put_profile(request: web.Request) -> web.Response:
         return answer(answers.profile_answer(reviewed), headers={"ETag": etag(reviewed.version)})
     expected = expected_version(request, any_allowed=True)
     user = await profiles.save_profile(db, actor, body, expected_version=expected, now=request.app[CLOCK]())
+    return answer(answers.profile_answer(user), headers={"ETag": etag(user.version)})
+
+
+@routes.put("/profile/language")
+async def put_language(request: web.Request) -> web.Response:
+    """Saves the language alone."""
+    db, actor, body = request.app[DATABASE], actor_of(request), await read_body(request, LanguageBody)
+    user = await profiles.choose_language(db, actor, body.language, request.app[CLOCK]())
     return answer(answers.profile_answer(user), headers={"ETag": etag(user.version)})
 
 

@@ -40,6 +40,14 @@ async def save_profile(
         raise PreconditionFailed from error
 
 
+async def choose_language(db: Database, actor: Actor, language: str, now: datetime) -> User:
+    """Writes the language of pages and e-mails alone, whatever else the profile lacks; StaleVersion in a race."""
+    user = await store.get_own_user(db, actor)
+    if user.profile.language == language:
+        return user
+    return await store.USERS.save(db, user.with_profile(replace(user.profile, language=language), now))
+
+
 async def list_users(db: Database, actor: Actor, query: CompanyListQuery) -> Page:
     """The users of a company, for its administrators and the vendor's side."""
     return await store.find_users(db, await company_to_administer(db, actor, query.company_id), query)

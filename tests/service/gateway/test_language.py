@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.service.gateway.stand_ins import TOKEN, Gateway, a_session, says
+from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, Script, a_session, hangs_up, refuses, says
 
 _FRENCH_BROWSER = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"}
 
@@ -52,6 +52,36 @@ async def test_a_signed_in_user_reads_the_language_of_the_profile(gateway: Gatew
     )
     assert answer.status == 404
     assert "Il n’y a rien ici" in await answer.text()
+
+
+async def test_a_signed_in_user_chooses_with_one_press_and_comes_back(gateway: Gateway) -> None:
+    before, after = a_session(), a_session()
+    after["user"]["language"] = "fr"
+    gateway["identity"].answers("POST /session/resolve", says(before), says(after))
+    gateway["identity"].answers("PUT /profile/language", says({}))
+    form, cookies = {"to": "fr", "next": "/help?from=here", "csrf_token": CSRF}, gateway.signed_in()
+    chosen = await gateway.portal.post("/language", data=form, headers=cookies, allow_redirects=False)
+    assert (chosen.status, chosen.headers["Location"]) == (303, "/help?from=here")
+    assert [seen.body for seen in gateway["identity"].asked("PUT /profile/language")] == [b'{"language":"fr"}']
+    page = await (await gateway.portal.get("/help", headers=cookies)).text()
+    assert '<html lang="fr">' in page
+    # After signing out the same language is read on.
+    assert chosen.cookies["portico-language-8080"].value == "fr"
+
+
+@pytest.mark.parametrize("script", [hangs_up, refuses(503, "unavailable")])
+async def test_a_choice_that_could_not_be_kept_is_told(gateway: Gateway, script: Script) -> None:
+    gateway["identity"].answers("PUT /profile/language", script)
+    form = {"to": "fr", "next": "/cases", "csrf_token": CSRF}
+    answer = await gateway.portal.post("/language", data=form, headers=gateway.signed_in(), allow_redirects=False)
+    assert answer.status == 503
+    assert '<html lang="en">' in await answer.text()
+    assert "portico-language-8080" not in answer.cookies
+
+
+async def test_the_address_of_the_choice_leads_to_the_start_page(gateway: Gateway) -> None:
+    answer = await gateway.portal.get("/language", allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
 
 
 async def test_a_refusal_is_in_the_readers_language(gateway: Gateway) -> None:

@@ -63,6 +63,24 @@ async def test_a_saved_profile_is_complete_and_others_hear_of_it(identity: Ident
     assert (await identity.sign_in(user.login_email)).body["user"]["profile_complete"] is True
 
 
+async def test_the_language_is_chosen_alone_while_the_profile_lacks_something(identity: IdentityApi) -> None:
+    user = await identity.a_user()
+    assert (await identity.get("/profile", by=user)).body["language"] == "en"
+    answer = await identity.call("PUT", "/profile/language", {"language": "fr"}, by=user)
+    assert (answer.status, answer.headers["ETag"], answer.body["language"]) == (200, '"2"', "fr")
+    assert "phone" in answer.body["missing"]
+    said = (await identity.said("users", user.user_id))[-1]
+    assert (said["version"], said["language"]) == (2, "fr")
+    assert (await identity.sign_in(user.login_email)).body["user"]["language"] == "fr"
+    again = await identity.call("PUT", "/profile/language", {"language": "fr"}, by=user)
+    assert (again.status, again.headers["ETag"]) == (200, '"2"')
+
+
+async def test_only_a_language_of_the_portal_can_be_chosen(identity: IdentityApi) -> None:
+    answer = await identity.call("PUT", "/profile/language", {"language": "de"}, by=await identity.a_user())
+    assert (answer.status, answer.wrong_fields) == (422, {"language"})
+
+
 async def test_editing_the_profile_never_changes_the_login(identity: IdentityApi) -> None:
     user = await identity.a_user()
     await put(identity, a_profile(email="elsewhere@example.com"), user)
