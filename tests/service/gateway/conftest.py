@@ -4,18 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.service.gateway.stand_ins import DEADLINES, Gateway, a_gateway
+from tests.service.gateway.stand_ins import PATIENT, Gateway, a_gateway
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
-    """Four services that answer as told; identity knows one session."""
-    async with a_gateway() as it:
-        yield it
-
-
-@pytest.fixture
-async def gateway_with_short_deadlines() -> AsyncIterator[Gateway]:
-    """The same with deadlines that a test can wait for."""
-    async with a_gateway(DEADLINES) as it:
+async def gateway(request: pytest.FixtureRequest) -> AsyncIterator[Gateway]:
+    """Four services that answer as told; identity knows one session. See `with_deadlines`."""
+    async with a_gateway(getattr(request, "param", PATIENT)) as it:
         yield it

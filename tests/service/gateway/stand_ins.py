@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
 import orjson
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDictProxy
@@ -22,10 +23,17 @@ from tests.unbounded import UNBOUNDED
 
 NAMES: tuple[Service, ...] = ("identity", "cases", "contracts", "notifications")
 TOKEN = "a-session-token-of-a-visitor-0123456789"
-PATIENT = Deadlines(answer_s=30.0, first_byte_s=30.0, health_s=30.0)  # none that a test waits for
+# None that a test waits for.
+PATIENT = Deadlines(
+    answer_s=30.0,
+    first_byte_s=30.0,
+    upload_idle_s=30.0,
+    not_yet_known_s=30.0,
+    product_not_yet_known_s=30.0,
+    health_s=30.0,
+)
 CSRF = "the-csrf-token-of-that-session"
 SIGNED_ACTOR = "signed.actor.token"
-DEADLINES = Deadlines(answer_s=0.6, first_byte_s=0.6, idle_s=0.6, not_yet_known_s=0.6, health_s=0.5, upload_idle_s=0.5)
 
 Client = TestClient[web.Request, web.Application]
 Json = dict[str, Any]
@@ -141,7 +149,7 @@ async def hangs_up(request: web.Request) -> web.StreamResponse:
 
 async def never_answers(_request: web.Request) -> web.StreamResponse:
     """Takes the request and does not come back within any deadline of these tests."""
-    await asyncio.sleep(5)
+    await asyncio.sleep(60)
     return web.Response()
 
 
@@ -181,6 +189,11 @@ class Gateway:
         """Headers of a browser with a session, on a page that knows its CSRF token."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return {"Cookie": f"portico-8080={TOKEN}", "X-CSRF-Token": CSRF} | given
+
+
+def with_deadlines(**seconds: float) -> pytest.MarkDecorator:
+    """For a test that waits for one: with the others as long as ever, none of them is over before it."""
+    return pytest.mark.parametrize("gateway", [replace(PATIENT, **seconds)], indirect=True, ids=["-".join(seconds)])
 
 
 @asynccontextmanager

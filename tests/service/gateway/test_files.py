@@ -12,7 +12,17 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from shared import bodies
-from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, a_portal, never_answers, refuses, says, unused_url
+from tests.service.gateway.stand_ins import (
+    CSRF,
+    TOKEN,
+    Gateway,
+    a_portal,
+    never_answers,
+    refuses,
+    says,
+    unused_url,
+    with_deadlines,
+)
 
 MIB = 1024 * 1024
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -95,7 +105,8 @@ async def test_a_body_that_does_not_say_so_is_cut_where_it_gets_too_long(gateway
     assert sum(sent) < 20 * MIB
 
 
-async def test_a_stalled_body_is_cut_off(gateway_with_short_deadlines: Gateway) -> None:
+@with_deadlines(upload_idle_s=0.5)
+async def test_a_stalled_body_is_cut_off(gateway: Gateway) -> None:
     never = asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:
@@ -103,9 +114,7 @@ async def test_a_stalled_body_is_cut_off(gateway_with_short_deadlines: Gateway) 
         await never.wait()
 
     try:
-        async with gateway_with_short_deadlines.portal.post(
-            PATH, data=stalls(), headers=gateway_with_short_deadlines.signed_in() | FORM
-        ) as answer:
+        async with gateway.portal.post(PATH, data=stalls(), headers=gateway.signed_in() | FORM) as answer:
             assert answer.status == 408
     finally:
         never.set()
@@ -129,18 +138,15 @@ async def test_a_body_that_comes_in_drops_is_cut_off(gateway: Gateway, monkeypat
         answered.set()
 
 
-async def test_a_service_that_is_unavailable_or_never_answers_is_named(gateway_with_short_deadlines: Gateway) -> None:
-    gateway_with_short_deadlines["cases"].answers("POST /attachments", never_answers)
-    silent = await gateway_with_short_deadlines.portal.post(
-        PATH, data=pieces(MIB), headers=gateway_with_short_deadlines.signed_in() | FORM
-    )
+@with_deadlines(answer_s=0.6)
+async def test_a_service_that_is_unavailable_or_never_answers_is_named(gateway: Gateway) -> None:
+    gateway["cases"].answers("POST /attachments", never_answers)
+    silent = await gateway.portal.post(PATH, data=pieces(MIB), headers=gateway.signed_in() | FORM)
     assert (silent.status, silent.headers["Retry-After"]) == (503, "2")
-    urls = {name: service.url for name, service in gateway_with_short_deadlines.services.items()} | {
-        "cases": unused_url()
-    }
+    urls = {name: service.url for name, service in gateway.services.items()} | {"cases": unused_url()}
     portal = await a_portal(urls)
     try:
-        away = await portal.post(PATH, data=pieces(MIB), headers=gateway_with_short_deadlines.signed_in() | FORM)
+        away = await portal.post(PATH, data=pieces(MIB), headers=gateway.signed_in() | FORM)
         assert away.status == 503
     finally:
         await portal.close()
