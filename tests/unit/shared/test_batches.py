@@ -56,8 +56,8 @@ async def test_what_waits_while_a_batch_is_under_way_makes_the_next() -> None:
 async def test_batches_begin_no_sooner_than_the_pace() -> None:
     work, loop = Work(), asyncio.get_running_loop()
     batches = Batches(work, at_most=10, pace_s=0.05)
-    await batches.do(1)
     began = loop.time()
+    await batches.do(1)
     assert await asyncio.gather(*(batches.do(number) for number in (2, 3))) == [4, 6]
     assert work.batches == [[1], [2, 3]]
     assert loop.time() - began > 0.04
