@@ -160,7 +160,7 @@ async def mails_to(stack: Deployed, address: str, *, about: str = "") -> list[Js
     return [mail for mail in found if about.lower() in f"{mail['subject']}\n{mail['text']}".lower()]
 
 
-async def mail_for(stack: Deployed, address: str, *, about: str = "", within_s: float = 20) -> Json:
+async def mail_for(stack: Deployed, address: str, *, about: str = "", within_s: float = 60) -> Json:
     """Waits for a mail and answers the newest."""
     found: list[Json] = []
 
@@ -179,5 +179,5 @@ def link_in(mail: Json, folder: str) -> str:
     return match[1]
 
 
-async def until_true(condition: Callable[[], Any], *, within_s: float = 20) -> None:
+async def until_true(condition: Callable[[], Any], *, within_s: float = 60) -> None:
     assert await until(condition, deadline_s=within_s), "it did not come true in time"

@@ -68,17 +68,24 @@ async def test_cases_survive_kill_9_of_notifications_database_cases_and_broker(
 ) -> None:
     admin = (await new_customer()).admin
     record, addresses = Recorder(), iter([an_email("luc") for _ in range(CASES)])
+    # However long a part takes to come back, there are cases left to create when the next one is killed.
+    allowed = asyncio.Semaphore(0)
 
     async def keep_creating() -> None:
         for email in addresses:
+            await allowed.acquire()
             await create_until_answered(admin, email, record)
             await asyncio.sleep(PAUSE_S)
 
     async def kill_one_after_the_other() -> None:
         # A mail that was being sent has to wait for the end of its lease: that passes while the others are killed.
-        for count, part, away_s in ((8, "notifications", 1), (25, "mongod", 1), (50, "cases", 1), (80, "rabbitmq", 2)):
+        kills = ((8, "notifications", 1, 20), (25, "mongod", 1, 45), (50, "cases", 1, 75), (80, "rabbitmq", 2, CASES))
+        begun = 0
+        for count, part, away_s, most in kills:
+            _release(allowed, most - begun)
+            begun = most
             await until_true(_has(record, count), within_s=120)
-            assert len(record.created) < CASES, f"{part} was to be killed in the middle of the work"
+            assert len(record.created) < most, f"{part} was to be killed in the middle of the work"
             stack.kill(part)
             await asyncio.sleep(away_s)
             if part == "rabbitmq":
@@ -138,6 +145,11 @@ async def where_things_are(stack: Stack) -> str:
     ]
     await asyncio.gather(cases.close(), notifications.close())
     return f"{pending} cases with pending events, ledger: {states}"
+
+
+def _release(places: asyncio.Semaphore, count: int) -> None:
+    for _ in range(count):
+        places.release()
 
 
 def _has(record: Recorder, count: int) -> Callable[[], Awaitable[bool]]:
