@@ -180,7 +180,7 @@ async def test_after_an_interrupted_installation_the_environment_is_made_anew(ma
     async def half_done() -> bool:
         return (machine.root / ".venv" / "half").exists()
 
-    assert await until(half_done, deadline_s=15)
+    assert await until(half_done, deadline_s=60)
     os.killpg(interrupted.pid, signal.SIGKILL)
     interrupted.communicate()
     assert machine.run("check") == (0, [])

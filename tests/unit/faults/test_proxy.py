@@ -97,7 +97,7 @@ async def test_a_delay_counts_each_way(link: Link) -> None:
 async def test_the_server_has_the_mail_whose_answer_is_cut(smtp_server: ScriptedSmtp) -> None:
     async with Link(free_port(), [smtp_server.port]).listening() as link:
         link.cut_after_final_dot(1)
-        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=link.port, timeout=5)
+        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=link.port, timeout=30)
         await client.connect()
         with pytest.raises(aiosmtplib.SMTPServerDisconnected):
             await client.sendmail("ana@example.com", ["luc@example.com"], b"Subject: 1\r\n\r\nHello.\r\n")
