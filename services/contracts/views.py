@@ -31,6 +31,7 @@ def device_answer(device: Device) -> DeviceAnswer:
     return DeviceAnswer(
         id=device.id,
         serial=device.serial,
+        serial_label=device.label,
         product_number=device.product_number,
         product_name=device.product_name,
         product_line=device.product_line,
@@ -59,6 +60,7 @@ def agreement_answer(agreement: Agreement, *, to_link: int) -> AgreementAnswer:
 def _covered(device: Device) -> CoveredDevice:
     return CoveredDevice(
         serial=device.serial,
+        serial_label=device.label,
         product_number=device.product_number,
         product_name=device.product_name,
         product_line=device.product_line,

@@ -25,7 +25,7 @@ from shared.schemas.notifications import DeliveryQuery, MailKind, PreferencesBod
 
 # What a mail does not say, or says in fields of its own; everything else in its event is a fact for its template.
 _NO_ACCOUNT_FACTS = set(AccountFact.model_fields) - {"generation"}
-_NO_CASE_FACTS = {"id", "case_id", "company_id", "version", "people"}
+_NO_CASE_FACTS = {"id", "case_id", "company_id", "version", "people", "serial_label"}
 # Who is named twice is written to at the address that was typed into the case, rather than at that of their profile.
 _TOLD_FIRST: tuple[Relation, ...] = ("contact", "secondary_contact", "submitter", "owner")
 
@@ -96,6 +96,8 @@ async def queue_case_mails(
 def _mails_about(event: CaseFact, come_from: Origin) -> list[Mail]:
     kind = KIND_OF[type(event)]
     facts = event.model_dump(mode="json", exclude=_NO_CASE_FACTS)  # the database has no days without a time
+    # People compare it with the device, by eye.
+    facts["serial"] = event.serial_label or event.serial
     mails: dict[str, Mail] = {}
     for person in sorted(event.people, key=lambda person: _TOLD_FIRST.index(person.relation)):
         mail = Mail.to(

@@ -45,6 +45,8 @@ class CaseFact(Event):
     product_name: str
     serial: str | None = None
     """The device's, normalised; None where the case is about no single device."""
+    serial_label: str | None = None
+    """The same as it stands on the device, or as it was typed; None also in events of older versions."""
     site_name: str = ""
     """Where the equipment is; empty for an address that is no site."""
     people: tuple[Addressee, ...]

@@ -30,6 +30,8 @@ class DeviceChanged(State):
     device_id: UUID
     serial: str
     """Normalised: upper case, without blanks and dashes."""
+    serial_label: str = ""
+    """As it stands on the device; empty in events of older versions."""
     product_id: UUID
     product_number: str
     product_name: str

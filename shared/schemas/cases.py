@@ -31,7 +31,7 @@ from shared.schemas.base import (
     written_day,
 )
 from shared.schemas.case_actions import AgentActionName, CaseActionName, EntryKindName, Severity
-from shared.schemas.contracts import ProductNumber, Said, Serial
+from shared.schemas.contracts import ProductNumber, Said, Serial, TypedSerial
 
 Title = Annotated[str, line(least=1, most=120)]
 Description = Annotated[str, Cleaned(least=20, most=10_000)]
@@ -70,7 +70,7 @@ class SubmitCase(Request):
     )
     max_body_bytes: ClassVar[int] = _CASE_BYTES
 
-    serial: Serial | None = None
+    serial: TypedSerial | None = None
     said: Said | None = None
     product_number: ProductNumber | None = None
     title: Title
@@ -147,6 +147,7 @@ class CaseRow(Answer):
     severity: int
     turn: Literal["customer", "vendor"] | None
     serial: str | None
+    serial_label: str | None = None  # as it stands on the device, or as it was typed
     product_number: str | None
     product_name: str
     product_line: str = ""  # as the vendor calls it, such as Printers; empty where it is not known

@@ -1,11 +1,12 @@
 """The HTTP bodies of contracts: products, devices, agreements, coverage."""
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from shared.coverage import AgreementKind, Verdict
 from shared.schemas.base import (
@@ -38,6 +39,20 @@ def _said(typed: str) -> str:
     if len(said) > _SAID_LENGTH:  # some signs are whole words
         raise PydanticKnownError("string_too_long", {"max_length": _SAID_LENGTH})
     return said
+
+
+@dataclass(frozen=True, slots=True)
+class TypedSerial:
+    """A serial number as it was typed, which is how it stands on the device, and as it is looked for."""
+
+    label: str
+    serial: str
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Of a text."""
+        typed = handler.generate_schema(Annotated[str, line(least=1, most=_SERIAL_LENGTH)])
+        return core_schema.no_info_after_validator_function(lambda label: cls(label, _serial(label)), typed)
 
 
 ProductNumber = Annotated[str, line(str.upper, least=1, most=40)]
@@ -76,7 +91,7 @@ class ProductQuery(ListQuery):
 class NewDevice(Request):
     """`POST /vendor/devices`: an owner may come later."""
 
-    serial: Serial
+    serial: TypedSerial
     product_number: ProductNumber
     company_id: UUID | None = None
     site_id: UUID | None = None
@@ -93,6 +108,7 @@ class DeviceAnswer(Answer):
 
     id: UUID
     serial: str
+    serial_label: str  # as it stands on the device
     product_number: str
     product_name: str
     product_line: str = ""
@@ -156,6 +172,7 @@ class CoveredDevice(Answer):
     """A device that coverage was asked for, or that an agreement covers."""
 
     serial: str
+    serial_label: str = ""  # as it stands on the device
     product_number: str
     product_name: str
     product_line: str = ""
@@ -185,5 +202,5 @@ class CoverageAnswer(Answer):
     product_number: str | None = None
     product_name: str | None = None
     product_line: str | None = None
-    did_you_mean: list[str] = Field(default_factory=list)  # own serials that look like the one asked for
+    did_you_mean: list[str] = Field(default_factory=list)  # labels of own serials that look like the one asked for
     open_cases: list[str] = Field(default_factory=list)  # numbers; the gateway adds those that the actor may see

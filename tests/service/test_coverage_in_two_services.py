@@ -85,8 +85,8 @@ class History:
         serial, company_id = self.chance.choice(self.serials), self._somebody()
         waiting = await store.linking.find_waiting_agreements(self.db, serial, company_id=company_id)
         device = Device.new(
-            uuid7(), serial=serial, product=self.products[0], company_id=company_id, site_id=None,
-            agreement_ids=waiting, now=NOW,
+            uuid7(), serial=serial, serial_label=serial, product=self.products[0], company_id=company_id,
+            site_id=None, agreement_ids=waiting, now=NOW,
         )  # fmt: skip
         try:
             await DEVICES.insert(self.db, device)
@@ -183,6 +183,7 @@ async def _say_contracts(db: Database, company_id: UUID, about: dict[str, str]) 
 async def _say_cases(db: Database, company_id: UUID, about: dict[str, str]) -> dict[str, Any]:
     body = {**a_case(), "serial": None} | about
     case = SubmitCase.model_validate(body)
-    asked = questions_about(company_id, serial=case.serial, said=case.said, product_number=case.product_number)
+    serial = case.serial.serial if case.serial else None
+    asked = questions_about(company_id, serial=serial, said=case.said, product_number=case.product_number)
     found = equipment_of(company_id, case, await copies.find_copies(db, asked), now=NOW)
     return {"coverage": found.coverage, "said": found.said, "agreement_ids": found.agreement_ids}

@@ -41,6 +41,7 @@ def _row(document: Document) -> dict[str, Any]:
         "severity": problem["severity"],
         "turn": turn_of(Status(document["status"])),
         "serial": equipment["serial"],
+        "serial_label": equipment.get("serial_label") or equipment["serial"],
         "product_number": equipment["product_number"],
         "product_name": equipment["product_name"],
         "product_line": equipment.get("product_line", ""),
@@ -151,7 +152,7 @@ def _flat(case: Case) -> dict[str, Any]:
     """The fields of the case and of its parts at one level, as in the API."""
     fields: dict[str, Any] = _CASE.dump_python(case, exclude=_INNER)
     problem, equipment = fields.pop("problem"), fields.pop("equipment")
-    return {**fields, **problem, **equipment, "turn": case.turn}
+    return {**fields, **problem, **equipment, "serial_label": case.equipment.label, "turn": case.turn}
 
 
 def _creator(case: Case) -> PersonAnswer | None:

@@ -36,7 +36,8 @@ class Device:
     product_id: UUID
     product_number: str
     product_name: str
-    product_line: str = ""  # none of those that older versions loaded
+    product_line: str = ""  # of those that older versions loaded, neither this nor the next is known
+    serial_label: str = ""  # as the serial stands on the device
     company_id: UUID | None = None
     site_id: UUID | None = None
     agreement_ids: tuple[UUID, ...] = ()
@@ -48,6 +49,7 @@ class Device:
         device_id: UUID,
         *,
         serial: str,
+        serial_label: str,
         product: Product,
         company_id: UUID | None,
         site_id: UUID | None,
@@ -59,6 +61,7 @@ class Device:
             id=device_id,
             version=1,
             serial=serial,
+            serial_label=serial_label,
             look_alike=look_alike_key(serial),
             product_id=product.id,
             product_number=product.product_number,
@@ -69,6 +72,11 @@ class Device:
             agreement_ids=agreement_ids,
         )
         return replace(device, events=(device.changed_event(version=1, now=now),))
+
+    @property
+    def label(self) -> str:
+        """The serial number as people are shown it."""
+        return self.serial_label or self.serial
 
     def covered_by(self, agreement_id: UUID, *, now: datetime) -> Self:
         """The device with one more agreement; unchanged when it names it already."""
@@ -84,6 +92,7 @@ class Device:
             version=version,
             device_id=self.id,
             serial=self.serial,
+            serial_label=self.serial_label,
             product_id=self.product_id,
             product_number=self.product_number,
             product_name=self.product_name,

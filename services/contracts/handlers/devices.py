@@ -21,11 +21,12 @@ async def add_device(db: Database, actor: Actor, body: NewDevice, *, key: Idempo
     await _require_owner(db, company_id=body.company_id, site_id=body.site_id)
     device = Device.new(
         key.id,
-        serial=body.serial,
+        serial=body.serial.serial,
+        serial_label=body.serial.label,
         product=product,
         company_id=body.company_id,
         site_id=body.site_id,
-        agreement_ids=await linking.find_waiting_agreements(db, body.serial, company_id=body.company_id),
+        agreement_ids=await linking.find_waiting_agreements(db, body.serial.serial, company_id=body.company_id),
         now=now,
     )
     return await devices.add_device(db, device, key)

@@ -56,12 +56,15 @@ async def find_device(db: Database, actor: Actor, serial: str) -> Device | None:
 
 
 async def find_look_alikes(db: Database, actor: Actor, serial: str, *, only_of: UUID | None) -> tuple[str, ...]:
-    """Serials that the actor may see, of one company where it is given, and that are easily taken for this one."""
+    """Serials that the actor may see, of one company where it is given, and that are easily taken for this one.
+
+    As they stand on their devices.
+    """
     wanted: list[Document] = [{"look_alike": look_alike_key(serial), "serial": {"$ne": serial}}, visible_to(actor)]
     if only_of is not None:
         wanted.append({"company_id": only_of})
-    found = db["devices"].find({"$and": wanted}, {"serial": 1}).sort("serial", ASCENDING).limit(_LOOK_ALIKES_AT_MOST)
-    return tuple([document["serial"] async for document in found])
+    found = db["devices"].find({"$and": wanted}, {"pending": 0}).sort("serial", ASCENDING).limit(_LOOK_ALIKES_AT_MOST)
+    return tuple([DEVICES.load(document).label async for document in found])
 
 
 async def find_devices(db: Database, actor: Actor, query: DeviceQuery) -> Page:

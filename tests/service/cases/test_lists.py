@@ -94,14 +94,14 @@ SHAPES: dict[str, Json] = {
     "taken": {"status": "in_progress", "assignee": {"user_id": uuid7(), "name": "Marek", "email": "m@example.com"}},
     "the customer's turn": {"status": "waiting_customer", "updated_at": _LATER, "version": 7},
     "covered": {"equipment.coverage": {"verdict": "covered", "level": "Gold", "until": "2027-03-31"}},
-    "of a known product": {"equipment.product_line": "Printers"},
+    "of a known device": {"equipment.product_line": "Printers", "equipment.serial_label": "CN-B7 K2041X"},
     "of a contract": {"equipment.serial": None, "equipment.product_number": "P-1", "equipment.said": "103-1"},
     "closed": {"status": "closed", "closed_at": _LATER, "turn_since": None},
 }
 # What has a default was not in the documents of versions that did not know it.
 NOT_ALWAYS_KEPT = (
     *("assignee", "pin", "problem.own_reference"),
-    *("equipment.product_line", "equipment.coverage.level", "equipment.coverage.until"),
+    *("equipment.product_line", "equipment.serial_label", "equipment.coverage.level", "equipment.coverage.until"),
 )
 
 

@@ -75,14 +75,16 @@ async def test_two_users_can_use_the_same_key(cases: CasesApi) -> None:
 async def test_an_unknown_serial_is_accepted_as_unverified(cases: CasesApi) -> None:
     case = await cases.submitted(an_actor(), serial=" cn-b7 k2 ")
     assert (case["serial"], case["coverage"]["verdict"]) == ("CNB7K2", "unverified")
+    assert case["serial_label"] == "cn-b7 k2"
     assert (case["product_name"], case["product_line"]) == ("", "")
 
 
 async def test_another_companys_serial_is_treated_like_an_unknown_one(cases: CasesApi) -> None:
     serial = a_serial()
-    await cases.hear(device_changed(uuid7(), serial))
+    await cases.hear(device_changed(uuid7(), serial, serial_label=f"{serial}-"))
     case = await cases.submitted(an_actor(), serial=serial)
     assert (case["coverage"]["verdict"], case["product_name"]) == ("unverified", "")
+    assert case["serial_label"] == serial
 
 
 async def test_a_known_device_brings_its_product_and_coverage(cases: CasesApi) -> None:
@@ -97,6 +99,33 @@ async def test_a_known_device_brings_its_product_and_coverage(cases: CasesApi) -
         "level": "next business day",
         "until": contract.end.isoformat(),
     }
+
+
+async def test_a_case_shows_the_serial_as_it_stands_on_the_known_device_and_is_found_by_either(
+    cases: CasesApi, agent: Actor
+) -> None:
+    ana, serial = an_actor(), a_serial()
+    label = f"{serial[:4]}-{serial[4:]}"
+    await cases.hear(device_changed(ana.company_id, serial, serial_label=label))
+    case = await cases.submitted(ana, serial=serial.lower())
+    assert (case["serial"], case["serial_label"]) == (serial, label)
+    for typed in (serial, label, label.lower()):
+        assert await cases.listed(ana, q=typed) == await cases.listed(ana, serial=typed) == [case["number"]]
+    created = (await cases.said(case["number"]))[0]
+    assert (created["serial"], created["serial_label"]) == (serial, label)
+    exported = await cases.call("GET", "/cases.csv", ana)
+    assert label in exported.text
+    # As an older version wrote it.
+    unset = {"$unset": {"equipment.serial_label": 1}}
+    await cases.db["cases"].update_one({"number": case["number"]}, unset)
+    (row,) = (await cases.call("GET", "/cases", ana)).body["items"]
+    assert row["serial_label"] == (await cases.get(case["number"], ana)).body["serial_label"] == serial
+
+
+async def test_a_device_whose_event_is_older_leaves_the_serial_as_it_was_typed(cases: CasesApi) -> None:
+    ana, serial = an_actor(), a_serial()
+    await cases.hear(device_changed(ana.company_id, serial))
+    assert (await cases.submitted(ana, serial=f"{serial}-"))["serial_label"] == f"{serial}-"
 
 
 async def test_a_device_without_live_agreement_is_accepted_as_not_covered(cases: CasesApi) -> None:

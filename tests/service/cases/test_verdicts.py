@@ -28,12 +28,15 @@ async def test_an_unverified_case_gets_its_verdict_in_any_order_of_events(
 ) -> None:
     ana, serial, contract = an_actor(), a_serial(), agreement_changed()
     case = await cases.submitted(ana, serial=serial)
-    told = [contract, device_changed(ana.company_id, serial, contract, product_line="Printers")]
+    told = [
+        contract,
+        device_changed(ana.company_id, serial, contract, product_line="Printers", serial_label=f"{serial}-"),
+    ]
     for event in told if agreement_first else reversed(told):
         await cases.hear(event)
     now = (await cases.get(case["number"], ana)).body
     assert (now["coverage"]["verdict"], now["product_name"]) == ("covered", "LaserPress 600")
-    assert now["product_line"] == "Printers"
+    assert (now["product_line"], now["serial_label"]) == ("Printers", f"{serial}-")
     # contracts hears which agreements the open case cites now.
     assert (await cases.said(case["number"]))[-1]["agreement_ids"] == [str(contract.agreement_id)]
 

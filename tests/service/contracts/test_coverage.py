@@ -54,16 +54,16 @@ async def test_another_companys_device_answers_exactly_like_an_unknown_one(contr
 async def test_a_look_alike_of_an_own_serial_is_suggested(contracts: Contracts) -> None:
     acme, rival = await contracts.a_company(), await contracts.a_company()
     tag = a_serial()
-    own, foreign = await contracts.a_device(acme, serial=f"O{tag}"), await contracts.a_device(rival, serial=f"Q{tag}")
+    own, foreign = await contracts.a_device(acme, serial=f"O-{tag}"), await contracts.a_device(rival, serial=f"Q{tag}")
     found = await contracts.coverage(by=an_actor(company_id=acme), serial=f"0{tag}")
-    assert (found["verdict"], found["did_you_mean"]) == ("unverified", [own["serial"]])
+    assert (found["verdict"], found["did_you_mean"]) == ("unverified", [f"O-{tag}"])
     found = await contracts.coverage(by=an_actor(company_id=rival), serial=f"0{tag}")
     assert found["did_you_mean"] == [foreign["serial"]]
     agent = an_actor(Role.AGENT)
     found = await contracts.coverage(by=agent, serial=f"0{tag}", company_id=str(acme))
-    assert found["did_you_mean"] == [own["serial"]]
+    assert found["did_you_mean"] == [own["serial_label"]]
     found = await contracts.coverage(by=agent, serial=f"0{tag}")
-    assert sorted(found["did_you_mean"]) == sorted([own["serial"], foreign["serial"]])
+    assert sorted(found["did_you_mean"]) == sorted([own["serial_label"], foreign["serial_label"]])
 
 
 async def test_a_said_leads_to_what_it_covers(contracts: Contracts) -> None:

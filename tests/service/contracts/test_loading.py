@@ -73,12 +73,32 @@ async def test_a_device_is_said_with_its_products_line_which_older_ones_do_not_h
 async def test_a_serial_is_kept_in_one_spelling_and_taken_once(contracts: Contracts) -> None:
     serial = a_serial()
     device = await contracts.a_device(serial=f" {serial[:4].lower()}-{serial[4:]} ")
-    assert device["serial"] == serial
+    assert (device["serial"], device["serial_label"]) == (serial, f"{serial[:4].lower()}-{serial[4:]}")
     again = {"serial": serial, "product_number": device["product_number"]}
     refusal = await contracts.refused("POST", "/vendor/devices", by=contracts.vendor, json=again)
     assert refusal == (409, "device_exists")
     found = await contracts.get(f"/devices/{serial.lower()}", by=contracts.vendor)
     assert found["id"] == device["id"]
+
+
+async def test_a_device_is_said_with_its_serial_as_it_stands_on_it(contracts: Contracts) -> None:
+    serial = a_serial()
+    label = f"{serial[:4]}-{serial[4:]}"
+    acme = await contracts.a_company()
+    device = await contracts.a_device(acme, serial=label)
+    (event,) = await contracts.said("devices", device["id"])
+    assert (event["serial"], event["serial_label"]) == (serial, label)
+    found = await contracts.coverage(by=an_actor(company_id=acme), serial=serial)
+    assert (found["device"]["serial"], found["device"]["serial_label"]) == (serial, label)
+    listed = await contracts.get("/devices", by=an_actor(company_id=acme))
+    assert [each["serial_label"] for each in listed["items"]] == [label]
+
+
+async def test_a_device_of_an_older_version_shows_its_serial_as_it_is_kept(contracts: Contracts) -> None:
+    device = await contracts.a_device(serial=f"{a_serial()}-1")
+    await contracts.db["devices"].update_one({"_id": UUID(device["id"])}, {"$unset": {"serial_label": 1}})
+    found = await contracts.get(f"/devices/{device['serial']}", by=contracts.vendor)
+    assert found["serial_label"] == device["serial"]
 
 
 async def test_a_serial_of_dashes_is_none(contracts: Contracts) -> None:

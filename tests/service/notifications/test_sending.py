@@ -62,6 +62,20 @@ async def test_everybody_on_a_case_gets_one_mail_however_often_the_event_comes(n
     }
 
 
+@pytest.mark.parametrize(("label", "shown"), [("CN-B7 K2", "CN-B7 K2"), (None, "CNB7K2")])
+async def test_a_mail_names_the_serial_as_it_stands_on_the_device_where_it_is_told(
+    notifications: Notifications, label: str | None, shown: str
+) -> None:
+    user = a_user()
+    created = a_created_case(user.company_id, named(user))
+    await notifications.hear(user, created.model_copy(update={"serial": "CNB7K2", "serial_label": label}))
+    await notifications.settled(created)
+    (mail,) = notifications.smtp.to(user.contact_email)
+    for part in mail.message.walk():
+        if part.get_content_maintype() == "text":
+            assert shown in part.get_content()
+
+
 async def test_a_sent_row_has_the_servers_answer_and_the_request_it_came_from(notifications: Notifications) -> None:
     token = origin.set(Origin("request-of-the-click"))
     try:

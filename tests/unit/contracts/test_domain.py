@@ -23,8 +23,9 @@ NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
 def a_device(serial: str = "CNA1") -> Device:
     product = Product.new(uuid7(), product_number="P1", name="Printer", line="", has_serials=True, now=NOW)
     return Device.new(
-        uuid7(), serial=serial, product=product, company_id=uuid7(), site_id=None, agreement_ids=(), now=NOW
-    )
+        uuid7(), serial=serial, serial_label=serial, product=product, company_id=uuid7(), site_id=None,
+        agreement_ids=(), now=NOW,
+    )  # fmt: skip
 
 
 def an_agreement(start: date, end: date, *serials: str, said: str | None = "S1") -> Agreement:

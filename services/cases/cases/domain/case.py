@@ -40,6 +40,7 @@ class _Fact(TypedDict):
     title: str
     product_name: str
     serial: str | None
+    serial_label: str | None
     site_name: str
     people: tuple[Addressee, ...]
 
@@ -238,6 +239,7 @@ class Case(Submission):
             "title": self.problem.title,
             "product_name": self.equipment.product_name,
             "serial": self.equipment.serial,
+            "serial_label": self.equipment.label,
             "site_name": self.site_name,
             "people": self.people,
         }

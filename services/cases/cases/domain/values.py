@@ -149,6 +149,12 @@ class Equipment:
     agreement_ids: tuple[UUID, ...]
     coverage: Coverage
     product_line: str = ""
+    serial_label: str | None = None  # as it stands on the device, or as it was typed; none in cases from before
+
+    @property
+    def label(self) -> str | None:
+        """The serial number as people are shown it."""
+        return self.serial_label or self.serial
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def equipment_of(company_id: UUID, body: SubmitCase, found: Found, *, now: datet
     """What a new case is about; NotYetKnown for a product that is not in the copies."""
     today = _today_of(found, now)
     if body.serial is not None:
-        return _equipment_of_serial(body.serial, found, today)
+        return _equipment_of_serial(body.serial.serial, found, today, typed=body.serial.label)
     if body.said is not None:
         return _equipment_of_said(company_id, body.said, found, today)
     product = newest(found["product"])
@@ -53,7 +53,7 @@ async def find_equipment_of(db: Database, case: Case, *, now: datetime) -> Equip
     found = await find_copies(db, about)
     today = _today_of(found, now)
     if known.serial is not None:
-        return _equipment_of_serial(known.serial, found, today)
+        return _equipment_of_serial(known.serial, found, today, typed=known.serial_label)
     if known.said is not None:
         return _equipment_of_said(case.company_id, known.said, found, today)
     return known
@@ -72,11 +72,11 @@ def _agreements_in(found: Found) -> list[Document]:
     return sorted(agreements, key=lambda agreement: (agreement["start"], agreement["_id"]))
 
 
-def _equipment_of_serial(serial: str, found: Found, today: date) -> Equipment:
+def _equipment_of_serial(serial: str, found: Found, today: date, *, typed: str | None) -> Equipment:
     # Another company's device answers exactly like an unknown one.
     device = newest(found["device"])
     if device is None:
-        return Equipment("", None, serial, None, (), UNVERIFIED)
+        return Equipment("", None, serial, None, (), UNVERIFIED, serial_label=typed)
     agreements, owner = _agreements_in(found), device["company_id"]
     # A verdict without all its agreements could be wrong: it waits until they have come.
     complete = len(agreements) == len(device["agreement_ids"])
@@ -89,6 +89,7 @@ def _equipment_of_serial(serial: str, found: Found, today: date) -> Equipment:
         agreement_ids=_ids(counting),
         coverage=_coverage(today, counting, owner) if complete else UNVERIFIED,
         product_line=device.get("product_line", ""),
+        serial_label=device.get("serial_label") or typed,
     )
 
 

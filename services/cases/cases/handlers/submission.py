@@ -99,7 +99,8 @@ async def _read(db: Database, actor: Actor, body: SubmitCase, *, now: datetime) 
 
 
 def _questions(company_id: UUID, body: SubmitCase) -> copies.Questions:
-    asked = questions_about(company_id, serial=body.serial, said=body.said, product_number=body.product_number)
+    serial = body.serial.serial if body.serial else None
+    asked = questions_about(company_id, serial=serial, said=body.said, product_number=body.product_number)
     if body.site_id is not None:
         values = {"_id": body.site_id, "company_id": company_id, "closed": False}
         asked["site"] = Question(copies.SITES, values)

@@ -29,7 +29,7 @@ _ROW = [
     "$problem.severity",
     "$equipment.product_name",
     "$equipment.product_number",
-    "$equipment.serial",
+    {"$ifNull": ["$equipment.serial_label", "$equipment.serial"]},
     "$site_name",
     "$company_name",
     "$submitter.name",

@@ -50,6 +50,7 @@ ROW = (
     "problem.own_reference",
     "status",
     "equipment.serial",
+    "equipment.serial_label",
     "equipment.product_number",
     "equipment.product_name",
     "equipment.product_line",
