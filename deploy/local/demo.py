@@ -1,13 +1,19 @@
-"""The demo: a vendor, two customers and what they own, made once through the public API."""
+"""The demo: a vendor, two customers, what they own and their cases, made once through the public API."""
 
+import asyncio
 import json
 import secrets
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from deploy.local.demo_data import AGENT, COMPANIES, PRODUCTS, VENDOR, VENDOR_NAME, Agreement, Company, Person, Site
+from deploy.local.demo_cases import NotDated, World, date_back, make_cases
+from deploy.local.demo_data import AGENTS, COMPANIES, PRODUCTS, VENDOR, VENDOR_NAME, Agreement, Company, Person, Site
 from deploy.local.portal import Json, Portal, PortalRefused, signed_in
 from deploy.local.stack import Stack, write_private
+
+_LOGINS_AT_ONCE = 3
 
 
 class DemoFailed(Exception):
@@ -23,46 +29,93 @@ class _Kept:
 
 
 async def prepare(stack: Stack) -> list[str]:
-    """Make what is not there yet; returns the lines to print: who can sign in, and how."""
+    """Make what is not there yet; returns the lines to print: who can sign in, and what they find."""
     kept = _kept(stack)
     made = stack.data_dir / "demo.ready"
     if not made.exists():
+        print("Filling in the demo …", flush=True)
         try:
             await _make(stack, kept)
-        except PortalRefused as refused:
-            raise DemoFailed(f"The demo data could not be made. {refused}") from refused
+        except (NotDated, PortalRefused) as failure:
+            raise DemoFailed(f"The demo data could not be made. {failure}") from failure
         made.touch()
-    people = [VENDOR, AGENT, *(person for company in COMPANIES for person in company.people)]
-    lines = ["Demo sign-ins:", *(f"  {_role(person):14} {person.email} / {kept.password}" for person in people)]
-    serials = ", ".join(f"{company.sites[0].devices[0][0]} ({company.name})" for company in COMPANIES)
-    return [*lines, f"Serial numbers to create a case with: {serials}"]
+    return _sign_ins(kept.password)
+
+
+def _sign_ins(password: str) -> list[str]:
+    named = [person for person in _people() if person.sees]
+    others = ", ".join(person.email for person in _people() if not person.sees)
+    width = max(len(person.email) for person in named)
+    return [
+        "Demo sign-ins:",
+        *(f"  {person.email:{width}} / {password}   {person.sees}" for person in named),
+        f"  with the same password: {others}",
+    ]
+
+
+def _people() -> list[Person]:
+    return [VENDOR, *AGENTS, *(person for company in COMPANIES for person in company.people)]
 
 
 async def _make(stack: Stack, kept: _Kept) -> None:
     await _create_login(stack, VENDOR, kept, "create-vendor-admin", "--vendor-name", VENDOR_NAME)
-    async with signed_in(stack.local_url, VENDOR.email, kept.password) as vendor:
-        await _create_login(stack, AGENT, kept, *_user_of(vendor.user["company_id"], AGENT))
+    async with AsyncExitStack() as sessions:
+
+        async def sign_in(person: Person) -> Portal:
+            return await sessions.enter_async_context(signed_in(stack.local_url, person.email, kept.password))
+
+        vendor = await sign_in(VENDOR)
+        company_ids = {company.name: await _make_company(vendor, company) for company in COMPANIES}
+        await _create_logins(stack, kept, vendor_id=vendor.user["company_id"], company_ids=company_ids)
+        others = [person for person in _people() if person is not VENDOR]
+        portals = await asyncio.gather(*map(sign_in, others))
+        everybody = {person.email: portal for person, portal in zip(others, portals, strict=True)}
         for product in PRODUCTS:
             await vendor.post("/vendor/products", product, key=f"demo-product-{product['product_number']}")
+        world = World(everybody, site_ids={})
         for company in COMPANIES:
-            await _make_company(stack, vendor, company, kept)
+            await _furnish(vendor, world, company, company_id=company_ids[company.name], day=kept.day)
+        await date_back(stack.environment["MONGO_URL"], await make_cases(world))
+    await _run(stack, "cases", "recount")
 
 
-async def _make_company(stack: Stack, vendor: Portal, company: Company, kept: _Kept) -> None:
+async def _make_company(vendor: Portal, company: Company) -> str:
     body = {"name": company.name, "time_zone": company.time_zone}
-    company_id = str((await vendor.post("/vendor/companies", body, key=f"demo-company-{company.name}"))["id"])
+    return str((await vendor.post("/vendor/companies", body, key=f"demo-company-{company.name}"))["id"])
+
+
+async def _create_logins(stack: Stack, kept: _Kept, *, vendor_id: str, company_ids: Mapping[str, str]) -> None:
+    """Let everybody but the vendor's administrator sign in; some at once, because each is a process of its own."""
+    slots = asyncio.Semaphore(_LOGINS_AT_ONCE)
+
+    async def create(person: Person, company_id: str, *options: str) -> None:
+        words = ("create-user", "--company-id", company_id, "--role", person.role)
+        async with slots:
+            await _create_login(stack, person, kept, *words, *options)
+
+    await asyncio.gather(
+        *(create(agent, vendor_id) for agent in AGENTS),
+        *(
+            create(person, company_ids[company.name], "--language", company.language)
+            for company in COMPANIES
+            for person in company.people
+        ),
+    )
+
+
+async def _furnish(vendor: Portal, world: World, company: Company, *, company_id: str, day: date) -> None:
+    """Make a company's sites, profiles, agreements and devices."""
+    admin = world.of(company.people[0])
+    for site in company.sites:
+        world.site_ids[site.name] = await _make_site(admin, company, site)
     for person in company.people:
-        language = ("--language", company.language)
-        await _create_login(stack, person, kept, *_user_of(company_id, person), *language)
-        async with signed_in(stack.local_url, person.email, kept.password) as portal:
-            await portal.put("/profile", _profile(company, person))
-    async with signed_in(stack.local_url, company.people[0].email, kept.password) as admin:
-        sites = [await _make_site(admin, company, site) for site in company.sites]
-    for site, site_id in zip(company.sites, sites, strict=True):
-        await _make_devices(vendor, site, company_id=company_id, site_id=site_id)
+        await world.of(person).put("/profile", _profile(company, person, world.site_ids[person.site]))
+    # Before its devices, each of which then names its agreements from the first: no case misses one.
     for number, agreement in enumerate(company.agreements):
-        body = _agreement(agreement, company_id, kept.day)
+        body = _agreement(agreement, company_id, day)
         await vendor.post("/vendor/agreements", body, key=f"demo-agreement-{company.name}-{number}")
+    for site in company.sites:
+        await _make_devices(vendor, site, company_id=company_id, site_id=world.site_ids[site.name])
 
 
 async def _make_site(admin: Portal, company: Company, site: Site) -> str:
@@ -79,18 +132,17 @@ async def _make_devices(vendor: Portal, site: Site, *, company_id: str, site_id:
 
 async def _create_login(stack: Stack, person: Person, kept: _Kept, command: str, *options: str) -> None:
     words = ("--email", person.email, "--first-name", person.first_name, "--last-name", person.last_name)
-    code, output = await stack.run_service_command(
-        *("identity", command, "--if-missing", *words, *options), stdin=f"{kept.password}\n"
-    )
+    await _run(stack, "identity", command, "--if-missing", *words, *options, stdin=f"{kept.password}\n")
+
+
+async def _run(stack: Stack, *words: str, stdin: str = "") -> None:
+    code, output = await stack.run_service_command(*words, stdin=stdin)
     if code:
-        raise DemoFailed(f"The demo user {person.email} could not be created:\n{output}")
+        raise DemoFailed(f"The demo data could not be made: {' '.join(words)}\n{output}")
 
 
-def _user_of(company_id: str, person: Person) -> tuple[str, ...]:
-    return ("create-user", "--company-id", company_id, "--role", person.role)
-
-
-def _profile(company: Company, person: Person) -> Json:
+def _profile(company: Company, person: Person, site_id: str) -> Json:
+    (address,) = (site.address for site in company.sites if site.name == person.site)
     return {
         "first_name": person.first_name,
         "last_name": person.last_name,
@@ -98,8 +150,9 @@ def _profile(company: Company, person: Person) -> Json:
         "phone": person.phone,
         "language": company.language,
         "time_zone": company.time_zone,
+        "site_id": site_id,
         "company_name": company.name,
-        **company.sites[0].address,
+        **address,
     }
 
 
@@ -113,11 +166,8 @@ def _agreement(agreement: Agreement, company_id: str, day: date) -> Json:
         "sar": agreement.sar,
         "company_id": company_id,
         "serials": list(agreement.serials),
+        "product_numbers": list(agreement.product_numbers),
     }
-
-
-def _role(person: Person) -> str:
-    return person.role.replace("_", " ")
 
 
 def _kept(stack: Stack) -> _Kept:

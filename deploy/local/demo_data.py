@@ -6,13 +6,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Person:
-    """A user who can sign in; `phone` is filled in where the profile shall be complete from the start."""
+    """A user who can sign in; `site` is where somebody of a customer works, `sees` what they find in the portal."""
 
     email: str
     first_name: str
     last_name: str
     role: str
     phone: str
+    site: str = ""
+    sees: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Agreement:
     level: str
     starts: int
     ends: int
-    serials: tuple[str, ...]
+    serials: tuple[str, ...] = ()
+    product_numbers: tuple[str, ...] = ()
     said: str | None = None
     sar: str | None = None
 
@@ -50,8 +53,37 @@ class Company:
 
 
 VENDOR_NAME = "Portico Systems"
-VENDOR = Person("vendor@portico.example", "Vera", "Lindqvist", "vendor_admin", "+46 8 5050 0100")
-AGENT = Person("agent@portico.example", "Arno", "Keller", "agent", "+46 8 5050 0101")
+VENDOR = Person(
+    *("vendor@portico.example", "Vera", "Lindqvist", "vendor_admin", "+46 8 5050 0100"),
+    sees="administers the vendor: all cases and companies",
+)
+ARNO = Person(
+    *("agent@portico.example", "Arno", "Keller", "agent", "+46 8 5050 0101"),
+    sees="answers: the queue, and the cases that he has taken",
+)
+MIRA = Person("mira@portico.example", "Mira", "Lund", "agent", "+46 8 5050 0102")
+AGENTS = (ARNO, MIRA)
+
+HELEN = Person(
+    *("admin@birchfield.example", "Helen", "Marsh", "company_admin", "+44 20 7946 0100", "Main Hospital"),
+    sees="administers a customer: its cases, users and sites",
+)
+TOM = Person(
+    *("user@birchfield.example", "Tom", "Adeyemi", "member", "+44 20 7946 0101", "Main Hospital"),
+    sees="a customer: cases that wait for an answer",
+)
+IRIS = Person("iris@birchfield.example", "Iris", "Novak", "case_manager", "+44 117 496 0102", "Riverside Clinic")
+NORA = Person("nora@birchfield.example", "Nora", "Quill", "member", "+44 113 496 0103", "Northgate Laboratory")
+
+CLAIRE = Person(
+    *("admin@lumiere.example", "Claire", "Fontaine", "company_admin", "+33 4 72 00 01 00", "Atelier de Lyon"),
+    sees="administers a customer, in French",
+)
+HUGO = Person(
+    *("user@lumiere.example", "Hugo", "Bernard", "member", "+33 4 72 00 01 01", "Atelier de Lyon"),
+    sees="a customer, in French",
+)
+LEA = Person("lea@lumiere.example", "Léa", "Marchand", "member", "+33 1 53 00 01 02", "Agence de Paris")
 
 PRODUCTS: tuple[dict[str, Any], ...] = (
     {"product_number": "RX-4200", "name": "Rackline RX 4200 Server", "line": "Servers", "has_serials": True},
@@ -64,10 +96,7 @@ _HOSPITAL = Company(
     name="Birchfield Hospital Group",
     time_zone="Europe/London",
     language="en",
-    people=(
-        Person("admin@birchfield.example", "Helen", "Marsh", "company_admin", "+44 20 7946 0100"),
-        Person("user@birchfield.example", "Tom", "Adeyemi", "member", "+44 20 7946 0101"),
-    ),
+    people=(HELEN, TOM, IRIS, NORA),
     sites=(
         Site(
             "Main Hospital",
@@ -79,6 +108,11 @@ _HOSPITAL = Company(
             {"address_line_1": "22 Quay Street", "city": "Bristol", "postal_code": "BS1 4DJ", "country": "GB"},
             (("LP31-5501-CC", "LP-310"), ("LP31-5502-CC", "LP-310")),
         ),
+        Site(
+            "Northgate Laboratory",
+            {"address_line_1": "5 Foundry Lane", "city": "Leeds", "postal_code": "LS2 8JD", "country": "GB"},
+            (("ST90-2207-AA", "ST-900"), ("LP31-5503-CC", "LP-310")),
+        ),
     ),
     agreements=(
         Agreement(
@@ -87,8 +121,10 @@ _HOSPITAL = Company(
             said="SA-100200",
             sar="SAR-7741",
         ),
+        Agreement("service_contract", "Business hours", -90, 275, product_numbers=("FLEET-7",), said="SA-100311"),
         Agreement("base_warranty", "Next business day", -700, 25, serials=("LP31-5501-CC",)),
         Agreement("base_warranty", "Next business day", -1200, -100, serials=("LP31-5502-CC",)),
+        Agreement("base_warranty", "Next business day", -1025, 70, serials=("ST90-2207-AA",)),
     ),
 )
 
@@ -96,20 +132,26 @@ _PRINTERS = Company(
     name="Imprimerie Lumière",
     time_zone="Europe/Paris",
     language="fr",
-    people=(
-        Person("admin@lumiere.example", "Claire", "Fontaine", "company_admin", "+33 4 72 00 01 00"),
-        Person("user@lumiere.example", "Hugo", "Bernard", "member", "+33 4 72 00 01 01"),
-    ),
+    people=(CLAIRE, HUGO, LEA),
     sites=(
         Site(
             "Atelier de Lyon",
             {"address_line_1": "8 rue des Presses", "city": "Lyon", "postal_code": "69003", "country": "FR"},
             (("LP31-7001-FR", "LP-310"), ("RX42-0900-FR", "RX-4200")),
         ),
+        Site(
+            "Agence de Paris",
+            {"address_line_1": "41 rue du Faubourg", "city": "Paris", "postal_code": "75010", "country": "FR"},
+            (("LP31-7002-FR", "LP-310"), ("ST90-3310-FR", "ST-900")),
+        ),
     ),
     agreements=(
-        Agreement("base_warranty", "Next business day", -300, 65, serials=("LP31-7001-FR", "RX42-0900-FR")),
-        Agreement("warranty_extension", "Three more years", 66, 1161, serials=("RX42-0900-FR",)),
+        Agreement("base_warranty", "Le jour ouvré suivant", -300, 65, serials=("LP31-7001-FR", "RX42-0900-FR")),
+        Agreement("warranty_extension", "Trois ans de plus", 66, 1161, serials=("RX42-0900-FR",)),
+        Agreement("base_warranty", "Le jour ouvré suivant", -1110, -15, serials=("LP31-7002-FR",)),
+        Agreement(
+            *("service_contract", "Le jour ouvré suivant", -340, 25), serials=("ST90-3310-FR",), said="SA-100475"
+        ),
     ),
 )
 

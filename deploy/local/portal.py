@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 import aiohttp
 
 _NOT_YET_KNOWN_S = 30.0
+_ASK_AGAIN_S = 0.3
 
 Json = dict[str, Any]
 
@@ -28,24 +29,31 @@ class Portal:
     address: str
     user: Json
 
+    async def get(self, path: str) -> Json:
+        """What stands there."""
+        return await _send(self.http, "GET", f"{self.address}{path}", {})
+
     async def post(self, path: str, body: Json, *, key: str) -> Json:
         """Create something, or get what the same key (any text) has created before."""
-        idempotency_key = str(uuid5(NAMESPACE_URL, key))
         give_up_at = monotonic() + _NOT_YET_KNOWN_S
         while True:
             try:
-                return await _send(
-                    self.http, "POST", f"{self.address}{path}", body, {"Idempotency-Key": idempotency_key}
-                )
+                return await _send(self.http, "POST", f"{self.address}{path}", _as(key), json=body)
             except PortalRefused as refused:
                 # What was made a moment ago in one service is on its way to the others; a cold broker takes its time.
                 if "not_yet_known" not in str(refused) or monotonic() > give_up_at:
                     raise
-                await asyncio.sleep(1)
+                await asyncio.sleep(_ASK_AGAIN_S)
+
+    async def upload(self, name: str, content: bytes, *, key: str) -> Json:
+        """Upload a file, to be cited."""
+        form = aiohttp.FormData()
+        form.add_field("file", content, filename=name)
+        return await _send(self.http, "POST", f"{self.address}/attachments", _as(key), data=form)
 
     async def put(self, path: str, body: Json) -> Json:
         """Replace something, whatever its version."""
-        return await _send(self.http, "PUT", f"{self.address}{path}", body, {"If-Match": "*"})
+        return await _send(self.http, "PUT", f"{self.address}{path}", {"If-Match": "*"}, json=body)
 
 
 @asynccontextmanager
@@ -58,14 +66,18 @@ async def signed_in(portal_url: str, email: str, password: str) -> AsyncIterator
             session = await _read(answer)
             http.headers.update({"Cookie": _cookie(answer), "X-CSRF-Token": session["csrf_token"]})
         yield Portal(http, address, session["user"])
-        await _send(http, "DELETE", f"{address}/session", None, {})
+        await _send(http, "DELETE", f"{address}/session", {})
 
 
 async def _send(
-    http: aiohttp.ClientSession, method: str, address: str, body: Json | None, headers: Mapping[str, str]
+    http: aiohttp.ClientSession, method: str, address: str, headers: Mapping[str, str], **body: Any
 ) -> Json:
-    async with http.request(method, address, json=body, headers=headers) as answer:
+    async with http.request(method, address, headers=headers, **body) as answer:
         return await _read(answer)
+
+
+def _as(key: str) -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid5(NAMESPACE_URL, key))}
 
 
 async def _read(answer: aiohttp.ClientResponse) -> Json:

@@ -5,17 +5,22 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 from deploy.local.child import Child, free_port
-from deploy.local.demo_data import VENDOR
-from deploy.local.portal import signed_in
+from deploy.local.demo_cases import STORIES
+from deploy.local.demo_data import ARNO, TOM, VENDOR, Person
+from deploy.local.portal import Json, Portal, signed_in
 from deploy.local.stack import SERVICES
 from deploy.local.waiting import until
+from shared.schemas.cases import StatusName
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _FOREIGN = ("MONGO_URL", "RABBITMQ_URL", "PORTICO_SMTP_URL", "PORTICO_SECRET_KEY", "PORTICO_BASE_URL")
@@ -48,7 +53,50 @@ async def _says(run: Child, text: str) -> bool:
 
 def _password_in(run: Child) -> str:
     line = next(line for line in run.log.read_text(encoding="utf-8").splitlines() if VENDOR.email in line)
-    return line.split(" / ")[1]
+    return line.split(" / ")[1].split()[0]
+
+
+def _as(person: Person, run: Child) -> AbstractAsyncContextManager[Portal]:
+    return signed_in(f"http://127.0.0.1:{run.env['PORTICO_PORT']}", person.email, _password_in(run))
+
+
+async def _cases_in(run: Child) -> list[Json]:
+    """The cases, the oldest first, with their history, as an agent sees them."""
+    async with _as(ARNO, run) as agent:
+        rows = (await agent.get("/cases?limit=200&sort=number"))["items"]
+        return [await agent.get(f"/cases/{row['number']}") for row in rows]
+
+
+def _told(case: Json) -> tuple[Any, ...]:
+    entries = [(entry["id"], entry["kind"], entry["text"]) for entry in case["history"]]
+    return case["number"], case["status"], case["version"], case["title"], entries
+
+
+async def _the_demo_is_alive(run: Child) -> list[Json]:
+    cases, now = await _cases_in(run), datetime.now(UTC)
+    assert [case["title"] for case in cases] == [story.title for story in STORIES]
+    assert {case["status"] for case in cases} == set(get_args(StatusName))
+    assert {case["coverage"]["verdict"] for case in cases} == {"covered", "not_covered"}
+    for case, story in zip(cases, STORIES, strict=True):
+        times = [datetime.fromisoformat(entry["at"]) for entry in case["history"]]
+        assert len(times) == 1 + len(story.steps)
+        for time, told in zip(times, story.times(now), strict=True):
+            assert timedelta() <= told - time < timedelta(minutes=3), case["title"]
+        # A note does not count as a change of the case.
+        changed = [entry["at"] for entry in case["history"] if not entry["internal"]]
+        assert (case["created_at"], case["updated_at"]) == (changed[0], changed[-1])
+        assert case["closed_at"] == (changed[-1] if case["status"] in {"closed", "cancelled"} else None)
+        assert case["turn_since"] is None or case["turn_since"] in changed
+
+    async with _as(ARNO, run) as agent:
+        counted = (await agent.get("/cases/facets"))["status"]
+        assert {facet["value"]: facet["count"] for facet in counted} == Counter(case["status"] for case in cases)
+        assert all(file["state"] == "ready" for case in cases for file in case["attachments"])
+    async with _as(TOM, run) as customer:
+        waiting = (await customer.get("/cases?view=waiting"))["items"]
+        assert len(waiting) == 3
+        assert not any(row["confidential"] for row in (await customer.get("/cases?limit=200"))["items"])
+    return cases
 
 
 def _left_behind(data_dir: Path) -> Iterator[str]:
@@ -85,6 +133,7 @@ async def test_it_is_ready_heals_itself_stops_or_is_killed_without_a_trace_and_s
     data_dir.mkdir(parents=True)
     async with _running(data_dir, free_port()) as run:
         password, port = _password_in(run), run.env["PORTICO_PORT"]
+        cases_before = await _the_demo_is_alive(run)
 
         second, same_port = await asyncio.gather(_started_too(run, PORTICO_PORT=str(free_port())), _started_too(run))
         assert second.returncode == 1
@@ -107,10 +156,13 @@ async def test_it_is_ready_heals_itself_stops_or_is_killed_without_a_trace_and_s
         await run.ended()
         assert (run.exit_code, list(_left_behind(data_dir))) == (0, [])
 
+    # As if it had been stopped before the demo was whole: what is there is not made again.
+    (data_dir / "demo.ready").unlink()
     async with _running(data_dir, free_port()) as run:
         assert _password_in(run) == password
-        async with signed_in(f"http://127.0.0.1:{run.env['PORTICO_PORT']}", VENDOR.email, password) as vendor:
+        async with _as(VENDOR, run) as vendor:
             assert vendor.user["role"] == "vendor_admin"
+        assert list(map(_told, await _the_demo_is_alive(run))) == list(map(_told, cases_before))
 
         # A supervisor that is killed leaves nothing behind either.
         os.kill(run.pid, signal.SIGKILL)
