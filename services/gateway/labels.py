@@ -27,13 +27,14 @@ statuses = {
     "closed": lazy("Closed"),
     "cancelled": lazy("Cancelled"),
 }
-status_styles = {
-    "new": "",
+# The class of a chip (portico.css): its shape and its colour.
+status_looks = {
+    "new": "new",
     "in_progress": "progress",
     "waiting_customer": "you",
-    "waiting_parts": "",
+    "waiting_parts": "parts",
     "closed": "closed",
-    "cancelled": "closed cancelled",
+    "cancelled": "cancelled",
 }
 views = {"recent": lazy("Recent cases"), "waiting": lazy("Waiting for me"), "submitted": lazy("Submitted by me")}
 start_options = {"serial": lazy("a serial number"), "said": lazy("a contract (SAID)")}

@@ -1,6 +1,7 @@
 """Sessions: the cookie, the visitor behind it, and the proof that a change was meant."""
 
 import asyncio
+import hmac
 import re
 import time
 from collections import OrderedDict
@@ -13,7 +14,6 @@ from aiohttp import web
 from services.gateway.address import ADDRESS
 from services.gateway.clients import SERVICES, Services, ServiceUnavailable
 from services.gateway.cookies import COOKIES
-from services.gateway.csrf import proves
 from services.gateway.resolving import RESOLVED_WITHIN_S, Question, resolve
 from services.gateway.visitor import Visitor
 from shared import errors
@@ -24,7 +24,6 @@ from shared.schemas.sessions import MOST_RESOLVED
 from shared.web.app import Handler
 
 __all__ = [
-    "OWN_SITE",
     "SAFE_METHODS",
     "SESSIONS",
     "SESSION_COOKIE",
@@ -51,7 +50,7 @@ STALE_S = 30.0  # while identity is unreachable
 _PACE_S = 0.005  # of questions to identity: what comes meanwhile is asked together
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
-OWN_SITE = frozenset({"same-origin", "none"})
+_OWN_SITE = frozenset({"same-origin", "none"})
 
 
 class CrossSiteRequest(errors.Forbidden):
@@ -260,7 +259,7 @@ def refuse_without_csrf(request: web.Request, visitor: Visitor, given: str | Non
     if not visitor.by_cookie:
         return
     refuse_cross_site(request)
-    if not proves(given or "", visitor.csrf_token):
+    if not hmac.compare_digest((given or "").encode(errors="replace"), visitor.csrf_token.encode()):
         raise OldForm
 
 
@@ -268,7 +267,7 @@ def refuse_cross_site(request: web.Request) -> None:
     """CrossSiteRequest when the browser says that another site sent it."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
-        if site not in OWN_SITE:
+        if site not in _OWN_SITE:
             raise CrossSiteRequest
         return
     # Our own pages say `null`: they are sent with `Referrer-Policy: no-referrer`.

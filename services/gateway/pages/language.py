@@ -14,7 +14,7 @@ from services.gateway.pages.requests import local_path, read_public_form, redire
 from services.gateway.session import Visitor, refuse_without_csrf, visitor_of
 from shared.errors import Refusal
 from shared.i18n import LANGUAGES, preferred_language, reading_in
-from shared.web.app import Handler
+from shared.web.app import CLOCK, Handler
 
 pages = web.RouteTableDef()
 
@@ -30,7 +30,7 @@ async def in_the_readers_language(request: web.Request, handler: Handler) -> web
         return await handler(request)
     # What a form was posted to is shown again under GET.
     path = request.path_qs if request.method in {"GET", "HEAD"} else request.path
-    surroundings = SURROUNDINGS.set(Surroundings(request.app[BRAND], path))
+    surroundings = SURROUNDINGS.set(Surroundings(request.app[BRAND], path, request.app[CLOCK]()))
     try:
         with reading_in(await _language(request)):
             return await handler(request)

@@ -2,9 +2,10 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from babel import Locale
@@ -13,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.gateway import labels, limits, sizes
 from services.gateway.brand import Brand
-from services.gateway.csrf import masked
 from services.gateway.directions import Isolation
+from services.gateway.pages import looks
 from services.gateway.pages.static import static_url
 from services.gateway.texts import TEXTS, _
 from services.gateway.visitor import Visitor
@@ -28,9 +29,10 @@ from shared.zones import zone_names, zone_of
 # Nothing inline, nothing from other hosts: a text that slipped through the escaping could still do nothing.
 _POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 
-_COMPRESSED_ASIDE_BYTES = 65_536  # a longer page takes 2 ms and more: in a thread
-
 VERSION = "0.1.0"  # that of pyproject.toml, which the image does not have
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Surroundings:
 
     brand: Brand
     path: str = "/"  # where choosing another language comes back to
+    now: datetime = _EPOCH
 
 
 _UNBRANDED = Surroundings(Brand())
@@ -56,7 +59,7 @@ def render(
         .render(
             visitor=visitor,
             user=visitor.user if visitor else None,
-            csrf=masked(visitor.csrf_token) if visitor else "",
+            csrf=visitor.csrf_token if visitor else "",
             zone=zone_of(visitor.user.time_zone if visitor else None),
             request_id=origin.get().request_id,
             brand=around.brand,
@@ -67,13 +70,7 @@ def render(
     )
     # A shared computer's back button must not show what a signed-out user saw.
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store", "Content-Language": language()}
-    return web.Response(
-        text=text,
-        status=status,
-        content_type="text/html",
-        headers=headers,
-        zlib_executor_size=_COMPRESSED_ASIDE_BYTES,
-    )
+    return web.Response(text=text, status=status, content_type="text/html", headers=headers)
 
 
 @cache
@@ -89,16 +86,32 @@ def _environment() -> Environment:
     install(environment, TEXTS)
     environment.add_extension(Isolation)
     environment.filters |= {"country": country_name, "phone": phone_number, "file_size": sizes.size}
+    environment.filters |= {"ago": _ago, "age": _age, "ends_soon": _ends_soon}
+    environment.filters |= {"initials": looks.initials, "pictogram": looks.pictogram}
     environment.globals |= {
         "static": static_url,
         "file_patterns": limits.patterns,
-        "brand_url": attrgetter("url"),
         "countries": countries,
         "time_zones": time_zones,
         "labels": labels,
         "version": VERSION,
     }
     return environment
+
+
+# By the time of the request at hand
+
+
+def _ago(value: str, zone: ZoneInfo) -> str:
+    return looks.ago(value, zone, SURROUNDINGS.get().now)
+
+
+def _age(value: str) -> str:
+    return looks.age(value, SURROUNDINGS.get().now)
+
+
+def _ends_soon(until: str) -> bool:
+    return looks.ends_soon(until, SURROUNDINGS.get().now)
 
 
 def phone_number(kept: str) -> str:

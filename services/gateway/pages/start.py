@@ -48,7 +48,7 @@ def _by_state(facets: Mapping[str, Any], visitor: Visitor) -> Iterator[Bar]:
         if status in counts:
             is_theirs = by_vendor and status == "waiting_customer"
             label = _("Waiting for the customer") if is_theirs else labels.statuses[status]
-            yield _bar(label, counts[status], look=labels.status_styles[status], status=status)
+            yield _bar(label, counts[status], look=labels.status_looks[status], status=status)
 
 
 def _by_site(facets: Mapping[str, Any]) -> Iterator[Bar]:

@@ -1,12 +1,11 @@
 // The shell's comforts. Every page works without them; each only adds to native elements.
 
-// Ctrl K (or ⌘ K) goes to the search field, which stands in a closed popover on narrow screens.
+// Ctrl K (or ⌘ K) goes to the search field.
 document.addEventListener("keydown", (event) => {
   if (!(event.ctrlKey || event.metaKey) || event.altKey || event.key.toLowerCase() !== "k") return;
   const field = document.getElementById("search");
   if (!field) return;
   event.preventDefault();
-  if (!field.checkVisibility()) document.getElementById("navigation").showPopover();
   field.focus();
   field.select();
 });

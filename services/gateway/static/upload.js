@@ -253,7 +253,7 @@ function enhance(field) {
   function button(word, name, act) {
     const made = document.createElement("button");
     made.type = "button";
-    made.className = "btn quiet small";
+    made.className = "button quiet small";
     made.textContent = word;
     made.setAttribute("aria-label", about(word, name));
     made.addEventListener("click", act);

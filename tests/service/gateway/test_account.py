@@ -128,7 +128,7 @@ async def test_the_menu_leads_to_each_other_company(gateway: Gateway, language: 
     form = {"csrf_token": CSRF, "user_id": after["user"]["id"]}
     page = await (await gateway.portal.post("/switch-company", data=form, headers=gateway.signed_in())).text()
     assert f'value="{before["user"]["id"]}"' in page
-    assert page.count("Second &amp; Söhne") == 2  # the notice and the foot
+    assert page.count("Second &amp; Söhne") == 3  # the notice, the menu and the foot
 
 
 async def test_only_the_session_itself_can_switch_its_company(gateway: Gateway) -> None:
@@ -155,7 +155,7 @@ async def test_another_code_is_asked_for_with_the_address_that_was_just_typed(ga
     page = await (await gateway.portal.get("/verify")).text()
     form = page.partition('action="/verify"')[2].partition("</form>")[0]
     assert 'name="email"' in form
-    assert '<button class="btn quiet" formaction="/verify/resend">' in form
+    assert '<button class="button quiet" formaction="/verify/resend">' in form
     typed = {"email": "ana@example.com", "code": "12"}
     answer = await gateway.portal.post("/verify/resend", data=typed)
     assert orjson.loads(gateway["identity"].seen[-1].body) == {"email": "ana@example.com"}

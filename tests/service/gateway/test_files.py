@@ -221,8 +221,8 @@ async def test_a_file_that_cannot_be_had_is_answered_with_a_page(
         page = await answer.text()
     assert (answer.status, answer.content_type) == (status, "text/html")
     assert sentence in page
-    assert '<a class="btn" href="/cases/1000000009">Back to the case</a>' in page
-    assert (f'<a class="btn primary" href="{_LINK}">Try again</a>' in page) == again
+    assert '<a class="button" href="/cases/1000000009">Back to the case</a>' in page
+    assert (f'<a class="button primary" href="{_LINK}">Try again</a>' in page) == again
 
 
 async def test_a_link_on_a_page_downloads_the_file(gateway: Gateway) -> None:

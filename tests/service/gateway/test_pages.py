@@ -182,7 +182,7 @@ async def test_numbers_of_cases_are_written_as_the_reader_does(gateway: Gateway)
     gateway["cases"].answers("GET /cases", says(a_list(A_CASE, total=999)), says(a_list(A_CASE, total=1_000)))
     gateway["cases"].answers("GET /cases/facets", says(NO_COUNTS))
     for number in ("999", "1,000+"):
-        assert f'<span class="count">{number}</span>' in await _page(gateway, "/cases")
+        assert f'<span class="number">{number}</span>' in await _page(gateway, "/cases")
 
 
 @pytest.mark.parametrize(("role", "is_asked"), [("member", True), ("agent", False), ("vendor_admin", False)])
@@ -287,11 +287,18 @@ async def test_the_help_is_for_anybody_and_says_whom_to_ask_for_the_role_of_admi
     assert "call your account manager at the vendor" in page
 
 
-async def test_every_page_leads_to_the_help_and_names_the_version(gateway: Gateway) -> None:
-    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
-    footer = f'Version {project["version"]} · <a href="/help">Help</a></footer>'
-    assert footer in await _page(gateway, "/nowhere", status=404)
-    assert footer in await (await gateway.portal.get("/sign-in")).text()
+async def test_every_page_leads_to_the_help(gateway: Gateway) -> None:
+    assert '<a href="/help">Help</a>' in await _page(gateway, "/nowhere", status=404)
+    assert '<a href="/help">Help</a>' in await (await gateway.portal.get("/sign-in")).text()
+
+
+@pytest.mark.parametrize(("role", "is_named"), [("company_admin", False), ("agent", True), ("vendor_admin", True)])
+async def test_the_version_is_named_to_the_vendors_people(gateway: Gateway, role: str, *, is_named: bool) -> None:
+    session = a_session()
+    session["user"]["role"] = role
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    version = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]["version"]
+    assert (f"Version {version}" in await _page(gateway, "/nowhere", status=404)) is is_named
 
 
 async def test_no_link_out_of_a_dialog_reads_like_the_action_itself(gateway: Gateway) -> None:

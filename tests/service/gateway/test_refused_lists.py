@@ -192,7 +192,7 @@ def choices(content: str, name: str) -> list[str]:
 
 
 def buttons(content: str) -> list[str]:
-    chips = re.search(r'<nav class="chips".*?</nav>', content, re.DOTALL)
+    chips = re.search(r'<nav class="filters scroll".*?</nav>', content, re.DOTALL)
     assert chips is not None
     return [" ".join(re.sub(r"<[^>]*>", " ", each).split()) for each in re.findall(r"<a .*?</a>", chips[0], re.DOTALL)]
 

@@ -1,0 +1,63 @@
+"""How values look on pages: short times, initials, and the picture of a product line."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+
+from services.gateway.texts import _, ngettext
+from shared.i18n import day, language
+
+_A_WEEK_DAYS = 7
+_ENDS_SOON_DAYS = 90
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 24 * 3600
+
+# Words of product lines, in the languages that vendors write, by the picture that they get (sprite.html).
+_PICTURES = {
+    "server": ("server", "serveur", "rack"),
+    "storage": ("storage", "stockage", "disk", "disque", "array"),
+    "printer": ("print", "imprim", "copier", "copieur", "scanner"),
+    "software": ("software", "logiciel", "licen"),
+}
+_ANY_PICTURE = "box"
+
+
+def ago(value: str, zone: ZoneInfo, now: datetime) -> str:
+    """When something happened, as short as it can be told: 07:41, Yesterday, Sat 28 Nov, 24 Nov, 24 Nov 2025."""
+    local, today = datetime.fromisoformat(value).astimezone(zone), now.astimezone(zone).date()
+    days = (today - local.date()).days
+    if days == 0:
+        return f"{local:%H:%M}"
+    if days == 1:
+        return _("Yesterday")
+    if local.year != today.year:
+        return day(local.date())
+    return str(format_date(local.date(), "EEE d MMM" if 0 < days < _A_WEEK_DAYS else "d MMM", locale=language()))
+
+
+def age(value: str, now: datetime) -> str:
+    """How long ago it was, in the largest unit: 5 min, 2 h, 3 days."""
+    seconds = max((now - datetime.fromisoformat(value)).total_seconds(), 0)
+    if seconds < _HOUR_S:
+        return _("%(count)s min") % {"count": int(seconds // _MINUTE_S)}
+    if seconds < _DAY_S:
+        return _("%(count)s h") % {"count": int(seconds // _HOUR_S)}
+    days = int(seconds // _DAY_S)
+    return ngettext("%(count)s day", "%(count)s days", days) % {"count": days}
+
+
+def ends_soon(until: str, now: datetime) -> bool:
+    """Whether cover ends within 90 days."""
+    return date.fromisoformat(until) - now.date() <= timedelta(days=_ENDS_SOON_DAYS)
+
+
+def initials(name: str) -> str:
+    """The first letters of the first and the last name."""
+    words = [word for word in name.split() if word[0].isalnum()] or name.split()
+    return "".join(word[0] for word in dict.fromkeys((words[0], words[-1]))).upper() if words else ""
+
+
+def pictogram(product_line: str | None) -> str:
+    """The icon for a product line; a box for one that no picture fits."""
+    line = (product_line or "").casefold()
+    return next((name for name, words in _PICTURES.items() if any(word in line for word in words)), _ANY_PICTURE)
