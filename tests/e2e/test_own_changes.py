@@ -68,6 +68,19 @@ async def test_mails_of_a_case_go_to_the_contact_address_that_was_saved_a_moment
     assert not [mail for mail in await stack.mails(ana.email) if case["number"] in mail["subject"]]
 
 
+async def test_one_press_changes_the_language_of_pages_at_once_and_of_later_mails(
+    stack: Stack, new_customer: NewCustomer
+) -> None:
+    ana = (await new_customer()).admin
+    form = {"to": "fr", "next": "/help", "csrf_token": ana._csrf}
+    async with ana._http.post(f"{stack.local_url}/language", data=form) as page:
+        assert (page.status, page.url.path) == (200, "/help")
+        assert '<html lang="fr">' in await page.text()
+    case = await ana.submit()
+    mail = await mail_for(stack, ana.email, about=case["number"])
+    assert "Le dossier" in mail["text"]
+
+
 @pytest.fixture
 async def hinted_gateway(stack: Stack) -> AsyncIterator[Beside]:
     """A second gateway that believes identity for a minute, unless it is told of a change."""
