@@ -20,6 +20,7 @@ from shared.mongo import Database
 from tests.builders import an_actor
 from tests.service.cases.conftest import CasesApi, a_replica
 from tests.service.cases.files import PNG, TEXT, a_key, download, names, stored, uploaded
+from tests.unbounded import UNBOUNDED
 
 ANA = an_actor()
 STRANGER = an_actor()
@@ -155,6 +156,8 @@ async def test_the_same_request_again_cites_the_same_files_once(cases: CasesApi)
     )
     assert {answer.status for answer in answers} == {200}
     assert names((await cases.get(number, ANA)).body["attachments"]) == ["jam.txt", "jam.txt"]
+    # None of those that came too late has given the file back.
+    assert (await the_file(cases, file_id))["entry_id"] is not None
 
 
 async def test_sending_a_case_twice_with_one_key_makes_one_with_its_files(cases: CasesApi) -> None:
@@ -200,7 +203,7 @@ async def test_how_many_and_how_large_together_is_asked_again_when_they_are_cite
     answer = await cases.act(number, ANA, action="attach", attachment_ids=ids)
     assert (answer.status, answer.field_codes) == (422, {"attachment_ids": "too_many"})
     limits = {"CASES_ATTACHMENT_MAX_TOTAL_BYTES": str(len(TEXT)), "CASES_ATTACHMENT_MAX_FILE_BYTES": str(len(TEXT))}
-    async with a_replica(mongo_url, **limits) as strict:
+    async with a_replica(mongo_url, **UNBOUNDED, **limits) as strict:
         answer = await strict.act(number, ANA, action="attach", attachment_ids=ids[:2])
         assert (answer.status, answer.field_codes) == (422, {"attachment_ids": "too_large_together"})
         assert (await strict.act(number, ANA, action="attach", attachment_ids=ids[:1])).status == 200

@@ -82,9 +82,13 @@ async def _append(db: Database, case: Case, addition: Addition, body: _Body, cha
     # Files are claimed last, when only a race can still refuse the entry.
     owner = entry_of(case.id, change.key.id)
     async with attaching.claimed(db, change.by, file_ids, limits, owner=owner, digest=change.key.digest) as files:
-        if not await store.append_entry(db, change.by, changed.with_files(files), addition):
+        is_written = await store.append_entry(db, change.by, changed.with_files(files), addition)
+        # Where an equal request was faster, the files are its entry's: to refuse this one here would give them back.
+        if not is_written and not await store.find_entry(db, change.by, case.number, change.key):
             now = await store.get_case(db, change.by, case.number)
             raise addition.refusal(now, change.by, change.at) or StaleVersion(state=now.current)
+    if not is_written:
+        raise Unchanged
 
 
 async def _fields(db: Database, body: _Body) -> dict[str, Any]:
