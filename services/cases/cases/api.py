@@ -139,8 +139,8 @@ async def _export(request: web.Request, kind: export.Kind) -> web.StreamResponse
     store.read_order(query.sort)
     actor.company_to_read(query.company_id)
     name = f"cases-{now.astimezone(zone_of(actor.time_zone)):%Y-%m-%d-%H%M}{kind.ending}"
-    async with export.only_one(db, actor):
-        pieces = export.written_cases(db, actor, query, now, kind=kind, places=request.app[PLACES])
+    async with export.only_one(db, actor) as end:
+        pieces = export.written_cases(db, actor, query, now, kind=kind, places=request.app[PLACES], end=end)
         return await send_file(request, pieces, name=name, content_type=kind.content_type)
 
 

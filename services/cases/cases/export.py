@@ -1,10 +1,11 @@
 """Lists of cases as files: sent while they are read, few at once, one for each user."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -85,9 +86,10 @@ class Places:
 
 
 @asynccontextmanager
-async def only_one(db: Database, actor: Actor) -> AsyncIterator[None]:
-    """Lets the actor have no other export meanwhile. Raises ExportIsRunning if there is one already.
+async def only_one(db: Database, actor: Actor) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Lets the actor have no other export until the end, or until the yielded function is called.
 
+    Raises ExportIsRunning if there is one already.
     What is done inside is cut off before the lease ends by itself.
     """
     token = await exports.lease(db, actor.user_id, within=_LEASED_FOR)
@@ -95,7 +97,7 @@ async def only_one(db: Database, actor: Actor) -> AsyncIterator[None]:
         raise ExportIsRunning(retry_after_s=_RETRY_AFTER_S)
     try:
         async with asyncio.timeout(_WITHIN_S) as limit:
-            yield
+            yield partial(exports.end_lease, db, actor.user_id, token)
     except TimeoutError as error:
         if not limit.expired():
             raise
@@ -107,9 +109,18 @@ async def only_one(db: Database, actor: Actor) -> AsyncIterator[None]:
 
 
 async def written_cases(
-    db: Database, actor: Actor, query: CaseQuery, now: datetime, *, kind: Kind, places: Places
+    db: Database,
+    actor: Actor,
+    query: CaseQuery,
+    now: datetime,
+    *,
+    kind: Kind,
+    places: Places,
+    end: Callable[[], Awaitable[None]],
 ) -> AsyncGenerator[bytes]:
     """The file, piece by piece, with the cases as of one moment. Times are in the actor's time zone.
+
+    `end` is called before the last piece: whoever has that may begin another export.
 
     Raises TooManyExports before the first piece, and Unavailable where the database no longer keeps that moment.
     """
@@ -134,4 +145,5 @@ async def written_cases(
                 raise
             _log.warning("export_cut", reason="the export took longer than the database keeps its snapshot")
             raise Unavailable from error
+        await end()
         yield table.end()
