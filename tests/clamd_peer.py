@@ -4,6 +4,8 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from deploy.local.child import free_port
+
 # In two halves, so that no scanner takes this file for infected.
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
@@ -18,7 +20,7 @@ class ClamdPeer:
     scanned: list[bytes] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     asked: int = 0
-    port: int = 0
+    port: int = field(default_factory=free_port)  # while it is stopped, nobody's outgoing connection takes it
     _server: asyncio.Server | None = None
 
     @property
@@ -26,10 +28,9 @@ class ClamdPeer:
         return f"tcp://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """At a port of its own, or at the one it had before."""
+        """At a port of its own, each time."""
         self.holding.set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         if self._server is not None:

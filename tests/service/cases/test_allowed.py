@@ -1,7 +1,7 @@
 """What a case says is allowed, held against what the service then does, and against what the database judges."""
 
-import secrets
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from tests.events import user_changed
 from tests.service.cases.conftest import CasesApi
 
 MIB = 1024 * 1024
+NUMBERS = count(900_000_000)  # the service never comes so far
 OTHER_AGENT = {"user_id": uuid7(), "name": "Other Agent", "email": "other@example.com", "language": "en"}
 ENDED: Json = {"closed_at": datetime.now(UTC), "turn_since": None}
 STATES: dict[str, Json] = {
@@ -59,7 +60,7 @@ async def stored(cases: CasesApi, number: str) -> Json:
 async def a_copy(cases: CasesApi, number: str, *, entries: int = 1, text: str = "", **fields: Any) -> str:
     """The number of another case that is like this one, but for these fields and the length of its history."""
     document = await stored(cases, number)
-    copied = case_number(secrets.randbelow(10**9))
+    copied = case_number(next(NUMBERS))
     first = document["history"][0] | {"text": text}
     new = {"_id": uuid7(), "number": copied, "history": [first] * entries}
     await cases.db["cases"].insert_one(document | new | fields)

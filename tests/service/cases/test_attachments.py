@@ -381,9 +381,25 @@ async def test_a_body_that_comes_in_drops_is_cut_off(cases: CasesApi, monkeypatc
 
 
 async def test_a_body_that_comes_at_a_slow_line_is_read(cases: CasesApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "_RESERVE_S", 0.01)
-    monkeypatch.setattr(bodies, "_SLOWEST_RATE", 1)
-    assert (await upload(cases, ANA, ("a.txt", TEXT * 1000))).status == 201
+    content = b"x" * (512 * 1024)
+    body = a_form(("a.txt", content))
+
+    async def has_begun() -> bool:
+        assert cases.client.app is not None
+        return bool(cases.client.app[FILE_MEMORY].held > 0)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body[: 256 * 1024]
+        assert await until(has_begun, deadline_s=30, pause_s=0.01)
+        # From now on there is only what the bytes that have come allow.
+        monkeypatch.setattr(bodies, "_RESERVE_S", 0.0)
+        monkeypatch.setattr(bodies, "_SLOWEST_RATE", 1)
+        for start in range(256 * 1024, len(body), 64 * 1024):
+            yield body[start : start + 64 * 1024]
+            await asyncio.sleep(0.02)
+
+    answer = await cases.call("POST", "/attachments", ANA, data=pieces(), headers=FORM)
+    assert (answer.status, answer.body["items"][0]["size"]) == (201, len(content))
 
 
 async def test_a_client_that_hangs_up_leaves_nothing(cases: CasesApi) -> None:
@@ -434,7 +450,11 @@ async def test_where_too_many_files_are_in_hand_the_next_is_asked_to_wait(
     assert app[FILE_MEMORY].held == 0
 
 
-async def test_slow_uploads_of_three_members_do_not_stop_a_fourth(cases: CasesApi) -> None:
+async def test_slow_uploads_of_three_members_do_not_stop_a_fourth(
+    cases: CasesApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "CHUNK_WITHIN_S", 60)  # they are not to be cut off before the fourth has come
+
     async def holds(least: int, most: int) -> bool:
         assert cases.client.app is not None
         return bool(least <= cases.client.app[FILE_MEMORY].held <= most)

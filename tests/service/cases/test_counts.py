@@ -219,16 +219,19 @@ async def test_workers_at_the_same_cases_at_once_count_each_case_once(db: Databa
     assert await counters.recount(db) == 0
 
 
-async def test_one_worker_at_a_time_counts_what_has_changed(cases: CasesApi, db: Database) -> None:
+async def test_one_worker_at_a_time_counts_what_has_changed(
+    cases: CasesApi, db: Database, counting: asyncio.Lock
+) -> None:
     ana = an_actor()
     case = await cases.submitted(ana)
-    await db["cases"].update_one({"number": case["number"]}, {"$unset": {"counted": ""}})
-    await db["cases"].update_one(
-        {"number": case["number"]}, {"$set": {"updated_at": datetime.now(UTC) - timedelta(seconds=5)}}
-    )
     state = {"_id": counters.STATE}
-    await db[counters.COUNTERS].delete_many({"company_id": ana.company_id})
-    await db[counters.COUNTERS].update_one(state, {"$set": {"due": datetime.now(UTC) + timedelta(hours=1)}})
+    async with counting:
+        await db["cases"].update_one({"number": case["number"]}, {"$unset": {"counted": ""}})
+        await db["cases"].update_one(
+            {"number": case["number"]}, {"$set": {"updated_at": datetime.now(UTC) - timedelta(seconds=5)}}
+        )
+        await db[counters.COUNTERS].delete_many({"company_id": ana.company_id})
+        await db[counters.COUNTERS].update_one(state, {"$set": {"due": datetime.now(UTC) + timedelta(hours=1)}})
     assert not await counters.count_changed(db)
     assert await db["cases"].count_documents({"number": case["number"], "counted": None}) == 1
     await kept(db)
@@ -252,14 +255,17 @@ async def test_what_a_replica_of_an_older_version_writes_is_counted_like_all_oth
     assert await counters.recount(db) == 0
 
 
-async def test_while_nobody_keeps_the_counters_the_cases_are_counted_themselves(cases: CasesApi, db: Database) -> None:
+async def test_while_nobody_keeps_the_counters_the_cases_are_counted_themselves(
+    cases: CasesApi, db: Database, counting: asyncio.Lock
+) -> None:
     ana = an_actor()
     await cases.submitted(ana)
     await all_counted(db)
     counted = (await cases.call("GET", "/cases/facets", ana)).body
     state = {"_id": counters.STATE}
     tomorrow = datetime.now(UTC) + timedelta(days=1)
-    await db[counters.COUNTERS].update_one(state, {"$set": {"kept_at": LONG_AGO, "due": tomorrow}})
+    async with counting:
+        await db[counters.COUNTERS].update_one(state, {"$set": {"kept_at": LONG_AGO, "due": tomorrow}})
     await db[counters.COUNTERS].delete_many({"company_id": ana.company_id})
     assert (await cases.call("GET", "/cases/facets", ana)).body == counted
     assert counted["status"] == [{"value": "new", "label": "new", "count": 1}]
@@ -269,12 +275,13 @@ async def test_while_nobody_keeps_the_counters_the_cases_are_counted_themselves(
 
 
 async def test_a_database_without_counters_is_counted_by_the_worker_while_the_cases_answer(
-    db: Database, company: Company
+    db: Database, company: Company, counting: asyncio.Lock
 ) -> None:
     for _ in range(5):
         await company.submit()
-    await db["cases"].update_many({}, {"$unset": {"counted": ""}})
-    await db[counters.COUNTERS].drop()
+    async with counting:
+        await db["cases"].update_many({}, {"$unset": {"counted": ""}})
+        await db[counters.COUNTERS].drop()
     assert await counts._by_counters(db, company.admin, CaseQuery()) is None
     await counters.create_indexes(db)
     await kept(db)

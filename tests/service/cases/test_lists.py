@@ -261,8 +261,9 @@ async def test_an_export_has_the_order_of_the_list(cases: CasesApi) -> None:
 async def test_sites_with_as_many_cases_are_counted_in_the_order_of_their_names(cases: CasesApi) -> None:
     ana = an_actor()
     for name in ("Zoo", "zebra", "Édouard", "Edwin", "Lyon", "Lyon"):
-        number = (await cases.submitted(ana))["number"]
-        await changed(cases, number, site_name=name, site_id=uuid5(ana.company_id, name))
+        site = site_changed(ana.company_id, site_id=uuid5(ana.company_id, name), name=name)
+        await cases.hear(site)
+        await cases.submitted(ana, site_id=str(site.site_id))
     facets = (await cases.call("GET", "/cases/facets", ana)).body["site"]
     assert [facet["label"] for facet in facets] == ["Lyon", "Édouard", "Edwin", "zebra", "Zoo"]
 

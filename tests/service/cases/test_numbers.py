@@ -135,7 +135,7 @@ async def test_a_service_that_runs_sees_that_the_counter_is_older(cases: CasesAp
         return counter is not None and counter["next"] >= stood + timedelta(days=1).total_seconds()
 
     try:
-        assert await until(has_moved, deadline_s=10)
+        assert await until(has_moved, deadline_s=30)
     finally:
         seeing.cancel()
 

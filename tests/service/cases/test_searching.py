@@ -82,7 +82,7 @@ async def test_a_case_number_is_found_with_whatever_people_write_around_it(cases
     [
         "Re: [{}] Paper jam in tray 3",
         "https://portal.example/cases/{}?page=2#history",
-        "{}, 1000000018",
+        "{}, 9999999990",  # which no case has
         "see {} (ours)",
         "Fwd: Case {} has been closed",
     ],

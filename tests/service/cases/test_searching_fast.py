@@ -84,6 +84,7 @@ async def test_a_search_for_what_is_in_many_cases_stops_when_the_page_is_full(
     db: Database, monkeypatch: pytest.MonkeyPatch, actor: Actor, sort: str
 ) -> None:
     monkeypatch.setattr(searching, "_FEW", 50)
+    monkeypatch.setattr(lists, "_SEARCHED_IN_ORDER_S", 60)  # also on a busy machine
     await put(db, *[f"{'Paper' if number % 2 else 'Toner'} {number}" for number in range(300)])
     page, (look,) = await looks(db, actor, "paper", sort=sort, limit=10)
     assert (len(page.documents), page.total) == (10, 150)
@@ -107,8 +108,10 @@ async def test_words_that_are_in_many_cases_but_seldom_together_are_found_by_the
         await db["cases"].insert_many(
             [{**each, **later, "_id": uuid7()} for each in (paper, toner) for _ in range(750)]
         )
-    page, (*_, look) = await looks(db, VENDOR, "paper toner")
+    page, found = await looks(db, VENDOR, "paper toner")
     assert titles_of(page) == ["Toner on paper"]
+    # What was given up may be noted last.
+    (look,) = [look for look in found if "errCode" not in look]
     assert "words" in look["planSummary"]
 
 

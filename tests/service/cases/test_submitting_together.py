@@ -1,14 +1,17 @@
 """Cases that are submitted at once share reads and writes: each has its own data, its own answer, its own refusal."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from deploy.local.parts import Mongod
+from deploy.local.waiting import until
 from services.cases.attachments.domain.files import Limits
 from services.cases.cases.handlers.submission import submit_case
 from services.cases.cases.store import CaseNumbers
@@ -21,7 +24,7 @@ from shared.events.identity import CompanyPin
 from shared.idempotency import IdempotencyKey
 from shared.mongo import DuplicateKey
 from shared.schemas.cases import SubmitCase
-from tests.builders import TEST_SECRET, Json, a_contact, a_serial, an_actor
+from tests.builders import TEST_SECRET, Json, a_contact, a_serial, an_actor, until_ready
 from tests.client import Answer
 from tests.contained import ContainedMongod
 from tests.events import agreement_changed, company_changed, device_changed, site_changed, user_changed
@@ -75,6 +78,42 @@ async def a_customer(cases: CasesApi, name: str) -> Customer:
 @pytest.fixture
 async def customers(cases: CasesApi) -> list[Customer]:
     return [await a_customer(cases, name) for name in ("Acme", "Borel", "Cato", "Dumont")]
+
+
+class Gate:
+    """Holds up what is asked of the copies until it is opened."""
+
+    def __init__(self, cases: CasesApi) -> None:
+        self.batches = cases.db.batches[copies._FINDS]
+        self.read = self.batches._work
+        self.opened = asyncio.Event()
+        self._held = 0
+
+    async def hold(self, asked: Sequence[copies.Questions]) -> Sequence[Any]:
+        self._held = len(asked)
+        await self.opened.wait()
+        self._held = 0
+        found: Sequence[Any] = await self.read(asked)
+        return found
+
+    async def until_before_it(self, count: int) -> None:
+        async def is_full() -> bool:
+            return self._held + len(self.batches._waiting) == count
+
+        assert await until(is_full, deadline_s=30, pause_s=0.01)
+
+
+@asynccontextmanager
+async def held_up(cases: CasesApi) -> AsyncIterator[Gate]:
+    """All who submit within wait before one gate."""
+    await cases.submitted(an_actor())  # from now on there are batches
+    gate = Gate(cases)
+    gate.batches._work = gate.hold
+    try:
+        yield gate
+    finally:
+        gate.opened.set()
+        gate.batches._work = gate.read
 
 
 async def test_of_many_cases_of_several_companies_at_once_each_gets_its_own_data(
@@ -145,12 +184,17 @@ async def test_the_same_key_twice_at_once_makes_one_case_and_another_body_is_ref
     cases: CasesApi, customers: list[Customer]
 ) -> None:
     ana, body = customers[0].ana, a_case(serial=customers[0].serial)
-    first, again, other, *others = await asyncio.gather(
-        cases.call("POST", "/cases", ana, key="k", json=body),
-        cases.call("POST", "/cases", ana, key="k", json=body),
-        cases.call("POST", "/cases", ana, key="k", json=body | {"title": "Something else"}),
-        *(cases.submit(customer.ana) for customer in customers),
-    )
+    async with held_up(cases) as gate:
+        same = asyncio.gather(*(cases.call("POST", "/cases", ana, key="k", json=body) for _ in range(2)))
+        await gate.until_before_it(2)
+        # Who comes first has the key.
+        later = asyncio.gather(
+            cases.call("POST", "/cases", ana, key="k", json=body | {"title": "Something else"}),
+            *(cases.submit(customer.ana) for customer in customers),
+        )
+        await gate.until_before_it(2 + 1 + len(customers))
+        gate.opened.set()
+        first, again, other, *others = [*await same, *await later]
     assert [answer.status for answer in (first, again, *others)] == [201] * 6
     assert first.body == again.body
     assert (other.status, other.code) == (422, "idempotency_key_reused")
@@ -167,6 +211,7 @@ async def test_who_gets_a_number_that_a_case_has_fails_alone_and_does_not_count(
             return numbers.pop() if numbers else await super().take()
 
     bounded = CasesSettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET, "CASES_PER_COMPANY_AND_HOUR": "20"})
+    now = datetime.now(UTC)  # of all, in the same hour
 
     async def submit() -> str:
         case, _ = await submit_case(
@@ -177,7 +222,7 @@ async def test_who_gets_a_number_that_a_case_has_fails_alone_and_does_not_count(
             limits=Limits(),
             quota=bounded.quotas.cases,
             key=IdempotencyKey(uuid7(), ""),
-            now=datetime.now(UTC),
+            now=now,
         )
         return case.number
 
@@ -196,14 +241,20 @@ async def test_what_is_asked_of_the_copies_is_read_from_indexes_and_in_one_read_
     kinds = (copies.USERS, copies.COMPANIES, copies.SITES, copies.DEVICES, copies.AGREEMENTS)
     for kind in kinds:
         await cases.db[kind].insert_many([{"of_nobody": n, "deleted": False} for n in range(300)])
-    await database.command("profile", 2)
     asked = [(customer.ana, wish) for customer in customers for wish in customer.wishes[:6]]
-    answers = await asyncio.gather(*(cases.submit(by, **wish) for by, wish in asked))
-    await database.command("profile", 0)
+    async with held_up(cases) as gate:
+        await database.command("profile", 2)
+        submitting = asyncio.gather(*(cases.submit(by, **wish) for by, wish in asked))
+        await gate.until_before_it(len(asked))
+        gate.opened.set()
+        answers = await submitting
+        await database.command("profile", 0)
     for kind in kinds:
         await cases.db[kind].delete_many({"of_nobody": {"$exists": True}})
     assert [answer.status for answer in answers] == [201] * 24
     reads = await cases.db["system.profile"].find({"command.aggregate": {"$regex": "_copies$"}}).to_list(None)
+    await cases.db["system.profile"].drop()
+    # Who came first asked alone, perhaps, and all others together; eight ask once more for a verdict.
     assert 1 <= len(reads) < 12
     for read in reads:
         assert "COLLSCAN" not in read["planSummary"]
@@ -235,7 +286,10 @@ async def test_a_repeat_takes_neither_its_files_from_the_case_nor_a_share_of_wha
 ) -> None:
     manager = an_actor(Role.CASE_MANAGER)
     luc, site = an_actor(Role.MEMBER, company_id=manager.company_id), site_changed(manager.company_id)
-    async with a_replica(mongo_url, **(UNBOUNDED | {"CASES_PER_USER_AND_HOUR": "2"})) as cases:
+    # The hour does not end meanwhile.
+    began = datetime.now(UTC).replace(minute=0, second=0) + timedelta(hours=1)
+    bounds = UNBOUNDED | {"CASES_PER_USER_AND_HOUR": "2"}
+    async with a_replica(mongo_url, lambda: began, **bounds) as cases:
         for event in (user_changed(luc), company_changed(manager.company_id), site):
             await cases.hear(event)
         file_id = await uploaded(cases, manager)
@@ -332,6 +386,7 @@ async def test_when_the_database_dies_amid_many_submissions_each_repeat_gets_one
     await asyncio.gather(*(one_after_the_other(list(bodies)[n::16]) for n in range(16)))
     assert {answer.status for answer in answers.values()} == {201, 503}
     await own_mongod.restart()
+    await until_ready(own.client)
     again = {key: await submit(key) for key in bodies}
     assert {answer.status for answer in again.values()} == {201}
     told = {key: answer.body["number"] for key, answer in answers.items() if answer.status == 201}

@@ -20,7 +20,7 @@ from services.cases.cases.store import indexes
 from services.cases.cases.store.indexes import fill_in
 from services.cases.cases.store.lists import SORTS
 from shared.actor import Actor, Role, Visibility
-from shared.mongo import Database, Document
+from shared.mongo import Database, Document, with_time_to_upgrade
 from shared.schemas.cases import AgentCaseQuery, CaseQuery
 from tests.builders import MONGO_DRIVER, an_actor
 from tests.platform.bus_helpers import a_database
@@ -169,7 +169,8 @@ PART = [
 
 @pytest.mark.parametrize(("actors", "orders"), [(WHOLE, ORDERS), (PART, USUAL)])
 async def test_a_list_is_read_from_an_index_in_its_order(db: Database, actors: list[Actor], orders: list[str]) -> None:
-    await db["cases"].insert_many([_bare(number) for number in range(300)])
+    with with_time_to_upgrade():
+        await db["cases"].insert_many([_bare(number) for number in range(300)])
     for order, actor in product(orders, actors):
         stats = await explained(db, store.visible_to(actor), order, limit=11)
         assert "'SORT'" not in stats["stages"], (order, actor)
@@ -178,7 +179,8 @@ async def test_a_list_is_read_from_an_index_in_its_order(db: Database, actors: l
 
 async def test_whoever_sees_few_cases_of_a_company_reads_those_alone_in_any_order(db: Database) -> None:
     mine = _bare(300)
-    await db["cases"].insert_many([{**_bare(number), "readers": ["company"]} for number in range(300)])
+    with with_time_to_upgrade():
+        await db["cases"].insert_many([{**_bare(number), "readers": ["company"]} for number in range(300)])
     await db["cases"].insert_one(mine)
     for order, actor in product(ORDERS, PART):
         stats = await explained(db, store.visible_to(actor), order, limit=11)
@@ -217,7 +219,8 @@ async def test_queues_and_views_are_read_from_an_index_in_their_order(
         **{key: {"status": "in_progress", "assignee": {"user_id": ANA}} for key in range(3, 10)},
     }
     others = {"status": "closed", "assignee": None}
-    await db["cases"].insert_many([{**_bare(number), **kinds.get(number % 20, others)} for number in range(1_000)])
+    with with_time_to_upgrade():
+        await db["cases"].insert_many([{**_bare(number), **kinds.get(number % 20, others)} for number in range(1_000)])
     find: Any = store.find_cases if isinstance(query, CaseQuery) else store.find_queue
     await db._database.command("profile", 2)
     numbers = set[str]()

@@ -106,7 +106,7 @@ class Contracts:
         async def nothing_left() -> bool:
             return await store.agreements.count_to_link(self.db, UUID(agreement["id"])) == 0
 
-        assert await until(nothing_left, deadline_s=10, pause_s=0.05)
+        assert await until(nothing_left, deadline_s=30, pause_s=0.05)
 
     async def said(self, collection: str, document_id: str) -> list[Json]:
         """What would be said of a document: its pending events."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from uuid_utils.compat import uuid7
 
+from deploy.local.waiting import until
 from services.contracts.handlers.coverage import find_coverage
 from shared.actor import Role
 from shared.events.cases import CaseChanged
@@ -159,9 +160,13 @@ async def test_copies_hold_the_newest_state_however_it_comes(contracts: Contract
 
 
 async def test_the_service_stays_up_and_ready_with_the_broker_away(contracts: Contracts) -> None:
-    async with contracts.client.get("/readyz") as response:
-        body = await response.json()
-    assert (response.status, body["ready"], body["degraded"]["broker"]) == (200, True, "unavailable")
+    async def says_so() -> bool:
+        async with contracts.client.get("/readyz") as response:
+            body = await response.json()
+        return (response.status, body["ready"], body["degraded"].get("broker")) == (200, True, "unavailable")
+
+    # A busy machine may not ask its database in time.
+    assert await until(says_so, deadline_s=30)
 
 
 async def test_the_vendors_side_asks_for_the_company_that_it_names(contracts: Contracts) -> None:

@@ -243,7 +243,7 @@ async def test_an_agreement_never_covers_another_companys_device(contracts: Cont
     async def only_one_waits() -> bool:
         return await store.agreements.count_to_link(contracts.db, UUID(agreement["id"])) == 1
 
-    assert await until(only_one_waits, deadline_s=10, pause_s=0.05)
+    assert await until(only_one_waits, deadline_s=30, pause_s=0.05)
     found = await contracts.coverage(by=contracts.vendor, serial=foreign["serial"])
     assert (found["verdict"], found["agreements"]) == ("not_covered", [])
     found = await contracts.coverage(by=contracts.vendor, serial=own["serial"])
