@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.gateway.stand_ins import Gateway, a_gateway
+from tests.service.gateway.stand_ins import PATIENT, Gateway, a_gateway, a_session, says
 from tests.unit.gateway.test_brand_settings import PNG, SVG
 
 
@@ -42,3 +42,43 @@ async def test_a_logo_is_a_picture_and_nothing_else(content: bytes, content_type
 
 async def test_without_a_logo_there_is_none(gateway: Gateway) -> None:
     assert (await gateway.portal.get("/static/logo.svg")).status == 404
+
+
+async def test_pages_show_what_the_vendor_set_in_the_readers_language(tmp_path: Path) -> None:
+    (file := tmp_path / "logo").write_text(SVG, encoding="utf-8")
+    environment = {
+        "PORTICO_BRAND_LOGO": str(file),
+        "PORTICO_BRAND_PHONE": "+44 20 7946 0100",
+        "PORTICO_BRAND_EMAIL": "help@vendor.example",
+        "PORTICO_BRAND_HOURS": "Monday to Friday",
+        "PORTICO_BRAND_HOURS_FR": "Du lundi au vendredi",
+        "PORTICO_ANNOUNCEMENT": "Maintenance on Saturday <22:00>",
+    }
+    async with a_gateway(PATIENT, **environment) as gateway:
+        english = await (await gateway.portal.get("/help", headers={"Accept-Language": "en"})).text()
+        french = await (await gateway.portal.get("/help", headers={"Accept-Language": "fr"})).text()
+    for page, hours in ((english, "Monday to Friday"), (french, "Du lundi au vendredi")):
+        assert '<img class="logo" src="/static/logo.svg?v=' in page
+        assert 'alt="" width="120" height="26">' in page
+        assert 'href="tel:+442079460100"' in page
+        assert "+44 20 7946 0100" in page
+        assert 'href="mailto:help@vendor.example"' in page
+        assert hours in page
+        assert "Maintenance on Saturday &lt;22:00&gt;" in page
+    assert "Monday to Friday" not in french
+
+
+async def test_what_is_not_set_leaves_nothing_on_the_page(gateway: Gateway) -> None:
+    page = await (await gateway.portal.get("/help")).text()
+    for trace in ("tel:", "mailto:", "announcement", "<img"):
+        assert trace not in page
+
+
+@pytest.mark.parametrize(("role", "is_told"), [("member", False), ("company_admin", False), ("vendor_admin", True)])
+async def test_only_the_vendors_side_reads_which_version_it_is(gateway: Gateway, role: str, *, is_told: bool) -> None:
+    session = a_session()
+    session["user"]["role"] = role
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    page = await (await gateway.portal.get("/help", headers=gateway.signed_in())).text()
+    assert ("Version 0.1.0" in page) is is_told
+    assert "Version 0.1.0" not in await (await gateway.portal.get("/help")).text()
