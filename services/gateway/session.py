@@ -1,7 +1,6 @@
 """Sessions: the cookie, the visitor behind it, and the proof that a change was meant."""
 
 import asyncio
-import hmac
 import re
 import time
 from collections import OrderedDict
@@ -14,6 +13,7 @@ from aiohttp import web
 from services.gateway.address import ADDRESS
 from services.gateway.clients import SERVICES, Services, ServiceUnavailable
 from services.gateway.cookies import COOKIES
+from services.gateway.csrf import proves
 from services.gateway.resolving import RESOLVED_WITHIN_S, Question, resolve
 from services.gateway.visitor import Visitor
 from shared import errors
@@ -24,6 +24,7 @@ from shared.schemas.sessions import MOST_RESOLVED
 from shared.web.app import Handler
 
 __all__ = [
+    "OWN_SITE",
     "SAFE_METHODS",
     "SESSIONS",
     "SESSION_COOKIE",
@@ -50,7 +51,7 @@ STALE_S = 30.0  # while identity is unreachable
 _PACE_S = 0.005  # of questions to identity: what comes meanwhile is asked together
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
-_OWN_SITE = frozenset({"same-origin", "none"})
+OWN_SITE = frozenset({"same-origin", "none"})
 
 
 class CrossSiteRequest(errors.Forbidden):
@@ -259,7 +260,7 @@ def refuse_without_csrf(request: web.Request, visitor: Visitor, given: str | Non
     if not visitor.by_cookie:
         return
     refuse_cross_site(request)
-    if not hmac.compare_digest((given or "").encode(errors="replace"), visitor.csrf_token.encode()):
+    if not proves(given or "", visitor.csrf_token):
         raise OldForm
 
 
@@ -267,7 +268,7 @@ def refuse_cross_site(request: web.Request) -> None:
     """CrossSiteRequest when the browser says that another site sent it."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
-        if site not in _OWN_SITE:
+        if site not in OWN_SITE:
             raise CrossSiteRequest
         return
     # Our own pages say `null`: they are sent with `Referrer-Policy: no-referrer`.

@@ -14,6 +14,7 @@ from services.gateway.pages.case_list import pages as case_list
 from services.gateway.pages.company import INVITATIONS, SITE
 from services.gateway.pages.company import pages as company
 from services.gateway.pages.components import pages as components
+from services.gateway.pages.compression import compress_pages
 from services.gateway.pages.failures import error_pages
 from services.gateway.pages.file_forms import KNOWN_LIMITS, KnownLimits
 from services.gateway.pages.for_whom import pages as for_whom
@@ -49,7 +50,7 @@ def add_pages(app: web.Application) -> None:
     # The last middleware is the innermost: it sees a refusal before the one that answers it as JSON.
     app[FORM_SPECS] = FORMS
     app[KNOWN_LIMITS] = KnownLimits()
-    app.middlewares.extend((in_the_readers_language, error_pages, refuse_over_limit))
+    app.middlewares.extend((compress_pages, in_the_readers_language, error_pages, refuse_over_limit))
     add_static(app)
     for part in (
         start,

@@ -1,6 +1,7 @@
 """Small real servers where the services would be, and a gateway before them with short deadlines."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from multidict import CIMultiDictProxy
 from deploy.local.child import free_port
 from services.gateway.app import create_app
 from services.gateway.clients import Service, Services
+from services.gateway.csrf import unmasked
 from services.gateway.deadlines import Deadlines
 from services.gateway.settings import GatewaySettings
 from tests.builders import TEST_SECRET
@@ -34,6 +36,7 @@ PATIENT = Deadlines(
 )
 CSRF = "the-csrf-token-of-that-session"
 SIGNED_ACTOR = "signed.actor.token"
+_MASKED = re.compile(r'(?<=name="csrf_token" value=")[^"]+')
 
 Client = TestClient[web.Request, web.Application]
 Json = dict[str, Any]
@@ -121,6 +124,11 @@ def refuses(status: int, code: str, *fields: str, retry_after: str = "", **param
         return response
 
     return script
+
+
+def unmask_tokens(page: str) -> str:
+    """The page with the tokens of its forms as identity told them."""
+    return _MASKED.sub(lambda found: unmasked(found[0]), page)
 
 
 def problem_response(

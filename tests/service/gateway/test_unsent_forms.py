@@ -9,7 +9,7 @@ import pytest
 from services.gateway.middleware import API
 from services.gateway.pages.unsent_forms import FORM_SPECS
 from shared.bodies import BODY_MEMORY
-from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, a_session, hangs_up, refuses, says
+from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, a_session, hangs_up, refuses, says, unmask_tokens
 
 COMMENT = {
     "csrf_token": CSRF,
@@ -43,7 +43,7 @@ class _Forms(HTMLParser):
 
 def forms_of(page: str) -> dict[str, dict[str, str]]:
     forms = _Forms()
-    forms.feed(page)
+    forms.feed(unmask_tokens(page))
     return forms.by_address
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.gateway.stand_ins import CSRF, Gateway, a_session, refuses, says
+from tests.service.gateway.stand_ins import CSRF, Gateway, a_session, refuses, says, unmask_tokens
 from tests.service.gateway.test_account import INVITATION
 
 _PATH = "/invitations/abc"
@@ -16,7 +16,7 @@ _FOR_LUC = INVITATION | {"email": "luc@example.com"}
 async def _get(gateway: Gateway, path: str, *, signed_in: bool = True) -> tuple[int, str, str]:
     headers = gateway.signed_in() if signed_in else {}
     async with gateway.portal.get(path, headers=headers, allow_redirects=False) as answer:
-        return answer.status, answer.headers.get("Location", ""), html.unescape(await answer.text())
+        return answer.status, answer.headers.get("Location", ""), unmask_tokens(html.unescape(await answer.text()))
 
 
 def _forms(page: str, action: str) -> list[dict[str, str]]:
