@@ -62,7 +62,8 @@ async def _the_main_job(stack: Deployed) -> None:  # noqa: PLR0915  # one story
         product = {"product_number": f"LP{secrets.token_hex(4)}", "name": "LaserPress 600", "line": "Printers"}
         await vera.post("/vendor/products", product)
         serial, said = a_serial(), f"SA-{secrets.token_hex(4)}"
-        device = {"serial": serial, "product_number": product["product_number"], "company_id": company["id"]}
+        label = f"{serial[:4]}-{serial[4:]}"
+        device = {"serial": label, "product_number": product["product_number"], "company_id": company["id"]}
         await vera.post("/vendor/devices", device)
         until = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
         contract = {
@@ -105,6 +106,7 @@ async def _the_main_job(stack: Deployed) -> None:  # noqa: PLR0915  # one story
         coverage = await ana.get("/coverage", serial=serial)
         assert (coverage["level"], coverage["until"]) == ("Next business day", until)
         assert coverage["device"]["product_name"] == "LaserPress 600"
+        assert coverage["device"]["serial_label"] == label
 
         # The case: prefilled from the profile, a contact of its own; both are told.
         luc = a_contact()
@@ -131,7 +133,9 @@ async def _the_main_job(stack: Deployed) -> None:  # noqa: PLR0915  # one story
         for address in (ana.email, luc["email"]):
             mail = await mail_for(stack, address, about="closed")
             assert "Replaced the pick-up roller." in mail["text"]
+            assert label in mail["text"]  # as it stands on the device, however it was typed
         seen = await ana.get(f"/cases/{number}")
+        assert (seen["serial"], seen["serial_label"], seen["product_line"]) == (serial, label, "Printers")
         assert [entry["kind"] for entry in seen["history"]] == ["created", "taken", "reply", "closed"]
 
         # After opting out: no mail, and the ledger says why. After opting in again: mail.
