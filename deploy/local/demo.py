@@ -13,8 +13,6 @@ from deploy.local.demo_data import AGENTS, COMPANIES, PRODUCTS, VENDOR, VENDOR_N
 from deploy.local.portal import Json, Portal, PortalRefused, signed_in
 from deploy.local.stack import Stack, write_private
 
-_LOGINS_AT_ONCE = 3
-
 
 class DemoFailed(Exception):
     """The demo could not be made; the text says why."""
@@ -58,7 +56,8 @@ def _people() -> list[Person]:
 
 
 async def _make(stack: Stack, kept: _Kept) -> None:
-    await _create_login(stack, VENDOR, kept, "create-vendor-admin", "--vendor-name", VENDOR_NAME)
+    words = _login(VENDOR, "create-vendor-admin", "--vendor-name", VENDOR_NAME)
+    await _run(stack, "services.identity", *words, stdin=f"{kept.password}\n")
     async with AsyncExitStack() as sessions:
 
         async def sign_in(person: Person) -> Portal:
@@ -76,7 +75,7 @@ async def _make(stack: Stack, kept: _Kept) -> None:
         for company in COMPANIES:
             await _furnish(vendor, world, company, company_id=company_ids[company.name], day=kept.day)
         await date_back(stack.environment["MONGO_URL"], await make_cases(world))
-    await _run(stack, "cases", "recount")
+    await _run(stack, "services.cases", "recount")
 
 
 async def _make_company(vendor: Portal, company: Company) -> str:
@@ -85,21 +84,13 @@ async def _make_company(vendor: Portal, company: Company) -> str:
 
 
 async def _create_logins(stack: Stack, kept: _Kept, *, vendor_id: str, company_ids: Mapping[str, str]) -> None:
-    """Let everybody but the vendor's administrator sign in; some at once, because each is a process of its own."""
-    slots = asyncio.Semaphore(_LOGINS_AT_ONCE)
-
-    async def create(person: Person, company_id: str, *options: str) -> None:
-        words = ("create-user", "--company-id", company_id, "--role", person.role)
-        async with slots:
-            await _create_login(stack, person, kept, *words, *options)
-
-    await asyncio.gather(
-        *(create(agent, vendor_id) for agent in AGENTS),
-        *(
-            create(person, company_ids[company.name], "--language", company.language)
-            for company in COMPANIES
-            for person in company.people
-        ),
+    """Let everybody but the vendor's administrator sign in."""
+    logins = [_login_of(agent, vendor_id) for agent in AGENTS]
+    for company in COMPANIES:
+        company_id, language = company_ids[company.name], ("--language", company.language)
+        logins += [_login_of(person, company_id, *language) for person in company.people]
+    await _run(
+        stack, "deploy.local.logins", stdin="".join(f"{json.dumps(words)}\n{kept.password}\n" for words in logins)
     )
 
 
@@ -130,15 +121,19 @@ async def _make_devices(vendor: Portal, site: Site, *, company_id: str, site_id:
         await vendor.post("/vendor/devices", body, key=f"demo-device-{serial}")
 
 
-async def _create_login(stack: Stack, person: Person, kept: _Kept, command: str, *options: str) -> None:
-    words = ("--email", person.email, "--first-name", person.first_name, "--last-name", person.last_name)
-    await _run(stack, "identity", command, "--if-missing", *words, *options, stdin=f"{kept.password}\n")
+def _login_of(person: Person, company_id: str, *options: str) -> list[str]:
+    return _login(person, "create-user", "--company-id", company_id, "--role", person.role, *options)
+
+
+def _login(person: Person, command: str, *options: str) -> list[str]:
+    words = ["--email", person.email, "--first-name", person.first_name, "--last-name", person.last_name]
+    return [command, "--if-missing", *words, *options]
 
 
 async def _run(stack: Stack, *words: str, stdin: str = "") -> None:
-    code, output = await stack.run_service_command(*words, stdin=stdin)
+    code, output = await stack.run_program(*words, stdin=stdin)
     if code:
-        raise DemoFailed(f"The demo data could not be made: {' '.join(words)}\n{output}")
+        raise DemoFailed(f"The demo data could not be made: {words[0]} ended with {code}.\n{output}")
 
 
 def _profile(company: Company, person: Person, site_id: str) -> Json:

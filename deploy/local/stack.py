@@ -166,8 +166,12 @@ class Stack:
 
     async def run_service_command(self, *words: str, stdin: str = "") -> tuple[int, str]:
         """Run `python -m services.<words…>` against this stack; returns its exit code and all it printed."""
+        return await self.run_program(f"services.{words[0]}", *words[1:], stdin=stdin)
+
+    async def run_program(self, *words: str, stdin: str = "") -> tuple[int, str]:
+        """Run `python -m <words…>` against this stack; returns its exit code and all it printed."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", f"services.{words[0]}", *words[1:]),
+            *(sys.executable, "-m", *words),
             env={**os.environ, **self.environment},
             cwd=self._code,
             stdin=asyncio.subprocess.PIPE,
