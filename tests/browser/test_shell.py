@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from deploy.local.stack import Stack
 from tests.browser.walking import begin_session
@@ -43,24 +43,53 @@ async def test_the_search_is_one_key_away_on_wide_and_on_narrow_screens(shell: P
     await expect(search).to_be_focused()
     await shell.set_viewport_size({"width": 360, "height": 740})
     await shell.reload()
-    await expect(search).to_be_hidden()
+    assert await width_of(search) == 44  # an icon, until it is pressed
+    await search.click()
+    assert await width_of(search) > 300
+    await search.blur()
     await shell.keyboard.press("Control+k")
     await expect(search).to_be_focused()
+    assert await shell.evaluate("document.documentElement.scrollWidth") == 360
     await search.fill("paper")
     await search.press("Enter")
     await expect(shell).to_have_url(re.compile(r"/cases\?q=paper$"))
 
 
+async def width_of(element: Locator) -> float:
+    box = await element.bounding_box()
+    assert box is not None
+    return box["width"]
+
+
 async def test_escape_closes_a_menu_and_gives_the_focus_back(shell: Page, stack: Stack) -> None:
     await shell.goto(stack.base_url)
-    menu = shell.locator("summary", has_text="Company")
+    menu = shell.locator("summary", has_text="Ana Duarte")
     await menu.focus()
     await shell.keyboard.press("Enter")
-    await expect(shell.get_by_role("link", name="Users")).to_be_visible()
+    await expect(shell.get_by_role("link", name="My profile")).to_be_visible()
     await shell.keyboard.press("Tab")
     await shell.keyboard.press("Escape")
-    await expect(shell.get_by_role("link", name="Users")).to_be_hidden()
+    await expect(shell.get_by_role("link", name="My profile")).to_be_hidden()
     await expect(menu).to_be_focused()
+
+
+async def test_on_a_phone_one_menu_holds_the_whole_navigation_and_escape_closes_it(shell: Page, stack: Stack) -> None:
+    await shell.set_viewport_size({"width": 360, "height": 740})
+    await shell.goto(f"{stack.base_url}/users")
+    burger, navigation = (
+        shell.get_by_role("button", name="Menu"),
+        shell.get_by_role("navigation", name="Main navigation"),
+    )
+    await burger.focus()
+    await shell.keyboard.press("Enter")
+    for name in ("Create a case", "Start", "Cases", "Company"):
+        await expect(navigation.get_by_role("link", name=name, exact=True)).to_be_visible()
+    await expect(navigation.locator("[aria-current=page]")).to_have_text("Company")
+    await navigation.locator("summary", has_text="Ana Duarte").click()
+    await expect(navigation.get_by_role("button", name="Sign out")).to_be_visible()
+    await shell.keyboard.press("Escape")
+    await expect(navigation).to_be_hidden()
+    await expect(burger).to_be_focused()
 
 
 async def test_an_action_of_a_case_is_a_dialog_and_its_refusal_keeps_it_open(

@@ -1,0 +1,34 @@
+"""What surrounds every page: a navigation that holds what works for the reader's role, and nothing else."""
+
+import re
+
+import pytest
+
+from tests.service.gateway.stand_ins import Gateway, a_session, refuses, says
+
+_CREATE, _START = ("/cases/new", "Create a case"), ("/", "Start")
+
+
+@pytest.mark.parametrize(
+    ("role", "wanted"),
+    [
+        ("member", [_CREATE, _START, ("/cases", "Cases"), ("/sites", "Sites")]),
+        ("case_manager", [_CREATE, _START, ("/cases", "Cases"), ("/sites", "Sites")]),
+        ("company_admin", [_CREATE, _START, ("/cases", "Cases"), ("/users", "Company")]),
+        ("agent", [_CREATE, _START, ("/cases", "All cases")]),
+        ("vendor_admin", [_CREATE, _START, ("/cases", "All cases"), ("/users", "Users")]),
+    ],
+)
+async def test_the_navigation_holds_what_works_for_the_role(
+    gateway: Gateway, role: str, wanted: list[tuple[str, str]]
+) -> None:
+    session = a_session()
+    session["user"]["role"] = role
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    gateway["cases"].answers("GET /start", refuses(503, "unavailable"))
+    page = await (await gateway.portal.get("/", headers=gateway.signed_in())).text()
+    navigation = page.partition("<nav ")[2].partition('<details class="menu me">')[0]
+    found = re.findall(r'<a href="([^"]+)"[^>]*>.*?<span>([^<]+)</span></a>', navigation, re.DOTALL)
+    assert found == wanted
+    [current] = re.findall(r'<a [^>]*aria-current="page"[^>]*>.*?<span>([^<]+)</span>', navigation, re.DOTALL)
+    assert current == "Start"
