@@ -55,33 +55,33 @@ class Company:
 VENDOR_NAME = "Portico Systems"
 VENDOR = Person(
     *("vendor@portico.example", "Vera", "Lindqvist", "vendor_admin", "+46 8 5050 0100"),
-    sees="administers the vendor: all cases and companies",
+    sees="vendor's administrator: the cases of all customers",
 )
 ARNO = Person(
     *("agent@portico.example", "Arno", "Keller", "agent", "+46 8 5050 0101"),
-    sees="answers: the queue, and the cases that he has taken",
+    sees="agent: cases to take and to answer",
 )
 MIRA = Person("mira@portico.example", "Mira", "Lund", "agent", "+46 8 5050 0102")
 AGENTS = (ARNO, MIRA)
 
 HELEN = Person(
     *("admin@birchfield.example", "Helen", "Marsh", "company_admin", "+44 20 7946 0100", "Main Hospital"),
-    sees="administers a customer: its cases, users and sites",
+    sees="customer's administrator: all cases, users and sites",
 )
 TOM = Person(
     *("user@birchfield.example", "Tom", "Adeyemi", "member", "+44 20 7946 0101", "Main Hospital"),
-    sees="a customer: cases that wait for an answer",
+    sees="customer: cases that wait for an answer",
 )
 IRIS = Person("iris@birchfield.example", "Iris", "Novak", "case_manager", "+44 117 496 0102", "Riverside Clinic")
 NORA = Person("nora@birchfield.example", "Nora", "Quill", "member", "+44 113 496 0103", "Northgate Laboratory")
 
 CLAIRE = Person(
     *("admin@lumiere.example", "Claire", "Fontaine", "company_admin", "+33 4 72 00 01 00", "Atelier de Lyon"),
-    sees="administers a customer, in French",
+    sees="customer's administrator, in French",
 )
 HUGO = Person(
     *("user@lumiere.example", "Hugo", "Bernard", "member", "+33 4 72 00 01 01", "Atelier de Lyon"),
-    sees="a customer, in French",
+    sees="customer, in French",
 )
 LEA = Person("lea@lumiere.example", "Léa", "Marchand", "member", "+33 1 53 00 01 02", "Agence de Paris")
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from deploy.local import demo
 from deploy.local.demo_cases import STORIES
-from deploy.local.demo_data import AGENTS, COMPANIES, PRODUCTS, Person
+from deploy.local.demo_data import AGENTS, COMPANIES, HUGO, PRODUCTS, TOM, VENDOR, Person
 from deploy.local.demo_lumiere import LUMIERE
 from deploy.local.demo_stories import File, Story
 from services.cases.attachments.domain.file_types import KINDS
@@ -82,3 +83,14 @@ def test_french_texts_have_the_spaces_and_marks_of_french() -> None:
         said = [str(body[name]) for body in steps for name in ("text", "reason", "resolution") if name in body]
         for text in (story.title, story.description, *said):
             assert not re.search(r"[ \w][?!;:»](?!/)|« |'", text), text
+
+
+def test_the_sign_ins_say_in_columns_what_somebody_of_each_kind_finds_and_name_everybody_else() -> None:
+    _, *lines, others = demo._sign_ins("a-password")
+    columns = [line.index(" / a-password   ") for line in lines]
+    assert len(set(columns)) == 1
+    for person in (VENDOR, AGENTS[0], TOM, HUGO):
+        (line,) = (line for line in lines if person.email in line)
+        assert line.endswith(person.sees)
+    everybody = {*AGENTS, *(person for company in COMPANIES for person in company.people)}
+    assert {person.email for person in everybody if not person.sees} == set(others.split(": ")[1].split(", "))
