@@ -31,7 +31,7 @@ from shared.schemas.base import (
     written_day,
 )
 from shared.schemas.case_actions import AgentActionName, CaseActionName, EntryKindName, Severity
-from shared.schemas.contracts import ProductNumber, Said, Serial, TypedSerial
+from shared.schemas.contracts import ProductNumber, Said, TypedSerial
 
 Title = Annotated[str, line(least=1, most=120)]
 Description = Annotated[str, Cleaned(least=20, most=10_000)]
@@ -246,7 +246,7 @@ class CaseQuery(CompanyListQuery):
     mine: bool = False
     status: Multi | Literal["open"] | None = None
     site_id: UUID | None = None
-    serial: Serial | None = None
+    serial: TypedSerial | None = None
     severity: Annotated[int, Field(ge=1, le=4)] | None = None
     created_from: _Day | None = None
     created_to: _Day | None = None

@@ -96,7 +96,7 @@ def _filters(labels: Labels, query: CaseQuery, *, site: str, company: str) -> It
         _("Severity"): labels.severities[query.severity] if query.severity is not None else "",
         _("Site"): site,
         _("Company"): company,
-        _("Serial number"): query.serial or "",
+        _("Serial number"): query.serial.label if query.serial is not None else "",
         _("Created from"): day(query.created_from) if query.created_from else "",
         _("Created until"): day(query.created_to) if query.created_to else "",
         _("Words"): query.q,

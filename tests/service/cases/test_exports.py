@@ -301,6 +301,7 @@ async def test_a_sheet_says_when_it_was_made_of_what_filter_and_of_how_many_rows
         "site_id": str(lyon.site_id),
         "created_from": "2026-01-31",
         "mine": "true",
+        "serial": "CN-B7 K2",
     }
     said = await what_it_says_of_itself(cases, ana, view="submitted", q="x", **filters)
     assert said.pop("As of")
@@ -310,6 +311,7 @@ async def test_a_sheet_says_when_it_was_made_of_what_filter_and_of_how_many_rows
         "Status": "All open",
         "Severity": "Normal",
         "Site": "Lyon",
+        "Serial number": "CN-B7 K2",
         "Created from": "31 Jan 2026",
         "Words": "x",
         "Only created by me": "Yes",

@@ -83,7 +83,7 @@ def wanted_by(actor: Actor, query: CaseQuery) -> Document:
     if query.site_id is not None:
         every.append({"site_id": query.site_id})
     if query.serial is not None:
-        every.append({"equipment.serial": query.serial})
+        every.append({"equipment.serial": query.serial.serial})
     if query.severity is not None:
         every.append({"problem.severity": query.severity})
     if query.created_from is not None:
