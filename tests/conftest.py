@@ -196,7 +196,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page in a browser profile of its own: no cookies, no cache."""
     async with await browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB") as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         yield await context.new_page()
 
 

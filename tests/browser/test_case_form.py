@@ -56,7 +56,7 @@ async def form(page: Page, stack: Stack, ana: Visitor) -> AsyncIterator[Page]:
 async def plain(browser: Browser, stack: Stack, ana: Visitor) -> AsyncIterator[Page]:
     """The same form in a browser that runs no scripts."""
     async with await browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740}) as context:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         page = await context.new_page()
         await begin_session(page, stack, ana.email)
         await open_form(page, stack)
@@ -313,7 +313,7 @@ async def away(route: Route, *, for_s: int) -> None:
 
 
 async def test_a_file_that_was_not_accepted_for_a_moment_is_sent_again_by_itself(form: Page, ana: Visitor) -> None:
-    await form.route("**/api/v1/attachments", lambda route: away(route, for_s=1), times=1)
+    await form.route("**/api/v1/attachments", lambda route: away(route, for_s=5), times=1)
     await describe(form)
     await attach(form, a_file("jam.png"))
     await expect(files_of(form)).to_contain_text("Files cannot be sent at the moment.")

@@ -116,7 +116,7 @@ async def test_words_beside_a_text_from_right_to_left_keep_their_places(
     stack: Stack, world: World, browser: Browser, width: int
 ) -> None:
     async with await browser.new_context(viewport={"width": width, "height": 800}) as context:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         page = await context.new_page()
         trouble, compared = await turned_round(page, f"{stack.base_url}/invitations/{world.invitation_code}")
         await begin_session(page, stack, world.admin_email)

@@ -47,7 +47,7 @@ async def a_browser(browser: Browser, *, width: int, scheme: str, language: str)
         locale={"en": "en-GB", "fr": "fr-FR"}[language],
         reduced_motion="reduce",
     ) as context:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         yield context
 
 

@@ -58,7 +58,7 @@ async def phone(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterat
     async with await browser.new_context(
         java_script_enabled=request.param, viewport={"width": 360, "height": 740}, locale="en-GB"
     ) as context:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         yield await context.new_page()
 
 

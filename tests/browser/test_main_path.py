@@ -3,11 +3,13 @@
 import re
 import secrets
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
 
 from deploy.local.stack import Stack
+from shared.mongo import connect
 from tests.builders import a_serial, an_email
 from tests.e2e.portal import (
     PASSWORD,
@@ -77,7 +79,7 @@ async def page(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterato
     async with await browser.new_context(
         java_script_enabled=request.param, viewport={"width": 1280, "height": 900}, locale="en-GB"
     ) as context:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         yield await context.new_page()
 
 
@@ -144,7 +146,8 @@ async def test_a_customer_joins_submits_follows_and_hears_of_a_case(  # noqa: PL
     await page.get_by_role("button", name="Add the site").click()
     await expect(page.get_by_role("cell", name="Lyon", exact=True)).to_be_visible()
 
-    # The case, and the mail about it.
+    # The case, and the mail about it. A form waits three seconds for what cases does not know yet, the site.
+    await until_true(lambda: _cases_knows_a_site(stack, company["id"]))
     title = f"Paper jam {secrets.token_hex(3)}"
     number = await submit(page, stack.base_url, serial, title=title)
     created = await mail_for(stack, email, about=number)
@@ -181,10 +184,19 @@ async def test_a_customer_joins_submits_follows_and_hears_of_a_case(  # noqa: PL
     assert elsewhere == []
 
 
+async def _cases_knows_a_site(stack: Stack, company_id: str) -> bool:
+    db = connect(stack.environment["MONGO_URL"], "cases")
+    try:
+        return await db["site_copies"].count_documents({"company_id": UUID(company_id)}) > 0
+    finally:
+        await db.close()
+
+
 async def choose_notices(page: Page, stack: Stack, choice: str) -> None:
     await page.goto(f"{stack.base_url}/profile#notices")
     await page.get_by_label(choice).check()
     await page.get_by_role("button", name="Save notices").click()
+    await expect(page.get_by_role("status").filter(has_text="Your choice is saved.")).to_be_visible()
     await expect(page.get_by_label(choice)).to_be_checked()
 
 

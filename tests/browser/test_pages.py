@@ -28,7 +28,7 @@ async def plain(browser: Browser, stack: Stack) -> AsyncIterator[Page]:
     async with await browser.new_context(
         java_script_enabled=False, base_url=stack.base_url, viewport={"width": 360, "height": 740}
     ) as context:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         yield await context.new_page()
 
 
@@ -185,6 +185,7 @@ async def test_declining_notices_holds_and_a_profile_is_reviewed_before_it_is_sa
     await signed_in.goto("/profile")
     await signed_in.get_by_label("Decline e-mail notices").check()
     await signed_in.get_by_role("button", name="Save notices").click()
+    await expect(signed_in.get_by_role("status").first).to_have_text("Your choice is saved. It holds from now on.")
     await expect(signed_in.get_by_label("Decline e-mail notices")).to_be_checked()
     assert (await customer.admin.get("/notification-preferences"))["case_emails"] is False
     await signed_in.get_by_label("Job title").fill("Head of printing")
@@ -192,6 +193,7 @@ async def test_declining_notices_holds_and_a_profile_is_reviewed_before_it_is_sa
     assert (await customer.admin.get("/profile"))["job_title"] == ""
     await expect(signed_in.locator("dd", has_text="Head of printing")).to_be_visible()
     await signed_in.get_by_role("button", name="Save").click()
+    await expect(signed_in.get_by_role("status").first).to_have_text("Your profile is saved.")
     assert (await customer.admin.get("/profile"))["job_title"] == "Head of printing"
 
 

@@ -62,7 +62,7 @@ async def own_customer(stack: Stack) -> AsyncIterator[Customer]:
 @asynccontextmanager
 async def at_the_profile(browser: Browser, stack: Stack, customer: Customer, **options: Any) -> AsyncIterator[Page]:
     async with await browser.new_context(base_url=stack.base_url, locale="en-GB", **options) as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         page = await context.new_page()
         await begin_session(page, stack, customer.admin.email)
         await page.goto("/profile")
@@ -203,6 +203,7 @@ async def test_without_scripts_the_button_works_and_the_fields_say_what_is_missi
     await fill_in(own_plain)
     await view(own_plain).click()
     await own_plain.get_by_role("button", name="Save").click()
+    await expect(own_plain.get_by_role("status").first).to_have_text("Your profile is saved.")
     assert (await own_customer.admin.get("/profile"))["missing"] == []
 
 
@@ -252,6 +253,7 @@ async def test_a_pin_is_chosen_with_its_warning_and_shown_as_gone_when_it_was_ta
         await view(page).click()
         await expect(page.locator("dd", has_text="GOLD · Gold support")).to_be_visible()
         await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("status").first).to_have_text("Your profile is saved.")
         assert (await own_customer.admin.get("/profile"))["pin"] == "GOLD"
 
         await own_customer.assign(STANDARD)
@@ -261,6 +263,7 @@ async def test_a_pin_is_chosen_with_its_warning_and_shown_as_gone_when_it_was_ta
         await field(page, "job_title").fill("Head of printing")
         await view(page).click()
         await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("status").first).to_have_text("Your profile is saved.")
         saved = await own_customer.admin.get("/profile")
         assert (saved["pin"], saved["job_title"]) == ("GOLD", "Head of printing")
 

@@ -1,5 +1,6 @@
 """What surrounds every page: search, menus, dialogs, sections, the choice of a language; with scripts and without."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -7,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from deploy.local.stack import Stack
+from deploy.local.waiting import until
 from tests.browser.walking import begin_session
 from tests.builders import an_email
 from tests.e2e.portal import VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
@@ -179,9 +181,11 @@ async def test_a_form_whose_sending_was_stopped_can_be_sent_again(
     for _ in range(2):
         await button.click()
         await expect(button).to_have_attribute("aria-busy", "true")
+    assert await until(lambda: asyncio.sleep(0, bool(sent)), deadline_s=20)
     assert sent == ["POST"]
     await (shell.keyboard.press("Escape") if stopped_by == "key" else shell.clock.fast_forward(20_000))
     await expect(button).not_to_have_attribute("aria-busy", "true")
     await shell.unroute("**/cases/*")
     await button.click()
     await expect(shell.locator(".bubble", has_text="It jams on every second page.")).to_have_count(1)
+    assert sent == ["POST"]
