@@ -52,6 +52,7 @@ class ScriptedSmtp:
     mails: list[ReceivedMail] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
     reply_delay_s: float = 0.0
+    _may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
     _sender_replies: deque[str] = field(default_factory=deque)
     _recipient_replies: dict[str, deque[str]] = field(default_factory=dict)
     _data_replies: deque[str] = field(default_factory=deque)
@@ -59,9 +60,20 @@ class ScriptedSmtp:
     _server: asyncio.Server | None = None
     _sessions: list[SMTP] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._may_go_on.set()
+
     @property
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
+
+    def hold(self) -> None:
+        """Answer no RCPT TO until `go_on`."""
+        self._may_go_on.clear()
+
+    def go_on(self) -> None:
+        """Answer again, those that wait first."""
+        self._may_go_on.set()
 
     async def start(self) -> None:
         """Listen; also again after `stop`, on the same port."""
@@ -86,6 +98,7 @@ class ScriptedSmtp:
         self._data_replies.clear()
         self._cuts_after_data = 0
         self.reply_delay_s = 0.0
+        self._may_go_on.set()
 
     def answer_sender(self, reply: str, *, times: int = 1) -> None:
         """Answer the next `times` MAIL FROM with `reply`; afterwards accept."""
@@ -112,7 +125,7 @@ class ScriptedSmtp:
         address: str,
         *,
         count: int = 1,
-        deadline_s: float = 10.0,
+        deadline_s: float = 30.0,
         where: Callable[[ReceivedMail], bool] = lambda _: True,
     ) -> list[ReceivedMail]:
         """Wait until `count` mails to this address have come; the test fails when they do not."""
@@ -143,6 +156,7 @@ class ScriptedSmtp:
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        await self._may_go_on.wait()
         await asyncio.sleep(self.reply_delay_s)
         self.tried.append(address)
         if replies := self._recipient_replies.get(address.lower()):

@@ -147,7 +147,7 @@ class Notifications:
         async def all_are() -> bool:
             return all(condition(row) for row in await self.rows(event))
 
-        done = await until(all_are, deadline_s=15, pause_s=0.02)
+        done = await until(all_are, deadline_s=60, pause_s=0.02)
         rows = await self.rows(event)
         assert done, [(row["state"], row["reason"], row["smtp_reply"]) for row in rows]
         return {row["email"]: row for row in rows}

@@ -109,7 +109,7 @@ class Post:
             rows.append(await self.row(event))
             return condition(rows[-1])
 
-        assert await until(holds, deadline_s=15, pause_s=0.01), rows[-1]
+        assert await until(holds, deadline_s=60, pause_s=0.01), rows[-1]
         return rows[-1]
 
     async def hurry(self, event: Event) -> None:
@@ -155,8 +155,9 @@ async def _puts_off(post: Post, step: str, said: bytes | None, *, is_unknown: bo
         row = await post.after_try(event, tries)
         assert (row["state"], row["unknown_outcomes"]) == ("queued", tries if is_unknown else 0), (step, said, row)
         assert _waited(row) == wait, (step, said)
+        if tries == 2:  # before its time comes: the third try may begin at once
+            post.server.says = {}
         await post.hurry(event)
-    post.server.says = {}
     row = await post.after_try(event, 3)
     assert row["state"] == "sent", (step, said)
     # Only where the content had been sent may it have come before.
@@ -216,8 +217,8 @@ async def test_a_server_that_falls_silent_is_tried_again_after_growing_waits(
     mongo_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Long enough for the answers of the other steps, on a busy machine too.
-    monkeypatch.setattr(smtp, "_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(smtp, "_CONTENT_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(smtp, "_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(smtp, "_CONTENT_TIMEOUT_S", 3.0)
 
     async def falls_silent(step: str, said: bytes) -> None:
         async with a_ledger(mongo_url) as db, a_post(db) as post:

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from deploy.local.waiting import until
 from services.notifications import handlers, sender, smtp, store
 from services.notifications.consumers import SUBSCRIPTIONS
-from services.notifications.domain import verdicts
+from services.notifications.domain import delivery, verdicts
 from services.notifications.domain.delivery import Outcome
 from services.notifications.domain.mails import Mail, MailState
 from services.notifications.domain.verdicts import Verdict
@@ -46,6 +46,12 @@ _MANY = 12
 _RACES = 20
 
 
+@pytest.fixture(autouse=True)
+def _what_waits_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the test says that its time has come, however long the test takes."""
+    monkeypatch.setattr(delivery, "_FIRST_WAIT_S", 300.0)
+
+
 async def _queue(db: Database, events: Sequence[CaseFact], put: handlers.Put = store.put_mails) -> None:
     await handlers.queue_case_mails(db, [Delivery(event, Origin(str(event.id))) for event in events], put=put)
 
@@ -53,7 +59,7 @@ async def _queue(db: Database, events: Sequence[CaseFact], put: handlers.Put = s
 def _a_sender(url: str, limits: StrangerLimits | None = None) -> Sender:
     """One that knows the server as fast, so that it sends many over one connection."""
     mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
-    pace = Pace(look_every_s=0.05, first_hold_s=0.01, longest_hold_s=0.05)
+    pace = Pace(look_every_s=0.05, first_hold_s=0.01, longest_hold_s=0.05, user_unknown_s=300.0)
     one = Sender(mailer, MailServer(url, own_host="portal.example"), limits, pace)
     for _ in range(10):
         one._speed.note(0.0)
@@ -149,9 +155,10 @@ async def test_each_mail_of_a_batch_has_a_verdict_of_its_own(ledger: Database, s
 
         async def all_wait() -> bool:
             found = await _rows(ledger)
-            return all(found[each]["due_at"] > found[each]["created_at"] for each in waiting)
+            rows = [found[each] for each in waiting]
+            return all(row["state"] == "queued" and row["due_at"] > row["created_at"] for row in rows)
 
-        assert await until(all_wait, deadline_s=10, pause_s=0.02)
+        assert await until(all_wait, deadline_s=60, pause_s=0.02)
         rows = await _rows(ledger)
         told = {email: (row["state"], row["reason"]) for email, row in rows.items()}
         of_many = [told.pop(f"{number}.{many}") for number in range(4)]
@@ -269,7 +276,8 @@ async def test_what_happens_to_one_mail_of_a_connection_counts_for_no_other(
         async def only_one_waits() -> bool:
             return await ledger["mails"].count_documents({"state": "sent"}) == _MANY - 1
 
-        assert await until(only_one_waits, deadline_s=20, pause_s=0.02), await _rows(ledger)
+        assert await until(only_one_waits, deadline_s=60, pause_s=0.02), await _rows(ledger)
+        assert await until(lambda: _waits_again(ledger), deadline_s=60, pause_s=0.02), await _rows(ledger)
         rows = list((await _rows(ledger)).values())
         (hit,) = [row for row in rows if row["state"] != "sent"]
         is_unknown = step == "data" and instead in (None, b"999 x\r\n")
@@ -293,7 +301,9 @@ async def test_a_refusal_in_the_midst_of_many_mails_counts_for_that_mail_only(
     smtp_server.answer_recipient(bounces, "550 5.1.1 No such user")
     await _queue(ledger, [a_created_case(uuid7(), stranger(email)) for email in emails])
     async with _sending(ledger, smtp_server.url):
-        rows = await _settled(ledger, but=[later])
+        await _settled(ledger, but=[later])
+        assert await until(lambda: _waits_again(ledger), deadline_s=60, pause_s=0.02)
+        rows = await _rows(ledger)
     states = {email: row["state"] for email, row in rows.items()}
     assert states == dict.fromkeys(emails, "sent") | {never: "failed", bounces: "failed", later: "queued"}
     assert await store.find_bouncing(ledger, emails) == {bounces: "550 5.1.1 No such user"}
@@ -312,7 +322,7 @@ async def test_a_server_that_is_slow_with_one_mail_holds_up_none_of_those_behind
         async def only_one_waits() -> bool:
             return await ledger["mails"].count_documents({"state": "sent"}) == _MANY - 1
 
-        assert await until(only_one_waits, deadline_s=10, pause_s=0.02), await _rows(ledger)
+        assert await until(only_one_waits, deadline_s=60, pause_s=0.02), await _rows(ledger)
         monkeypatch.setattr(sender, "_STOP_GRACE_S", 0.0)
     rows = (await _rows(ledger)).values()
     assert {(row["state"], row["tries"]) for row in rows} == {("sent", 1), ("sending", 1)}
@@ -369,7 +379,8 @@ async def test_senders_that_are_killed_double_at_most_what_was_being_sent_and_sa
         return await ledger["mails"].count_documents({"state": "sent"}) == len(emails)
 
     async with _sending(ledger, smtp_server.url):
-        assert await until(all_are_sent, deadline_s=20, pause_s=0.05), await _rows(ledger)
+        # Longer than a lease: what a killed sender had asked of the database may come after what the test has written.
+        assert await until(all_are_sent, deadline_s=90, pause_s=0.05), await _rows(ledger)
     rows = await _rows(ledger)
     for email in emails:
         assert 1 <= len(smtp_server.to(email)) <= 1 + rows[email]["unknown_outcomes"]
@@ -390,22 +401,39 @@ async def test_a_mail_about_which_nothing_can_be_decided_holds_up_no_other(
     await _queue(ledger, [a_created_case(uuid7(), stranger(email)) for email in emails])
     async with _sending(ledger, smtp_server.url):
         rows = await _settled(ledger, but=[odd])
-        assert await until(lambda: _has_stumbled(ledger, odd), deadline_s=10, pause_s=0.02)
+        assert await until(lambda: _has_stumbled(ledger, odd), deadline_s=60, pause_s=0.02)
     assert {email: row["state"] for email, row in rows.items() if email != odd} == dict.fromkeys(
         set(emails) - {odd}, "sent"
     )
+
+
+async def _waits_again(db: Database) -> bool:
+    return await db["mails"].count_documents({"state": "queued", "tries": 1}) == 1
 
 
 async def _has_stumbled(db: Database, email: str) -> bool:
     return await db["mails"].find_one({"email": email, "state": "queued", "stumbles": 1, "tries": 1}) is not None
 
 
-async def test_two_senders_share_what_waits(ledger: Database, smtp_server: ScriptedSmtp) -> None:
+async def test_two_senders_share_what_waits(
+    ledger: Database, smtp_server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "_PATIENCE_S", 60.0)
     await _queue(ledger, [a_created_case(uuid7(), stranger(an_email())) for _ in range(160)])
     another = ScriptedSmtp(reply_delay_s=0.005)
     await another.start()
     smtp_server.reply_delay_s = 0.005
+
+    async def all_are_in_hand() -> bool:
+        return await ledger["mails"].find_one({"state": "queued"}) is None
+
+    # Neither is done with its own before the other has begun.
+    smtp_server.hold()
+    another.hold()
     async with _sending(ledger, smtp_server.url), _sending(ledger, another.url):
+        assert await until(all_are_in_hand, deadline_s=60, pause_s=0.02)
+        smtp_server.go_on()
+        another.go_on()
         await _settled(ledger)
     await another.stop()
     assert len(smtp_server.mails) + len(another.mails) == 160

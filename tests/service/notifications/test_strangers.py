@@ -57,11 +57,12 @@ class Post:
         async def all_are() -> bool:
             return await self.db["mails"].count_documents({"due_at": {"$exists": True}}) == 0
 
-        assert await until(all_are, deadline_s=15, pause_s=0.02)
+        assert await until(all_are, deadline_s=60, pause_s=0.02)
 
 
 @pytest.fixture
 async def post(ledger: Database, smtp_server: ScriptedSmtp) -> AsyncIterator[Post]:
+    assert await until(_an_hour_goes_on, deadline_s=60)
     mailer = Mailer(mail_from="portico@localhost", base_url="http://portal.example", secret_key=TEST_SECRET)
     servers = [MailServer(smtp_server.url, own_host="portal.example") for _ in range(2)]
     senders = [Sender(mailer, server, StrangerLimits(3, 5), Pace(look_every_s=0.02)) for server in servers]
@@ -70,6 +71,12 @@ async def post(ledger: Database, smtp_server: ScriptedSmtp) -> AsyncIterator[Pos
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _an_hour_goes_on() -> bool:
+    """Longer than a test takes, which would count in two of them."""
+    now = datetime.now(UTC)
+    return (now.minute, now.second) < (59, 40)
 
 
 async def test_a_user_can_cause_only_so_many_mails_to_strangers_in_an_hour(post: Post) -> None:
@@ -105,7 +112,7 @@ async def test_a_mail_is_counted_once_however_often_its_event_comes_and_it_is_tr
         await post.db["mails"].update_many({"state": "queued"}, [{"$set": {"due_at": "$created_at"}}])
         return await post.db["mails"].find_one({"state": "sent"}) is not None
 
-    assert await until(is_sent, deadline_s=10, pause_s=0.05)
+    assert await until(is_sent, deadline_s=60, pause_s=0.05)
     counts = [(each["count"], each["users"]) async for each in post.db["stranger_mails"].find()]
     assert counts == [(1, {str(case.created_by): 1})]
 

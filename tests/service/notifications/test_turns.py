@@ -113,7 +113,8 @@ async def test_a_code_and_an_invitation_pass_hundreds_of_waiting_mails(db: Datab
     async def has_begun() -> bool:
         return len(smtp_server.tried) > 20
 
-    assert await until(has_begun, deadline_s=10, pause_s=0.01)
+    assert await until(has_begun, deadline_s=60, pause_s=0.01)
+    smtp_server.hold()  # however long queueing takes, none goes out meanwhile
     quiet = uuid7()
     code, invitation = a_verification(an_email()), an_invitation(an_email(), company_id=quiet)
     before = len(smtp_server.tried)
@@ -122,13 +123,15 @@ async def test_a_code_and_an_invitation_pass_hundreds_of_waiting_mails(db: Datab
     await _case_mails(db, quiet, 1)
     row = await db["mails"].find_one({"company_id": quiet, "kind": "case_created"})
     assert row is not None
-    for email in (code.email, invitation.email, row["email"]):
+    smtp_server.go_on()
+    emails = (code.email, invitation.email, row["email"])
+    for email in emails:
         await smtp_server.wait_for(email)
-    passed_by = len(smtp_server.tried) - before
+    passed_by = max(map(smtp_server.tried.index, emails)) - before
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    # Eight are in hand at any time, and some went out while these were being queued.
-    assert passed_by < 60
+    # Some six for each of eight connections are in hand at any time.
+    assert passed_by < 100
 
 
 async def test_many_who_queue_at_once_get_turns_of_their_own(db: Database) -> None:
@@ -163,6 +166,7 @@ async def test_a_claim_reads_no_row_but_those_it_takes_however_many_wait(db: Dat
     await db["mails"].update_many({"_id": {"$in": rows}}, {"$set": later})
     async with AsyncMongoClient[Json](mongo_url) as client:
         profiled = client[db.name]
+        await profiled.command("planCacheClear", "mails")  # not a plan for what other tests had there
         await profiled.command("profile", 2)
         claimed = await store.claim_mails(db, lease=uuid4(), in_hand=[rows[-1], rows[-2]], at_most=10)
         await profiled.command("profile", 0)
