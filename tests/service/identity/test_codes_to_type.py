@@ -175,8 +175,9 @@ async def test_addresses_at_which_no_code_is_waited_for_take_bounded_room(
         await asks_again(identity, email)
         for browser in (OWN, FOREIGN, ""):
             assert (await types(identity, email, "123456", browser)).code == "wrong_code"
-    assert await identity.db["stand_ins"].count_documents({}) == 3
-    assert await identity.db["counters"].count_documents({}) == 3
+    # Twenty addresses drawn at random need not have met all three places.
+    assert 1 <= await identity.db["stand_ins"].count_documents({}) <= 3
+    assert 1 <= await identity.db["counters"].count_documents({}) <= 3
 
 
 # Time

@@ -9,7 +9,6 @@ from itertools import count
 import pytest
 
 from deploy.local.waiting import until
-from services.identity import fair_queue
 from services.identity.fair_queue import Caller
 from shared.actor import Role
 from tests.builders import an_email
@@ -26,9 +25,8 @@ def a_network() -> str:
 
 
 @pytest.fixture(autouse=True)
-async def _anew(identity: IdentityApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No failures of an earlier test count, and nobody is sent away because this machine is slow."""
-    monkeypatch.setattr(fair_queue, "MOST_WAIT_S", 60.0)
+async def _anew(identity: IdentityApi) -> None:
+    """No failures of an earlier test count."""
     for collection in ("counters", "known_clients"):
         await identity.db[collection].delete_many({})
 
