@@ -125,7 +125,7 @@ def a_sample(event: type[Event]) -> Envelope:
     return Envelope(id=said.id, type=event.type, body=body, at=said.at)
 
 
-async def eventually(condition: Callable[[], bool], *, deadline_s: float = 15.0) -> None:
+async def eventually(condition: Callable[[], bool], *, deadline_s: float = 45.0) -> None:
     """Waits for it; fails when the deadline passes first."""
 
     async def holds() -> bool:
@@ -134,7 +134,7 @@ async def eventually(condition: Callable[[], bool], *, deadline_s: float = 15.0)
     await soon(holds, deadline_s=deadline_s)
 
 
-async def soon(condition: Callable[[], Awaitable[bool]], *, deadline_s: float = 15.0) -> None:
+async def soon(condition: Callable[[], Awaitable[bool]], *, deadline_s: float = 45.0) -> None:
     """Waits for it; fails when the deadline passes first."""
     assert await until(condition, deadline_s=deadline_s, pause_s=0.02), "it did not come true in time"
 
@@ -157,12 +157,12 @@ async def a_raw_channel(url: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]
         yield channel
 
 
-async def dead_letters(url: str, count: int, *, deadline_s: float = 15.0) -> list[AbstractIncomingMessage]:
+async def dead_letters(url: str, count: int, *, deadline_s: float = 45.0) -> list[AbstractIncomingMessage]:
     """Waits until so many are dead, and takes them out."""
     return await taken_out(url, QUEUE.dead_queue, count, deadline_s=deadline_s)
 
 
-async def taken_out(url: str, queue: str, count: int, *, deadline_s: float = 15.0) -> list[AbstractIncomingMessage]:
+async def taken_out(url: str, queue: str, count: int, *, deadline_s: float = 45.0) -> list[AbstractIncomingMessage]:
     """Waits until so many messages are in a queue that nobody consumes, and takes them out."""
     async with a_raw_channel(url) as channel:
         found = await channel.declare_queue(queue, passive=True)

@@ -14,6 +14,7 @@ import aio_pika
 import pytest
 
 from deploy.local.parts import RabbitMQ
+from deploy.local.waiting import until
 from shared.bus import BrokerUnavailable, Hint, publisher
 from tests.contained import ContainedRabbitMQ
 from tests.platform.bus_helpers import (
@@ -55,7 +56,13 @@ class Kill:
         self.broker.kill()
         if isinstance(self.broker, RabbitMQ):
             await self.broker.stop()  # its port mapper, which a kill leaves
-            self.left = processes_of(Path(self.broker.env["HOME"]))
+            home = Path(self.broker.env["HOME"])
+
+            async def nothing_is_left() -> bool:
+                self.left = processes_of(home)
+                return not self.left
+
+            await until(nothing_is_left, deadline_s=30.0)  # what was killed may take a moment to be gone
         await self.broker.restart()
         await self.back.wait()
 
@@ -90,7 +97,7 @@ class Kill:
             await eventually(lambda: bus.hears_hints)
             bus.hint(HINTED, 1)
             await eventually(lambda: bool(self.hints))
-            await eventually(lambda: len(self.numbers_handled) == self.confirmed, deadline_s=30.0)
+            await eventually(lambda: len(self.numbers_handled) == self.confirmed)
 
     async def over_a_handler(self) -> None:
         """It has an event in hand, and would have it for ever."""
@@ -107,7 +114,7 @@ class Kill:
             await began.wait()
             await self.at_work.wait()
             await self.back.wait()
-            await eventually(lambda: self.interrupted.times(1) == 2, deadline_s=30.0)
+            await eventually(lambda: self.interrupted.times(1) == 2)
 
     async def over_a_message(self) -> None:
         """It waits in a queue that nobody reads."""
@@ -184,5 +191,5 @@ async def test_a_frozen_broker_fails_publishing_in_time_and_thaws(
             rabbitmq.thaw()
             monkeypatch.undo()
         last = a_thing(4)
-        await asyncio.wait_for(publish_until_confirmed(bus, last), timeout=20)
+        await asyncio.wait_for(publish_until_confirmed(bus, last), timeout=45)
         await eventually(lambda: handler.times(4) >= 1)

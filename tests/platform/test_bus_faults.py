@@ -122,7 +122,7 @@ async def test_a_deleted_queue_comes_back_with_its_consumer(fresh_vhost_url: str
         async with a_raw_channel(fresh_vhost_url) as channel:
             await channel.queue_delete(QUEUE.name)
 
-        await soon(lambda: has_consumers(fresh_vhost_url, 1), deadline_s=10.0)
+        await soon(lambda: has_consumers(fresh_vhost_url, 1))
         await bus.publish(a_thing(2))
         await eventually(lambda: handler.times(2) == 1)
 
@@ -150,7 +150,7 @@ async def test_a_deleted_queue_of_the_table_comes_back_and_disturbs_no_other(fre
         await began.wait()
         async with a_raw_channel(fresh_vhost_url) as channel:
             await channel.queue_delete(NOTIFICATIONS.name)
-        await soon(lambda: has_consumers(fresh_vhost_url, 1, queue=NOTIFICATIONS.name), deadline_s=10.0)
+        await soon(lambda: has_consumers(fresh_vhost_url, 1, queue=NOTIFICATIONS.name))
         await bus.publish(a_sample(InvitationIssued))
         await eventually(lambda: len(mails) == 1)
         finish.set()
@@ -175,7 +175,7 @@ async def test_a_deleted_binding_is_loud_and_mended(fresh_vhost_url: str) -> Non
                 return False
             return True
 
-        await soon(mended, deadline_s=10.0)
+        await soon(mended)
         await eventually(lambda: handler.times(2) == 1)
 
 
@@ -230,6 +230,6 @@ async def test_a_changed_queue_is_refused_and_tried_again_without_a_storm(fresh_
         assert not bus.connected
         async with a_raw_channel(fresh_vhost_url) as channel:
             await channel.queue_delete(QUEUE.name)
-        await until_up(bus, deadline_s=10.0)
+        await until_up(bus)
     finally:
         await bus.stop()

@@ -39,11 +39,17 @@ async def large(_request: web.Request) -> web.Response:
 
 
 BEGAN = threading.Semaphore(0)
+MAY_END = threading.Event()
+
+
+async def may_end() -> bool:
+    return MAY_END.is_set()
 
 
 async def lasting(_request: web.Request) -> web.Response:
     BEGAN.release()
     await asyncio.sleep(1)
+    await until(may_end, deadline_s=WITHIN_S, pause_s=0.01)
     return web.Response(text="at last")
 
 
@@ -65,6 +71,7 @@ async def refused(request: web.Request) -> web.StreamResponse:
 
 
 async def echo(request: web.Request) -> web.Response:
+    BEGAN.release()
     return answer({"bytes": len(await read_bytes(request))})
 
 
@@ -117,13 +124,20 @@ def connected(port: int, *, source: str = "127.0.0.1", sent: bytes = b"") -> Ite
 
 
 @contextmanager
-def at_work(port: int) -> Iterator[socket.socket]:
-    """A connection whose request has begun and lasts."""
+def at_work(
+    port: int, *, source: str = "127.0.0.1", sent: bytes = b"GET /lasting HTTP/1.1\r\nHost: portico\r\n\r\n"
+) -> Iterator[socket.socket]:
+    """A connection whose request has begun and lasts; `/lasting` until `MAY_END`."""
     while BEGAN.acquire(blocking=False):
         pass
-    with connected(port, sent=get("/lasting")) as its:
+    with connected(port, source=source, sent=sent) as its:
         assert BEGAN.acquire(timeout=WITHIN_S)
         yield its
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_held() -> None:
+    MAY_END.set()
 
 
 def get(path: str, *, version: str = "HTTP/1.1", more: str = "") -> bytes:
@@ -165,14 +179,14 @@ def test_headers_that_never_end_end_the_connection(sent: bytes) -> None:
 
 
 def test_so_do_those_of_a_later_request() -> None:
-    with serving(Bounds(headers_s=0.2)) as port, connected(port, sent=WHOLE) as its:
+    with serving(Bounds(headers_s=1)) as port, connected(port, sent=WHOLE) as its:
         assert an_answer(its).startswith(b"HTTP/1.1 200")
         its.sendall(b"GET /sm")
         assert is_ended(its)
 
 
 def test_a_request_that_takes_longer_than_its_headers_might_is_answered() -> None:
-    with serving(Bounds(headers_s=0.2)) as port, connected(port, sent=get("/lasting")) as its:
+    with serving(Bounds(headers_s=0.7)) as port, connected(port, sent=get("/lasting")) as its:
         assert an_answer(its).endswith(b"at last")
 
 
@@ -231,7 +245,7 @@ def test_one_address_has_so_many_connections_and_the_idle_one_gives_way() -> Non
 def test_then_the_one_that_sends_without_end() -> None:
     half = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\nhalf"
     with serving(Bounds(most=3)) as port, ExitStack() as stack:
-        sending = [stack.enter_context(connected(port, source=f"127.0.0.{n}", sent=half)) for n in range(2, 5)]
+        sending = [stack.enter_context(at_work(port, source=f"127.0.0.{n}", sent=half)) for n in range(2, 5)]
         with connected(port, sent=WHOLE) as its:
             assert an_answer(its).startswith(b"HTTP/1.1 200")
         assert is_ended(sending[0])
@@ -239,20 +253,24 @@ def test_then_the_one_that_sends_without_end() -> None:
 
 def test_where_all_are_at_work_the_next_is_refused_but_not_that_of_another_address() -> None:
     before = ended("many_of_one_address")
+    MAY_END.clear()
     with serving(Bounds(most_of_one=3)) as port, ExitStack() as stack:
         busy = [stack.enter_context(at_work(port)) for _ in range(3)]
         with pytest.raises(ConnectionResetError), connected(port) as refused:
             until_the_end(refused)
         with connected(port, source="127.0.0.2", sent=WHOLE) as its:
             assert an_answer(its).startswith(b"HTTP/1.1 200")
+        MAY_END.set()
         assert [an_answer(its).endswith(b"at last") for its in busy] == [True, True, True]
     assert ended("many_of_one_address") == before + 1
 
 
 def test_a_proxy_carries_everybody() -> None:
     trusting = Bounds(most_of_one=2, carriers=(ip_network("127.0.0.0/8"),))
+    MAY_END.clear()
     with serving(trusting) as port, ExitStack() as stack:
         all_of_them = [stack.enter_context(at_work(port)) for _ in range(6)]
+        MAY_END.set()
         assert all(an_answer(its).endswith(b"at last") for its in all_of_them)
 
 
@@ -509,7 +527,8 @@ async def test_a_caller_who_hangs_up_in_the_middle_of_a_body_is_no_fault_of_ours
         return REGISTRY.get_sample_value("portico_http_requests_total", labels) == before + 1
 
     with serving(Bounds()) as port:
-        with connected(port, sent=b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\nhalf") as its:
+        half = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\nhalf"
+        with at_work(port, sent=half) as its:
             its.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         assert await until(noted, deadline_s=WITHIN_S)
     assert "unhandled" not in "".join(capfd.readouterr())

@@ -212,9 +212,9 @@ async def test_a_document_whose_writer_leaves_is_written_and_told_all_the_same(
     async def is_noticed() -> bool:
         return bool(noticed)
 
-    assert await until(has_begun, deadline_s=10, pause_s=0)
+    assert await until(has_begun, deadline_s=45, pause_s=0)
     writer.cancel()
-    assert await until(is_noticed, deadline_s=10)
+    assert await until(is_noticed, deadline_s=45)
     assert [document_id for _, document_id, _ in noticed] == [box.id]
     assert writer.cancelled()
     assert (await raw(db, box))["label"] == "b"
