@@ -10,7 +10,7 @@ from shared.schemas.base import ListQuery
 
 _MESSAGES = [EntryKind.COMMENT.value, EntryKind.REPLY.value, EntryKind.REOPENED.value]
 # Of a text, more than is shown of it: blanks may be among them.
-_READ_CHARACTERS = 1_000
+_READ_CHARACTERS = 400
 
 
 async def find_waiting(db: Database, actor: Actor, *, limit: int) -> Page:
