@@ -166,6 +166,7 @@ def _session_user(signed_in: SignedIn) -> SessionUser:
     return SessionUser(
         id=user.id,
         name=user.profile.name,
+        first_name=user.profile.first_name,
         email=user.login_email,
         role=user.role,
         company_id=company.id,

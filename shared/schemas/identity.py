@@ -69,6 +69,7 @@ class SessionUser(Answer):
 
     id: UUID
     name: str
+    first_name: str = ""
     email: EmailText
     role: Role
     company_id: UUID

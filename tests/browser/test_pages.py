@@ -174,7 +174,7 @@ async def test_signing_out_ends_the_session(signed_in: Page) -> None:
     await signed_in.get_by_role("button", name="Menu").click()
     await signed_in.locator("summary", has_text="Ana Duarte").click()
     await signed_in.get_by_role("button", name="Sign out").click()
-    await expect(signed_in.locator("h1")).to_have_text("Business support")
+    await expect(signed_in.locator("h1")).to_have_text("What can we help you with?")
     await signed_in.goto("/cases")
     await expect(signed_in.locator("h1")).to_have_text("Sign in")
 

@@ -1,4 +1,4 @@
-"""How values look on pages: short times, initials, and the picture of a product line."""
+"""How values look on pages: short times, greetings, initials, and the picture of a product line."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,9 +7,13 @@ from babel.dates import format_date
 
 from services.gateway.texts import _, ngettext
 from shared.i18n import day, language
+from shared.schemas.identity import SessionUser
+from shared.text import isolated
+from shared.zones import zone_of
 
 _A_WEEK_DAYS = 7
 _ENDS_SOON_DAYS = 90
+_MORNING, _NOON, _EVENING = 5, 12, 18
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 24 * 3600
 
 # Words of product lines, in the languages that vendors write, by the picture that they get (sprite.html).
@@ -49,6 +53,18 @@ def age(value: str, now: datetime) -> str:
 def ends_soon(until: str, now: datetime) -> bool:
     """Whether cover ends within 90 days."""
     return date.fromisoformat(until) - now.date() <= timedelta(days=_ENDS_SOON_DAYS)
+
+
+def greeting(user: SessionUser, now: datetime) -> str:
+    """By the time of day where the user is."""
+    hour = now.astimezone(zone_of(user.time_zone)).hour
+    if _MORNING <= hour < _NOON:
+        text = _("Good morning, %(name)s")
+    elif _NOON <= hour < _EVENING:
+        text = _("Good afternoon, %(name)s")
+    else:
+        text = _("Good evening, %(name)s")
+    return text % {"name": isolated(user.first_name or user.name)}
 
 
 def initials(name: str) -> str:

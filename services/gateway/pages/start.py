@@ -1,26 +1,31 @@
 """The start page and the way to a case by its number."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from services.gateway import labels
+from services.gateway.pages import looks
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional
+from services.gateway.pages.for_whom import is_of_vendor
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import asked_for, redirect
 from services.gateway.session import Visitor, signed_in, visitor_of
-from services.gateway.texts import _
 from shared.serials import normal_case_number
+from shared.web.app import CLOCK
 
 pages = web.RouteTableDef()
 
-Bar = dict[str, Any]
+Row = dict[str, Any]
 
 _NUMBER_LENGTH = 10
 _MISTYPED = "check_number"
 _SITES_SHOWN = 6
+_OPEN = {"status": "open"}
+# As the bar of open cases has them: what waits for the reader first.
+_CUSTOMERS_ORDER = ("waiting_customer", "in_progress", "waiting_parts", "new")
+_VENDORS_ORDER = ("new", "in_progress", "waiting_parts", "waiting_customer")
 
 
 @pages.get("/")
@@ -30,35 +35,48 @@ async def start(request: web.Request) -> web.Response:
     if visitor is None:
         return render("welcome.html", visitor=None)
     found = await optional(fetch(request, visitor, "cases", "/start"))
+    greeting = looks.greeting(visitor.user, request.app[CLOCK]())
+    done = request.query.get("done", "")
+    if found is None:
+        return render("start.html", visitor=visitor, greeting=greeting, done=done, found=None)
+    if not is_of_vendor(visitor) and not found["waiting"]["items"] and not found["recent"]["items"]:
+        return render("first_steps.html", visitor=visitor, done=done)
+    counts = found["counts"]
     return render(
         "start.html",
         visitor=visitor,
-        waiting=None if found is None else found["waiting"],
-        recent=None if found is None else found["recent"],
-        by_state=None if found is None else list(_by_state(found["counts"], visitor)),
-        by_site=None if found is None else list(_by_site(found["counts"])),
-        done=request.query.get("done", ""),
+        greeting=greeting,
+        done=done,
+        found=found,
+        by_state=list(_by_state(counts, _VENDORS_ORDER if is_of_vendor(visitor) else _CUSTOMERS_ORDER)),
+        critical=[_row(facet, **_OPEN, severity="1") for facet in counts["severity"] if facet["value"] == "1"],
+        colleagues=0 if is_of_vendor(visitor) else _waiting_for_colleagues(found),
+        # Names of sites say nothing without their company's.
+        by_site=[] if is_of_vendor(visitor) else list(_by_site(counts)),
     )
 
 
-def _by_state(facets: Mapping[str, Any], visitor: Visitor) -> Iterator[Bar]:
-    by_vendor = visitor.user.role in {"agent", "vendor_admin"}
-    counts = {facet["value"]: facet["count"] for facet in facets["status"]}
-    for status in ("waiting_customer", "in_progress", "waiting_parts", "new"):
-        if status in counts:
-            is_theirs = by_vendor and status == "waiting_customer"
-            label = _("Waiting for the customer") if is_theirs else labels.statuses[status]
-            yield _bar(label, counts[status], look=labels.status_looks[status], status=status)
+def _waiting_for_colleagues(found: Mapping[str, Any]) -> int:
+    all_seen: int = sum(facet["count"] for facet in found["counts"]["status"] if facet["value"] == "waiting_customer")
+    own: int = found["waiting"]["total"]
+    return max(all_seen - own, 0)
 
 
-def _by_site(facets: Mapping[str, Any]) -> Iterator[Bar]:
+def _by_state(facets: Mapping[str, Any], order: Sequence[str]) -> Iterator[Row]:
+    by_code = {facet["value"]: facet for facet in facets["status"]}
+    for code in order:
+        if code in by_code:
+            yield _row(by_code[code], status=code)
+
+
+def _by_site(facets: Mapping[str, Any]) -> Iterator[Row]:
     """The sites with most open cases; cases without a site are not counted, because no list shows just them."""
     for facet in [facet for facet in facets["site"] if facet["value"]][:_SITES_SHOWN]:
-        yield _bar(facet["label"], facet["count"], status="open", site_id=facet["value"])
+        yield _row(facet, **_OPEN, site_id=facet["value"])
 
 
-def _bar(label: str, count: int, *, look: str = "", **filters: str) -> Bar:
-    return {"label": label, "count": count, "look": look, "url": f"/cases?{urlencode(filters)}"}
+def _row(facet: Mapping[str, Any], **filters: str) -> Row:
+    return {**facet, "url": f"/cases?{urlencode(filters)}"}
 
 
 @pages.get("/find")

@@ -169,31 +169,11 @@ async def test_the_form_shows_some_open_cases_of_the_device_and_leads_to_all(
     assert f'<a href="/cases?serial=CN%2B1&amp;status=open">{said}</a>' in page
 
 
-@pytest.mark.parametrize("shown", [(), (A_CASE,)], ids=["none", "some"])
-async def test_the_start_page_leads_to_all_cases_where_it_shows_some(gateway: Gateway, shown: tuple[Json, ...]) -> None:
-    cases = a_list(*shown, total=6 if shown else 0, more=bool(shown))
-    gateway["cases"].answers("GET /start", says({"waiting": cases, "recent": cases, "counts": NO_COUNTS}))
-    page = await _page(gateway, "/")
-    for address, words in {"/cases?view=waiting": "All cases that wait", "/cases": "All cases"}.items():
-        assert (f'<a href="{address}">{words}</a>' in page) == bool(shown)
-
-
 async def test_numbers_of_cases_are_written_as_the_reader_does(gateway: Gateway) -> None:
     gateway["cases"].answers("GET /cases", says(a_list(A_CASE, total=999)), says(a_list(A_CASE, total=1_000)))
     gateway["cases"].answers("GET /cases/facets", says(NO_COUNTS))
     for number in ("999", "1,000+"):
         assert f'<span class="number">{number}</span>' in await _page(gateway, "/cases")
-
-
-@pytest.mark.parametrize(("role", "is_asked"), [("member", True), ("agent", False), ("vendor_admin", False)])
-async def test_only_whose_profile_fills_in_forms_is_asked_to_complete_it(
-    gateway: Gateway, role: str, *, is_asked: bool
-) -> None:
-    session = a_session()
-    session["user"] |= {"role": role, "profile_complete": False}
-    gateway["identity"].answers("POST /session/resolve", says(session))
-    gateway["cases"].answers("GET /start", says({"waiting": a_list(), "recent": a_list(), "counts": NO_COUNTS}))
-    assert ("Your profile is not complete yet." in await _page(gateway, "/")) == is_asked
 
 
 @pytest.mark.parametrize(("status", "code"), [(422, "invalid"), (403, "forbidden"), (503, "unavailable")])

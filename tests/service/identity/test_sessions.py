@@ -52,6 +52,7 @@ async def test_signing_in_tells_who_is_signed_in(identity: IdentityApi) -> None:
     assert answer.body["user"] == {
         "id": str(user.user_id),
         "name": "Ana Duarte",
+        "first_name": "Ana",
         "email": user.login_email,
         "role": "company_admin",
         "company_id": str(user.company_id),

@@ -1,0 +1,49 @@
+"""How values look on pages."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from services.gateway.pages import looks
+from shared.actor import Role
+from shared.i18n import reading_in
+from shared.schemas.identity import SessionUser
+
+
+def a_user(time_zone: str, first_name: str = "Tom") -> SessionUser:
+    return SessionUser(
+        id=UUID(int=1),
+        name="Tom Adeyemi",
+        first_name=first_name,
+        email="tom@example.com",
+        role=Role.MEMBER,
+        company_id=UUID(int=2),
+        company_name="Birchfield",
+        language="en",
+        time_zone=time_zone,
+        profile_complete=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "english", "french"),
+    [
+        ("Europe/Paris", "Good morning, Tom", "Bonjour, Tom"),  # 5:59 in Greenwich is 6:59 there
+        ("UTC", "Good morning, Tom", "Bonjour, Tom"),
+        ("America/New_York", "Good evening, Tom", "Bonsoir, Tom"),
+        ("Asia/Kolkata", "Good morning, Tom", "Bonjour, Tom"),  # 11:29
+        ("Asia/Shanghai", "Good afternoon, Tom", "Bonjour, Tom"),
+        ("Pacific/Auckland", "Good evening, Tom", "Bonsoir, Tom"),
+    ],
+)
+def test_a_greeting_is_that_of_the_time_of_day_where_the_user_is(time_zone: str, english: str, french: str) -> None:
+    now = datetime(2026, 12, 1, 5, 59, tzinfo=UTC)
+    assert looks.greeting(a_user(time_zone), now) == english
+    with reading_in("fr"):
+        assert looks.greeting(a_user(time_zone), now) == french
+
+
+def test_whoever_has_no_first_name_is_greeted_by_their_name() -> None:
+    now = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    assert looks.greeting(a_user("UTC", first_name=""), now) == "Good morning, Tom Adeyemi"
