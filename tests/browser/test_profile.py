@@ -174,7 +174,7 @@ async def test_the_review_shows_everything_as_it_will_be_saved(own_scripted: Pag
     for text in (*phone, "France", "Europe/Paris", "English"):
         await expect(shown).to_contain_text(text)
     assert (await own_customer.admin.get("/profile"))["phone"] == ""
-    await own_scripted.get_by_role("button", name="Edit again").click()
+    await own_scripted.get_by_role("button", name="Back to editing").click()
     await expect(field(own_scripted, "phone")).to_have_value("+33 4 72 00 00 00 ext. 12")
     await field(own_scripted, "city").fill("Nantes")
     await view(own_scripted).click()
@@ -268,6 +268,27 @@ async def test_a_pin_is_chosen_with_its_warning_and_shown_as_gone_when_it_was_ta
         assert (saved["pin"], saved["job_title"]) == ("GOLD", "Head of printing")
 
 
+async def test_whoever_came_from_a_page_goes_back_to_it_when_the_profile_is_saved(own_plain: Page) -> None:
+    await own_plain.goto("/profile?next=/cases/new%3Fq%3DRX42")
+    await fill_in(own_plain)
+    await view(own_plain).click()
+    await own_plain.get_by_role("button", name="Back to editing").click()
+    await view(own_plain).click()
+    await own_plain.get_by_role("button", name="Save").click()
+    await expect(own_plain).to_have_url(re.compile(r"/cases/new\?q=RX42$"))
+
+
+async def test_on_a_phone_the_button_of_the_profile_stays_in_reach(scripted: Page) -> None:
+    await scripted.set_viewport_size({"width": 360, "height": 740})
+    await expect(view(scripted)).to_be_in_viewport()
+    # And covers no field that has the focus.
+    await field(scripted, "postal_code").focus()
+    covered, button = await field(scripted, "postal_code").bounding_box(), await view(scripted).bounding_box()
+    assert covered is not None
+    assert button is not None
+    assert covered["y"] + covered["height"] <= button["y"]
+
+
 async def test_the_help_of_a_field_opens_by_keyboard_without_scripts(plain: Page) -> None:
     button = plain.locator("button[popovertarget='f-time_zone-help']")
     text = plain.locator("#f-time_zone-help")
@@ -283,6 +304,9 @@ async def test_the_notices_are_saved_without_the_profile(own_plain: Page, own_cu
     await field(own_plain, "city").fill("not sent")
     await own_plain.get_by_label("Decline e-mail notices").check()
     await own_plain.get_by_role("button", name="Save notices").click()
-    await expect(own_plain.get_by_role("status").first).to_have_text("Your choice is saved. It holds from now on.")
+    # Said where the eye is: beside the button that was pressed, not at the head of the page.
+    said = own_plain.locator("#notices").get_by_role("status")
+    await expect(said).to_have_text("Your choice is saved. It holds from now on.")
+    await expect(said).to_be_in_viewport()
     assert (await own_customer.admin.get("/notification-preferences"))["case_emails"] is False
     assert (await own_customer.admin.get("/profile"))["city"] == ""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
@@ -36,6 +36,10 @@ from shared.zones import zone_of
 pages = web.RouteTableDef()
 
 _ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
+_CASE = re.compile(r"/cases/(\d{10})(?:/created)?", re.ASCII)
+_CASE_FORMS = frozenset({"/cases/new", "/cases/new/for"})
+_ABOUT = frozenset({"q", "serial", "said"})
+_SERIAL_OR_SAID = re.compile(r"(?=[A-Z-]*\d)[A-Z\d-]{4,32}", re.ASCII | re.IGNORECASE)
 _NOT_KEPT = 403
 _ADDRESS_NOT_PROVEN = "address_not_proven"
 _EMAIL = Field("email", lazy("E-mail address"), "email", autocomplete="username")
@@ -96,7 +100,24 @@ def sign_in_page(request: web.Request, form: Form, *, status: int = 200, verifie
     if elsewhere:
         address.note_not_in_use(request)
     base_url = address.base_url if elsewhere else ""
-    return render("sign_in.html", visitor=None, status=status, form=form, verified=verified, base_url=base_url)
+    return render(
+        "sign_in.html",
+        visitor=None,
+        status=status,
+        form=form,
+        verified=verified,
+        base_url=base_url,
+        wanted=_wanted(form["next"]),
+    )
+
+
+def _wanted(target: str) -> dict[str, str]:
+    """What one comes for, where the page says it; of an address, which anybody may write, only what is no sentence."""
+    path, _mark, query = target.partition("?")
+    case, is_form = _CASE.fullmatch(path), path in _CASE_FORMS
+    typed = (text.strip() for name, text in parse_qsl(query) if name in _ABOUT and is_form)
+    about = next((text for text in typed if _SERIAL_OR_SAID.fullmatch(text)), "")
+    return {"number": case[1] if case else "", "about": about, "creates": "yes" if is_form else ""}
 
 
 def is_address_of(visitor: Visitor, email: str) -> bool:

@@ -14,7 +14,7 @@ from services.gateway.forms import Form, FormData, from_json, refused, to_json
 from services.gateway.pages.backend import Sent, fetch, fetch_all, optional, send
 from services.gateway.pages.invited import find_bouncing
 from services.gateway.pages.rendering import phone_number, render
-from services.gateway.pages.requests import read_form, redirect
+from services.gateway.pages.requests import local_path, read_form, redirect
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import lazy
 from shared.schemas.base import BODY_BYTES
@@ -33,8 +33,7 @@ PROFILE = FormSpec(
             lazy("Contact e-mail"),
             "email",
             autocomplete="email",
-            hint=lazy("E-mails about cases go here."),
-            help=lazy("It may differ from the address you sign in with, which never changes here."),
+            hint=lazy("E-mails about cases go here. The address you sign in with stays as it is."),
         ),
         Field(
             "phone",
@@ -42,7 +41,6 @@ PROFILE = FormSpec(
             "tel",
             autocomplete="tel",
             hint=lazy("With the country code, and an extension if there is one: +33 4 72 00 00 00 ext. 12."),
-            help=lazy("We call this number about your cases, unless a case names another contact."),
         ),
         Field(
             "alternative_phone",
@@ -93,16 +91,11 @@ PROFILE = FormSpec(
             optional=True,
             empty=lazy("None"),
             hint=lazy("A wrong PIN delays the case."),
-            help=lazy(
-                "The vendor assigns a PIN to some customers for special handling of their cases. "
-                "Your case forms start with the one that you choose here."
-            ),
         ),
     )
 )
 _NOTICES = ("case_emails", *(f"kinds.{kind}" for kind in CASE_MAIL_KINDS))
 NOTICES = FormSpec(tuple(hidden(name, json="flag") for name in _NOTICES))
-_DONE = {"saved": lazy("Your profile is saved."), "notices": lazy("Your choice is saved. It holds from now on.")}
 _PHONES = ("phone", "alternative_phone")
 _STALE = 412
 
@@ -155,7 +148,7 @@ async def _page(
         pins=pins,
         preferences=preferences,
         bouncing=bouncing,
-        done=_DONE.get(request.query.get("done", "")),
+        done=request.query.get("done", ""),
     )
 
 
@@ -165,7 +158,13 @@ async def profile(request: web.Request) -> web.Response:
     visitor = await signed_in(request)
     known = await fetch(request, visitor, "identity", "/profile")
     own_emails = sorted({visitor.user.email, known.get("email", "")} - {""})
-    return await _page(request, visitor, Form(PROFILE, from_json(known)), own_emails=own_emails)
+    form = Form(PROFILE, from_json(known) | {"next": _way_back(request.query)})
+    return await _page(request, visitor, form, own_emails=own_emails)
+
+
+def _way_back(asked: Mapping[str, str]) -> str:
+    """The page of this site that saving goes back to; empty where one came from none."""
+    return local_path(asked["next"]) if asked.get("next") else ""
 
 
 @pages.post("/profile")
@@ -180,8 +179,9 @@ async def change_profile(request: web.Request) -> web.Response:
     if sent.problem is not None:
         return await _refused(request, visitor, typed, sent)
     if is_save:
-        return redirect("/profile?done=saved")
-    return await _review(request, visitor, typed, from_json(sent.content) | {"version": typed.get("version", "")})
+        return redirect(_way_back(typed) or "/profile?done=saved")
+    carried = {"version": typed.get("version", ""), "next": _way_back(typed)}
+    return await _review(request, visitor, typed, from_json(sent.content) | carried)
 
 
 async def _review(request: web.Request, visitor: Visitor, typed: FormData, reviewed: FormData) -> web.Response:

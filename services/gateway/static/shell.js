@@ -58,6 +58,20 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   });
 }
 
+// Shows a password while it is typed, and hides it again.
+for (const button of document.querySelectorAll("button[data-reveals]")) {
+  const field = document.getElementById(button.dataset.reveals);
+  const show = button.textContent;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const isHidden = field.type === "password";
+    field.type = isHidden ? "text" : "password";
+    button.textContent = isHidden ? button.dataset.hide : show;
+  });
+  // Browsers keep what was typed into a text for the next time.
+  field.form.addEventListener("submit", () => { field.type = "password"; });
+}
+
 // Expand all and collapse all sections.
 for (const button of document.querySelectorAll("button[data-sections]")) {
   const sections = () => [...document.querySelectorAll("details.section")];

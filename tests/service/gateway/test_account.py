@@ -2,6 +2,7 @@
 
 import html
 import re
+from urllib.parse import quote
 from uuid import uuid4
 
 import orjson
@@ -124,7 +125,8 @@ async def test_the_menu_leads_to_each_other_company(gateway: Gateway, language: 
     gateway["identity"].answers("POST /session/switch", says(after))
     page = await (await gateway.portal.get("/", headers=gateway.signed_in())).text()
     assert page.count('name="user_id"') == 1
-    assert f'value="{after["user"]["id"]}">{button} &amp; Söhne<' in page
+    [shown] = re.findall(rf'value="{after["user"]["id"]}">(?:<svg.*?</svg>)?([^<]+)<', page)
+    assert shown == f"{button} &amp; Söhne"
     form = {"csrf_token": CSRF, "user_id": after["user"]["id"]}
     page = await (await gateway.portal.post("/switch-company", data=form, headers=gateway.signed_in())).text()
     assert f'value="{before["user"]["id"]}"' in page
@@ -155,7 +157,7 @@ async def test_another_code_is_asked_for_with_the_address_that_was_just_typed(ga
     page = await (await gateway.portal.get("/verify")).text()
     form = page.partition('action="/verify"')[2].partition("</form>")[0]
     assert 'name="email"' in form
-    assert '<button class="button quiet" formaction="/verify/resend">' in form
+    assert '<button class="button quiet wide" formaction="/verify/resend">' in form
     typed = {"email": "ana@example.com", "code": "12"}
     answer = await gateway.portal.post("/verify/resend", data=typed)
     assert orjson.loads(gateway["identity"].seen[-1].body) == {"email": "ana@example.com"}
@@ -232,3 +234,58 @@ async def test_no_browser_refuses_an_address_that_the_portal_would_take(gateway:
     page = await (await gateway.portal.get(path)).text()
     [form] = re.findall(rf'<form method="post" action="{path}"[^>]*>', page)
     assert " novalidate" in form
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("/cases/new?q=RX42-0001-7F", "Sign in to create a case for RX42-0001-7F."),
+        ("/cases/new?serial=rx420001", "Sign in to create a case for rx420001."),
+        ("/cases/new/for?said=SA-100200", "Sign in to create a case for SA-100200."),
+        ("/cases/new", "Sign in to create a case."),
+        ("/cases/1000000009", "Sign in to open case 1000000009."),
+        ("/cases/1000000009/created", "Sign in to open case 1000000009."),
+        ("/cases", ""),
+        ("/cases/10", ""),
+    ],
+)
+async def test_whoever_has_to_sign_in_reads_what_for(gateway: Gateway, target: str, sentence: str) -> None:
+    page = await (await gateway.portal.get("/sign-in", params={"next": target})).text()
+    assert re.findall(r'<p class="why">([^<]*)</p>', page) == ([sentence] if sentence else [])
+
+
+async def test_nobody_writes_sentences_into_the_sign_in_page_by_its_address(gateway: Gateway) -> None:
+    for text in ("Call 0800-123456 for a new password", "evil.example", "<b>RX42</b>", "RX42" * 20):
+        page = await (await gateway.portal.get("/sign-in", params={"next": f"/cases/new?q={quote(text)}"})).text()
+        assert '<p class="why">Sign in to create a case.</p>' in page
+
+
+@pytest.mark.parametrize(
+    ("path", "focused"),
+    [
+        ("/sign-in", "email"),
+        ("/sign-in?email=ana@example.com&verified=1", "password"),
+        ("/verify", "email"),
+        ("/verify?email=ana@example.com", "code"),
+        ("/verify?email=ana@example.com&again=1", ""),  # what is new there is read first
+    ],
+)
+async def test_the_first_empty_field_of_an_account_page_has_the_focus(
+    gateway: Gateway, path: str, focused: str
+) -> None:
+    page = await (await gateway.portal.get(path)).text()
+    assert re.findall(r'<input [^>]*name="(\w+)"[^>]* autofocus>', page) == ([focused] if focused else [])
+
+
+async def test_what_was_refused_is_read_before_a_field_has_the_focus(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /session", refuses(401, "wrong_credentials"))
+    page = await (await gateway.portal.post("/sign-in", data={"email": "a@b.fr", "password": "no"})).text()
+    assert "<h2>Sign-in failed</h2>" in page
+    assert page.count(" autofocus") == 1  # the summary
+
+
+async def test_a_refused_invitation_says_that_there_is_no_account(gateway: Gateway) -> None:
+    gateway["identity"].answers(f"GET {_PATH}", says(INVITATION))
+    gateway["identity"].answers(f"POST {_PATH}/accept", refuses(422, "invalid", "password"))
+    page = await (await gateway.portal.post(_PATH, data={"first_name": "Ana", "password": "x"})).text()
+    assert "<h2>Your account was not created</h2>" in page

@@ -68,10 +68,21 @@ async def test_pages_show_what_the_vendor_set_in_the_readers_language(tmp_path: 
     assert "Monday to Friday" not in french
 
 
-async def test_what_is_not_set_leaves_nothing_on_the_page(gateway: Gateway) -> None:
-    page = await (await gateway.portal.get("/help")).text()
-    for trace in ("tel:", "mailto:", "announcement", "<img"):
+@pytest.mark.parametrize("path", ["/help", "/sign-in", "/nothing"])
+async def test_what_is_not_set_leaves_nothing_on_the_page(gateway: Gateway, path: str) -> None:
+    page = await (await gateway.portal.get(path)).text()
+    for trace in ("tel:", "mailto:", "announcement", "<img", "Do you need help?"):
         assert trace not in page
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/nothing"])
+async def test_who_cannot_go_on_reads_how_to_reach_support(path: str) -> None:
+    phone = {"PORTICO_BRAND_PHONE": "+44 20 7946 0100", "PORTICO_BRAND_HOURS": "Monday to Friday"}
+    async with a_gateway(PATIENT, **phone) as gateway:
+        page = await (await gateway.portal.get(path)).text()
+    assert "Do you need help?" in page
+    assert 'href="tel:+442079460100"' in page
+    assert "Monday to Friday" in page
 
 
 @pytest.mark.parametrize(("role", "is_told"), [("member", False), ("company_admin", False), ("vendor_admin", True)])

@@ -437,15 +437,6 @@ async def test_the_choice_speaks_french(portal: Gateway) -> None:
 # The shell
 
 
-@pytest.mark.parametrize("role", ["member", *OTHERS, *VENDORS])
-async def test_the_navigation_offers_only_what_works_for_the_role(portal: Gateway, role: str) -> None:
-    be(portal, role)
-    _, text, _ = await see(portal, "/help")
-    navigation = text[text.index("<nav") : text.index("</nav>")]
-    assert ('href="/sites"' in navigation) is (role in {"member", "case_manager"})
-    assert ('href="/users"' in navigation) is (role == "company_admin")
-
-
 @pytest.mark.parametrize(("role", "is_offered"), [("company_admin", True), ("vendor_admin", False)])
 async def test_an_invitation_is_offered_only_to_whoever_may_invite(
     portal: Gateway, role: str, *, is_offered: bool

@@ -50,6 +50,15 @@ async def test_an_older_version_that_does_not_say_what_stops_is_waited_for(gatew
         assert response.status == 503
 
 
+async def test_what_has_stopped_already_is_not_offered_again(gateway: Gateway) -> None:
+    gateway["notifications"].answers(f"GET {PATH}", says(FOUND | {"is_wanted": False}))
+    page = await (await gateway.portal.get(PATH)).text()
+    assert "E-mails of this kind no longer go to a…@example.com." in page
+    assert "Stop e-mails about new cases" not in page
+    assert '<button class="button" name="scope" value="case_emails">Stop all e-mails about cases</button>' in page
+    assert '<a class="button primary" href="/profile#notices">' in page
+
+
 @pytest.mark.parametrize("as_multipart", [False, True])
 async def test_a_provider_needs_no_session_no_origin_and_no_csrf_token(portal: Gateway, *, as_multipart: bool) -> None:
     form = FormData({"List-Unsubscribe": "One-Click"}, default_to_multipart=as_multipart)
