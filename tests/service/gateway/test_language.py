@@ -1,7 +1,11 @@
 """In which language a page is written, and how somebody who is not signed in chooses it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from services.gateway.pages import static
 from tests.service.gateway.stand_ins import CSRF, TOKEN, Gateway, Script, a_session, hangs_up, refuses, says
 
 _FRENCH_BROWSER = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"}
@@ -96,4 +100,15 @@ async def test_the_components_are_shown_to_anybody_in_both_languages(gateway: Ga
     for language, heading in (("en", "Components"), ("fr", "Composants")):
         answer = await gateway.portal.get("/components", headers={"Accept-Language": language})
         assert answer.status == 200
-        assert f"<h1>{heading}</h1>" in await answer.text()
+        page = await answer.text()
+        assert f"<h1>{heading}</h1>" in page
+        for colour in _colours():
+            assert f'fill="var(--{colour})"' in page, colour
+        for part in ("chip you", "chip them", "chip ending", "who support", "picture", "lead", "items rich", "todo"):
+            assert f'class="{part}"' in page, part
+
+
+def _colours() -> list[str]:
+    """The colours of the stylesheet, but the focus and the shadow, which are seen where they are used."""
+    css = (Path(static.__file__).parents[1] / "static" / "portico.css").read_text(encoding="utf-8")
+    return [name for name in re.findall(r"--([\w-]+): light-dark", css) if name != "focus"]
