@@ -86,6 +86,13 @@ async def find_coverage(request: web.Request) -> web.Response:
     return answer(views.coverage_answer(finding))
 
 
+@routes.get("/coverage/ending")
+async def list_ending_cover(request: web.Request) -> web.Response:
+    """The company's devices whose cover ends soon."""
+    found = await coverage.find_ending_cover(request.app[DATABASE], actor_of(request), now=request.app[CLOCK]())
+    return answer(views.ending_cover_answer(found))
+
+
 def _vendor_admin_of(request: web.Request) -> Actor:
     """The actor; Forbidden for anybody else before the body is read, which may be long."""
     actor = actor_of(request)

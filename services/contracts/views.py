@@ -1,5 +1,7 @@
 """Entities as the HTTP bodies show them."""
 
+from collections.abc import Sequence
+
 from services.contracts.domain.agreements import Agreement
 from services.contracts.domain.coverage import Finding
 from services.contracts.domain.devices import Device
@@ -10,6 +12,8 @@ from shared.schemas.contracts import (
     CoveredDevice,
     CoveringAgreement,
     DeviceAnswer,
+    EndingCover,
+    EndingCoverAnswer,
     ProductAnswer,
 )
 
@@ -94,6 +98,16 @@ def coverage_answer(finding: Finding) -> CoverageAnswer:
         product_line=_line(subject),
         did_you_mean=list(finding.did_you_mean),
     )
+
+
+def ending_cover_answer(findings: Sequence[Finding]) -> EndingCoverAnswer:
+    """Devices, each with the end of its cover."""
+    return EndingCoverAnswer(items=[_ending(finding, finding.device) for finding in findings if finding.device])
+
+
+def _ending(finding: Finding, device: Device) -> EndingCover:
+    cover = {"level": finding.coverage.level, "until": finding.coverage.until}
+    return EndingCover.model_validate({**_covered(device).model_dump(), **cover})
 
 
 def _name(subject: Device | Product | None) -> str | None:

@@ -190,6 +190,19 @@ class CoveringAgreement(Answer):
     end: date
 
 
+class EndingCover(CoveredDevice):
+    """A device with the last day of its cover, and the level until then."""
+
+    level: str
+    until: date
+
+
+class EndingCoverAnswer(Answer):
+    """`GET /coverage/ending`: what is covered today and in 90 days not any more, the soonest first."""
+
+    items: list[EndingCover]
+
+
 class CoverageAnswer(Answer):
     """What covers it today, until when, at which level; `devices` is filled for a SAID."""
 

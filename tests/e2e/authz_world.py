@@ -430,6 +430,7 @@ PREPARE: dict[str, Prepare] = {
     "GET /devices": _NOTHING,
     "GET /devices/{serial}": _the_device,
     "GET /coverage": _coverage_of_the_device,
+    "GET /coverage/ending": _NOTHING,
     "GET /cases": _the_cases_of_the_device,
     "POST /cases": _a_case_at_the_site,
     "GET /cases/facets": _the_cases_of_the_device,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Self
 from uuid import UUID
 
@@ -11,6 +11,8 @@ from services.contracts.domain.devices import Device
 from services.contracts.domain.products import Product
 from shared.coverage import UNVERIFIED, Coverage, coverage_on
 from shared.zones import zone_of
+
+SOON = timedelta(days=90)
 
 
 def today_in(time_zone: str, now: datetime) -> date:
@@ -51,6 +53,10 @@ class Finding:
     def unverified(cls, *, did_you_mean: tuple[str, ...] = ()) -> Self:
         """The vendor does not know it, or it is another company's: the answer is the same for both."""
         return cls(UNVERIFIED, did_you_mean=did_you_mean)
+
+    def ends_by(self, day: date) -> bool:
+        """Whether the cover of today has its last day by then, with all that follows it without a gap."""
+        return self.coverage.until is not None and self.coverage.until <= day
 
 
 def _counting(agreements: Iterable[Agreement], owner: UUID | None) -> tuple[Agreement, ...]:

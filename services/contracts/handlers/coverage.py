@@ -1,13 +1,15 @@
 """Asking what is covered."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from services.contracts.domain.coverage import Finding, today_in
+from services.contracts.domain.coverage import SOON, Finding, today_in
 from services.contracts.store import agreements, copies, devices, products
 from shared.actor import Actor
 from shared.mongo import Database
 from shared.schemas.contracts import CoverageQuery
+
+_ENDING_SHOWN = 20
 
 
 async def find_coverage(db: Database, actor: Actor, query: CoverageQuery, *, now: datetime) -> Finding:
@@ -23,6 +25,27 @@ async def find_coverage(db: Database, actor: Actor, query: CoverageQuery, *, now
     if query.said is not None:
         return await _coverage_of_said(db, actor, query.said, now, only_of=only_of)
     return await _coverage_of_product(db, query.product_number or "", now, owner=owner)
+
+
+async def find_ending_cover(db: Database, actor: Actor, *, now: datetime) -> list[Finding]:
+    """The devices of the actor's company that will not be covered any more in 90 days, the soonest first.
+
+    Looked for among agreements of the company itself: those that are nobody's are too many to look at.
+    """
+    today = today_in(await copies.find_time_zone(db, actor.company_id), now)
+    ending = await agreements.find_ending_agreements(db, actor.company_id, first=today, last=today + SOON)
+    if not ending:
+        return []
+    found = await devices.find_devices_naming(db, actor.company_id, ending)
+    by_id = {agreement.id: agreement for agreement in await agreements.find_agreements_of(db, *found)}
+    named = ([by_id[each] for each in device.agreement_ids if each in by_id] for device in found)
+    findings = [Finding.of_device(device, named_by_it, today) for device, named_by_it in zip(found, named, strict=True)]
+    soon = [finding for finding in findings if finding.ends_by(today + SOON)]
+    return sorted(soon, key=_last_day)[:_ENDING_SHOWN]
+
+
+def _last_day(finding: Finding) -> tuple[date, str]:
+    return finding.coverage.until or date.max, finding.device.serial if finding.device else ""
 
 
 async def _coverage_of_serial(

@@ -1,5 +1,6 @@
 """Queries and indexes of agreements; every read says for whom."""
 
+from datetime import date
 from uuid import UUID
 
 from pymongo import ASCENDING
@@ -17,12 +18,15 @@ from shared.mongo import Database, Document, drop_index
 # An agreement may have thousands of serials to link: reading it leaves them out.
 AGREEMENTS = Documents("agreements", Agreement, appended={"to_link": "to_link"})
 
+_ENDING_AT_MOST = 100
+
 
 async def create_indexes(db: Database) -> None:
     """Uniqueness, and what look-ups search by."""
     agreements = db["agreements"]
     await agreements.create_index("said", unique=True, partialFilterExpression={"said": {"$type": "string"}})
     await agreements.create_index([("company_id", ASCENDING), ("product_numbers", ASCENDING)])
+    await agreements.create_index([("company_id", ASCENDING), ("end", ASCENDING), ("_id", ASCENDING)])
     await drop_index(agreements, "company_id_1")  # of an older version
     # A company claims the same contract or device once. Several companies may: the vendor's data decide whose it is.
     for proof in ("claim.said", "claim.serial"):
@@ -55,9 +59,18 @@ async def find_agreement_by_said(db: Database, actor: Actor, said: str) -> Agree
     return await AGREEMENTS.find(db, {**wanted, **visible_to(actor)})
 
 
-async def find_agreements_of(db: Database, device: Device) -> list[Agreement]:
-    """The agreements that a device names, oldest first; not all of them need count for its owner."""
-    return await _find_all(db, {"_id": {"$in": list(device.agreement_ids)}})
+async def find_agreements_of(db: Database, *devices: Device) -> list[Agreement]:
+    """The agreements that devices name, oldest first; not all of them need count for their owners."""
+    named = {agreement_id for device in devices for agreement_id in device.agreement_ids}
+    return await _find_all(db, {"_id": {"$in": list(named)}})
+
+
+async def find_ending_agreements(db: Database, company_id: UUID, *, first: date, last: date) -> list[UUID]:
+    """Those of the company's agreements whose last day is one of these, the first 100 to end."""
+    days = {"$gte": first.isoformat(), "$lte": last.isoformat()}
+    found = db["agreements"].find({"company_id": company_id, "end": days}, {"_id": 1})
+    found = found.sort([("end", ASCENDING), ("_id", ASCENDING)]).limit(_ENDING_AT_MOST)
+    return [document["_id"] async for document in found]
 
 
 async def find_agreements_naming(db: Database, company_id: UUID, product_number: str) -> list[Agreement]:

@@ -1,5 +1,6 @@
 """Queries and indexes of devices; every read says for whom."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from pymongo import ASCENDING
@@ -17,6 +18,7 @@ DEVICES = Documents("devices", Device)
 
 _LOOK_ALIKES_AT_MOST = 5
 _OF_AN_AGREEMENT_AT_MOST = 5000
+_ENDING_AT_MOST = 500
 _ORDERS = {name: Order(name, alphabetical=True) for name in ("serial", "product_number", "product_name")}
 
 
@@ -89,3 +91,10 @@ async def find_devices_of(db: Database, actor: Actor, agreement_id: UUID) -> tup
     found = db["devices"].find(wanted, {"pending": 0}).sort("serial", ASCENDING)
     found = found.limit(_OF_AN_AGREEMENT_AT_MOST).max_time_ms(5000)
     return tuple([DEVICES.load(document) async for document in found])
+
+
+async def find_devices_naming(db: Database, company_id: UUID, agreement_ids: Sequence[UUID]) -> list[Device]:
+    """The devices of a company that name one of these agreements; some 500 where there are more."""
+    wanted = {"company_id": company_id, "agreement_ids": {"$in": list(agreement_ids)}}
+    found = db["devices"].find(wanted, {"pending": 0}).limit(_ENDING_AT_MOST).max_time_ms(5000)
+    return [DEVICES.load(document) async for document in found]

@@ -40,4 +40,11 @@ CONTRACTS = (
         answer=contracts.CoverageAnswer,
         handler=coverage_api.read_coverage,
     ),
+    Route(
+        method="GET",
+        path="/coverage/ending",
+        service="contracts",
+        summary="The company's devices whose cover ends within 90 days, the soonest first",
+        answer=contracts.EndingCoverAnswer,
+    ),
 )

@@ -1,16 +1,18 @@
 """What is covered, and who may know."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
+from services.contracts.domain.coverage import today_in
 from services.contracts.handlers.coverage import find_coverage
 from shared.actor import Role
 from shared.events.cases import CaseChanged
 from shared.events.identity import CompanyChanged
 from shared.schemas.contracts import CoverageQuery
-from tests.builders import a_serial, an_actor
+from tests.builders import Json, a_serial, an_actor
 from tests.service.contracts.conftest import Contracts
 
 
@@ -186,3 +188,74 @@ async def test_the_vendors_side_asks_for_the_company_that_it_names(contracts: Co
     customer = an_actor(Role.MEMBER, company_id=rival)
     path = f"/coverage?product_number={number}&company_id={acme}"
     assert await contracts.refused("GET", path, by=customer) == (404, "not_found")
+
+
+async def test_cover_that_ends_within_90_days_is_listed_the_soonest_first(contracts: Contracts) -> None:
+    acme = await contracts.a_company()
+    days = {"today": 0, "late": 90, "too late": 91, "past": -1, "soon": 7}
+    serials = {name: await _covered_for(contracts, acme, ahead) for name, ahead in days.items()}
+    items = await _ending(contracts, acme)
+    assert [each["serial"] for each in items] == [serials[name] for name in ("today", "soon", "late")]
+    assert items[0] == {
+        "serial": serials["today"],
+        "serial_label": serials["today"],
+        "product_number": items[0]["product_number"],
+        "product_name": "LaserJet 4",
+        "product_line": "Printers",
+        "site_id": None,
+        "level": "Gold",
+        "until": _day(0),
+    }
+
+
+async def test_cover_that_goes_on_does_not_end(contracts: Contracts) -> None:
+    acme = await contracts.a_company()
+    renewed = await _covered_for(contracts, acme, 10)
+    for company in ({"company_id": str(acme)}, {}):  # of the company, and of nobody
+        serial = await _covered_for(contracts, acme, 10)
+        await contracts.linked(await contracts.an_agreement(start=_day(11), end=_day(200), serials=[serial], **company))
+    shortly = await contracts.an_agreement(start=_day(5), end=_day(30), serials=[renewed], company_id=str(acme))
+    await contracts.linked(shortly)
+    assert [(each["serial"], each["until"]) for each in await _ending(contracts, acme)] == [(renewed, _day(30))]
+
+
+async def test_nobody_sees_the_ending_cover_of_another_company(contracts: Contracts) -> None:
+    acme, rival = await contracts.a_company(), await contracts.a_company()
+    serial = await _covered_for(contracts, acme, 10)
+    assert [each["serial"] for each in await _ending(contracts, acme)] == [serial]
+    assert await _ending(contracts, rival) == []
+    assert (await contracts.get("/coverage/ending", by=contracts.vendor))["items"] == []
+    assert await contracts.refused("GET", "/coverage/ending", by=None) == (401, "not_signed_in")
+
+
+async def test_the_days_of_ending_cover_are_those_of_the_companys_calendar(contracts: Contracts) -> None:
+    now = datetime.now(UTC)
+    # Where it is tomorrow already, or yesterday still.
+    elsewhere = "Pacific/Kiritimati" if now.hour >= 10 else "Pacific/Pago_Pago"
+    acme = await contracts.a_company(time_zone=elsewhere)
+    ahead = (today_in(elsewhere, now) - now.date()).days
+    assert ahead in {1, -1}
+    first, last = await _covered_for(contracts, acme, ahead), await _covered_for(contracts, acme, ahead + 90)
+    assert [each["serial"] for each in await _ending(contracts, acme)] == [first, last]
+
+
+async def _covered_for(contracts: Contracts, company_id: UUID, days: int) -> str:
+    """The serial number of a device of the company whose cover ends that many days ahead."""
+    device = await contracts.a_device(company_id)
+    await contracts.linked(
+        await contracts.an_agreement(
+            company_id=str(company_id), level="Gold", end=_day(days), serials=[device["serial"]]
+        )
+    )
+    return str(device["serial"])
+
+
+async def _ending(contracts: Contracts, company_id: UUID) -> list[Json]:
+    items: list[Json] = (await contracts.get("/coverage/ending", by=an_actor(Role.MEMBER, company_id=company_id)))[
+        "items"
+    ]
+    return items
+
+
+def _day(ahead: int) -> str:
+    return (datetime.now(UTC).date() + timedelta(days=ahead)).isoformat()
