@@ -55,6 +55,12 @@ def ends_soon(until: str, now: datetime) -> bool:
     return date.fromisoformat(until) - now.date() <= timedelta(days=_ENDS_SOON_DAYS)
 
 
+def days_left(until: str, zone: ZoneInfo, now: datetime) -> str:
+    """How many days follow today until the last one."""
+    days = (date.fromisoformat(until) - now.astimezone(zone).date()).days
+    return ngettext("%(count)s day", "%(count)s days", days) % {"count": days} if days > 0 else _("Today")
+
+
 def greeting(user: SessionUser, now: datetime) -> str:
     """By the time of day where the user is."""
     hour = now.astimezone(zone_of(user.time_zone)).hour

@@ -95,7 +95,7 @@ def _environment() -> Environment:
     install(environment, TEXTS)
     environment.add_extension(Isolation)
     environment.filters |= {"country": country_name, "phone": phone_number, "file_size": sizes.size}
-    environment.filters |= {"ago": _ago, "age": _age, "ends_soon": _ends_soon}
+    environment.filters |= {"ago": _ago, "age": _age, "ends_soon": _ends_soon, "days_left": _days_left}
     environment.filters |= {"initials": looks.initials, "pictogram": looks.pictogram}
     environment.globals |= {
         "static": static_url,
@@ -117,6 +117,10 @@ def _ago(value: str, zone: ZoneInfo) -> str:
 
 def _age(value: str) -> str:
     return looks.age(value, SURROUNDINGS.get().now)
+
+
+def _days_left(until: str, zone: ZoneInfo) -> str:
+    return looks.days_left(until, zone, SURROUNDINGS.get().now)
 
 
 def _ends_soon(until: str) -> bool:

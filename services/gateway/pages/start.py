@@ -1,5 +1,6 @@
 """The start page and the way to a case by its number."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from services.gateway.pages.for_whom import is_of_vendor
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import asked_for, redirect
 from services.gateway.session import Visitor, signed_in, visitor_of
+from shared import errors
 from shared.serials import normal_case_number
 from shared.web.app import CLOCK
 
@@ -22,6 +24,8 @@ Row = dict[str, Any]
 _NUMBER_LENGTH = 10
 _MISTYPED = "check_number"
 _SITES_SHOWN = 6
+_DEVICES_SHOWN = 5
+_NO_COUNTS: Row = {"status": [], "severity": [], "site": []}
 _OPEN = {"status": "open"}
 # As the bar of open cases has them: what waits for the reader first.
 _CUSTOMERS_ORDER = ("waiting_customer", "in_progress", "waiting_parts", "new")
@@ -34,26 +38,40 @@ async def start(request: web.Request) -> web.Response:
     visitor = await visitor_of(request)
     if visitor is None:
         return render("welcome.html", visitor=None)
-    found = await optional(fetch(request, visitor, "cases", "/start"))
-    greeting = looks.greeting(visitor.user, request.app[CLOCK]())
+    found, ending = await asyncio.gather(
+        optional(fetch(request, visitor, "cases", "/start")), _ending_cover(request, visitor)
+    )
     done = request.query.get("done", "")
-    if found is None:
-        return render("start.html", visitor=visitor, greeting=greeting, done=done, found=None)
-    if not is_of_vendor(visitor) and not found["waiting"]["items"] and not found["recent"]["items"]:
+    by_vendor = is_of_vendor(visitor)
+    if found and not by_vendor and not found["waiting"]["items"] and not found["recent"]["items"]:
         return render("first_steps.html", visitor=visitor, done=done)
-    counts = found["counts"]
+    counts = found["counts"] if found else _NO_COUNTS
     return render(
         "start.html",
         visitor=visitor,
-        greeting=greeting,
+        greeting=looks.greeting(visitor.user, request.app[CLOCK]()),
         done=done,
         found=found,
-        by_state=list(_by_state(counts, _VENDORS_ORDER if is_of_vendor(visitor) else _CUSTOMERS_ORDER)),
+        ending=ending,
+        by_state=list(_by_state(counts, _VENDORS_ORDER if by_vendor else _CUSTOMERS_ORDER)),
         critical=[_row(facet, **_OPEN, severity="1") for facet in counts["severity"] if facet["value"] == "1"],
-        colleagues=0 if is_of_vendor(visitor) else _waiting_for_colleagues(found),
+        colleagues=_waiting_for_colleagues(found) if found and not by_vendor else 0,
         # Names of sites say nothing without their company's.
-        by_site=[] if is_of_vendor(visitor) else list(_by_site(counts)),
+        by_site=[] if by_vendor else list(_by_site(counts)),
     )
+
+
+async def _ending_cover(request: web.Request, visitor: Visitor) -> list[Row] | None:
+    """The devices of a customer whose cover ends soon; None while contracts is away."""
+    if is_of_vendor(visitor):
+        return []
+    try:
+        found = await optional(fetch(request, visitor, "contracts", "/coverage/ending"))
+    except ServiceRefusal as refusal:
+        if refusal.status != errors.NotFound.status:
+            raise
+        return []  # of a contracts that is older than this gateway
+    return None if found is None else found["items"][:_DEVICES_SHOWN]
 
 
 def _waiting_for_colleagues(found: Mapping[str, Any]) -> int:

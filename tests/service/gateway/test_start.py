@@ -1,6 +1,7 @@
 """What the start page says to whom."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -161,6 +162,54 @@ async def test_agents_without_any_case_are_not_shown_the_steps_of_customers(gate
     page = await _start(gateway, a_start(recent=()), role="agent")
     assert "No case is waiting for an answer." in page
     assert "todo" not in page
+
+
+DEVICE: Json = {
+    "serial": "LP315501CC",
+    "serial_label": "LP31-5501-CC",
+    "product_number": "LP31",
+    "product_name": "Laserprint 310",
+    "product_line": "Printers",
+    "site_id": None,
+    "level": "Gold",
+}
+
+
+def _ends(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+
+
+async def test_devices_whose_cover_ends_soon_are_shown_with_the_days_that_are_left(gateway: Gateway) -> None:
+    ending = [DEVICE | {"until": _ends(days)} for days in (0, 1, 24, 30, 31, 32)]
+    gateway["contracts"].answers("GET /coverage/ending", says({"items": ending}))
+    page = await _start(gateway, a_start())
+    assert re.findall(r'<span class="chip ending"><time [^>]*>(.*?)</time>', page) == [
+        "Today", "1 day", "24 days", "30 days", "31 days",
+    ]  # fmt: skip
+    assert page.count('<b>Laserprint 310</b><p class="mono muted">LP31-5501-CC</p>') == 5
+
+
+@pytest.mark.parametrize("role", ["agent", "vendor_admin"])
+async def test_agents_are_not_told_of_cover(gateway: Gateway, role: str) -> None:
+    await _start(gateway, a_start(), role=role)
+    assert gateway["contracts"].asked("GET /coverage/ending") == []
+
+
+async def test_where_no_cover_ends_soon_nothing_is_said_of_it(gateway: Gateway) -> None:
+    gateway["contracts"].answers("GET /coverage/ending", says({"items": []}))
+    page = await _start(gateway, a_start())
+    assert "Cover ending soon" not in page
+    assert "cannot be shown" not in page
+
+
+async def test_while_contracts_is_away_one_line_says_so_and_the_cases_stand(gateway: Gateway) -> None:
+    gateway["contracts"].answers("GET /coverage/ending", hangs_up)
+    page = await _start(gateway, a_start(WAITS))
+    assert page.count("Cover cannot be shown just now. Please try again in a moment.") == 1
+    assert "1 case is waiting for you" in page
+    page = await _start(gateway, None)
+    assert page.count("Please try again in a moment.") == 1
+    assert "Cases cannot be shown just now. Cover cannot be shown just now." in page
 
 
 async def test_while_cases_is_away_one_line_says_so_and_the_rest_stands(gateway: Gateway) -> None:
