@@ -11,7 +11,11 @@ roles = {
     "agent": lazy("Agent"),
     "vendor_admin": lazy("Vendor administrator"),
 }
-customer_roles = tuple((code, roles[code]) for code in ("member", "case_manager", "company_admin"))
+role_choices = (
+    ("member", lazy("Member: creates cases, and follows their own")),
+    ("case_manager", lazy("Case manager: looks after all cases of the company, or of one site, for colleagues too")),
+    ("company_admin", lazy("Company administrator: sees all cases, invites people and adds sites")),
+)
 severities = {"1": lazy("Critical"), "2": lazy("High"), "3": lazy("Normal"), "4": lazy("Low")}
 severity_choices = (
     ("1", lazy("1 Critical: work has stopped")),

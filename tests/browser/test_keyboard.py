@@ -84,6 +84,7 @@ async def test_a_member_is_invited_joins_and_follows_a_case_by_keyboard_alone(
     await page.goto(f"{stack.base_url}/users")
     await page.keyboard.press("Tab")
     await expect(page.locator(":focus")).to_have_attribute("href", re.compile("#"))
+    await press(page, page.get_by_role("link", name="Invite people"))
     await fill(page, page.get_by_label("E-mail addresses"), member)
     await press(page, page.get_by_role("button", name="Send invitations"))
     await expect(page.get_by_text(member).first).to_be_visible()

@@ -138,6 +138,7 @@ async def test_a_customer_joins_submits_follows_and_hears_of_a_case(  # noqa: PL
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("status").filter(has_text="Your profile is saved.")).to_be_visible()
     await page.goto(f"{stack.base_url}/sites")
+    await page.get_by_role("link", name="Add a site").click()
     await page.get_by_label("Name of the site").fill("Lyon")
     await page.get_by_label("Address", exact=True).fill("1 rue de la Paix")
     await page.get_by_label("City").fill("Lyon")

@@ -40,11 +40,17 @@ SITE = FormSpec(
 )
 SITES = ListPage(
     "/sites",
-    columns={"name": lazy("Name"), "address": lazy("Address"), "city": lazy("City"), "country": lazy("Country")},
+    columns={
+        "name": lazy("Name"),
+        "address": lazy("Address"),
+        "city": lazy("City"),
+        "country": lazy("Country"),
+        "cases": lazy("Cases"),
+    },
 )
 USERS = ListPage(
     "/users",
-    columns={"name": lazy("Name"), "email": lazy("E-mail"), "role": lazy("Role"), "active": lazy("State")},
+    columns={"name": lazy("Name"), "role": lazy("Role"), "sites": lazy("Sites"), "active": lazy("State")},
 )
 INVITATIONS = FormSpec(
     (
@@ -55,7 +61,7 @@ INVITATIONS = FormSpec(
             rows=3,
             hint=lazy("One or many, with or without names, as a mail program or a spreadsheet lists them."),
         ),
-        Field("role", lazy("Role"), "select", choices=labels.customer_roles, empty=""),
+        Field("role", lazy("Role"), "radios", choices=labels.role_choices),
         Field("site_id", lazy("Limit to a site"), "select", optional=True, empty=lazy("All sites"), is_id=True),
     )
 )
@@ -149,6 +155,7 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
         news_of_users=news_of_users,
         may_clear=may_clear(visitor),
         sites=known_sites or [],
+        site_names=dict(known_sites or []),
         done=_DONE.get(done),
         is_warning=done == _UNDELIVERABLE,
     )

@@ -1,5 +1,6 @@
 """The pages of a company's administration."""
 
+import html
 import re
 
 import orjson
@@ -99,7 +100,14 @@ def _listed(*items: Json) -> Script:
 
 
 def _invitation(email: str) -> Json:
-    return {"id": f"id-of-{email}", "email": email, "role": "member", "state": "pending", "expires_at": _LATER}
+    return {
+        "id": f"id-of-{email}",
+        "email": email,
+        "role": "member",
+        "site_id": None,
+        "state": "pending",
+        "expires_at": _LATER,
+    }
 
 
 def _mail(email: str, state: str, **other: str | None) -> Json:
@@ -129,8 +137,10 @@ async def test_an_accepted_invitation_is_marked_until_the_code_is_entered(gatewa
     invitations = [_invitation("ana@example.com"), _invitation("luc@example.com") | {"accepted_at": _LATER}]
     gateway["identity"].answers("GET /invitations", _listed(*invitations))
     page = await (await gateway.portal.get("/users", headers=gateway.signed_in())).text()
-    [marked] = re.findall(r"<tr>(.*?)Accepted. The code from the e-mail has not been entered yet.", page, re.DOTALL)
-    assert "luc@example.com" in marked.rpartition("<tr>")[2]
+    [marked] = re.findall(
+        r'<tr role="row">(.*?)Accepted. The code from the e-mail has not been entered yet.', page, re.DOTALL
+    )
+    assert "luc@example.com" in marked.rpartition('<tr role="row">')[2]
 
 
 async def test_each_invitation_shows_the_state_of_its_newest_e_mail(gateway: Gateway) -> None:
@@ -147,7 +157,7 @@ async def test_each_invitation_shows_the_state_of_its_newest_e_mail(gateway: Gat
     emails = dict.fromkeys(mail["email"] for mail in mails)
     _company_that_has_invited(gateway, *emails, "new+1@example.com", mails=mails, bouncing=("new+1@example.com",))
     page = await (await gateway.portal.get("/users", headers=gateway.signed_in())).text()
-    told = dict(re.findall(r'<td class="main">([^<]+)<p class="hint">([^<]+)</p>', page))
+    told = dict(re.findall(r'<td role="cell" class="main">([^<]+)<p class="hint">([^<]+)</p>', page))
     check = "Please check the address, or send it again."
     way_out = "Ask your vendor to clear the address, or withdraw this and invite another."
     assert told == {
@@ -192,7 +202,7 @@ async def test_a_user_whose_address_bounces_is_marked_with_the_way_out(gateway: 
     gone = "gone@example.com"
     _company_that_has_invited(gateway, mails=(), bouncing=(gone,))
     people = [
-        {"id": "1", "name": "Luc Petit", "email": email, "role": "member", "active": True}
+        {"id": "1", "name": "Luc Petit", "email": email, "role": "member", "active": True, "site_ids": None}
         for email in (gone, "luc@x.example")
     ]
     gateway["identity"].answers("GET /users", _listed(*people))
@@ -232,3 +242,74 @@ async def test_the_page_of_users_does_without_the_ledger(gateway: Gateway) -> No
     assert answer.status == 200
     assert "ana@example.com" in page
     assert "The invitations are on their way" in page
+
+
+def _a_user(name: str, role: str, **other: object) -> Json:
+    return {"id": name, "name": name, "email": "x@acme.example", "role": role, "active": True, "site_ids": None} | other
+
+
+async def test_each_user_is_shown_with_what_they_are_limited_to(gateway: Gateway) -> None:
+    _company_that_has_invited(gateway, mails=(), bouncing=())
+    gateway["identity"].answers("GET /sites", _listed({"id": "s1", "name": "Lyon 2", "city": "Lyon"}))
+    people = [
+        _a_user("Ana Duarte", "company_admin"),
+        _a_user("Luc Petit", "member", site_ids=["s1"]),
+        _a_user("Eve Roy", "case_manager", site_ids=["gone"], active=False),
+    ]
+    gateway["identity"].answers("GET /users", _listed(*people))
+    page = html.unescape(await (await gateway.portal.get("/users", headers=gateway.signed_in())).text())
+    rows = re.findall(r'<td role="cell" class="main">.*?</tr>', page, re.DOTALL)
+    told = [re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", row)).strip() for row in rows]
+    assert told == [
+        "AD Ana Duarte x@acme.example Company administrator All sites Active",
+        "LP Luc Petit x@acme.example Member Lyon 2, Lyon Active",
+        "ER Eve Roy x@acme.example Case manager A closed site Not active",
+    ]
+
+
+@pytest.mark.parametrize(("path", "tab"), [("/users", "Users"), ("/sites", "Sites")])
+async def test_the_pages_of_a_company_are_tabs_of_its_administrator(gateway: Gateway, path: str, tab: str) -> None:
+    _company_that_has_invited(gateway, mails=(), bouncing=())
+    page = await (await gateway.portal.get(path, headers=gateway.signed_in())).text()
+    tabs = page.partition('<nav class="tabs"')[2].partition("</nav>")[0]
+    assert re.findall(r'href="([^"]+)"', tabs) == ["/users", "/sites"]
+    assert re.findall(r'aria-current="page">(\w+)', tabs) == [tab]
+
+
+async def test_whoever_finds_only_the_sites_has_no_tabs(gateway: Gateway) -> None:
+    _company_that_has_invited(gateway, mails=(), bouncing=())
+    gateway["identity"].answers("POST /session/resolve", says(_as("member")))
+    page = await (await gateway.portal.get("/sites", headers=gateway.signed_in())).text()
+    assert 'class="tabs"' not in page
+    assert "<h1>Sites" in page
+
+
+async def test_every_role_is_explained_where_it_is_chosen(gateway: Gateway) -> None:
+    _company_that_has_invited(gateway, mails=(), bouncing=())
+    page = await (await gateway.portal.get("/users", headers=gateway.signed_in())).text()
+    choices = re.findall(r'name="role" value="(\w+)"(?: checked)?> ([^<]+)<', page)
+    assert [(code, bool(re.fullmatch(r"[^:]+: .+", text))) for code, text in choices] == [
+        ("member", True),
+        ("case_manager", True),
+        ("company_admin", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("do", "heading", "is_open"),
+    [
+        ("invite", "No invitation has been sent yet", True),
+        ("resend", "The invitation was not sent again", False),
+        ("revoke", "The invitation was not withdrawn", False),
+    ],
+)
+async def test_what_was_not_done_is_named_and_only_its_own_form_is_open(
+    gateway: Gateway, do: str, heading: str, *, is_open: bool
+) -> None:
+    _company_that_has_invited(gateway, mails=(), bouncing=())
+    for route in ("POST /invitations", "POST /invitations/1/resend", "DELETE /invitations/1"):
+        gateway["identity"].answers(route, refuses(409, "conflict"))
+    form = {"csrf_token": CSRF, "do": do, "id": "1", "emails": "luc@example.com", "role": "member"}
+    page = await (await gateway.portal.post("/users", data=form, headers=gateway.signed_in())).text()
+    assert f"<h2>{heading}</h2>" in page
+    assert ('<dialog id="invite" aria-labelledby="invite-title" open>' in page) is is_open
