@@ -43,3 +43,5 @@ status_looks = {
 views = {"recent": lazy("Recent cases"), "waiting": lazy("Waiting for me"), "submitted": lazy("Submitted by me")}
 start_options = {"serial": lazy("a serial number"), "said": lazy("a contract (SAID)")}
 channels = {"phone": lazy("Phone"), "email": lazy("E-mail")}
+# The types of files that every browser shows as a picture.
+pictures = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})

@@ -61,7 +61,7 @@ async def until_kept(page: Page, text: str = TEXT) -> None:
 
 
 async def send(page: Page) -> None:
-    await page.get_by_role("button", name="Send comment").click()
+    await page.get_by_role("button", name="Send", exact=True).click()
 
 
 async def open_dialog(page: Page, name: str) -> Locator:
@@ -80,8 +80,8 @@ async def test_a_comment_and_its_files_outlive_a_reload_and_are_gone_when_they_h
     await expect(case.get_by_text(RESTORED)).to_be_visible()
     await until_attached(case, "jam.png")
     await send(case)
-    await expect(case.get_by_text("Your comment is added.")).to_be_visible()
-    await expect(case.locator(".bubble", has_text=TEXT).get_by_text("jam.png")).to_be_visible()
+    await expect(case.get_by_text("Your message is sent.")).to_be_visible()
+    await expect(case.locator(".message", has_text=TEXT).get_by_role("link", name="jam.png")).to_be_visible()
     await expect(comment(case)).to_have_value("")
     await case.reload()
     await expect(comment(case)).to_have_value("")
@@ -90,17 +90,18 @@ async def test_a_comment_and_its_files_outlive_a_reload_and_are_gone_when_they_h
 
 async def test_a_comment_outlives_that_something_else_is_done_with_the_case(case: Page) -> None:
     await comment(case).fill(TEXT)
-    dialog = await open_dialog(case, "Change severity")
+    dialog = await open_dialog(case, "Change the severity")
     await dialog.get_by_label("Severity").select_option("1")
     await dialog.get_by_role("button", name="Change the severity").click()
     await expect(case.get_by_text("The severity is changed.")).to_be_visible()
     await expect(comment(case)).to_have_value(TEXT)
-    dialog = await open_dialog(case, "Close")
+    dialog = await open_dialog(case, "Close the case")
     await dialog.get_by_label("Reason").fill("It works again.")
     await dialog.get_by_label("Yes").check()
     await dialog.get_by_role("button", name="Close the case").click()
     await expect(case.get_by_text("The case is closed.")).to_be_visible()
-    dialog = await open_dialog(case, "Reopen")
+    await case.get_by_role("link", name="Reopen the case").click()
+    dialog = case.locator("dialog:modal")
     await expect(dialog.get_by_label("Reason")).to_have_value("")
     await dialog.get_by_label("Reason").fill("It does not.")
     await dialog.get_by_role("button", name="Reopen the case").click()
@@ -109,12 +110,12 @@ async def test_a_comment_outlives_that_something_else_is_done_with_the_case(case
 
 
 async def test_reasons_are_kept_for_each_action_and_each_case(case: Page, stack: Stack, ana: Visitor) -> None:
-    dialog = await open_dialog(case, "Close")
+    dialog = await open_dialog(case, "Close the case")
     await dialog.get_by_label("Reason").fill("It works again.")
     await dialog.get_by_label("Yes").check()
     await until_kept(case, "It works again.")
     await case.reload()
-    dialog = await open_dialog(case, "Close")
+    dialog = await open_dialog(case, "Close the case")
     await expect(dialog.get_by_label("Reason")).to_have_value("It works again.")
     await expect(dialog.get_by_label("Yes")).to_be_checked()
     await expect(dialog.get_by_text(RESTORED)).to_be_visible()
@@ -134,7 +135,7 @@ async def test_a_refused_comment_that_was_changed_since_outlives_the_reload_that
     await case.reload()
     await expect(comment(case)).to_have_value(TEXT)
     await send(case)
-    await expect(case.get_by_text("Your comment is added.")).to_be_visible()
+    await expect(case.get_by_text("Your message is sent.")).to_be_visible()
 
 
 async def test_a_comment_with_files_that_cases_refused_is_sent_with_one_press_and_its_draft_removed(
@@ -154,8 +155,8 @@ async def test_a_comment_with_files_that_cases_refused_is_sent_with_one_press_an
     await expect(comment(case)).to_have_value(TEXT)
     await until_attached(case, "jam.png")
     await send(case)
-    await expect(case.get_by_text("Your comment is added.")).to_be_visible()
-    await expect(case.locator(".bubble", has_text=TEXT).get_by_text("jam.png")).to_be_visible()
+    await expect(case.get_by_text("Your message is sent.")).to_be_visible()
+    await expect(case.locator(".message", has_text=TEXT).get_by_role("link", name="jam.png")).to_be_visible()
     await expect(comment(case)).to_have_value("")
 
 
@@ -189,7 +190,7 @@ async def test_a_comment_survives_the_session_and_no_other_user_sees_it(case: Pa
     await case.locator("input[name=password]").fill(PASSWORD)
     await case.locator("main form button").first.click()
     await case.get_by_role("button", name="Send it again").click()
-    await expect(case.get_by_text("Your comment is added.")).to_be_visible()
+    await expect(case.get_by_text("Your message is sent.")).to_be_visible()
     await expect(comment(case)).to_have_value("")
 
 
@@ -198,8 +199,8 @@ async def test_a_comment_is_sent_without_scripts_too(plain: Page, stack: Stack, 
     await plain.goto(f"{stack.base_url}/cases/{number}")
     await comment(plain).fill(TEXT)
     await send(plain)
-    await expect(plain.get_by_text("Your comment is added.")).to_be_visible()
-    await expect(plain.locator(".bubble", has_text=TEXT)).to_be_visible()
+    await expect(plain.get_by_text("Your message is sent.")).to_be_visible()
+    await expect(plain.locator(".message", has_text=TEXT)).to_be_visible()
 
 
 # The case form, while a part is away and after a refusal

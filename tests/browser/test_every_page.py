@@ -102,7 +102,7 @@ async def _look_at_what_is_kept(page: Page, stack: Stack, world: World, language
     await page.goto(f"{stack.base_url}/cases/{world.number}")
     await page.locator("#comment-text").fill("It jams on every second page.")
     await page.context.clear_cookies()
-    await page.locator("form.comment button.primary").click()
+    await page.locator(".composer button.primary").click()
     await page.wait_for_selector("input[name=password]")
     trouble = await _trouble_on(page, "session-ended", language)
     await page.locator("input[name=email]").fill(world.admin_email)

@@ -124,8 +124,8 @@ async def test_a_member_is_invited_joins_and_follows_a_case_by_keyboard_alone(
     # Follows it, and answers.
     await press(page, page.get_by_role("link", name="Follow this case"))
     await expect(page).to_have_url(f"{stack.base_url}/cases/{number}")
-    await fill(page, page.get_by_label("Add a comment"), "The upper tray works.")
-    await press(page, page.get_by_role("button", name="Send comment"))
+    await fill(page, page.get_by_label("Message", exact=True), "The upper tray works.")
+    await press(page, page.get_by_role("button", name="Send", exact=True))
     await expect(page.locator("#history").get_by_text("The upper tray works.")).to_be_visible()
     async with visiting(stack, VENDOR_ADMIN) as vera:
         await vera.sign_in()

@@ -160,8 +160,8 @@ async def test_a_customer_joins_submits_follows_and_hears_of_a_case(  # noqa: PL
     await page.goto(f"{stack.base_url}/cases")
     await page.get_by_role("link", name=title).click()
     await expect(page.get_by_text("Please send the event log.")).to_be_visible()
-    await page.get_by_label("Add a comment").fill("Here it is: 13.02.00.")
-    await page.get_by_role("button", name="Send comment").click()
+    await page.get_by_label("Message", exact=True).fill("Here it is: 13.02.00.")
+    await page.get_by_role("button", name="Send", exact=True).click()
     await expect(page.locator("#history").get_by_text("Here it is: 13.02.00.")).to_be_visible()
     now = await vera.get(f"/cases/{number}")
     assert now["version"] == taken["version"] + 2

@@ -114,13 +114,13 @@ async def test_a_stale_change_shows_the_current_state_and_keeps_what_was_typed(
     await signed_in.goto(f"/cases/{case['number']}")
     await customer.admin.act(case["number"], action="change_severity", version=case["version"], severity=1)
     await signed_in.locator("summary", has_text="Update this case").click()
-    await signed_in.get_by_role("link", name="Close", exact=True).click()
+    await signed_in.get_by_role("link", name="Close the case", exact=True).click()
     await signed_in.locator("#close-reason").fill("It works again.")
     await signed_in.locator("#close-resolved").get_by_label("Yes").check()
     await signed_in.get_by_role("button", name="Close the case").click()
     await expect(summary(signed_in)).to_contain_text("Somebody changed this case")
     await expect(signed_in.locator("#close-reason")).to_have_value("It works again.")
-    await expect(signed_in.locator(".page-head .sev")).to_have_text("Critical")
+    await expect(signed_in.locator(".page-head .severity")).to_have_text("Critical")
     await signed_in.get_by_role("button", name="Close the case").click()
     await expect(signed_in.get_by_role("status")).to_have_text("The case is closed.")
 
@@ -131,7 +131,7 @@ async def test_texts_of_people_are_never_markup(signed_in: Page, customer: Custo
     await customer.admin.act(case["number"], action="comment", text=text)
     await signed_in.goto(f"/cases/{case['number']}")
     await expect(signed_in.locator("h1")).to_have_text(text)
-    await expect(signed_in.locator(".history .prose")).to_have_text(text)
+    await expect(signed_in.locator("#newest .prose")).to_have_text(text)
     assert await signed_in.locator("main img").count() == 0
 
 

@@ -1,9 +1,7 @@
 """One case: its history, its details, and what may be done with it."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from aiohttp import web
 
@@ -12,6 +10,7 @@ from services.gateway.fields import FormSpec
 from services.gateway.forms import Form, FormData, to_json
 from services.gateway.pages.backend import Sent, download, fetch, send
 from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, ActionRow
+from services.gateway.pages.conversation import Conversation
 from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files, refused_with_files
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, redirect
@@ -27,7 +26,8 @@ _REFUSED = 422
 async def _case_page(
     request: web.Request, visitor: Visitor, *, refused_form: Form | None = None, status: int = 200
 ) -> web.Response:
-    before = request.query.get("before", "") if refused_form is None else ""
+    query = request.query if refused_form is None else {}
+    before = query.get("before", "")
     case, limits, older = await asyncio.gather(
         fetch(request, visitor, "cases", _path(request)),
         limits_of(request, visitor),
@@ -42,30 +42,19 @@ async def _case_page(
         visitor=visitor,
         status=status,
         case=case,
-        history=_history(case, older),
+        talk=Conversation.of(case, older, only_messages=query.get("show") == "messages"),
         actions=ACTIONS,
         by_entry=BY_ENTRY,
         forms=forms,
         limits=limits,
         refused=refused_form,
         refused_files=names_of_files(refused_form.typed) if refused_form else [],
-        done=done.done if (done := ACTIONS.get(request.query.get("done", ""))) else "",
+        done=ACTIONS.get(query.get("done", "")),
     )
 
 
 async def _nothing() -> None:
     """Takes the place of a request that is not needed."""
-
-
-def _history(case: Mapping[str, Any], older: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The part of the history to show: what came with the case, or the older entries that were asked for."""
-    entries = case["history"]
-    shown = {
-        "items": entries,
-        "next_cursor": case.get("history_cursor"),
-        "total": case.get("history_total", len(entries)),
-    }
-    return {**(older or shown), "is_newest": older is None}
 
 
 def _empty(action: str) -> Form:
@@ -107,9 +96,16 @@ async def act_on_case(request: web.Request) -> web.Response:
     if sent.problem is None:
         # A case that was like that already is the same as before: nothing was done.
         is_unchanged = str(sent.content.get("version")) == typed.get("version")
-        return redirect(f"/cases/{sent.content['number']}" + ("" if is_unchanged else f"?done={action.name}"))
+        return redirect(_seen_after(sent.content["number"], None if is_unchanged else action))
     form = _refused_action(shown.form, typed, sent)
     return await _case_page(request, visitor, refused_form=form, status=sent.status)
+
+
+def _seen_after(number: str, action: ActionRow | None) -> str:
+    """Where what was done is seen: a message stands at the end of the conversation."""
+    if action is None:
+        return f"/cases/{number}"
+    return f"/cases/{number}?done={action.name}" + ("#newest" if action.is_message else "")
 
 
 def _without_text(typed: FormData) -> ActionRow | None:

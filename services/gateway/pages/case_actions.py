@@ -21,9 +21,16 @@ class ActionRow:
     is_danger: bool = False  # it cannot be undone
     fields: tuple[Field, ...] = ()
     done: str = ""  # on the page that is shown next
+    undone: str = ""  # above the reasons, where it was refused
     entry: str = ""  # the kind of its entry in the history
-    history: str = ""  # what the entry says, behind the name of who did it
+    history: str = ""  # between the name of who did it and the value of the entry; empty for what is a message
     values: Mapping[str, str] | None = None  # labels of the new value that the entry carries
+    icon: str = ""  # of its entry; a message has the face of its writer
+
+    @property
+    def is_message(self) -> bool:
+        """Whether its entry is what somebody wrote or sent, and not only that something happened."""
+        return not self.history
 
     @cached_property
     def form(self) -> FormSpec:
@@ -35,21 +42,21 @@ _REASON = Field("reason", lazy("Reason"), "area", rows=3)
 ROWS = (
     ActionRow(
         name="comment",
-        fields=(Field("text", lazy("Comment"), "area", rows=3), FILES),
-        done=lazy("Your comment is added."),
+        fields=(Field("text", lazy("Message"), "area", rows=1), FILES),
+        done=lazy("Your message is sent."),
+        undone=lazy("Your message was not sent"),
         entry="comment",
-        history=lazy("wrote"),
     ),
     ActionRow(
         name="attach",
         fields=(FILES,),
         done=lazy("Your files are added."),
+        undone=lazy("Your files were not added"),
         entry="attached",
-        history=lazy("attached files"),
     ),
     ActionRow(
         name="close",
-        label=lazy("Close"),
+        label=lazy("Close the case"),
         button=lazy("Close the case"),
         explanation=lazy("An e-mail tells everybody on the case. You can reopen it within 14 days."),
         fields=(
@@ -57,8 +64,10 @@ ROWS = (
             Field("resolved", lazy("Is the problem solved?"), "radios", json="flag", choices=YES_OR_NO),
         ),
         done=lazy("The case is closed."),
+        undone=lazy("The case was not closed"),
         entry="closed",
         history=lazy("closed the case"),
+        icon="check",
     ),
     ActionRow(
         name="cancel",
@@ -71,37 +80,49 @@ ROWS = (
         is_danger=True,
         fields=(_REASON,),
         done=lazy("The case is cancelled."),
+        undone=lazy("The case was not cancelled"),
         entry="cancelled",
         history=lazy("cancelled the case"),
+        icon="leave",
     ),
     ActionRow(
         name="reopen",
-        label=lazy("Reopen"),
+        label=lazy("Reopen the case"),
         button=lazy("Reopen the case"),
         explanation=lazy("We continue to work on it."),
         fields=(_REASON,),
         done=lazy("The case is open again."),
+        undone=lazy("The case was not reopened"),
         entry="reopened",
         history=lazy("reopened the case"),
+        icon="case",
     ),
     ActionRow(
         name="change_severity",
-        label=lazy("Change severity"),
+        label=lazy("Change the severity"),
         button=lazy("Change the severity"),
         explanation=lazy("The support agents see it at once."),
         fields=(Field("severity", lazy("Severity"), "select", json="number", choices=labels.severity_choices),),
         done=lazy("The severity is changed."),
+        undone=lazy("The severity was not changed"),
         entry="severity_changed",
-        history=lazy("changed the severity"),
+        history=lazy("changed the severity to"),
         values=labels.severities,
+        icon="info",
     ),
-    ActionRow(name="submit", entry="created", history=lazy("created the case")),
+    ActionRow(name="submit", entry="created", history=lazy("created the case"), icon="case"),
     # Agents do these by the API.
-    ActionRow(name="take", entry="taken", history=lazy("took the case")),
-    ActionRow(name="assign", entry="assigned", history=lazy("assigned the case"), values={}),
-    ActionRow(name="set_status", entry="status_changed", history=lazy("changed the status"), values=labels.statuses),
-    ActionRow(name="reply", entry="reply", history=lazy("answered")),
-    ActionRow(name="note", entry="note", history=lazy("noted for agents only")),
+    ActionRow(name="take", entry="taken", history=lazy("took the case"), icon="person"),
+    ActionRow(name="assign", entry="assigned", history=lazy("assigned the case to"), values={}, icon="person"),
+    ActionRow(
+        name="set_status",
+        entry="status_changed",
+        history=lazy("changed the status to"),
+        values=labels.statuses,
+        icon="clock",
+    ),
+    ActionRow(name="reply", entry="reply"),
+    ActionRow(name="note", entry="note"),
 )
 ACTIONS: Mapping[str, ActionRow] = {row.name: row for row in ROWS if row.done}
 BY_ENTRY: Mapping[str, ActionRow] = {row.entry: row for row in ROWS}

@@ -39,6 +39,13 @@ def ago(value: str, zone: ZoneInfo, now: datetime) -> str:
     return str(format_date(local.date(), "EEE d MMM" if 0 < days < _A_WEEK_DAYS else "d MMM", locale=language()))
 
 
+def ago_at(value: str, zone: ZoneInfo, now: datetime) -> str:
+    """The same with the time of the day: 07:41, Yesterday, 16:58, 24 Nov, 10:12."""
+    local = datetime.fromisoformat(value).astimezone(zone)
+    short, time = ago(value, zone, now), f"{local:%H:%M}"
+    return time if short == time else f"{short}, {time}"
+
+
 def age(value: str, now: datetime) -> str:
     """How long ago it was, in the largest unit: 5 min, 2 h, 3 days."""
     seconds = max((now - datetime.fromisoformat(value)).total_seconds(), 0)

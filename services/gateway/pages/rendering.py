@@ -16,6 +16,7 @@ from services.gateway import labels, limits, sizes
 from services.gateway.brand import Brand
 from services.gateway.csrf import masked
 from services.gateway.directions import Isolation
+from services.gateway.links import linked
 from services.gateway.pages import looks
 from services.gateway.pages.static import static_url
 from services.gateway.texts import TEXTS, _
@@ -95,8 +96,9 @@ def _environment() -> Environment:
     install(environment, TEXTS)
     environment.add_extension(Isolation)
     environment.filters |= {"country": country_name, "phone": phone_number, "file_size": sizes.size}
-    environment.filters |= {"ago": _ago, "age": _age, "ends_soon": _ends_soon, "days_left": _days_left}
-    environment.filters |= {"initials": looks.initials, "pictogram": looks.pictogram}
+    environment.filters |= {"ago": _ago, "ago_at": _ago_at, "age": _age}
+    environment.filters |= {"ends_soon": _ends_soon, "days_left": _days_left}
+    environment.filters |= {"initials": looks.initials, "pictogram": looks.pictogram, "linked": linked}
     environment.globals |= {
         "static": static_url,
         "file_patterns": limits.patterns,
@@ -113,6 +115,10 @@ def _environment() -> Environment:
 
 def _ago(value: str, zone: ZoneInfo) -> str:
     return looks.ago(value, zone, SURROUNDINGS.get().now)
+
+
+def _ago_at(value: str, zone: ZoneInfo) -> str:
+    return looks.ago_at(value, zone, SURROUNDINGS.get().now)
 
 
 def _age(value: str) -> str:

@@ -45,17 +45,28 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A dialog that came back with errors is one again; until then it stands where it will be (portico.css).
+const refused = document.querySelector("dialog[open]");
+if (refused) {
+  refused.close();
+  refused.showModal();
+}
+
 // Copies a number, and says so for a moment.
 for (const button of document.querySelectorAll("button[data-copy]")) {
-  if (!navigator.clipboard) continue;
-  button.hidden = false;
-  button.setAttribute("aria-live", "polite");
-  const words = button.textContent;
+  const [words, picture] = [button.querySelector("span"), button.querySelector("use")];
+  const [copy, icon] = [words.textContent, picture.getAttribute("href")];
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = button.dataset.copied;
-    setTimeout(() => { button.textContent = words; }, 2000);
+    words.textContent = button.dataset.copied;
+    picture.setAttribute("href", "#i-check");
+    setTimeout(() => {
+      words.textContent = copy;
+      picture.setAttribute("href", icon);
+    }, 2000);
   });
+  // Only a page that came by TLS may.
+  if (!navigator.clipboard) button.style.visibility = "hidden";
 }
 
 // Shows a password while it is typed, and hides it again.
@@ -77,7 +88,6 @@ for (const button of document.querySelectorAll("button[data-sections]")) {
   const sections = () => [...document.querySelectorAll("details.section")];
   const allOpen = () => sections().every((section) => section.open);
   const show = () => { button.textContent = allOpen() ? button.dataset.collapse : button.dataset.expand; };
-  button.hidden = false;
   button.addEventListener("click", () => {
     const open = !allOpen();
     for (const section of sections()) section.open = open;
@@ -86,10 +96,10 @@ for (const button of document.querySelectorAll("button[data-sections]")) {
   show();
 }
 
-// Closed sections are printed too; afterwards they stand as before.
+// What is folded is printed too; afterwards it stands as before.
 let closedBeforePrint = [];
 window.addEventListener("beforeprint", () => {
-  closedBeforePrint = [...document.querySelectorAll("details.section:not([open])")];
+  closedBeforePrint = [...document.querySelectorAll(":is(details.section, .fold > details):not([open])")];
   for (const section of closedBeforePrint) section.open = true;
 });
 window.addEventListener("afterprint", () => {

@@ -45,20 +45,29 @@ function enhance(field) {
     input.value = "";
     take(chosen);
   });
+  const zone = field.closest("[data-drop]") ?? field;
   for (const kind of ["dragenter", "dragover"]) {
-    field.addEventListener(kind, (event) => {
+    zone.addEventListener(kind, (event) => {
       if (![...event.dataTransfer.types].includes("Files")) return;
       event.preventDefault();
       field.classList.add("over");
     });
   }
-  field.addEventListener("dragleave", (event) => {
-    if (!field.contains(event.relatedTarget)) field.classList.remove("over");
+  zone.addEventListener("dragleave", (event) => {
+    if (!zone.contains(event.relatedTarget)) field.classList.remove("over");
   });
-  field.addEventListener("drop", (event) => {
-    event.preventDefault();
+  zone.addEventListener("drop", (event) => {
     field.classList.remove("over");
+    if (event.dataTransfer.files.length === 0) return; // a text, for the field that it was dropped on
+    event.preventDefault();
     take([...event.dataTransfer.files]);
+  });
+  form.addEventListener("paste", (event) => {
+    const { files, types } = event.clipboardData;
+    // What comes as a text as well, such as cells of a sheet, is meant as that.
+    if (files.length === 0 || types.includes("text/plain")) return;
+    event.preventDefault();
+    take([...files].map(named));
   });
 
   form.addEventListener("submit", (event) => {
@@ -78,6 +87,14 @@ function enhance(field) {
       if (reason) refuse(file.name, reason);
       else send(file);
     }
+  }
+
+  // Every browser calls a screenshot the same.
+  function named(file) {
+    if (!/^image\.\w+$/.test(file.name)) return file;
+    const others = [...list.children].filter(({ dataset }) => dataset.name.startsWith(words.screenshot)).length;
+    const name = `${words.screenshot}${others ? ` ${others + 1}` : ""}${file.name.slice("image".length)}`;
+    return new File([file], name, { type: file.type });
   }
 
   // What cannot be accepted need not travel; the service judges all the same.

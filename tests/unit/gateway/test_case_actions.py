@@ -33,14 +33,16 @@ def test_an_action_asks_for_what_its_route_takes(row: ActionRow) -> None:
 @pytest.mark.parametrize("row", ACTIONS.values(), ids=lambda row: row.name)
 def test_an_action_has_all_its_words(row: ActionRow) -> None:
     assert row.done
-    assert row.history
+    assert row.undone
     if row.label:
         assert row.button
         assert row.explanation
 
 
-def test_every_kind_of_entry_has_words_in_the_history() -> None:
+def test_every_kind_of_entry_is_a_message_or_has_words_and_a_picture() -> None:
     assert set(BY_ENTRY) == {kind.value for kind in EntryKind}
+    assert {kind for kind, row in BY_ENTRY.items() if row.is_message} == {"comment", "attached", "reply", "note"}
+    assert all(row.icon for row in BY_ENTRY.values() if not row.is_message)
     with reading_in("fr"):
         assert BY_ENTRY["closed"].history == "a clôturé le dossier"
 

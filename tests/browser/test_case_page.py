@@ -1,0 +1,109 @@
+"""The page of a case as a conversation: what scripts add to it, and what is there without them."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from deploy.local.stack import Stack
+from tests.browser.test_case_drafts import case, comment, send
+from tests.browser.test_case_form import a_file, ana, attach, plain, until_attached
+from tests.builders import a_serial
+from tests.e2e.portal import Visitor
+
+__all__ = ["ana", "case", "plain"]
+
+PASTE = """([field, content, text]) => {
+  const pasted = new DataTransfer();
+  const bytes = Uint8Array.from(atob(content), (sign) => sign.charCodeAt(0));
+  pasted.items.add(new File([bytes], "image.png", { type: "image/png" }));
+  if (text) pasted.setData("text/plain", text);
+  const told = { clipboardData: pasted, bubbles: true, cancelable: true };
+  return document.querySelector(field).dispatchEvent(new ClipboardEvent("paste", told));
+}"""
+SHIFTS = """() => new Promise((answer) => {
+  new PerformanceObserver((list) => answer(list.getEntries().reduce((sum, { value }) => sum + value, 0)))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => answer(0), 300);
+})"""
+
+
+async def paste(page: Page, *, text: str = "") -> bool:
+    """Whether the browser goes on with it."""
+    content = base64.b64encode(bytes(a_file("image.png")["buffer"])).decode()  # type: ignore[arg-type]  # it is bytes
+    return bool(await page.evaluate(PASTE, ["#comment-text", content, text]))
+
+
+async def test_screenshots_are_pasted_and_sent_by_keys_and_then_seen(case: Page) -> None:
+    await paste(case)
+    await until_attached(case, "Screenshot.png")
+    await paste(case)
+    await until_attached(case, "Screenshot 2.png")
+    await comment(case).fill("As you see here.")
+    await comment(case).press("Control+Enter")
+    await expect(case.get_by_role("status").filter(has_text="Your message is sent.")).to_be_in_viewport()
+    newest = case.locator("#newest")
+    await expect(newest).to_contain_text("As you see here.")
+    await expect(newest).to_be_in_viewport()
+    for name in ("Screenshot.png", "Screenshot 2.png"):
+        picture = newest.get_by_role("img", name=name, exact=True)
+        await picture.scroll_into_view_if_needed()
+        await case.wait_for_function("picture => picture.complete", arg=await picture.element_handle())
+
+
+async def test_what_is_pasted_as_text_stays_text(case: Page) -> None:
+    assert await paste(case, text="17\t42")
+    await expect(case.locator(".file-list li")).to_have_count(0)
+
+
+async def test_earlier_entries_come_in_above_what_is_read(case: Page, ana: Visitor) -> None:
+    number = case.url.rpartition("/")[2]
+    for place in range(54):
+        await ana.act(number, action="comment", text=f"Entry {place}.")
+    await case.reload()
+    await case.locator("summary", has_text="44 earlier entries").click()
+    read = case.get_by_text("Entry 4.", exact=True)
+    await read.scroll_into_view_if_needed()
+    before = await read.evaluate("element => element.getBoundingClientRect().top")
+    await case.get_by_role("link", name="Show earlier entries").click()
+    await expect(case.get_by_text("Entry 0.", exact=True)).to_be_attached()
+    assert abs(await read.evaluate("element => element.getBoundingClientRect().top") - before) < 2
+    assert await case.locator(".talk .prose").all_inner_texts() == [
+        await case.locator("#problem .prose").inner_text(),
+        *(f"Entry {place}." for place in range(54)),
+    ]
+    await expect(case.get_by_role("link", name="Show earlier entries")).to_have_count(0)
+    await expect(case.locator(":focus")).to_contain_text("Entry 0.")
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+async def test_nothing_moves_while_the_page_comes(case: Page, width: int) -> None:
+    await case.set_viewport_size({"width": width, "height": 800})
+    await attach(case, a_file("jam.png"))
+    await until_attached(case, "jam.png")
+    await send(case)
+    await expect(case.get_by_role("img", name="jam.png")).to_be_visible()
+    await case.reload()
+    assert await case.evaluate(SHIFTS) < 0.01
+
+
+async def test_a_case_is_read_and_answered_without_scripts(
+    plain: Page, stack: Stack, ana: Visitor, tmp_path: Path
+) -> None:
+    number = (await ana.submit(serial=a_serial()))["number"]
+    await plain.goto(f"{stack.base_url}/cases/{number}")
+    await expect(plain.get_by_role("button", name="Copy")).to_be_hidden()
+    chosen = plain.locator("input[type=file]")
+    await expect(chosen).to_be_visible()
+    note = tmp_path / "log.txt"
+    note.write_text("13.02.00")
+    await chosen.set_input_files(note)
+    await send(plain)
+    await expect(plain.locator("#newest").get_by_role("link", name="log.txt")).to_be_visible()
+    await plain.get_by_text("Update this case").click()
+    await plain.get_by_role("link", name="Close the case").click()
+    await plain.get_by_role("button", name="Close the case").click()
+    dialog = plain.get_by_role("dialog", name="Close the case")
+    await expect(dialog.get_by_role("alert")).to_contain_text("The case was not closed")
+    await expect(dialog.get_by_label("Reason")).to_be_visible()

@@ -1,0 +1,312 @@
+"""The page of a case: whose turn it is, the conversation, its files, and what may be done."""
+
+import re
+
+import pytest
+
+from tests.service.gateway.stand_ins import CSRF, Gateway, Json, a_session, refuses, says
+from tests.service.gateway.test_pages import A_CASE, a_list
+
+CASE = "/cases/1000000009"
+ANA = {"user_id": "1", "name": "Ana Duarte"}
+ARNO = {"user_id": "0198c0de-0000-7000-8000-000000000007", "name": "Arno Keller"}
+MIRA = {"user_id": "8", "name": "Mira Lund"}
+_TAGS = re.compile(r"<[^>]*>")
+
+
+async def page_of(gateway: Gateway, case: Json | None = None, *, query: str = "", role: str = "") -> str:
+    """The page of the case, for a customer, or for Arno Keller in a role of the vendor."""
+    if role:
+        session = a_session()
+        session["user"] |= {"role": role, "id": ARNO["user_id"], "name": ARNO["name"]}
+        gateway["identity"].answers("POST /session/resolve", says(session))
+    if case is not None:
+        gateway["cases"].answers(f"GET {CASE}", says(A_CASE | case))
+    answer = await gateway.portal.get(f"{CASE}{query}", headers=gateway.signed_in())
+    assert answer.status == 200
+    return await answer.text()
+
+
+def an_entry(text: str, kind: str = "comment", **more: object) -> Json:
+    by = ARNO if more.get("by_vendor") else ANA
+    return {"id": text, "kind": kind, "at": "2026-11-22T09:00:00Z", "by": by, "by_vendor": False, "text": text} | {
+        "internal": False,
+        "changes": {},
+        "attachments": [],
+        **more,
+    }
+
+
+def a_file(name: str, content_type: str, state: str = "ready") -> Json:
+    return {"id": name, "name": name, "size": 2048, "content_type": content_type, "state": state}
+
+
+def words(page: str) -> str:
+    """What is read, in one line; without the marks that keep names apart."""
+    text = _TAGS.sub("", page.partition("<main")[2].partition(">")[2])
+    return " ".join(text.replace("\u2068", "").replace("\u2069", "").split())
+
+
+def articles(page: str) -> list[str]:
+    return [words(f"<main>{found}") for found in re.findall(r"<article>(.*?)</article>", page, re.DOTALL)]
+
+
+# Whose turn it is
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ({"status": "new"}, "Waiting for a support agent to take it. since 22 Nov 2026, 09:00"),
+        ({"assignee": ARNO}, "Arno Keller is working on it. Support’s turn since 22 Nov 2026, 09:00"),
+        ({"assignee": ARNO, "status": "waiting_parts"}, "Waiting for parts. Arno Keller is looking after it."),
+        ({"status": "waiting_parts"}, "Waiting for parts."),
+        (
+            {"assignee": ARNO, "status": "waiting_customer", "turn": "customer"},
+            "Your turn: Arno Keller waits for your answer. since 22 Nov 2026, 09:00",
+        ),
+        ({"status": "waiting_customer", "turn": "customer"}, "Your turn: the support agent waits for your answer."),
+    ],
+)
+async def test_a_customer_reads_who_has_the_case_and_whose_turn_it_is(gateway: Gateway, case: Json, said: str) -> None:
+    assert said in words(await page_of(gateway, case))
+
+
+@pytest.mark.parametrize(
+    ("case", "said", "is_loud"),
+    [
+        ({"status": "new"}, "Nobody has taken this case yet.", True),
+        ({"assignee": ARNO}, "Your turn: you have taken this case.", True),
+        ({"assignee": MIRA}, "Mira Lund is working on it.", False),
+        ({"assignee": ARNO, "status": "waiting_parts"}, "Waiting for parts. You are looking after it.", False),
+        (
+            {"assignee": ARNO, "status": "waiting_customer", "turn": "customer"},
+            "Waiting for the customer’s answer.",
+            False,
+        ),
+    ],
+)
+async def test_an_agent_reads_the_same_from_the_other_side(
+    gateway: Gateway, case: Json, said: str, *, is_loud: bool
+) -> None:
+    page = await page_of(gateway, case, role="agent")
+    assert said in words(page)
+    assert ('<p class="turn">' in page) is is_loud
+
+
+async def test_an_agent_reads_of_which_company_the_case_is_and_for_whom_it_waits(gateway: Gateway) -> None:
+    moved = an_entry("", "status_changed", by_vendor=True, changes={"from": "in_progress", "to": "waiting_customer"})
+    case = {"status": "waiting_customer", "turn": "customer", "history": [moved]}
+    page = await page_of(gateway, case, role="agent")
+    assert "Acme SA" in page.partition("<h1>")[2].partition("</p>")[0]
+    assert "Arno Keller changed the status to Waiting for the customer" in words(page)
+    assert "Waiting for you" not in page
+
+
+async def test_a_customer_reads_in_the_conversation_what_the_chip_says(gateway: Gateway) -> None:
+    moved = an_entry("", "status_changed", by_vendor=True, changes={"from": "in_progress", "to": "waiting_customer"})
+    page = await page_of(gateway, {"status": "waiting_customer", "turn": "customer", "history": [moved]})
+    assert "Arno Keller changed the status to Waiting for you" in words(page)
+
+
+ENDED: Json = {
+    "status": "closed",
+    "turn": None,
+    "turn_since": None,
+    "closed_at": "2026-11-29T09:00:00Z",
+    "resolution": "A new roller: https://support.example/roller.",
+}
+
+
+@pytest.mark.parametrize(
+    ("resolved", "said"), [(True, "Closed, solved"), (False, "Closed, not solved"), (None, "Closed")]
+)
+async def test_an_ended_case_says_how(gateway: Gateway, *, resolved: bool | None, said: str) -> None:
+    page = await page_of(gateway, ENDED | {"resolved": resolved})
+    assert f'<h2 id="end">{said}</h2>' in page
+    assert f"{said} 29 Nov 2026, 09:00" in words(page)
+    assert "A new roller: https://support.example/roller." in words(page)
+    assert "reopen" not in page
+
+
+async def test_a_case_that_can_be_reopened_says_until_when_and_how(gateway: Gateway) -> None:
+    until = {"allowed_actions": ["reopen"], "reopen_until": "2026-12-13T09:00:00Z", "resolved": True}
+    page = await page_of(gateway, ENDED | until)
+    assert "You can reopen it until 13 Dec 2026, 09:00." in words(page)
+    assert '<a class="button" href="#do-reopen" data-dialog>Reopen the case</a>' in page
+    assert "Update this case" not in page  # a menu of this one thing
+
+
+async def test_a_case_that_waits_for_parts_says_so_and_no_other_has_a_section_of_nothing(gateway: Gateway) -> None:
+    assert "Parts and service" not in await page_of(gateway, {})
+    page = words(await page_of(gateway, {"status": "waiting_parts"}))
+    assert "Parts and service This case is waiting for parts." in page
+
+
+# The conversation
+
+
+async def test_a_conversation_begins_with_the_problem_and_ends_with_the_newest(gateway: Gateway) -> None:
+    created = an_entry("", "created", attachments=[a_file("label.txt", "text/plain")])
+    history = [created, an_entry("the first"), an_entry("the answer", "reply", by_vendor=True)]
+    case = {"history": history, "troubleshooting": "Other paper."}
+    assert articles(await page_of(gateway, case)) == [
+        f"Ana Duarte Acme SA 22 Nov, 09:00 {A_CASE['description']} What has been tried Other paper. label.txt 2 kB",
+        "Ana Duarte Acme SA 22 Nov, 09:00 the first",
+        "Arno Keller Support 22 Nov, 09:00 the answer",
+    ]
+    page = await page_of(gateway)
+    assert re.findall(r'<li class="message([^"]*)"(?: id="(\w+)")?', page) == [
+        ("", "problem"),
+        ("", ""),
+        (" support", "newest"),
+    ]
+
+
+async def test_a_note_says_who_sees_it(gateway: Gateway) -> None:
+    note = an_entry("The bearing is worn.", "note", by_vendor=True, internal=True)
+    page = await page_of(gateway, {"history": [note]}, role="agent")
+    assert "Note: only support sees it The bearing is worn." in words(page)
+    assert '<li class="message note"' in page
+
+
+async def test_a_long_middle_is_folded_and_a_short_one_is_not(gateway: Gateway) -> None:
+    history = [an_entry("", "created"), *(an_entry(f"entry {place}") for place in range(14))]
+    page = await page_of(gateway, {"history": history, "history_total": 15})
+    fold, _, sight = page.partition('<li class="fold">')[2].partition("</details>")
+    assert "8 earlier entries" in fold
+    assert re.findall(r"entry \d+", fold) == [f"entry {place}" for place in range(8)]
+    assert re.findall(r"entry \d+", sight) == [f"entry {place}" for place in range(8, 14)]
+    assert "<details>" not in (await page_of(gateway, {"history": history[:9]})).partition('<ol class="talk">')[2]
+
+
+async def test_messages_alone_are_shown_on_request_and_what_is_left_out_is_told(gateway: Gateway) -> None:
+    history = [
+        an_entry("", "created"),
+        an_entry("", "taken", by_vendor=True),
+        an_entry("a message"),
+        an_entry("", "attached", attachments=[a_file("log.txt", "text/plain")]),
+        an_entry("", "severity_changed", changes={"from": 3, "to": 1}),
+        an_entry("It works.", "closed"),
+    ]
+    page = await page_of(gateway, {"history": history})
+    assert f'<a href="{CASE}?show=messages#history">Messages only</a>' in page
+    assert "Ana Duarte changed the severity to Critical" in words(page)
+    page = await page_of(gateway, query="?show=messages")
+    text = words(page)
+    assert "2 events are not shown." in text
+    assert f'<a href="{CASE}#history">Show everything</a>' in page
+    assert all(kept in text for kept in ("a message", "log.txt", "closed the case", "It works."))
+    assert "took the case" not in text
+    assert "changed the severity" not in text
+
+
+async def test_a_long_history_is_shown_in_pages_by_links(gateway: Gateway) -> None:
+    newest = {"history": [an_entry("the newest")], "history_cursor": "70", "history_total": 120}
+    older = a_list(an_entry("an older one"), total=120, more=True)
+    gateway["cases"].answers(f"GET {CASE}/history", says(older))
+    page = await page_of(gateway, newest)
+    assert "120 entries" in page
+    assert "the newest" in page
+    assert f'href="{CASE}?before=70#history" data-earlier' in page
+    assert "Show the newest entries" not in page
+    assert f'href="{CASE}?before=70&amp;show=messages#history"' in await page_of(gateway, query="?show=messages")
+    page = await page_of(gateway, query="?before=70")
+    assert f"{CASE}/history?cursor=70" in [asked.path for asked in gateway["cases"].seen]
+    assert "an older one" in page
+    assert "the newest" not in page.replace("Show the newest entries", "").replace("To the newest", "")
+    assert f'href="{CASE}?before=behind#history" data-earlier' in page
+    assert f'href="{CASE}#newest">Show the newest entries' in page
+
+
+async def test_a_short_history_has_no_other_pages(gateway: Gateway) -> None:
+    page = await page_of(gateway, {"history": [an_entry("the only one")]})
+    assert "1 entry" in page
+    assert "?before=" not in page
+
+
+@pytest.mark.parametrize("place", ["description", "troubleshooting", "resolution", "text"])
+async def test_addresses_in_what_people_wrote_are_links(gateway: Gateway, place: str) -> None:
+    text = "<b>See</b> https://support.example/a?b=1&c=2."
+    case = {"history": [an_entry(text)]} if place == "text" else ENDED | {"resolved": True, place: text}
+    address = "https://support.example/a?b=1&amp;c=2"
+    link = f'<a href="{address}" dir="ltr" rel="noopener noreferrer nofollow">{address}</a>'
+    assert f"&lt;b&gt;See&lt;/b&gt; {link}." in await page_of(gateway, case)
+
+
+async def test_pictures_are_seen_and_other_files_named(gateway: Gateway) -> None:
+    files = [
+        a_file("jam.png", "image/png"),
+        a_file("log.txt", "text/plain"),
+        a_file("drawing.svg", "image/svg+xml"),
+        a_file("new.png", "image/png", "scanning"),
+        a_file("bad.png", "image/png", "infected"),
+    ]
+    page = await page_of(gateway, {"history": [an_entry("Five files", attachments=files)]})
+    shown = page.partition('<ul class="attached" aria-label="Attached files">')[2].partition("</ul>")[0]
+    (picture,) = re.findall(r"<img [^>]*>", shown)
+    url = f"{CASE}/files/jam.png"
+    assert picture == f'<img src="{url}" alt="jam.png" width="128" height="72" loading="lazy" decoding="async">'
+    assert re.findall(r'href="([^"#]+)"', shown) == [
+        f"{CASE}/files/{name}" for name in ("jam.png", "log.txt", "drawing.svg")
+    ]
+    assert words(f"<main>{shown}") == (
+        "log.txt 2 kB drawing.svg 2 kB new.png being checked for viruses bad.png a virus was found"
+    )
+
+
+async def test_people_on_the_case_can_be_called_and_written_to(gateway: Gateway) -> None:
+    page = await page_of(gateway, {"assignee": ARNO})
+    assert '<a href="tel:+33472000000">+33 4 72 00 00 00</a>' in page
+    assert '<a href="mailto:luc@example.com">luc<wbr>@example.com</a>' in page
+    assert "CNB7K-2041X" in page
+
+
+# What may be done
+
+
+async def test_no_link_out_of_a_dialog_reads_like_the_action_itself(gateway: Gateway) -> None:
+    page = await page_of(gateway, {"allowed_actions": ["close", "cancel"]})
+    assert re.findall(r"data-dismiss>([^<]+)</a>", page) == ["Cancel", "Keep the case as it is"]
+
+
+@pytest.mark.parametrize(
+    ("action", "heading", "place"),
+    [
+        ("close", "The case was not closed", "<dialog"),
+        ("comment", "Your message was not sent", '<div class="talk-column"'),
+        ("reopen", "The case was not reopened", '<div class="page-head"'),  # it is open
+    ],
+)
+async def test_a_refusal_names_the_action_where_it_can_be_done_again(
+    gateway: Gateway, action: str, heading: str, place: str
+) -> None:
+    gateway["cases"].answers(f"GET {CASE}", says(A_CASE | {"allowed_actions": ["close", "comment"]}))
+    gateway["cases"].answers(f"POST {CASE}/actions", refuses(409, "stale"))
+    form = {"csrf_token": CSRF, "action": action, "version": "1", "reason": "It works.", "text": "It jams."}
+    answer = await gateway.portal.post(CASE, data=form, headers=gateway.signed_in())
+    page = await answer.text()
+    assert answer.status == 409
+    before, _, error = page.partition('role="alert" id="errors"')
+    assert heading in error.partition("</p>")[0]
+    assert re.findall(r'<dialog|<div class="talk-column"|<div class="page-head"', before)[-1] == place
+    assert ("It jams." if action == "comment" else "It works.") in page
+
+
+@pytest.mark.parametrize(("version", "done"), [(4, ""), (5, "?done=change_severity")])
+async def test_a_severity_that_the_case_had_already_is_not_called_changed(
+    gateway: Gateway, version: int, done: str
+) -> None:
+    gateway["cases"].answers(f"POST {CASE}/actions", says(A_CASE | {"version": version}))
+    form = {"csrf_token": CSRF, "action": "change_severity", "version": "4", "severity": "3"}
+    sent = await gateway.portal.post(CASE, data=form, headers=gateway.signed_in(), allow_redirects=False)
+    assert (sent.status, sent.headers["Location"]) == (303, f"{CASE}{done}")
+
+
+async def test_a_message_that_was_sent_is_shown_with_a_word_beside_it(gateway: Gateway) -> None:
+    gateway["cases"].answers(f"POST {CASE}/actions", says(A_CASE | {"version": 2}))
+    form = {"csrf_token": CSRF, "action": "comment", "version": "1", "text": "It jams."}
+    sent = await gateway.portal.post(CASE, data=form, headers=gateway.signed_in(), allow_redirects=False)
+    assert sent.headers["Location"] == f"{CASE}?done=comment#newest"
+    page = await page_of(gateway, {"allowed_actions": ["comment"]}, query="?done=comment")
+    assert '<p class="notice ok" role="status">Your message is sent.</p>' in page.partition('<div class="composer">')[2]
