@@ -226,6 +226,7 @@ class CaseDetail(CaseRow):
     service_orders: tuple[()] = ()  # there are none yet
     parts_orders: tuple[()] = ()
     attachments: list[CaseAttachment] = Field(default_factory=list)  # of the entries in `history`
+    submitted_attachments: list[AttachmentAnswer] = Field(default_factory=list)  # those that the case was created with
 
 
 Multi = StatusName | list[StatusName]

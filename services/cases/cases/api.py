@@ -175,11 +175,13 @@ async def _answer_with(
     request: web.Request, actor: Actor, case: Case, history: store.History, *, status: int = 200
 ) -> web.Response:
     instructions = await pins.find_instructions(request.app[DATABASE], actor, case)
-    states = await files.find_states(request.app[DATABASE], views.file_ids(history.entries))
+    opening = [history.opening] if history.opening else []
+    states = await files.find_states(request.app[DATABASE], views.file_ids([*opening, *history.entries]))
     shown = views.detail(
         case,
         history.entries,
         actor,
+        opening=history.opening,
         history_cursor=history.cursor,
         history_total=history.total,
         file_states=states,

@@ -102,6 +102,7 @@ def detail(
     history: list[Entry],
     actor: Actor,
     *,
+    opening: Entry | None,
     history_cursor: str | None,
     history_total: int,
     file_states: Mapping[str, FileState],
@@ -122,6 +123,7 @@ def detail(
             "history": [_entry(entry, file_states) for entry in history],
             "history_cursor": history_cursor,
             "history_total": history_total,
+            "submitted_attachments": [_attached(file, file_states) for file in opening.attachments] if opening else [],
             "attachments": [file for entry in history for file in _files(entry, file_states)],
         }
     )

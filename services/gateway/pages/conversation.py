@@ -16,7 +16,7 @@ class Conversation:
     """A part of the history, oldest first: the newest entries, or older ones that were asked for."""
 
     number: str
-    files: Sequence[Mapping[str, Any]]  # of the problem; its entry is on the page of the oldest
+    files: Sequence[Mapping[str, Any]]  # of the problem
     folded: Sequence[_Entry]
     entries: Sequence[_Entry]
     total: int
@@ -29,14 +29,13 @@ class Conversation:
     def of(cls, case: Mapping[str, Any], page: Mapping[str, Any] | None, *, only_messages: bool) -> "Conversation":
         """What came with the case, or the page of older entries that was asked for."""
         items: Sequence[_Entry] = case["history"] if page is None else page["items"]
-        files = [file for entry in items if entry["kind"] == "created" for file in entry.get("attachments") or ()]
         later = [entry for entry in items if entry["kind"] != "created"]
         shown = [entry for entry in later if not only_messages or _says_something(entry)]
         folded = len(shown) - _IN_SIGHT if page is None else 0
         folded = folded if folded >= _FOLDED_AT_LEAST else 0
         return cls(
             number=case["number"],
-            files=files,
+            files=case.get("submitted_attachments", ()),
             folded=shown[:folded],
             entries=shown[folded:],
             total=case.get("history_total", len(items)),

@@ -26,7 +26,6 @@ document.addEventListener("click", async (event) => {
   const entries = [...page.querySelectorAll("#history > div > .talk > li:not(#problem)")];
   entries.pop(); // the link to the newest, which stand below
   const first = entries.find((entry) => !entry.matches(".earlier"));
-  document.getElementById("problem").replaceWith(page.getElementById("problem")); // its files come with the oldest
   place.replaceWith(...entries);
   scrollBy({ top: next.getBoundingClientRect().top - before, behavior: "instant" });
   first.tabIndex = -1;

@@ -56,6 +56,19 @@ async def test_a_case_comes_with_its_newest_entries_and_the_way_to_the_others(
     assert (await older(cases, number, ana))["items"] == case["history"]
 
 
+async def test_a_case_names_the_files_that_it_was_created_with_however_long_its_history(cases: CasesApi) -> None:
+    ana = an_actor()
+    file = await uploaded(cases, ana)
+    created = await cases.submitted(ana, attachment_ids=[file])
+    number = created["number"]
+    await written(cases, number, *({"text": f"comment {n}", "attachments": []} for n in range(60)))
+    case = (await cases.get(number, ana)).body
+    assert case["attachments"] == []
+    assert [told["id"] for told in case["submitted_attachments"]] == [file]
+    assert case["submitted_attachments"] == created["submitted_attachments"]
+    assert {told["state"] for told in case["submitted_attachments"]} == {"ready"}
+
+
 async def test_pages_stay_where_they_are_while_the_history_grows(cases: CasesApi) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]

@@ -147,9 +147,9 @@ async def test_a_case_that_waits_for_parts_says_so_and_no_other_has_a_section_of
 
 
 async def test_a_conversation_begins_with_the_problem_and_ends_with_the_newest(gateway: Gateway) -> None:
-    created = an_entry("", "created", attachments=[a_file("label.txt", "text/plain")])
-    history = [created, an_entry("the first"), an_entry("the answer", "reply", by_vendor=True)]
-    case = {"history": history, "troubleshooting": "Other paper."}
+    history = [an_entry("", "created"), an_entry("the first"), an_entry("the answer", "reply", by_vendor=True)]
+    files = [a_file("label.txt", "text/plain")]
+    case = {"history": history, "troubleshooting": "Other paper.", "submitted_attachments": files}
     assert articles(await page_of(gateway, case)) == [
         f"Ana Duarte Acme SA 22 Nov, 09:00 {A_CASE['description']} What has been tried Other paper. label.txt 2 kB",
         "Ana Duarte Acme SA 22 Nov, 09:00 the first",

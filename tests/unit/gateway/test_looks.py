@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -47,3 +48,20 @@ def test_a_greeting_is_that_of_the_time_of_day_where_the_user_is(time_zone: str,
 def test_whoever_has_no_first_name_is_greeted_by_their_name() -> None:
     now = datetime(2026, 12, 1, 9, tzinfo=UTC)
     assert looks.greeting(a_user("UTC", first_name=""), now) == "Good morning, Tom Adeyemi"
+
+
+@pytest.mark.parametrize(
+    ("at", "english", "french"),
+    [
+        ("2026-12-01T07:41:00Z", "07:41", "07:41"),
+        ("2026-11-30T16:58:00Z", "Yesterday, 16:58", "Hier, 16:58"),
+        ("2026-11-28T10:12:00Z", "Sat 28 Nov, 10:12", "sam. 28 nov., 10:12"),
+        ("2026-11-20T10:12:00Z", "20 Nov, 10:12", "20 nov., 10:12"),
+        ("2025-11-20T10:12:00Z", "20 Nov 2025, 10:12", "20 nov. 2025, 10:12"),
+    ],
+)
+def test_a_message_has_the_time_of_the_day_whatever_the_day(at: str, english: str, french: str) -> None:
+    now = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    assert looks.ago_at(at, ZoneInfo("UTC"), now) == english
+    with reading_in("fr"):
+        assert looks.ago_at(at, ZoneInfo("UTC"), now) == french

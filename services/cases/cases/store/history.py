@@ -28,6 +28,7 @@ _TURN_WITHIN_S = 4  # the gateway waits a little longer
 _turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 _CASE = TypeAdapter(Case)
+_ENTRY = TypeAdapter(Entry)
 _ENTRIES = TypeAdapter(list[Entry])
 # The rules that can change between reading a case and writing to it, as the database judges them.
 AS_FILTER: Mapping[actions.Rule, Document] = {
@@ -39,11 +40,15 @@ AS_FILTER: Mapping[actions.Rule, Document] = {
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Some entries that a reader sees, oldest first, the cursor to older ones, and how many the reader sees in all."""
+    """Some entries that a reader sees, oldest first, the cursor to older ones, and how many the reader sees in all.
+
+    With its case comes the entry that it was created by (`opening`), however old.
+    """
 
     entries: list[Entry]
     cursor: str | None
     total: int
+    opening: Entry | None = None
 
 
 async def get_case_with_history(db: Database, actor: Actor, number: str) -> tuple[Case, History]:
@@ -87,7 +92,7 @@ async def _find_page(
             {"$match": {"number": number, **visible_to(actor)}},
             {"$set": {"is_full": IS_FULL}},
             {"$set": {"history": {"$filter": {"input": "$history", "cond": {"$and": wanted}}}}},
-            {"$set": {"seen": {"$size": "$history"}}},
+            {"$set": {"seen": {"$size": "$history"}, "opening": {"$first": "$history"}}},
             {"$set": {"end": last}},
             {"$set": {"history": {"$cond": [{"$gt": ["$end", 0]}, page, []]}}},
             rest,
@@ -108,6 +113,7 @@ def _page(document: Document) -> History:
         entries=_ENTRIES.validate_python(found[len(found) - kept :]),
         cursor=str(older) if older else None,
         total=document["seen"],
+        opening=_ENTRY.validate_python(opening) if (opening := document.get("opening")) else None,
     )
 
 
@@ -136,13 +142,15 @@ async def get_submitted_case(db: Database, actor: Actor, key: IdempotencyKey) ->
     if not documents:
         raise NotFound
     (document,) = documents
-    return CASES.load(document), History(_ENTRIES.validate_python(document["history"]), None, 1)
+    (entry,) = _ENTRIES.validate_python(document["history"])
+    return CASES.load(document), History([entry], None, 1, entry)
 
 
 def history_as_written(case: Case) -> History:
     """The history that a new case was written with."""
-    (entry,) = case.new_entries
-    return History([replace(entry, version=case.version)], None, 1)
+    (new,) = case.new_entries
+    entry = replace(new, version=case.version)
+    return History([entry], None, 1, entry)
 
 
 async def find_entry(db: Database, actor: Actor, number: str, key: IdempotencyKey) -> bool:
