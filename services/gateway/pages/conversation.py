@@ -45,6 +45,11 @@ class Conversation:
             older=case.get("history_cursor") if page is None else page.get("next_cursor"),
         )
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether this part is all that there is."""
+        return self.is_newest and not self.older
+
     def address(self, *, before: str | None = None, only_messages: bool = False) -> str:
         """Of a part of the conversation."""
         wanted = {"before": before, "show": "messages" if only_messages else None}

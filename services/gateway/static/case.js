@@ -25,9 +25,9 @@ document.addEventListener("click", async (event) => {
   const before = next.getBoundingClientRect().top;
   const entries = [...page.querySelectorAll("#history > div > .talk > li:not(#problem)")];
   entries.pop(); // the link to the newest, which stand below
-  const first = entries.find((entry) => !entry.matches(".earlier"));
   place.replaceWith(...entries);
   scrollBy({ top: next.getBoundingClientRect().top - before, behavior: "instant" });
+  const first = entries.find((entry) => !entry.matches(".earlier")) ?? next;
   first.tabIndex = -1;
   first.focus({ preventScroll: true });
 });
