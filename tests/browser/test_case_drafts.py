@@ -188,7 +188,7 @@ async def test_a_comment_survives_the_session_and_no_other_user_sees_it(case: Pa
     await send(case)
     await case.locator("input[name=email]").fill(ana.email)
     await case.locator("input[name=password]").fill(PASSWORD)
-    await case.locator("main form button").first.click()
+    await case.locator("main form button.primary").click()
     await case.get_by_role("button", name="Send it again").click()
     await expect(case.get_by_text("Your message is sent.")).to_be_visible()
     await expect(comment(case)).to_have_value("")

@@ -152,7 +152,7 @@ async def test_what_was_typed_outlives_the_session_with_its_files_and_makes_one_
     await expect(form.locator("h1")).to_have_text("Sign in")
     await form.locator("input[name=email]").fill(ana.email)
     await form.locator("input[name=password]").fill("correct horse battery staple")
-    await form.locator("main form button").first.click()
+    await form.locator("main form button.primary").click()
     await expect(form.locator("h1")).to_have_text("Not sent yet")
     await form.get_by_role("button", name="Send it again").click()
     case = await the_case(form, ana)

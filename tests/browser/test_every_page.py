@@ -107,7 +107,7 @@ async def _look_at_what_is_kept(page: Page, stack: Stack, world: World, language
     trouble = await _trouble_on(page, "session-ended", language)
     await page.locator("input[name=email]").fill(world.admin_email)
     await page.locator("input[name=password]").fill(PASSWORD)
-    await page.locator("main form button").first.click()
+    await page.locator("main form button.primary").click()
     await page.wait_for_selector("main dd")
     return trouble + await _trouble_on(page, "kept", language)
 

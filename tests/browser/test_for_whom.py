@@ -199,7 +199,7 @@ async def test_a_form_that_outlived_its_session_says_for_whom_it_is(stack: Stack
     await page.get_by_role("button", name="Submit the case").click()
     await page.locator("input[name=email]").fill(world.ana.admin.email)
     await page.locator("input[name=password]").fill(PASSWORD)
-    await page.locator("main form button").first.click()
+    await page.locator("main form button.primary").click()
     await expect(page.locator("h1")).to_have_text("Not sent yet")
     await expect(page.locator("main dl")).to_contain_text("Luc Petit")
     await page.get_by_role("button", name="Send it again").click()

@@ -124,7 +124,7 @@ async def sign_in(page: Page, stack: Stack, email: str) -> None:
     await page.goto(f"{stack.base_url}/sign-in")
     await page.locator("input[name=email]").fill(email)
     await page.locator("input[name=password]").fill(PASSWORD)
-    await page.locator("main form button").first.click()
+    await page.locator("main form button.primary").click()
     await page.wait_for_url(re.compile(r"/$"))
 
 
