@@ -29,8 +29,8 @@ new PerformanceObserver((list) => {
 TELL_SHIFTS = """() => new Promise((tell) =>
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => tell(shifts)))))"""
 
-# Shown by scripts only, and no page needs them: to copy a number, to open all sections, to say that a draft was kept.
-COMFORTS = "[data-copy], [data-sections], [data-draft-notice], [data-draft-notice] *, [data-draft-state]"
+# Shown by scripts only, and no page needs them: to copy a number, to see the password, to say that a draft was kept.
+COMFORTS = "[data-copy], [data-reveals], [data-draft-notice], [data-draft-notice] *, [data-draft-state]"
 # What a page is for: its heading, its links, and its forms by what they send; and which of it can be seen.
 INVENTORY = """(comforts) => {
   const all = (selector) => [...document.querySelectorAll(selector)].filter((it) => !it.matches(comforts));
