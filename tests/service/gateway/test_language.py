@@ -104,7 +104,18 @@ async def test_the_components_are_shown_to_anybody_in_both_languages(gateway: Ga
         assert f"<h1>{heading}</h1>" in page
         for colour in _colours():
             assert f'fill="var(--{colour})"' in page, colour
-        for part in ("chip you", "chip them", "chip ending", "who support", "picture", "lead", "items rich", "todo"):
+        for part in (
+            "chip you",
+            "chip them",
+            "chip ending",
+            "who support",
+            "picture",
+            "lead",
+            "items rich",
+            "todo",
+            "message note",
+            "composer",
+        ):
             assert f'class="{part}"' in page, part
 
 
