@@ -101,7 +101,8 @@ async def world(stack: Stack) -> World:
         guest = an_email("guest")
         await ana.post("/invitations", {"invitations": [{"email": guest, "role": "member"}]})
         code = link_in(await mail_for(stack, guest), "invitations")
-    return World(ana.email, serial, case["number"], closed["number"], code)
+        token = link_in(await mail_for(stack, ana.email, about=case["number"]), "unsubscribe")
+    return World(ana.email, serial, case["number"], closed["number"], code, token)
 
 
 async def turned_round(page: Page, url: str) -> tuple[list[str], int]:

@@ -194,3 +194,39 @@ async def test_a_form_whose_sending_was_stopped_can_be_sent_again(
     await button.click()
     await expect(shell.locator(".message", has_text="It jams on every second page.")).to_have_count(1)
     assert sent == ["POST"]
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+async def test_a_password_can_be_looked_at_while_it_is_typed(page: Page, stack: Stack, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 740})
+    await page.goto(f"{stack.base_url}/sign-in")
+    password, button = page.get_by_label("Password"), page.get_by_role("button", name="Show")
+    await password.fill("seven green kites")
+    field, shown = await password.bounding_box(), await button.bounding_box()
+    assert field is not None
+    assert shown is not None
+    assert field["y"] <= shown["y"]
+    assert shown["y"] + shown["height"] <= field["y"] + field["height"]
+    await button.click()
+    await expect(password).to_have_attribute("type", "text")
+    await page.get_by_role("button", name="Hide").click()
+    await expect(password).to_have_attribute("type", "password")
+    await expect(button).to_be_visible()
+
+
+async def test_no_browser_keeps_a_password_that_was_looked_at_as_a_text(page: Page, stack: Stack) -> None:
+    await page.goto(f"{stack.base_url}/sign-in")
+    await page.get_by_label("Password").fill("seven green kites")
+    await page.get_by_role("button", name="Show").click()
+    # As it is sent, whatever becomes of it.
+    await page.evaluate("document.addEventListener('submit', (event) => event.preventDefault())")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_label("Password")).to_have_attribute("type", "password")
+
+
+async def test_without_scripts_there_is_no_button_that_would_show_a_password(browser: Browser, stack: Stack) -> None:
+    async with await browser.new_context(java_script_enabled=False, base_url=stack.base_url, locale="en-GB") as context:
+        plain = await context.new_page()
+        await plain.goto("/sign-in")
+        await expect(plain.get_by_label("Password")).to_be_visible()
+        await expect(plain.get_by_role("button", name="Show")).to_be_hidden()

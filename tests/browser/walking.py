@@ -41,19 +41,24 @@ class World:
     number: str
     closed_number: str
     invitation_code: str
+    unsubscribe_token: str
 
     @property
     def public_pages(self) -> dict[str, str]:
         return {
             "start-public": "/",
             "sign-in": "/sign-in",
+            "sign-in-for-a-device": f"/sign-in?next=/cases/new%3Fserial%3D{self.serial}",
             "verify": "/verify?email=ana@example.com",
+            "verify-again": "/verify?email=ana@example.com&again=1",
             "sign-in-not-kept": "/signed-in?next=/cases",
             "invitation": f"/invitations/{self.invitation_code}",
             "invitation-gone": "/invitations/nothing",
             "help": "/help",
             "components": "/components",
-            "unsubscribe": "/unsubscribe/nothing",
+            "unsubscribe": f"/unsubscribe/{self.unsubscribe_token}",
+            "unsubscribe-broken": "/unsubscribe/nothing",
+            "nothing": "/nothing",
         }
 
     @property
@@ -72,9 +77,24 @@ class World:
             "profile": "/profile",
             "invitation-of-somebody-else": f"/invitations/{self.invitation_code}",
             "sign-in-of-somebody-else": "/sign-in?email=luc@example.com&verified=1",
+            "profile-notices": "/profile?done=notices#notices",
             "sites": "/sites",
+            "sites-add": "/sites?done=added#add",
             "users": "/users",
+            "users-invite": "/users?done=invited#invite",
             "missing": f"/cases/{NOBODYS_NUMBER}",
+        }
+
+    @property
+    def vendors_pages(self) -> dict[str, str]:
+        """What the vendor's side sees otherwise."""
+        return {
+            "vendor-start": "/",
+            "vendor-cases": "/cases",
+            "vendor-case": f"/cases/{self.number}",
+            "vendor-new-for": "/cases/new/for",
+            "vendor-users": "/users",
+            "vendor-profile": "/profile",
         }
 
 
@@ -108,7 +128,8 @@ async def make_world(stack: Stack) -> World:
         guest = an_email("guest")
         await ana.post("/invitations", {"invitations": [{"email": guest, "role": "member"}]})
         code = link_in(await mail_for(stack, guest), "invitations")
-    return World(email, serial, number, closed["number"], code)
+        token = link_in(await mail_for(stack, email, about=number), "unsubscribe")
+    return World(email, serial, number, closed["number"], code, token)
 
 
 async def _a_lively_case(vera: Visitor, ana: Visitor, serial: str) -> str:

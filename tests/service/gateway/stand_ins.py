@@ -168,6 +168,7 @@ def a_session() -> Json:
         "user": {
             "id": user_id,
             "name": "Ana Duarte",
+            "first_name": "Ana",
             "email": "ana@example.com",
             "role": "company_admin",
             "company_id": str(uuid4()),
