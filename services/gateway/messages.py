@@ -77,7 +77,7 @@ MESSAGES: Mapping[str, str] = {
     "email.no_dot": N_("The part after the @ needs a dot, as in ana@example.com."),
     "phone": N_("Enter the number with its country code, such as %(example)s."),
     "phone.no_such_number": N_("There is no such number. In that country a number looks like %(example)s."),
-    "country": N_("Choose a country from the list (ISO 3166-1, two letters)."),
+    "country": N_("Choose a country from the list."),
     "time_zone": N_("Choose a time zone from the list, such as Europe/Paris."),
     "language": N_("Choose one of the languages: %(languages)s."),
     "serial": N_("Enter the serial number as it is written on the device."),

@@ -53,7 +53,7 @@ ACCEPT = FormSpec(
             lazy("Password"),
             "password",
             autocomplete="new-password",
-            hint=lazy("At least 10 characters. A few words that do not belong together are good."),
+            hint=lazy("At least 10 characters. Several unrelated words make a good password."),
         ),
         hidden("locale"),
     )
@@ -67,7 +67,7 @@ VERIFY = FormSpec(
             autocomplete="one-time-code",
             digits=True,
             hint=lazy(
-                "6 digits, valid for 10 minutes. Nothing there? Look into the spam folder, or ask your administrator."
+                "6 digits, valid for 10 minutes. Nothing there? Check your spam folder, or ask your administrator."
             ),
         ),
     )
