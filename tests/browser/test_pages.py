@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from deploy.local.stack import Stack
 from tests.browser.walking import Customer, a_customer, begin_session
 from tests.builders import Json, an_email
-from tests.e2e.portal import PASSWORD, visiting
+from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, visiting
 
 FIRST_PAGE_BYTES = 100_000
 
@@ -167,6 +167,23 @@ async def test_a_form_of_another_site_does_not_sign_anybody_in(plain: Page, cust
     answer = await plain.request.post("/sign-in", form=form, headers={"Sec-Fetch-Site": "cross-site"})
     assert answer.status == 403
     assert "set-cookie" not in answer.headers
+
+
+async def test_a_press_anywhere_on_what_waits_opens_the_case_at_its_newest_entry(
+    signed_in: Page, stack: Stack, customer: Customer
+) -> None:
+    number = (await customer.admin.submit(serial=customer.serial))["number"]
+    async with visiting(stack, VENDOR_ADMIN) as vera:
+        await vera.sign_in()
+        await vera.agent_act(number, action="take")
+        asked = await vera.agent_act(number, action="reply", text="Which firmware does it have?")
+        await vera.agent_act(number, action="set_status", version=asked["version"], status="waiting_customer")
+    await signed_in.goto("/")
+    waits = signed_in.get_by_role("region", name="waiting for you").get_by_role("listitem")
+    box = await waits.filter(has_text="“Which firmware does it have?”").locator(".quote").bounding_box()
+    assert box is not None
+    await signed_in.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    await expect(signed_in).to_have_url(f"{stack.base_url}/cases/{number}#newest")
 
 
 async def test_signing_out_ends_the_session(signed_in: Page) -> None:

@@ -45,7 +45,7 @@ async def _start(gateway: Gateway, answer: Json | None, **user: object) -> str:
 async def test_what_waits_leads_with_who_asked_what(gateway: Gateway) -> None:
     page = await _start(gateway, a_start(WAITS))
     assert "1 case is waiting for you</h2>" in page
-    assert '<a class="title" href="/cases/1000000017">Cannot reach the port</a>' in page
+    assert '<a class="title" href="/cases/1000000017#newest">Cannot reach the port</a>' in page
     assert "“Which firmware?”" in page
     assert '<span class="who support" aria-hidden="true">ML</span>' in page
     assert '<time datetime="2026-11-22T09:00:00Z"' in page
