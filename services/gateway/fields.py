@@ -29,6 +29,7 @@ class Field:
     optional: bool = False
     hint: str = ""  # always shown
     help: str = ""  # shown when the "?" beside the label is pressed
+    ask: str = ""  # what to do, said where nothing was typed
     autocomplete: str = ""
     digits: bool = False  # a telephone then shows the keys for digits
     rows: int = 6
@@ -95,14 +96,14 @@ def with_autocomplete(fields: Iterable[Field], tokens: Mapping[str, str]) -> tup
 
 
 ADDRESS = (
-    Field("company_name", lazy("Company name")),
-    Field("address_line_1", lazy("Address")),
+    Field("company_name", lazy("Company name"), ask=lazy("Enter the name of the company.")),
+    Field("address_line_1", lazy("Address"), ask=lazy("Enter the street and the number.")),
     Field("address_line_2", lazy("Address, second line"), optional=True),
-    Field("postal_code", lazy("Postal code")),
-    Field("city", lazy("City")),
+    Field("postal_code", lazy("Postal code"), ask=lazy("Enter the postal code.")),
+    Field("city", lazy("City"), ask=lazy("Enter the city.")),
     Field("region", lazy("Region or state"), optional=True),
-    Field("country", lazy("Country"), "country", autocomplete="off"),
+    Field("country", lazy("Country"), "country", autocomplete="off", ask=lazy("Choose a country.")),
 )
-FIRST_NAME = Field("first_name", lazy("First name"), autocomplete="given-name")
-LAST_NAME = Field("last_name", lazy("Last name"), autocomplete="family-name")
+FIRST_NAME = Field("first_name", lazy("First name"), autocomplete="given-name", ask=lazy("Enter the first name."))
+LAST_NAME = Field("last_name", lazy("Last name"), autocomplete="family-name", ask=lazy("Enter the last name."))
 FILES = Field("attachment_ids", lazy("Files"), "files", json="list")

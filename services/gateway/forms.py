@@ -123,11 +123,13 @@ def refused(spec: FormSpec, typed: FormData, problem: Mapping[str, Any]) -> Form
     at_fields: dict[str, str] = {}
     general: list[str] = []
     for error in problem.get("errors", ()):
-        name, sentence = _PLACE_IN_LIST.sub("", str(error["field"])), messages.of_field(error)
-        if name in names:
-            at_fields.setdefault(name, sentence)
+        name = _PLACE_IN_LIST.sub("", str(error["field"]))
+        if name not in names:
+            general.append(messages.of_field(error))
+        elif typed.get(name, "").strip() or not (ask := spec.by_name[name].ask):
+            at_fields.setdefault(name, messages.of_field(error))
         else:
-            general.append(sentence)
+            at_fields.setdefault(name, str(ask))
     if not at_fields and not general:
         general.append(messages.of_problem(problem))
     if wait := when_again(problem.get("status", 0), problem.get("retry_after")):

@@ -23,6 +23,13 @@ severity_choices = (
     ("3", lazy("3 Normal: work goes on, slower")),
     ("4", lazy("4 Low: a question or a small fault")),
 )
+# Their consequences, where each has a card of its own.
+severity_effects = {
+    "1": lazy("Work has stopped"),
+    "2": lazy("Work is much harder"),
+    "3": lazy("Work goes on, slower"),
+    "4": lazy("A question or a wish"),
+}
 statuses = {
     "new": lazy("New"),
     "in_progress": lazy("In progress"),
@@ -41,7 +48,10 @@ status_looks = {
     "cancelled": "cancelled",
 }
 views = {"recent": lazy("Recent cases"), "waiting": lazy("Waiting for me"), "submitted": lazy("Submitted by me")}
-start_options = {"serial": lazy("a serial number"), "said": lazy("a contract (SAID)")}
+start_options = {
+    "serial": lazy("Continue with this serial number"),
+    "said": lazy("Continue with this contract (SAID)"),
+}
 channels = {"phone": lazy("Phone"), "email": lazy("E-mail")}
 # The types of files that every browser shows as a picture.
 pictures = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})

@@ -80,9 +80,8 @@ class Limits:
 
     @property
     def hint(self) -> str:
-        """All limits in one sentence."""
-        sentence = _("Up to %(files)s files, each at most %(file_size)s, together at most %(total_size)s: %(kinds)s.")
-        return sentence % self._figures()
+        """How much, in one sentence."""
+        return _("Up to %(files)s files of %(file_size)s each, %(total_size)s together") % self._figures()
 
     def sentences(self) -> dict[str, str]:
         """Every reason by its code, for the module that sends files while the form is being written."""
@@ -102,5 +101,4 @@ class Limits:
             "files": number(self.most_files),
             "file_size": size(self.most_file_bytes),
             "total_size": size(self.most_total_bytes),
-            "kinds": ", ".join(self.kinds),
         }

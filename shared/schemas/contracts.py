@@ -101,6 +101,7 @@ class DeviceQuery(CompanyListQuery):
     """`GET /devices`: the own company's, for the vendor's side those of all companies, unless it names one."""
 
     site_id: UUID | None = None
+    product_number: ProductNumber | None = None
 
 
 class DeviceAnswer(Answer):

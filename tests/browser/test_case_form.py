@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from deploy.local.stack import Stack
-from tests.browser.walking import begin_session, end_session, sign_in
+from tests.browser.walking import begin_session, end_session, sign_in, unfold
 from tests.builders import Json, a_serial, an_email
 from tests.e2e.portal import VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
 
@@ -70,7 +70,7 @@ async def open_form(page: Page, stack: Stack) -> None:
 
 async def describe(page: Page, *, title: str = "Paper jam in tray 3") -> None:
     await page.get_by_label("Title", exact=True).fill(title)
-    await page.get_by_label("Severity", exact=True).select_option("2")
+    await page.get_by_role("radio", name="High").check()
     await page.get_by_label("Description", exact=True).fill(DESCRIPTION)
 
 
@@ -81,7 +81,7 @@ async def submit(page: Page) -> None:
 async def expect_described(page: Page) -> None:
     await expect(page.get_by_label("Title", exact=True)).to_have_value("Paper jam in tray 3")
     await expect(page.get_by_label("Description", exact=True)).to_have_value(DESCRIPTION)
-    await expect(page.get_by_label("Severity", exact=True)).to_have_value("2")
+    await expect(page.get_by_role("radio", name="High")).to_be_checked()
 
 
 async def attach(page: Page, *files: dict[str, str | bytes]) -> None:
@@ -117,17 +117,25 @@ async def until_draft_is_kept(page: Page, text: str = DESCRIPTION) -> None:
 
 async def test_a_draft_survives_a_reload_and_is_discarded_on_request(form: Page) -> None:
     await describe(form)
-    await form.get_by_label("Another shipping address").check()
+    await unfold(form, "Where it stands")
+    await form.get_by_label("Parts go to another address").check()
     await form.locator("[id='f-parts_address.city']").fill("Grenoble")
+    await form.locator("[id='f-parts_address.country']").select_option("FR")
+    await unfold(form, "Contact")
     await form.get_by_text("Other contact information").click()
     await form.locator("[id='f-secondary_contact.first_name']").fill("Luc")
     await until_draft_is_kept(form, "Luc")
     await form.reload()
     await expect(form.get_by_text("Your draft has been restored.")).to_be_visible()
     await expect_described(form)
-    await expect(form.get_by_label("Another shipping address")).to_be_checked()
+    await expect(form.get_by_label("Parts go to another address")).to_be_checked()
+    # What differs from the page as it came is in sight.
+    await expect(form.locator("[id='f-parts_address.city']")).to_be_visible()
     await expect(form.locator("[id='f-parts_address.city']")).to_have_value("Grenoble")
+    await expect(form.locator("[id='f-parts_address.country']")).to_have_value("FR")
+    await expect(form.locator("[id='f-secondary_contact.first_name']")).to_be_visible()
     await expect(form.locator("[id='f-secondary_contact.first_name']")).to_have_value("Luc")
+    assert await form.locator(".known > details[open]").count() == 2
     await form.get_by_role("button", name="Discard it").click()
     await expect(form.get_by_label("Title", exact=True)).to_have_value("")
     await form.reload()
@@ -181,7 +189,7 @@ async def test_the_draft_is_gone_when_the_case_is_there(form: Page, ana: Visitor
     await describe(form)
     await submit(form)
     case = await the_case(form, ana)
-    await expect(form.locator(".number")).to_contain_text(case["number"])
+    await expect(form.locator(".lead-number")).to_contain_text(case["number"])
     await expect(form.get_by_role("link", name="Follow this case")).to_be_visible()
     await form.goto(address)
     await expect(form.get_by_label("Title", exact=True)).to_have_value("")
@@ -398,10 +406,11 @@ async def test_a_text_that_came_back_cut_does_not_take_the_place_of_the_whole_on
 
 
 async def test_help_opens_by_keyboard_and_closes_by_escape(form: Page) -> None:
-    await form.get_by_label("Title", exact=True).focus()
+    await unfold(form, "Contact")
+    await form.locator("[id='f-contact.first_name']").focus()
     await form.keyboard.press("Shift+Tab")
     await form.keyboard.press("Enter")
-    help_text = form.locator("#f-title-help")
+    help_text = form.locator("[id='f-contact.first_name-help']")
     await expect(help_text).to_be_visible()
     await form.keyboard.press("Escape")
     await expect(help_text).to_be_hidden()
@@ -415,13 +424,14 @@ async def test_without_scripts_the_whole_form_works_with_its_files(plain: Page, 
     await expect(plain.get_by_label("jam.png")).to_be_checked()
     await expect(plain.get_by_label("Description", exact=True)).to_have_value("too short")
     await describe(plain)
+    await unfold(plain, "More details")
     await plain.get_by_label("Identification code (PIN)").select_option("4711")
     await attach(plain, a_file("log.txt", b"13.02.00"))
     await submit(plain)
     case = await the_case(plain, ana)
     assert sorted(attached(case)) == ["jam.png", "log.txt"]
     assert case["pin"] == "4711"
-    await expect(plain.get_by_text("jam.png")).to_be_visible()
+    await expect(plain.get_by_role("link", name="jam.png")).to_be_visible()
 
 
 async def test_without_scripts_a_huge_file_loses_nothing_of_the_form(plain: Page, tmp_path: Path) -> None:
@@ -436,5 +446,6 @@ async def test_without_scripts_a_huge_file_loses_nothing_of_the_form(plain: Page
 
 
 async def test_help_opens_without_scripts(plain: Page) -> None:
-    await plain.locator("button[popovertarget=f-title-help]").click()
-    await expect(plain.locator("#f-title-help")).to_be_visible()
+    await unfold(plain, "Contact")
+    await plain.locator("button[popovertarget='f-contact.first_name-help']").click()
+    await expect(plain.locator("[id='f-contact.first_name-help']")).to_be_visible()

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from deploy.local.stack import Stack
-from tests.browser.walking import Customer, a_customer, begin_session, end_session
+from tests.browser.walking import Customer, a_customer, begin_session, end_session, unfold
 from tests.builders import Json, a_serial, an_email
 from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, Visitor, join, visiting
 
@@ -64,10 +64,11 @@ async def phone(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterat
 
 async def describe(page: Page, *, site: str = "") -> None:
     if site:
+        await unfold(page, "Where it stands")
         await page.get_by_label(re.compile("One of (our|the company’s) sites")).check()
         await page.get_by_label("Site", exact=True).select_option(label=site)
     await page.get_by_label("Title", exact=True).fill(TITLE)
-    await page.get_by_label("Severity", exact=True).select_option("2")
+    await page.get_by_role("radio", name="High").check()
     await page.get_by_label("Description", exact=True).fill(DESCRIPTION)
 
 
@@ -159,6 +160,7 @@ async def test_choosing_somebody_else_keeps_what_was_typed_but_not_whom_to_call(
 ) -> None:
     await begin_session(page, stack, world.ana.admin.email)
     await page.goto(f"{stack.base_url}/cases/new?serial={a_serial()}")
+    await unfold(page, "Contact")
     await page.locator("[id='f-contact.phone']").fill("+33 4 99 99 99 99")
     await describe(page, site=LYON)
     await until_draft_is_kept(page)

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
 
 from deploy.local.stack import Stack
 from shared.mongo import connect
+from tests.browser.walking import unfold
 from tests.builders import a_serial, an_email
 from tests.e2e.portal import (
     PASSWORD,
@@ -61,7 +62,8 @@ async def submit(page: Page, base_url: str, serial: str, *, title: str) -> str:
     await expect(page.get_by_label("First name").first).to_have_value("Ana")
     await page.get_by_label("Title").fill(title)
     await page.get_by_label("Description").fill("The printer jams on every second page since this morning.")
-    await page.get_by_label("Severity").select_option("2")
+    await page.get_by_role("radio", name="High").check()
+    await unfold(page, "Where it stands")
     await page.get_by_label("One of our sites").check()
     await expect(page.get_by_label("Site", exact=True)).to_contain_text("Lyon")
     await page.get_by_label("Site", exact=True).select_option(index=1)

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from deploy.local.stack import Stack
-from tests.browser.walking import Customer, a_customer, begin_session
+from tests.browser.walking import Customer, a_customer, begin_session, unfold
 from tests.builders import Json, an_email
 from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, visiting
 
@@ -49,7 +49,7 @@ async def sign_in(page: Page, email: str, *, path: str = "/sign-in") -> None:
 async def describe_problem(page: Page, *, title: str = "Paper jam in tray 3") -> None:
     await page.get_by_label("Title").fill(title)
     await page.get_by_label("Description").fill("The printer jams on every second page since this morning.")
-    await page.get_by_label("Severity").select_option("2")
+    await page.get_by_role("radio", name="High").check()
 
 
 def summary(page: Page) -> Locator:
@@ -80,13 +80,20 @@ async def test_a_wrong_password_keeps_the_address_and_says_so(plain: Page, custo
 async def test_errors_stand_at_the_fields_and_nothing_typed_is_lost(signed_in: Page, customer: Customer) -> None:
     await signed_in.goto(f"/cases/new?serial={customer.serial}")
     await signed_in.get_by_label("Description").fill("too short")
+    await unfold(signed_in, "Contact")
     await signed_in.get_by_label("Phone").first.fill("0472")
+    await signed_in.locator("summary", has_text="Contact").first.click()
     await signed_in.get_by_role("button", name="Submit the case").click()
     await expect(summary(signed_in)).to_be_focused()
-    await expect(summary(signed_in).get_by_role("link", name="Contact: Phone")).to_be_visible()
+    # What is wrong is not folded away, and what leads there shows its label.
+    await expect(signed_in.locator("#f-contact\\.phone")).to_be_visible()
+    await summary(signed_in).get_by_role("link", name="Contact: Phone").click()
+    assert await signed_in.locator("[id='f-contact.phone-label']").evaluate(
+        "label => label.getBoundingClientRect().top >= document.querySelector('header').firstElementChild.offsetHeight"
+    )
     title, description = signed_in.get_by_label("Title"), signed_in.get_by_label("Description")
     await expect(title).to_have_attribute("aria-invalid", "true")
-    await expect(title).to_have_accessible_description(re.compile("Fill this in"))
+    await expect(title).to_have_accessible_description(re.compile("Enter a title."))
     await expect(description).to_have_value("too short")
     await expect(description).to_have_accessible_description(re.compile("at least 20 characters"))
     await expect(signed_in.locator("#f-contact\\.phone")).to_have_value("0472")

@@ -140,6 +140,13 @@ async def _a_lively_case(vera: Visitor, ana: Visitor, serial: str) -> str:
     return number
 
 
+async def unfold(page: Page, part: str) -> None:
+    """Opens one of the lines of the case form that say what is known: Contact, Where it stands, More details."""
+    folded = page.locator(".known > details:not([open]) > summary", has_text=part)
+    if await folded.count():
+        await folded.click()
+
+
 async def sign_in(page: Page, stack: Stack, email: str) -> None:
     """By the form's field names, whatever the language."""
     await page.goto(f"{stack.base_url}/sign-in")

@@ -76,6 +76,8 @@ async def find_devices(db: Database, actor: Actor, query: DeviceQuery) -> Page:
         wanted.append({"company_id": actor.company_to_read(query.company_id)})
     if query.site_id is not None:
         wanted.append({"site_id": query.site_id})
+    if query.product_number is not None:
+        wanted.append({"product_number": query.product_number})
     return await find_page(
         db["devices"],
         {"$and": wanted},

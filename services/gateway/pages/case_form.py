@@ -1,5 +1,6 @@
 """The fields of the form that creates a case, and the JSON that they become."""
 
+from collections.abc import Collection
 from typing import Any
 
 from services.gateway import labels
@@ -15,12 +16,22 @@ from services.gateway.fields import (
     with_autocomplete,
     with_help,
 )
-from services.gateway.forms import FormData, to_json
+from services.gateway.forms import Form, FormData, to_json
 from services.gateway.texts import lazy
 
 _CONTACT = (
     *with_help(
-        (FIRST_NAME, LAST_NAME, Field("email", lazy("E-mail address"), "email", autocomplete="email")),
+        (
+            FIRST_NAME,
+            LAST_NAME,
+            Field(
+                "email",
+                lazy("E-mail address"),
+                "email",
+                autocomplete="email",
+                ask=lazy("Enter an e-mail address."),
+            ),
+        ),
         {
             "first_name": lazy("The person whom we ask for on the phone."),
             "last_name": lazy("The family name, as the reception of the site knows it."),
@@ -33,7 +44,7 @@ _CONTACT = (
         "tel",
         autocomplete="tel",
         hint=lazy("With the country code, and an extension if there is one: +33 4 72 00 00 00 ext. 12."),
-        help=lazy("Best a direct number at which the person can be reached beside the device."),
+        ask=lazy("Enter a phone number."),
     ),
 )
 # The browser knows the contact, who is mostly the one before it; of the other person it would only guess.
@@ -55,57 +66,68 @@ _PROBLEM = (
         "title",
         lazy("Title"),
         hint=lazy("In a few words, such as “Paper jam in tray 3”."),
-        help=lazy("It appears in lists and in the subject of e-mails. What fails, and where, is enough."),
+        ask=lazy("Enter a title."),
     ),
     Field(
         "description",
         lazy("Description"),
         "area",
-        hint=lazy("What happens, since when, how often? At least 20 characters."),
-        help=lazy(
-            "Say what you see, what you expected, and what was changed before it began. Copy messages word for word."
-        ),
+        rows=3,
+        hint=lazy("What happens, since when, how often? Error codes and what you have tried save a question later."),
+        ask=lazy("Describe the problem in at least 20 characters."),
     ),
+    Field(
+        "severity",
+        lazy("Severity"),
+        "radios",
+        json="number",
+        choices=labels.severity_choices,
+        ask=lazy("Choose a severity."),
+    ),
+)
+_DETAILS = (
     Field(
         "troubleshooting",
         lazy("What have you tried?"),
         "area",
         optional=True,
         rows=3,
-        help=lazy("What you tell us here, nobody asks you to do again."),
-    ),
-    Field(
-        "severity",
-        lazy("Severity"),
-        "select",
-        json="number",
-        choices=labels.severity_choices,
-        help=lazy("How badly work suffers, not how annoying it is. It decides in which order cases are taken."),
+        hint=lazy("What you tell us here, nobody asks you to do again."),
     ),
     Field(
         "own_reference",
         lazy("Your reference"),
         optional=True,
-        hint=lazy("Your own number for this, to find it again."),
-        help=lazy("A ticket or order number of your company. It can be searched for, and appears in exports."),
-    ),
-    Field(
-        "problem_type",
-        lazy("Problem type"),
-        optional=True,
-        help=lazy("One or two words, such as hardware, paper path, network, battery."),
+        hint=lazy("A ticket or order number of your company, to find the case by it."),
     ),
     Field(
         "error_code",
         lazy("Error code"),
         optional=True,
-        help=lazy("The code on the display or in the event log, such as 13.02.00."),
+        hint=lazy("The code on the display or in the event log, such as 13.02.00."),
     ),
     Field(
         "operating_system",
         lazy("Operating system"),
         optional=True,
-        help=lazy("Where it matters: name and version, such as Windows 11 24H2."),
+        hint=lazy("Where it matters: name and version, such as Windows 11 24H2."),
+    ),
+    Field(
+        "problem_type",
+        lazy("Problem type"),
+        optional=True,
+        hint=lazy("One or two words, such as hardware, paper path, network, battery."),
+    ),
+    Field(
+        "pin",
+        lazy("Identification code (PIN)"),
+        "select",
+        optional=True,
+        empty=lazy("No PIN"),
+        hint=lazy(
+            "It tells our agents how to handle the case, as agreed with your company. A wrong PIN delays the case: "
+            "in doubt, leave it out."
+        ),
     ),
     Field(
         "confidential",
@@ -113,7 +135,6 @@ _PROBLEM = (
         "tick",
         json="flag",
         hint=lazy("Only the submitter, the contacts of the case, your administrators and our support see it."),
-        help=lazy("Tick it when colleagues who see the company’s cases should not see this one."),
     ),
 )
 # In the order of the page. What a case is about is chosen before, so an error about it is shown above the form.
@@ -128,7 +149,8 @@ CASE = FormSpec(
             lazy("For whom"),
             "select",
             is_id=True,
-            help=lazy("Whose case it becomes. The history of the case names you as the one who created it."),
+            hint=lazy("Whose case it becomes. The history of the case names you as the one who created it."),
+            ask=lazy("Choose whom the case is for."),
         ),
         *_PROBLEM,
         FILES,
@@ -138,13 +160,14 @@ CASE = FormSpec(
             lazy("How should we contact you?"),
             "radios",
             choices=(("phone", lazy("By phone")), ("email", lazy("By e-mail"))),
-            help=lazy("We use the other way too when this one leads nowhere."),
+            hint=lazy("We use the other way too when this one leads nowhere."),
+            ask=lazy("Choose how we should contact you."),
         ),
         Field(
             "preferred_hours",
             lazy("Best hours to reach you"),
             optional=True,
-            help=lazy("Days and hours in the local time of the contact, such as Monday to Friday, 8 to 12."),
+            hint=lazy("Days and hours in the local time of the contact, such as Monday to Friday, 8 to 12."),
         ),
         *in_group("secondary_contact", lazy("Other contact"), _OTHER_CONTACT, optional=True),
         Field(
@@ -152,25 +175,61 @@ CASE = FormSpec(
             lazy("Site"),
             "select",
             is_id=True,
-            help=lazy("The sites that your administrator keeps. The case takes the site’s address as it is today."),
+            hint=lazy("The case takes the site’s address as it is today."),
+            ask=lazy("Choose a site."),
         ),
         *in_group("equipment_address", lazy("Where is the equipment"), _ADDRESS),
         *in_group("parts_address", lazy("Parts shipping address"), _ADDRESS),
-        Field(
-            "pin",
-            lazy("Identification code (PIN)"),
-            "select",
-            optional=True,
-            empty=lazy("No PIN"),
-            hint=lazy("A wrong PIN delays the case."),
-            help=lazy(
-                "A PIN that was agreed with your company tells our agents how to handle the case. "
-                "In doubt, leave it out."
-            ),
-        ),
+        *_DETAILS,
     ),
     always=("contact", "equipment_address", "parts_address"),
 )
+
+PARTS = {"same": lazy("Parts go there"), "other": lazy("Parts go to another address")}
+# What the page folds away, by the field or the object that stands in it.
+_FOLDED = {
+    "contact": ("contact", "preferred_channel", "preferred_hours", "secondary_contact"),
+    "other": ("secondary_contact",),
+    "place": ("site_id", "equipment_address", "parts_address"),
+    "more": tuple(field.name for field in _DETAILS),
+}
+
+
+def placed(form: Form, device_site: str | None, sites: Collection[str]) -> Form:
+    """The form with a place: the device's own site, the main site of the profile, or the address there.
+
+    `sites` are those to choose from; what was chosen in the form stays.
+    """
+    if not sites:
+        return form.with_values(where="address")
+    if form["where"]:
+        return form
+    site_id = next((site for site in (device_site, form["site_id"]) if site in sites), None) or ""
+    at_site = site_id or not form["equipment_address.address_line_1"]
+    return form.with_values(where="site" if at_site else "address", site_id=site_id)
+
+
+def unfolded(form: Form) -> set[str]:
+    """What the page does not fold away: where something is wrong, or has to be filled in still."""
+    wrong = {part for part, names in _FOLDED.items() if any(_belongs_to(error, names) for error in form.errors)}
+    if not _is_complete(form, "contact"):
+        wrong.add("contact")
+    if form["show"] or not (form["site_id"] if form["where"] == "site" else _is_complete(form, "equipment_address")):
+        wrong.add("place")
+    if form["parts"] == "other" and not _is_complete(form, "parts_address"):
+        wrong.add("place")
+    if any(form[field.name] for field in CASE.fields if _belongs_to(field.name, ("secondary_contact",))):
+        wrong.add("other")
+    return wrong
+
+
+def _belongs_to(name: str, groups: Collection[str]) -> bool:
+    return name.partition(".")[0] in groups
+
+
+def _is_complete(form: Form, group: str) -> bool:
+    fields = (field for field in CASE.fields if _belongs_to(field.name, (group,)) and not field.optional)
+    return all(form[field.name].strip() for field in fields)
 
 
 def case_json(typed: FormData) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from aiohttp import web
 from yarl import URL
@@ -13,7 +13,8 @@ from services.gateway.fields import ADDRESS
 from services.gateway.forms import Form, FormData
 from services.gateway.messages import of_refusal
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional, send
-from services.gateway.pages.case_form import CASE, case_json
+from services.gateway.pages.case_form import CASE, PARTS, case_json, placed, unfolded
+from services.gateway.pages.case_start import Found, Start, look_up, search, start_of
 from services.gateway.pages.file_forms import limits_of, read_form_with_files, refused_with_files, with_fresh_upload_key
 from services.gateway.pages.for_whom import (
     ForWhom,
@@ -38,55 +39,20 @@ from shared.text import isolated
 
 pages = web.RouteTableDef()
 
-Way = Literal["serial", "said", "product_number"]
-
-_LONGEST_START = 200  # longer than any number may be: it is looked up and shown, and what is sent is what was typed
-_WAYS: tuple[Way, ...] = ("serial", "said", "product_number")
 _OF_THE_COMPANY = ("site_id", "pin")
 _LOST_RIGHT = "for_colleague"
 _FEW = {"limit": 3, "total": "false"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """What a case is about: one of the three ways to say it."""
-
-    way: Way
-    value: str
-    submitter_id: str = ""  # for whom, unless for oneself
-
-    @property
-    def url(self) -> str:
-        """The form for it."""
-        whom = {"submitter_id": self.submitter_id} if self.submitter_id else {}
-        return str(URL("/cases/new").with_query({self.way: self.value, **whom}))
-
-
-def _start_of(typed: FormData) -> _Start | None:
-    for way in _WAYS:
-        if value := typed.get(way, "").strip():
-            return _Start(way, value[:_LONGEST_START], typed.get("submitter_id", "").strip()[:_LONGEST_START])
-    return None
+_MOST_OPEN_CASES = 3  # they stand before the form
+_USUAL_SEVERITY = "3"
 
 
 def address_of_form(typed: FormData) -> str:
     """The address of the form that this was posted from."""
-    start = _start_of(typed)
+    start = start_of(typed)
     return start.url if start else "/cases/new"
 
 
 # Step 1: what is it about?
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What a typed text may mean."""
-
-    certain: _Start | None = None
-    look_alikes: tuple[_Start, ...] = ()
-    products: tuple[dict[str, Any], ...] = ()
-    more_products: bool = False
-    is_whole: bool = True  # else contracts did not answer everything
 
 
 @pages.get("/cases/new")
@@ -97,48 +63,18 @@ async def new_case(request: web.Request) -> web.Response:
     if whom is None:
         gone = {"gone": "1"} if request.query.get("submitter_id") else {}
         return redirect(choice_url(request.query, **gone))
-    if start := _start_of(request.query):
+    if start := start_of(request.query):
         return await _form_page(request, visitor, start, await _prefilled(request, visitor, whom), whom)
     wanted = asked_for(request.query, "q")
-    found = await _look_up(request, visitor, wanted, whom) if wanted else _Found()
+    found = await look_up(request, visitor, wanted, whom) if wanted else Found()
     if found.certain is not None:
         return redirect(found.certain.url)
     # The case can be created without coverage: the visitor may be sure of the number.
-    anyway = [_Start("serial", wanted, whom.id), _Start("said", wanted, whom.id)] if wanted else []
+    anyway = [Start("serial", wanted, whom.id), Start("said", wanted, whom.id)] if wanted else []
     change = choice_url({**request.query, **whom.of_company}) if may_create_for_others(visitor) else ""
     return render(
         "case_start.html", visitor=visitor, wanted=wanted, found=found, anyway=anyway, whom=whom, change_url=change
     )
-
-
-async def _look_up(request: web.Request, visitor: Visitor, wanted: str, whom: ForWhom) -> _Found:
-    device, agreement, products = await asyncio.gather(
-        _search(request, visitor, "/coverage", serial=wanted, **whom.of_company),
-        _search(request, visitor, "/coverage", said=wanted, **whom.of_company),
-        _search(request, visitor, "/products", q=wanted, limit="10", total="false"),
-    )
-    is_whole = None not in (device, agreement, products)
-    device, agreement, products = device or {}, agreement or {}, products or {}
-    if device.get("device"):
-        return _Found(_Start("serial", device["device"]["serial"], whom.id))
-    if agreement.get("agreements") or agreement.get("devices"):
-        return _Found(_Start("said", wanted, whom.id))
-    return _Found(
-        look_alikes=tuple(_Start("serial", serial, whom.id) for serial in device.get("did_you_mean", ())),
-        products=tuple(products.get("items", ())),
-        more_products=bool(products.get("next_cursor")),
-        is_whole=is_whole,
-    )
-
-
-async def _search(request: web.Request, visitor: Visitor, path: str, **query: str) -> dict[str, Any] | None:
-    """Nothing, when the text cannot be what is searched for; None while contracts is away."""
-    try:
-        return await optional(fetch(request, visitor, "contracts", path, query))
-    except ServiceRefusal as refusal:
-        if refusal.status != errors.Invalid.status:
-            raise
-        return {}
 
 
 # Step 2: the form
@@ -147,22 +83,19 @@ async def _search(request: web.Request, visitor: Visitor, path: str, **query: st
 async def _prefilled(request: web.Request, visitor: Visitor, whom: ForWhom) -> Form:
     """The contact, the address and the PIN as the submitter's profile has them; what is missing is asked for."""
     known = whom.person or await optional(fetch(request, visitor, "identity", "/profile")) or {}
-    typed = {"preferred_channel": "phone", "parts": "same", "where": "site", "idempotency_key": new_idempotency_key()}
+    typed = {"preferred_channel": "phone", "parts": "same", "severity": _USUAL_SEVERITY}
+    typed |= {"idempotency_key": new_idempotency_key(), "site_id": str(known.get("site_id") or "")}
     typed |= {f"contact.{name}": str(known.get(name) or "") for name in ("first_name", "last_name", "email", "phone")}
     typed |= {f"equipment_address.{field.name}": str(known.get(field.name) or "") for field in ADDRESS}
     typed["pin"] = str(known.get("pin") or "")
     typed |= {"submitter_id": whom.id, "submitter_name": whom.name, "company_id": whom.company_id} if whom.id else {}
-    if known.get("site_id"):
-        typed["site_id"] = str(known["site_id"])
-    elif known.get("address_line_1"):
-        typed["where"] = "address"
     return with_fresh_upload_key(Form(CASE, typed))
 
 
 async def _form_page(  # what the page shows beside the form
     request: web.Request,
     visitor: Visitor,
-    start: _Start,
+    start: Start,
     form: Form,
     whom: ForWhom,
     *,
@@ -176,15 +109,19 @@ async def _form_page(  # what the page shows beside the form
         _sites(request, visitor, whom),
         _pins(request, visitor, whom),
         limits_of(request, visitor),
-        _search(request, visitor, "/coverage", **{start.way: start.value}, **whom.of_company),
+        search(request, visitor, "/coverage", **{start.way: start.value}, **whom.of_company),
         _open_cases(request, visitor, start, whom),
         choices_in_place_of(request, visitor, whom) if must_choose else _nobody(),
     )
+    device = (coverage or {}).get("device") or {}
+    form = placed(form, device.get("site_id"), dict(sites or []))
     return render(
         "case_form.html",
         visitor=visitor,
         status=status,
-        form=form if sites else form.with_values(where="address"),
+        form=form,
+        unfolded=unfolded(form),
+        parts_choices=PARTS,
         start=start,
         sites=sites or [],
         pins=_pin_choices(pins, dict(sites or [])),
@@ -213,7 +150,7 @@ class _Devices:
     next: str
 
 
-def _devices_to_choose(request: web.Request, start: _Start, coverage: Mapping[str, Any]) -> _Devices | None:
+def _devices_to_choose(request: web.Request, start: Start, coverage: Mapping[str, Any]) -> _Devices | None:
     devices: Sequence[Mapping[str, Any]] = coverage.get("devices", ())
     if start.way != "said" or not devices:
         return None
@@ -263,10 +200,10 @@ def _pin_choices(pins: Sequence[Mapping[str, Any]], sites: Mapping[str, str]) ->
     return choices
 
 
-async def _open_cases(request: web.Request, visitor: Visitor, start: _Start, whom: ForWhom) -> dict[str, Any] | None:
+async def _open_cases(request: web.Request, visitor: Visitor, start: Start, whom: ForWhom) -> dict[str, Any] | None:
     if start.way != "serial":
         return None
-    query = {"serial": start.value, "status": "open", "limit": 5, **whom.of_company}
+    query = {"serial": start.value, "status": "open", "limit": _MOST_OPEN_CASES, **whom.of_company}
     return await optional(fetch(request, visitor, "cases", "/cases", query))
 
 
@@ -280,12 +217,13 @@ async def submit_case(request: web.Request) -> web.Response:
         return await _show_again(request, visitor, request[TYPED], old)
     if posted.typed.get("filled_in_by", str(visitor.user.id)) != str(visitor.user.id):
         return await _show_again(request, visitor, posted.typed, OldForm())
-    start = _start_of(posted.typed)
+    start = start_of(posted.typed)
     if start is None:
         return redirect("/cases/new")
-    if posted.refused:
+    if posted.refused or "show" in posted.typed:
         whom = await whom_of_form(request, visitor, posted.typed)
-        return await _form_page(request, visitor, start, posted.form(CASE), whom, status=errors.Invalid.status)
+        status = errors.Invalid.status if posted.refused else 200
+        return await _form_page(request, visitor, start, posted.form(CASE), whom, status=status)
     return await _submit(request, visitor, start, posted.typed)
 
 
@@ -294,7 +232,7 @@ async def _show_again(request: web.Request, visitor: Visitor, typed: FormData, r
 
     What another company alone has is not shown in this one.
     """
-    if (start := _start_of(typed)) is None:
+    if (start := start_of(typed)) is None:
         raise refusal
     sentence = _(
         "You have signed in again, or changed the company, since this page was opened. "
@@ -307,7 +245,7 @@ async def _show_again(request: web.Request, visitor: Visitor, typed: FormData, r
     return await _form_page(request, visitor, start, form, whom, status=refusal.status)
 
 
-async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: FormData) -> web.Response:
+async def _submit(request: web.Request, visitor: Visitor, start: Start, typed: FormData) -> web.Response:
     body, key = case_json(typed), idempotency_header(typed)
     try:
         sent = await send(request, visitor, "cases", "POST", "/cases", body=body, headers=key)
@@ -330,7 +268,7 @@ async def _submit(request: web.Request, visitor: Visitor, start: _Start, typed: 
 
 
 async def _probably_sent_before(
-    request: web.Request, visitor: Visitor, start: _Start, whom: ForWhom
+    request: web.Request, visitor: Visitor, start: Start, whom: ForWhom
 ) -> list[dict[str, Any]]:
     """The first try arrived after all, though its answer was lost: the newest cases of the same person and device."""
     query = {"view": "recent" if whom.id else "submitted", "sort": "-created_at", **_FEW, **whom.of_company}

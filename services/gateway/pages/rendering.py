@@ -1,5 +1,6 @@
 """Templates become answers: the environment, and what every page knows of its surroundings."""
 
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.gateway import labels, limits, sizes
 from services.gateway.brand import Brand
+from services.gateway.countries import countries_in
 from services.gateway.csrf import masked
 from services.gateway.directions import Isolation
 from services.gateway.links import linked
@@ -24,7 +26,6 @@ from services.gateway.visitor import Visitor
 from shared.i18n import install, language
 from shared.logging import origin
 from shared.phones import readable_parts
-from shared.schemas.base import COUNTRIES
 from shared.text import in_alphabet
 from shared.zones import zone_names, zone_of
 
@@ -35,6 +36,9 @@ _COMPRESSED_ASIDE_BYTES = 65_536  # a longer page takes 2 ms and more: in a thre
 
 VERSION = "0.1.0"  # that of pyproject.toml, which the image does not have
 
+
+# Of the icons a page carries those that it shows.
+_SYMBOL = re.compile(r'<symbol id="(?P<id>i-\w+)".*?</symbol>\n', re.DOTALL)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -72,6 +76,7 @@ def render(
             **values,
         )
     )
+    text = _SYMBOL.sub(lambda symbol: symbol[0] if f'"#{symbol["id"]}"' in text else "", text)
     # A shared computer's back button must not show what a signed-out user saw.
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store", "Content-Language": language()}
     return web.Response(
@@ -144,7 +149,7 @@ def phone_number(kept: str) -> str:
 
 def countries() -> list[tuple[str, str]]:
     """Code and name of every country, as the reader's language names and sorts them."""
-    return _countries(language())
+    return countries_in(language())
 
 
 def country_name(code: str) -> str:
@@ -159,13 +164,6 @@ def time_zones(chosen: str = "") -> list[tuple[str, str]]:
     """
     zones = _time_zones(language())
     return zones if not chosen or chosen in dict(zones) else [(chosen, chosen), *zones]
-
-
-@cache
-def _countries(code: str) -> list[tuple[str, str]]:
-    names = Locale.parse(code).territories
-    found = [(country, names.get(country, country)) for country in COUNTRIES]
-    return sorted(found, key=lambda country: in_alphabet(country[1]))
 
 
 @cache

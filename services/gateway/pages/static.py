@@ -3,34 +3,44 @@
 import re
 from pathlib import Path
 
+import orjson
 from aiohttp import web
 
 from services.gateway.assets import Asset
 from services.gateway.brand import BRAND
+from services.gateway.countries import countries_in
+from services.gateway.labels import languages
 
 _FOLDER = Path(__file__).parents[1] / "static"
 _STATIC, _FAVICON = "/static/{name}", "/favicon.ico"
 STATIC_ROUTES = frozenset({_STATIC, _FAVICON})
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _SVG = _TYPES[".svg"]
-_TEXTS = frozenset(_TYPES.values())
+_JSON = "application/json"
+_TEXTS = frozenset((*_TYPES.values(), _JSON))
 _FOR_EVER = "public, max-age=31536000, immutable"
 _CHECK_FIRST = "no-cache"
 _COMMENTS = re.compile(rb"^[ \t]*(?://[^\n]*|/\*[^*]*\*/)\n", re.MULTILINE)
+_INDENTATION = re.compile(rb"^[ \t]+", re.MULTILINE)
+_BLANKS = re.compile(rb" *([{};:]) +")
 # Whoever opens a picture by itself opens a document: the vendor's could have scripts, which then run nowhere.
 _POLICY_OF_PICTURE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 
 
-def _without_comments(content: bytes) -> bytes:
-    """Those on lines of their own, which no browser needs to fetch."""
-    return _COMMENTS.sub(b"", content)
+def _lean(path: Path) -> bytes:
+    """Without what only people read: comments on lines of their own, indentation, blanks around signs in styles."""
+    content = _INDENTATION.sub(b"", _COMMENTS.sub(b"", path.read_bytes()))
+    return _BLANKS.sub(rb"\1", content) if path.suffix == ".css" else content
 
 
 _FILES = {
-    path.name: Asset(path.name, _without_comments(path.read_bytes()), _TYPES[path.suffix])
+    path.name: Asset(path.name, _lean(path), _TYPES[path.suffix])
     for path in sorted(_FOLDER.iterdir())
     if path.suffix in _TYPES
 }
+# The lists that a page need not bring along (form.js).
+_LISTS = {f"countries.{code}.json": orjson.dumps(countries_in(code)) for code, _name in languages}
+_FILES |= {name: Asset(name, body, _JSON) for name, body in _LISTS.items()}
 
 
 def static_url(name: str) -> str:

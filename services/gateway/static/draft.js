@@ -56,7 +56,7 @@ function keep(form, key) {
     clearTimeout(timer);
     timer = 0;
     localStorage.removeItem(key);
-    write(form, { ...atFirst, files: [] });
+    write(form, { ...atFirst, files: [] }, atFirst);
     notice.hidden = true;
     if (state) state.hidden = true;
     form.querySelector("input:not([type=hidden]), select, textarea").focus();
@@ -96,7 +96,7 @@ function keep(form, key) {
     if (Date.now() - draft.at > FILES_KEPT_MS) draft.files = [];
     if (isCut) bringBackWhole(draft);
     if ((draft.person ?? "") !== person) leaveOutPerson(draft);
-    write(form, draft);
+    write(form, draft, atFirst);
     if (sameText(draft, atFirst)) return;
     if (notice) {
       notice.hidden = false;
@@ -138,18 +138,24 @@ function read(form) {
   return { values, files: files.map(({ dataset }) => ({ id: dataset.id, name: dataset.name })) };
 }
 
-function write(form, { values, files }) {
+// What differs from the page as it came is not left folded away.
+function write(form, { values, files }, atFirst) {
   for (const field of fields(form)) {
     const kept = values[field.name];
     if (!kept) continue;
     if (["radio", "checkbox"].includes(field.type)) field.checked = kept.includes(field.value);
     else if (field.tagName !== "SELECT" || [...field.options].some(({ value }) => value === kept[0])) {
       field.value = kept[0] ?? "";
+    } else if (field.dataset.list) {
+      field.append(new Option(kept[0], kept[0], false, true)); // the rest of the list comes yet (form.js)
     }
   }
-  for (const details of form.querySelectorAll("details")) {
-    if ([...details.querySelectorAll("input")].some(({ value }) => value)) details.open = true;
+  const now = read(form).values;
+  for (const field of fields(form)) {
+    if (String(now[field.name]) === String(atFirst.values[field.name])) continue;
+    for (let part = field.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
   }
+  form.dispatchEvent(new Event("restored"));
   form.querySelector("[data-files]")?.dispatchEvent(new CustomEvent("restore-files", { detail: files ?? [] }));
 }
 

@@ -4,9 +4,7 @@
 const ENDPOINT = "/api/v1/attachments";
 const LONGEST_WAIT_S = 60; // that somebody before a form may be left with
 
-for (const field of document.querySelectorAll("[data-files]")) enhance(field);
-
-function enhance(field) {
+export function enhance(field) {
   const limits = JSON.parse(field.dataset.limits ?? "null");
   const reasons = JSON.parse(field.dataset.reasons ?? "null");
   const words = JSON.parse(field.dataset.words);

@@ -94,6 +94,16 @@ async def test_a_device_is_said_with_its_serial_as_it_stands_on_it(contracts: Co
     assert [each["serial_label"] for each in listed["items"]] == [label]
 
 
+async def test_the_devices_of_one_product_are_listed_by_its_number(contracts: Contracts) -> None:
+    acme = await contracts.a_company()
+    mine = await contracts.a_device(acme)
+    await contracts.a_device(acme)
+    found = await contracts.get("/devices", by=an_actor(company_id=acme), product_number=mine["product_number"].lower())
+    assert [each["id"] for each in found["items"]] == [mine["id"]]
+    found = await contracts.get("/devices", by=an_actor(), product_number=mine["product_number"])
+    assert found["items"] == []
+
+
 async def test_a_device_of_an_older_version_shows_its_serial_as_it_is_kept(contracts: Contracts) -> None:
     device = await contracts.a_device(serial=f"{a_serial()}-1")
     await contracts.db["devices"].update_one({"_id": UUID(device["id"])}, {"$unset": {"serial_label": 1}})

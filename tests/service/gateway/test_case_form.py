@@ -4,11 +4,13 @@ import html
 import re
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from services.gateway.countries import countries_in
 from shared.bodies import FILE_MEMORY
 from shared.coverage import Verdict
 from shared.schemas.contracts import CoverageAnswer, CoveredDevice
@@ -274,7 +276,7 @@ async def test_a_wrong_pin_is_answered_with_the_valid_ones(portal: Gateway) -> N
     assert status == 422
     assert "This PIN is not valid for this case. Valid are: 4711 (Gold)." in text
     assert '<option value="4712" selected>4712 · Gold, for contract SA-1 only</option>' in text
-    assert "A wrong PIN delays the case." in text
+    assert "A wrong PIN delays the case: in doubt, leave it out." in text
 
 
 def a_pin(pin: str, **bound: str) -> dict[str, str | None]:
@@ -299,7 +301,8 @@ async def test_the_pin_of_the_profile_is_chosen_already(portal: Gateway) -> None
 
 
 async def test_the_same_key_with_another_body_leads_to_the_case_that_was_made(portal: Gateway) -> None:
-    case = {"number": "1000000009", "title": "Paper jam <b>", "created_at": "2026-11-22T09:00:00Z", "status": "new"}
+    case = {"number": "1000000009", "title": "Paper jam <b>", "status": "new"}
+    case |= {"created_at": "2026-11-22T09:00:00Z", "turn_since": "2026-11-22T09:00:00Z"}
     portal["cases"].answers("GET /cases", says({"items": [case], "total": 1, "total_is_lower_bound": False}))
     portal["cases"].answers("POST /cases", refuses(422, "idempotency_key_reused"))
     status, text, _ = await post(portal, a_form())
@@ -309,7 +312,7 @@ async def test_the_same_key_with_another_body_leads_to_the_case_that_was_made(po
     assert 'value="Paper jam in tray 3"' in text
 
 
-async def test_every_field_of_the_form_has_a_help_text(portal: Gateway) -> None:
+async def test_every_field_of_the_form_is_explained_by_a_hint_or_else_by_a_question_mark(portal: Gateway) -> None:
     portal["identity"].answers("GET /pins", says({"items": [a_pin("4711")]}))
     site = {"id": "019abc00-0000-7000-8000-000000000001", "name": "Lyon", "city": "Lyon"}
     portal["identity"].answers("GET /sites", says({"items": [site], "next_cursor": None}))
@@ -318,9 +321,94 @@ async def test_every_field_of_the_form_has_a_help_text(portal: Gateway) -> None:
     form = text[text.index("data-draft") : text.index("</form>", text.index("data-draft"))]
     named = set(re.findall(r'<(?:input|select|textarea)[^>]* name="([^"]+)"', form))
     hidden = set(re.findall(r'<input type="hidden" name="([^"]+)"', form))
-    for name in named - hidden - {"file"}:
-        assert f'popover id="f-{name}-help"' in form, name
-    assert 'popover id="f-attachment_ids-help"' in form
+    # The choices of these say themselves what they mean.
+    for name in named - hidden - {"file", "severity", "where", "parts"}:
+        hint, asked = f'id="f-{name}-hint"' in form, f'popover id="f-{name}-help"' in form
+        assert hint is not asked, name
+    assert 'id="f-attachment_ids-hint"' in form
+
+
+HERE, THERE = "019abc00-0000-7000-8000-000000000001", "019abc00-0000-7000-8000-000000000002"
+
+
+def of_device(site_id: UUID | None) -> CoverageAnswer:
+    device = CoveredDevice(
+        serial="CNB7K2041X", serial_label="CNB7-K2041X", product_number="Q1", product_name="Printer", site_id=site_id
+    )
+    return CoverageAnswer(verdict=Verdict.COVERED, device=device, product_name="Printer")
+
+
+async def test_the_site_of_the_device_is_chosen_and_its_serial_stands_as_on_its_label(portal: Gateway) -> None:
+    sites = [{"id": HERE, "name": "Lyon", "city": "Lyon"}, {"id": THERE, "name": "Mill", "city": "Paris"}]
+    portal["identity"].answers("GET /profile", says({"site_id": HERE}))
+    portal["identity"].answers("GET /sites", says({"items": sites, "next_cursor": None}))
+    portal["contracts"].answers("GET /coverage", says(of_device(UUID(THERE)).model_dump(mode="json")))
+    answer = await portal.portal.get("/cases/new?serial=cnb7k2041x", headers=portal.signed_in())
+    text = await answer.text()
+    assert f'<option value="{THERE}" selected>' in text
+    assert '<span data-shows="site_id">Mill, Paris</span>' in text
+    assert '<span class="mono">CNB7-K2041X</span>' in text
+
+
+async def test_a_refused_field_is_never_folded_away(portal: Gateway) -> None:
+    portal["cases"].answers("POST /cases", refuses(422, "string_too_long", "error_code", limit=100))
+    _, text, _ = await post(portal, a_form(error_code="13.02"))
+    (more,) = re.findall(r"<details([^>]*)>\s*<summary><b>More details</b>", text)
+    assert more == " open"
+    assert 'href="#f-error_code"' in text
+
+
+async def test_a_page_brings_the_countries_along_only_where_they_are_in_sight(portal: Gateway) -> None:
+    address = {"company_name": "Acme", "address_line_1": "1", "postal_code": "1", "city": "Lyon", "country": "FR"}
+    person = {"first_name": "Ana", "last_name": "D", "email": "a@example.com", "phone": "+33472000000"}
+    portal["identity"].answers("GET /profile", says(address | person))
+    text = await (await portal.portal.get("/cases/new?serial=CN1", headers=portal.signed_in())).text()
+    assert re.findall(r'<option value="([A-Z]{2})"', text) == ["FR"]
+    (source,) = set(re.findall(r'data-list="([^"]+)"', text))
+    names = dict(await (await portal.portal.get(source)).json())
+    assert names == dict(countries_in("en"))
+    # Without scripts a button brings them.
+    whole = {f"equipment_address.{name}": text for name, text in address.items()}
+    status, text, _ = await post(portal, a_form(("a.png", PNG), **whole, show="countries"))
+    assert status == 200
+    assert portal["cases"].asked("POST /cases") == []
+    assert len(re.findall(r'<option value="BE"', text)) == 2
+    assert 'value="Paper jam in tray 3"' in text
+    assert 'value="file-1" checked' in text
+
+
+PRODUCT = {"product_number": "Q1", "name": "Printer", "line": "Printers", "has_serials": True}
+
+
+async def test_a_product_with_serials_lists_the_companys_own_devices_with_what_covers_them(portal: Gateway) -> None:
+    nothing = CoverageAnswer(verdict=Verdict.UNVERIFIED).model_dump(mode="json")
+    covered = of_device(None).model_dump(mode="json")
+    portal["contracts"].answers("GET /coverage", says(nothing), says(nothing), says(covered))
+    portal["contracts"].answers("GET /products", says({"items": [PRODUCT], "next_cursor": None, "total": 1}))
+    device = {"serial": "CNB7K2041X", "serial_label": "CNB7-K2041X"}
+    portal["contracts"].answers("GET /devices", says({"items": [device], "next_cursor": "more", "total": 1}))
+    text = await (await portal.portal.get("/cases/new?q=printer", headers=portal.signed_in())).text()
+    assert '<a class="title mono" href="/cases/new?serial=CNB7-K2041X">CNB7-K2041X</a>' in text
+    assert '<span class="chip ok">Covered</span>' in text
+    assert "There are more of them." in text
+    assert "We know no device" not in text
+    assert "product_number=Q1" in portal["contracts"].asked("GET /devices")[0].path
+
+
+async def test_the_only_product_without_serials_leads_on_at_once(portal: Gateway) -> None:
+    found = {"items": [PRODUCT | {"has_serials": False}], "next_cursor": None, "total": 1}
+    portal["contracts"].answers("GET /products", says(found))
+    answer = await portal.portal.get("/cases/new?q=printer", headers=portal.signed_in(), allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (303, "/cases/new?product_number=Q1")
+
+
+async def test_nothing_is_called_unknown_where_something_was_found(portal: Gateway) -> None:
+    found = {"items": [PRODUCT, PRODUCT | {"product_number": "Q2"}], "next_cursor": None, "total": 2}
+    portal["contracts"].answers("GET /products", says(found), says(found | {"items": []}))
+    for count in (0, 1):
+        text = await (await portal.portal.get("/cases/new?q=printer", headers=portal.signed_in())).text()
+        assert text.count("We know no device") == text.count("We did not find “printer”") == count
+        assert text.count("Did you mean one of these?") == 1 - count
 
 
 async def test_every_device_under_a_contract_can_be_chosen(portal: Gateway) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import services.gateway
 from services.gateway.deadlines import Deadlines
+from services.gateway.forms import Form, refused
 from services.gateway.limits import Limits, why_refused
-from services.gateway.pages.case_form import CASE, case_json
+from services.gateway.pages.case_form import CASE, case_json, placed, unfolded
 from services.gateway.pages.file_forms import Posted
 from services.gateway.pages.new_case import told_by_mail
 from services.gateway.sizes import size
@@ -40,6 +41,67 @@ def test_the_ids_of_files_become_a_list_and_their_names_stay_out() -> None:
     assert body["attachment_ids"] == ["one", "two"]
     assert "attachment_name" not in body
     assert "attachment_ids" not in case_json({"attachment_ids": "", "where": "site"})
+
+
+def test_the_place_is_the_devices_own_site_else_the_main_one_else_the_address_of_the_profile() -> None:
+    sites = ("here", "there")
+    known = Form(CASE, {"site_id": "here", "equipment_address.address_line_1": "1 rue de la Paix"})
+
+    def place(form: Form, device_site: str | None) -> tuple[str, str]:
+        found = placed(form, device_site, sites)
+        return found["where"], found["site_id"]
+
+    assert place(known, "there") == ("site", "there")
+    # A site that is closed, or not the visitor's to choose.
+    assert place(known, "elsewhere") == ("site", "here")
+    assert place(known, None) == ("site", "here")
+    assert place(known.with_values(site_id=""), None) == ("address", "")
+    assert place(Form(CASE), None) == ("site", "")
+    # What was chosen stays.
+    assert place(known.with_values(where="address"), "there") == ("address", "here")
+    assert placed(known, "there", ())["where"] == "address"
+
+
+PERSON = {"first_name": "Luc", "last_name": "Petit", "email": "luc@example.com", "phone": "+33472000000"}
+COMPLETE = {f"contact.{name}": text for name, text in PERSON.items()} | {"where": "site", "site_id": "7"}
+
+
+def test_what_is_known_is_folded_and_what_is_missing_or_wrong_is_not() -> None:
+    known = Form(CASE, COMPLETE)
+    assert unfolded(known) == set()
+    assert unfolded(known.with_values(**{"contact.phone": " "})) == {"contact"}
+    assert unfolded(known.with_values(site_id="")) == {"place"}
+    assert unfolded(known.with_values(where="address")) == {"place"}
+    assert unfolded(known.with_values(parts="other")) == {"place"}
+    address = {"company_name": "Acme", "address_line_1": "1", "postal_code": "1", "city": "Lyon", "country": "FR"}
+    at_address = {f"equipment_address.{name}": text for name, text in address.items()}
+    assert unfolded(known.with_values(where="address", **at_address)) == set()
+    assert unfolded(known.with_values(**{"secondary_contact.email": "x"})) == {"other"}
+    wrong = {"pin": "more", "contact.phone": "contact", "parts_address.city": "place", "error_code": "more"}
+    for name, part in wrong.items():
+        assert unfolded(Form(CASE, COMPLETE, {name: "Wrong."})) == {part}, name
+    assert unfolded(Form(CASE, COMPLETE, {"secondary_contact.phone": "Wrong."})) == {"contact", "other"}
+
+
+def test_a_field_that_was_left_out_is_asked_for_by_its_name() -> None:
+    def missing(name: str, code: str) -> dict[str, str]:
+        return {"field": name, "code": code, "message": "In English."}
+
+    problem = {
+        "errors": [missing("title", "missing"), missing("severity", "int_type"), missing("site_id", "uuid_parsing")]
+    }
+    form = refused(CASE, {"title": " "}, problem)
+    assert form.errors == {"title": "Enter a title.", "severity": "Choose a severity.", "site_id": "Choose a site."}
+    with reading_in("fr"):
+        assert refused(CASE, {}, problem).errors["title"] == "Saisissez un titre."
+    # What was typed is wrong in another way.
+    assert refused(CASE, {"severity": "x"}, problem).errors["severity"] != "Choose a severity."
+
+
+def test_everything_that_must_be_filled_in_is_asked_for_by_its_name() -> None:
+    assert [field.name for field in CASE.shown if not field.optional and not field.ask and field.kind != "files"] == [
+        "confidential"
+    ]
 
 
 def test_an_empty_pin_and_an_empty_second_contact_are_left_out() -> None:

@@ -1,0 +1,70 @@
+// Modules that come when they are needed: upload.js with the first file, form.js when a part of the form is opened.
+
+for (const form of document.querySelectorAll("form[data-parts]")) {
+  const come = () => import(form.dataset.parts);
+  if (form.querySelector(".known > details[open]")) come();
+  else form.addEventListener("toggle", come, { capture: true, once: true });
+}
+for (const field of document.querySelectorAll("[data-files]")) wait(field);
+
+// Until it comes the input holds what was chosen, and would send it with the form.
+function wait(field) {
+  const input = field.querySelector("input[type=file]");
+  const list = field.querySelector(".file-list");
+  const until = new AbortController();
+  const { signal } = until;
+  const listen = (target, kind, act) => target.addEventListener(kind, act, { signal });
+  let coming;
+  const come = () => (coming ??= import(field.dataset.files).then(({ enhance }) => {
+    until.abort();
+    return enhance(field);
+  }, () => { coming = undefined; }));
+
+  // A draft brings its files back; they stand in the form before the module does.
+  listen(field, "restore-files", ({ detail }) => {
+    list.replaceChildren(...detail.map(cited));
+    list.hidden = detail.length === 0;
+    if (detail.length) come();
+  });
+  if (list.children.length) come();
+  if (!input) return;
+
+  const held = new DataTransfer();
+  const take = async (files) => {
+    for (const file of files) held.items.add(file);
+    input.files = held.files;
+    await come();
+    if (input.files.length) input.dispatchEvent(new Event("change"));
+  };
+  listen(field, "focusin", come);
+  listen(field, "pointerenter", come);
+  listen(input, "change", () => take(input.files));
+  const zone = field.closest("[data-drop]") ?? field;
+  listen(zone, "dragover", (event) => {
+    come();
+    if ([...event.dataTransfer.types].includes("Files")) event.preventDefault();
+  });
+  listen(zone, "drop", (event) => {
+    if (event.dataTransfer.files.length === 0) return;
+    event.preventDefault();
+    take(event.dataTransfer.files);
+  });
+  listen(field.closest("form"), "paste", (event) => {
+    const { files, types } = event.clipboardData;
+    if (files.length === 0 || types.includes("text/plain")) return;
+    event.preventDefault();
+    const again = new DataTransfer(); // what is on the clipboard is only told while it is pasted
+    for (const file of files) again.items.add(file);
+    come().then(() => field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: again, bubbles: true })));
+  });
+}
+
+function cited({ id, name }) {
+  const row = document.createElement("li");
+  Object.assign(row.dataset, { id, name });
+  const values = { attachment_ids: id, [`attachment_name.${id}`]: name };
+  row.append(name, ...Object.entries(values).map(([key, value]) => {
+    return Object.assign(document.createElement("input"), { type: "hidden", name: key, value });
+  }));
+  return row;
+}
