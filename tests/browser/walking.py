@@ -79,9 +79,9 @@ class World:
             "sign-in-of-somebody-else": "/sign-in?email=luc@example.com&verified=1",
             "profile-notices": "/profile?done=notices#notices",
             "sites": "/sites",
-            "sites-add": "/sites?done=added#add",
+            "sites-add": "/sites#add",
             "users": "/users",
-            "users-invite": "/users?done=invited#invite",
+            "users-invite": "/users#invite",
             "missing": f"/cases/{NOBODYS_NUMBER}",
         }
 
