@@ -40,6 +40,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "dots": _times("."),
     "a long address": lambda size: "a@" + "b." * ((size - 4) // 2) + "co",
     "an address in marks": lambda size: "a@" + _times("\u0301\u0323")(size - 5) + ".co",
+    "addresses of the web": _times("http://a "),
     "an address with quotes": lambda size: '"' + "\\" * (size - 7) + '"@b.co',
     "signs of phones": _times("+"),
     "digits": lambda size: "+33" + "1" * (size - 3),

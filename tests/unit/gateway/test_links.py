@@ -7,7 +7,9 @@ import time
 import pytest
 
 from services.gateway.links import linked
+from tests.processor import processor_s
 
+_MOST_S = 0.1  # what one request may hold up all others
 _LINK = re.compile(r'<a href="([^"]*)" dir="ltr" rel="noopener noreferrer nofollow">([^<]*)</a>')
 
 
@@ -110,3 +112,8 @@ def test_a_hostile_text_is_read_in_no_time(text: str) -> None:
     before = time.perf_counter()
     links_of(text)
     assert time.perf_counter() - before < 0.5
+
+
+def test_a_page_full_of_links_holds_up_nobody() -> None:
+    text = "http://a " * 13_000  # as many as a case and a page of its history have room for
+    assert processor_s(lambda: linked(text), enough_s=_MOST_S) <= _MOST_S
