@@ -19,9 +19,9 @@ role_choices = (
 severities = {"1": lazy("Critical"), "2": lazy("High"), "3": lazy("Normal"), "4": lazy("Low")}
 severity_choices = (
     ("1", lazy("1 Critical: work has stopped")),
-    ("2", lazy("2 High: work is badly hindered")),
+    ("2", lazy("2 High: work is much harder")),
     ("3", lazy("3 Normal: work goes on, slower")),
-    ("4", lazy("4 Low: a question or a small fault")),
+    ("4", lazy("4 Low: a question or a wish")),
 )
 # Their consequences, where each has a card of its own.
 severity_effects = {

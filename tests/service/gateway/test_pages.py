@@ -316,6 +316,14 @@ async def test_a_page_is_shown_to_whoever_has_a_time_zone_that_this_machine_does
     assert "22 Nov 2026, 09:00" in await _page(gateway, "/cases/1000000009")
 
 
+async def test_a_page_carries_the_icons_that_it_shows_and_no_others(gateway: Gateway) -> None:
+    for path in ("/help", "/components"):
+        page = await _page(gateway, path)
+        carried = set(re.findall(r'<symbol id="(i-\w+)"', page))
+        assert carried
+        assert carried == set(re.findall(r'<use href="#(i-\w+)"', page)), path
+
+
 @pytest.mark.parametrize(
     "name", ["portico.css", "form.css", "shell.js", "draft.js", "later.js", "upload.js", "form.js", "profile.js"]
 )
