@@ -294,7 +294,7 @@ async def test_while_cases_is_unavailable_other_pages_work_and_the_form_comes_ba
     finally:
         await stack.restart("cases")
     await signed_in.get_by_role("link", name="Try again").click()
-    await expect(signed_in.locator("h1")).to_contain_text("Recent cases")
+    await expect(signed_in.locator("h1")).to_contain_text("Cases")
 
 
 async def test_a_case_can_be_created_while_contracts_is_unavailable(

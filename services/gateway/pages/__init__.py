@@ -17,6 +17,7 @@ from services.gateway.pages.components import pages as components
 from services.gateway.pages.compression import compress_pages
 from services.gateway.pages.failures import error_pages
 from services.gateway.pages.file_forms import KNOWN_LIMITS, KnownLimits
+from services.gateway.pages.finding import pages as finding
 from services.gateway.pages.for_whom import pages as for_whom
 from services.gateway.pages.help import pages as help_page
 from services.gateway.pages.language import in_the_readers_language
@@ -61,6 +62,7 @@ def add_pages(app: web.Application) -> None:
         for_whom,
         new_case,
         case_list,
+        finding,
         case,
         unsubscribe,
         help_page,

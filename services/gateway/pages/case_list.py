@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from services.gateway import labels
 from services.gateway.pages.backend import ServiceRefusal, download, fetch, optional
+from services.gateway.pages.finding import mistyped, number_in
+from services.gateway.pages.for_whom import is_of_vendor
 from services.gateway.pages.lists import ListPage, ListState, fetch_list
 from services.gateway.pages.rendering import render
+from services.gateway.pages.requests import LONGEST_ASKED
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import lazy
 from shared import errors
@@ -19,19 +23,26 @@ pages = web.RouteTableDef()
 
 Facet = dict[str, Any]
 
-CASES = ListPage(
-    "/cases",
-    columns={
+
+def _columns(**whose: str) -> dict[str, str]:
+    return {
         "number": lazy("Case"),
         "title": lazy("Title and product"),
         "status": lazy("Status"),
         "severity": lazy("Severity"),
         "site_name": lazy("Site"),
-        "created_at": lazy("Created"),
+        **whose,
         "updated_at": lazy("Updated"),
-        "turn": lazy("Whose turn"),
-    },
-    sortable=frozenset({"number", "title", "status", "severity", "site_name", "created_at", "updated_at"}),
+    }
+
+
+# Whose case it is: for the customer a person, for the vendor a company.
+_WHOSE = ("submitter", "company_name")
+CASES = ListPage(
+    "/cases",
+    columns=_columns(submitter=lazy("Submitted by")),
+    sortable=frozenset({"number", "title", "status", "severity", "site_name", *_WHOSE, "updated_at"}),
+    may_go=frozenset({"site_name", *_WHOSE}),
     order="-updated_at",
     views=("recent", "waiting", "submitted"),
     filters={
@@ -46,6 +57,20 @@ CASES = ListPage(
     },
     exports={"/cases.xlsx": lazy("Export to Excel"), "/cases.csv": lazy("Export as CSV")},
 )
+_OF_VENDOR = replace(CASES, columns=_columns(company_name=lazy("Company")))
+# What the list can be sorted by where its columns cannot be pressed: on a phone, and what no column shows.
+_ORDERS = {
+    "-updated_at": lazy("Newest change first"),
+    "updated_at": lazy("Oldest change first"),
+    "-created_at": lazy("Newest case first"),
+    "created_at": lazy("Oldest case first"),
+    "severity": lazy("Most severe first"),
+    "status": lazy("By status"),
+    "title": lazy("By title"),
+    "site_name": lazy("By site"),
+}
+_STATUSES = ("waiting_customer", "new", "in_progress", "waiting_parts", "closed", "cancelled")
+_ENDED = ("closed", "cancelled")
 # The counts of the choices of a filter, by what the service calls them.
 _COUNTED = {"status": "status", "severity": "severity", "site_id": "site"}
 
@@ -54,21 +79,34 @@ _COUNTED = {"status": "status", "severity": "severity", "site_id": "site"}
 async def list_cases(request: web.Request) -> web.Response:
     """One page of a view, with the filters that fit it."""
     visitor = await signed_in(request)
-    asked = CASES.at(request.query)
+    asked = (_OF_VENDOR if is_of_vendor(visitor) else CASES).at(request.query)
     (listing, rows), choices = await asyncio.gather(
         fetch_list(request, visitor, "cases", "/cases", asked),
         _choices(request, visitor, asked),
     )
     if listing.errors:
-        choices = await _choices(request, visitor, listing.accepted)
+        choices = await _choices(request, visitor, listing)
+    words = listing.wanted.get("q", "")
+    number = "" if rows["items"] else number_in(words)
     return render(
         "case_list.html",
         visitor=visitor,
-        status=listing.status,
         listing=listing,
         rows=rows,
+        waiting=[case for case in rows["items"] if _waits_for(visitor, case)],
         choices=choices,
+        orders=_ORDERS,
+        is_cut=len(words) == LONGEST_ASKED,
+        mistyped=await mistyped(request, visitor, number) if number else "",
     )
+
+
+def _waits_for(visitor: Visitor, case: Mapping[str, Any]) -> bool:
+    """The vendor's cases wait for whoever has taken them, and until then for everybody."""
+    if not is_of_vendor(visitor):
+        return bool(case["turn"] == "customer")
+    assignee = case["assignee"]
+    return case["turn"] == "vendor" and (assignee is None or assignee["user_id"] == str(visitor.user.id))
 
 
 async def _choices(request: web.Request, visitor: Visitor, listing: ListState) -> dict[str, list[Facet]]:
@@ -85,7 +123,7 @@ async def _choices(request: web.Request, visitor: Visitor, listing: ListState) -
     )
     found = {name: counted[str(filters)].get(_COUNTED[name]) for name, filters in asked.items()}
     return {
-        "status": _all_of(labels.statuses, found["status"]),
+        "status": _with_sums(_all_of(_STATUSES, found["status"])),
         "severity": _all_of(labels.severities, found["severity"]),
         "site_id": sorted(found["site_id"] or [], key=lambda facet: in_alphabet(facet["label"])),
     }
@@ -107,6 +145,17 @@ def _all_of(values: Iterable[str], facets: list[Facet] | None) -> list[Facet]:
     return (
         [] if facets is None else [{"value": value, "label": value, "count": counts.get(value, 0)} for value in values]
     )
+
+
+def _with_sums(facets: list[Facet]) -> list[Facet]:
+    """Before the single states all of them, and all that are open; without numbers while the counts are away."""
+    every = facets or [{"value": value, "count": None} for value in _STATUSES]
+    is_open = [facet["count"] for facet in facets if facet["value"] not in _ENDED]
+    return [
+        {"value": "", "count": sum(facet["count"] for facet in facets) if facets else None},
+        {"value": "open", "count": sum(is_open) if facets else None},
+        *every,
+    ]
 
 
 @pages.get("/cases.xlsx")

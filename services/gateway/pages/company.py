@@ -101,7 +101,6 @@ def _ready_to_send(form: Form, sent: Sent) -> Form:
 
 async def _sites_page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
     listing, listed = await fetch_list(request, visitor, "identity", "/sites", SITES.at(request.query))
-    status = listing.status if listing.errors else status
     done = _DONE.get(request.query.get("done", ""))
     return render("sites.html", visitor=visitor, status=status, form=form, listing=listing, sites=listed, done=done)
 
@@ -136,7 +135,6 @@ async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, sta
         fetch_all(request, visitor, "identity", "/invitations", {}),
         sites_of(request, visitor),
     )
-    status = listing.status if listing.errors else status
     pending = [invitation for invitation in invited if invitation["state"] == "pending"]
     news, news_of_users = await asyncio.gather(
         find_news(request, visitor, [invitation["email"] for invitation in pending]),

@@ -12,6 +12,7 @@ from services.gateway.messages import of_refusal
 from services.gateway.middleware import is_api, is_for_anybody
 from services.gateway.pages.account import SIGN_IN, sign_in_page
 from services.gateway.pages.backend import RETRY_AFTER
+from services.gateway.pages.finding import MISTYPED
 from services.gateway.pages.new_case import address_of_form
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, redirect
@@ -41,6 +42,7 @@ _HEADINGS = {
 _PASSING = {408, 429, 500, 503}
 _BEING_CHECKED = "scanning"
 _LISTS, _FILE = ("/cases.xlsx", "/cases.csv"), re.compile(r"(/cases/[^/]+)/files/")
+_CASE = re.compile(r"/cases/([^/]+)$")
 _HEADING = N_("Something went wrong")
 _WAITING = (errors.TooManyRequests.status, errors.Unavailable.status)
 
@@ -108,6 +110,7 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
         can_retry=request.method == "GET" and (refusal.status in _PASSING or refusal.code == _BEING_CHECKED),
         path=request.path_qs,
         back=_back(request, refusal),
+        sought=_sought(request, refusal),
     )
     if allow is not None:
         response.headers["Allow"] = allow
@@ -121,6 +124,14 @@ def _back(request: web.Request, refusal: Refusal) -> tuple[str, str]:
     if request.method != "POST" or refusal.status != errors.TooLarge.status:
         return "", ""
     return _page_of_form(request), _("Back to the form")
+
+
+def _sought(request: web.Request, refusal: Refusal) -> str | None:
+    """What stands in the field to search by on the page, which is there where nothing was found: a case's number."""
+    if refusal.status != errors.NotFound.status and refusal.code != MISTYPED:
+        return None
+    found = _CASE.match(request.path)
+    return found[1] if found else ""
 
 
 def _page_of_download(request: web.Request) -> str:

@@ -147,17 +147,17 @@ async def choose(request: web.Request) -> web.Response:
     listing = _PEOPLE.at(request.query)
     if is_of_vendor(visitor) and "company_id" not in listing.wanted:
         path = "/vendor/companies"
-        listing, found = await fetch_list(request, visitor, "identity", path, listing, query=_searched(listing))
+        listing, found = await fetch_list(request, visitor, "identity", path, listing, query=_searched)
         return _choice_page(visitor, listing, found, company=None)
-    query = _searched(listing) | ({"company_id": listing.wanted["company_id"]} if is_of_vendor(visitor) else {})
+    of_company = {"company_id": listing.wanted["company_id"]} if is_of_vendor(visitor) else {}
     try:
-        listing, found = await fetch_list(request, visitor, "identity", "/submitters", listing, query=query)
+        listing, found = await fetch_list(
+            request, visitor, "identity", "/submitters", listing, query=lambda state: _searched(state) | of_company
+        )
     except ServiceRefusal as refusal:
-        if is_of_vendor(visitor) and refusal.status == errors.NotFound.status:
+        if is_of_vendor(visitor) and refusal.status in {errors.NotFound.status, errors.Invalid.status}:
             return redirect(listing.url(company_id="", name=""))
         raise
-    if "company_id" in listing.errors:
-        return redirect(listing.url(company_id="", name=""))
     return _choice_page(visitor, listing, found, company=await _company_of(request, visitor, listing))
 
 
@@ -183,7 +183,6 @@ def _choice_page(
     return render(
         "case_for.html",
         visitor=visitor,
-        status=listing.status,
         listing=listing,
         found=found,
         company=company,

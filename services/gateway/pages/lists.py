@@ -4,7 +4,7 @@ A page describes its list once (`ListPage`), reads the address (`ListPage.at`), 
 `ListState` to the macros of `ui.html`: `list_refused`, `list_table`, `list_foot`, `filter_link`, `filter_choice`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +24,6 @@ _MOST_PAGES_BEFORE = 20
 # A cursor of a long title is long, what is searched for may be, too, and proxies take lines of 8,190 bytes.
 _MOST_OF_ADDRESS = 8000
 _FORGOTTEN = "-"
-_NOTHING: Mapping[str, Any] = {"items": [], "next_cursor": None, "total": 0, "total_is_lower_bound": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,7 @@ class ListPage:
     path: str
     columns: Mapping[str, str]  # labels, by the name that the service sorts by
     sortable: frozenset[str] = frozenset()
+    may_go: frozenset[str] = frozenset()  # columns that narrow screens do without
     order: str = ""  # as the service sorts where nothing else is asked for
     views: tuple[str, ...] = ()  # the first is shown where the address names none of them
     filters: Mapping[str, str] = field(default_factory=dict)  # labels, by the name in the address
@@ -56,7 +56,8 @@ class ListState:
     wanted: Mapping[str, str]
     cursor: str = ""
     before: tuple[str, ...] = ()  # the cursors of the pages between the first one and this one
-    errors: Mapping[str, str] = field(default_factory=dict)  # what the service does not take, and why
+    ignored: Mapping[str, str] = field(default_factory=dict)  # what the address asks for beside, as it stands there
+    errors: Mapping[str, str] = field(default_factory=dict)  # why the service does not take that
 
     @property
     def query(self) -> dict[str, str]:
@@ -67,15 +68,21 @@ class ListState:
         """The filters but one: what to count by for the choices of that one."""
         return {other: text for other, text in self.wanted.items() if other not in (name, "sort")}
 
-    @property
-    def status(self) -> int:
-        """Of the page that shows it."""
-        return errors.Invalid.status if self.errors else 200
+    def without_refused(self, said: Mapping[str, str]) -> "ListState":
+        """The same list, from its first page, without what a service refuses of it, for the reasons that it gives."""
+        refused = {name: text for name, text in {**self.wanted, "cursor": self.cursor}.items() if text and name in said}
+        return replace(
+            self,
+            wanted={name: text for name, text in self.wanted.items() if name not in refused},
+            cursor="",
+            before=(),
+            ignored={**self.ignored, **refused},
+            errors={**self.errors, **{name: said[name] for name in refused}},
+        )
 
-    @property
-    def accepted(self) -> "ListState":
-        """The same list without what is refused."""
-        return replace(self, wanted={name: text for name, text in self.wanted.items() if name not in self.errors})
+    def typed(self, name: str) -> str:
+        """What stands in the field of a filter, though it does not count."""
+        return self.ignored.get(name, self.wanted.get(name, ""))
 
     @property
     def order(self) -> str:
@@ -145,16 +152,20 @@ async def fetch_list(
     path: str,
     listing: ListState,
     *,
-    query: Mapping[str, str] | None = None,
+    query: Callable[[ListState], Mapping[str, str]] = lambda listing: listing.query,
 ) -> tuple[ListState, Mapping[str, Any]]:
-    """One page of a list; where the service does not take what the address asks for, no rows, and the errors.
+    """One page of a list; what the service does not take of the address is left out, and said in the state.
 
     `query` is what to ask for where the service has other names for it than the address.
     """
-    try:
-        return listing, await fetch(request, visitor, service, path, query or listing.query)
-    except ServiceRefusal as refusal:
-        if refusal.status != errors.Invalid.status or not refusal.errors:
-            raise
-        said = {error.field: sentence(error.code, error.params, error.message) for error in refusal.errors}
-        return replace(listing, errors=said), _NOTHING
+    while True:
+        try:
+            return listing, await fetch(request, visitor, service, path, query(listing))
+        except ServiceRefusal as refusal:
+            if refusal.status != errors.Invalid.status:
+                raise
+            said = {error.field: sentence(error.code, error.params, error.message) for error in refusal.errors}
+            less = listing.without_refused(said)
+            if less.ignored == listing.ignored:
+                raise
+            listing = less

@@ -22,8 +22,8 @@ TYPED: web.RequestKey[FormData] = web.RequestKey("typed", dict)
 FORM_TYPE = "application/x-www-form-urlencoded"
 # A form with long texts, and one that carries such a form along; what a browser adds to it has room, too.
 LONG_FORM_BYTES = SubmitCase.max_body_bytes + BODY_BYTES
-_LONGEST_ASKED = 500
-_LONGEST_READ = 4 * _LONGEST_ASKED  # what nobody sees takes room, too
+LONGEST_ASKED = 500
+_LONGEST_READ = 4 * LONGEST_ASKED  # what nobody sees takes room, too
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
@@ -31,7 +31,7 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 def asked_for(query: Mapping[str, str], name: str) -> str:
     """What an address asks for, as words in one line: of a longer text only as much as a search takes."""
     cleaned = cleaned_anyhow(query.get(name, "")[:_LONGEST_READ], clean_line)
-    return " ".join(cleaned.split())[:_LONGEST_ASKED] if is_seen(cleaned) else ""
+    return " ".join(cleaned.split())[:LONGEST_ASKED] if is_seen(cleaned) else ""
 
 
 async def read_form(request: web.Request, visitor: Visitor, *, at_most: int = SMALL_BODY_BYTES) -> FormData:

@@ -1,4 +1,4 @@
-"""The start page and the way to a case by its number."""
+"""The start page."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,18 +11,14 @@ from services.gateway.pages import looks
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional
 from services.gateway.pages.for_whom import is_of_vendor
 from services.gateway.pages.rendering import render
-from services.gateway.pages.requests import asked_for, redirect
-from services.gateway.session import Visitor, signed_in, visitor_of
+from services.gateway.session import Visitor, visitor_of
 from shared import errors
-from shared.serials import normal_case_number
 from shared.web.app import CLOCK
 
 pages = web.RouteTableDef()
 
 Row = dict[str, Any]
 
-_NUMBER_LENGTH = 10
-_MISTYPED = "check_number"
 _SITES_SHOWN = 6
 _DEVICES_SHOWN = 5
 _NO_COUNTS: Row = {"status": [], "severity": [], "site": []}
@@ -95,28 +91,3 @@ def _by_site(facets: Mapping[str, Any]) -> Iterator[Row]:
 
 def _row(facet: Mapping[str, Any], **filters: str) -> Row:
     return {**facet, "url": f"/cases?{urlencode(filters)}"}
-
-
-@pages.get("/find")
-async def find(request: web.Request) -> web.Response:
-    """A case number leads to its case, where a mistyped one is refused; any other text leads to the filtered list."""
-    visitor = await signed_in(request)
-    wanted = asked_for(request.query, "q")
-    digits = normal_case_number(wanted)
-    is_number = len(digits) == _NUMBER_LENGTH and digits.isascii() and digits.isdigit()
-    if is_number and not await _is_known_otherwise(request, visitor, wanted, digits=digits):
-        return redirect(f"/cases/{digits}")
-    return redirect(str(request.rel_url.with_path("/cases").with_query({"q": wanted} if wanted else {})))
-
-
-async def _is_known_otherwise(request: web.Request, visitor: Visitor, typed: str, *, digits: str) -> bool:
-    """Whether ten digits, whose check digit is no case number's, are to be found as something else."""
-    try:
-        await optional(fetch(request, visitor, "cases", f"/cases/{digits}"))
-    except ServiceRefusal as refusal:
-        if refusal.code == _MISTYPED:
-            found = await optional(
-                fetch(request, visitor, "cases", "/cases", {"q": typed, "limit": 1, "total": "false"})
-            )
-            return bool(found and found["items"])
-    return False

@@ -335,7 +335,7 @@ async def test_a_text_that_no_sheet_can_hold_is_exported_without_its_odd_charact
     ("role", "language", "words"),
     [
         (Role.COMPANY_ADMIN, "en", ["Waiting for you", "High", "You", "Coverage not known yet"]),
-        (Role.COMPANY_ADMIN, "fr", ["En attente de votre réponse", "Haute", "Vous", "Couverture pas encore connue"]),
+        (Role.COMPANY_ADMIN, "fr", ["Attend votre réponse", "Haute", "Vous", "Couverture pas encore connue"]),
         (Role.AGENT, "fr", ["En attente du client", "Haute", "Client", "Couverture pas encore connue"]),
     ],
 )

@@ -1,4 +1,4 @@
-"""Lists whose addresses ask for what there is not: the page says so at the filter, and keeps the rest."""
+"""Lists whose addresses ask for what there is not: the page says so at the filter, and lists by all the rest."""
 
 import html
 import re
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from services.cases.cases.store.lists import order_of, read_order
 from shared.errors import Refusal
@@ -84,13 +85,14 @@ DATE = "Enter a date, such as 2026-11-22."
     ],
     ids=str,
 )
-async def test_a_wrong_filter_is_named_at_its_field_and_the_rest_is_kept(
+async def test_a_wrong_filter_is_named_at_its_field_and_the_rest_is_listed(
     portal: Gateway, query: dict[str, str], name: str, sentence: str
 ) -> None:
     kept = {"q": "tray jam", "severity": "3", "sort": "title", "status": "open"} | query
     status, content = await page(portal, "/cases", **kept)
-    assert status == 422
-    assert "<title>Error: Recent cases" in content
+    assert status == 200
+    assert "<title>Error: Results for “tray jam”" in content
+    assert "This filter cannot be used; all others count" in content
     assert f'<a href="#filter-{name}">' in content
     assert f'<p class="error" id="filter-{name}-error">{sentence}</p>' in content
     assert f'aria-describedby="filter-{name}-error"' in content
@@ -98,20 +100,26 @@ async def test_a_wrong_filter_is_named_at_its_field_and_the_rest_is_kept(
     assert '<input type="hidden" name="status" value="open">' in content
     # The choices of the other filters are there, counted without what is wrong.
     assert '">Lyon (2)</option>' in content
-    assert "Nothing is listed until this is put right." in content
+    # What was typed stands in its field; the list, and every way on from it, goes without.
+    if name.startswith("created"):
+        assert f'name="{name}" value="{query[name]}"' in content
     without = {each: text for each, text in kept.items() if each != name}
-    assert all(f"{each}={text.replace(' ', '+')}" in content for each, text in without.items())
+    asked = URL(portal["cases"].asked("GET /cases")[-1].path).query
+    assert {**asked} == {**without, "view": "recent", "limit": "50"}
+    links = [URL(link).query for link in re.findall(r'href="(/cases\?[^"]*)"', content)]
+    assert links
+    assert all(link.get(name) in {None, without.get(name)} for link in links)
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"status": "exploded"}, "Status: Choose one from the list."),
-        ({"serial": "---"}, "Serial number: Enter the serial number as it is written on the device."),
-        ({"mine": "perhaps"}, "Only created by me: Choose yes or no."),
-        ({"sort": "password"}, "The list cannot be sorted by that."),
-        ({"cursor": "x"}, "The next part of this list is not available any more. Please go back to the first page."),
-        ({"cursor": "x" * 2000}, "Use at most 1,000 characters."),
+        ({"status": "exploded"}, "<li>Status: Choose one from the list.</li>"),
+        ({"serial": "---"}, "<li>Serial number: Enter the serial number as it is written on the device.</li>"),
+        ({"mine": "perhaps"}, "<li>Only created by me: Choose yes or no.</li>"),
+        ({"sort": "password"}, "<p>The list cannot be sorted by that.</p>"),
+        ({"cursor": "x"}, "<p>That part of the list is not available any more: this is the first page.</p>"),
+        ({"cursor": "x" * 2000}, "<p>That part of the list is not available any more: this is the first page.</p>"),
     ],
     ids=str,
 )
@@ -119,9 +127,20 @@ async def test_what_is_wrong_beside_the_form_is_said_above_it(
     portal: Gateway, query: dict[str, str], sentence: str
 ) -> None:
     status, content = await page(portal, "/cases", severity="3", **query)
-    assert status == 422
-    assert f"<li>{sentence}</li>" in content
-    assert '<a href="/cases?view=recent&severity=3">Show the list without this</a>' in content
+    assert status == 200
+    assert sentence in content
+    asked = URL(portal["cases"].asked("GET /cases")[-1].path).query
+    assert {**asked} == {"severity": "3", "view": "recent", "limit": "50"}
+
+
+async def test_several_wrong_filters_are_named_together_though_the_service_finds_them_one_after_another(
+    portal: Gateway,
+) -> None:
+    status, content = await page(portal, "/cases", severity="9", status="exploded", cursor="x", sort="password")
+    assert status == 200
+    assert "These filters cannot be used; all others count" in content
+    for sentence in ("Status: Choose one from the list.", "Enter 4 or less.", "The list cannot be sorted by that."):
+        assert sentence in content
 
 
 async def test_a_wrong_filter_is_explained_in_french_too(portal: Gateway) -> None:
@@ -130,7 +149,7 @@ async def test_a_wrong_filter_is_explained_in_french_too(portal: Gateway) -> Non
     portal["identity"].answers("POST /session/resolve", says(session))
     _status, content = await page(portal, "/cases", created_from="foo")
     assert "Saisissez une date, par exemple 2026-11-22." in content
-    assert "Rien n’est affiché tant que ceci n’est pas corrigé." in content
+    assert "Ce filtre ne peut pas être utilisé\u00a0; tous les autres comptent" in content
 
 
 @pytest.mark.parametrize(
@@ -161,25 +180,34 @@ async def test_a_pasted_message_is_searched_for_and_kept(portal: Gateway, pasted
     status, content = await page_as_sent(portal, "/cases", q=pasted)
     assert (status, "No case fits these filters." in content) == (200, True)
     assert searched_for(content).split() == kept.split()
+    assert ("only its first 500 characters are searched for" in content) == (len(kept) >= 500)
 
 
 @pytest.mark.parametrize("path", ["/sites", "/users"])
 @pytest.mark.parametrize("name", ["cursor", "sort"])
 async def test_the_companys_lists_say_so_too(portal: Gateway, path: str, name: str) -> None:
-    portal["identity"].answers(f"GET {path}", refuses(422, "invalid", name))
+    nobody = says({"items": [], "next_cursor": None, "total": 0, "total_is_lower_bound": False})
+    portal["identity"].answers(f"GET {path}", refuses(422, "invalid", name), nobody)
     portal["identity"].answers("GET /invitations", says({"items": [], "next_cursor": None}))
     if path != "/sites":
         portal["identity"].answers("GET /sites", says({"items": [], "next_cursor": None}))
     status, content = await page(portal, path, **{name: "x"})
-    assert (status, "Nothing is listed until this is put right." in content) == (422, True)
-    assert f'<a href="{path}">Show the list without this</a>' in content
+    assert (status, 'role="alert" id="errors"' in content) == (200, True)
+    assert "x" not in URL(portal["identity"].asked(f"GET {path}")[-1].path).query.values()
 
 
 async def test_so_does_the_list_of_those_for_whom_a_case_is_created(portal: Gateway) -> None:
-    portal["identity"].answers("GET /submitters", refuses(422, "invalid", "cursor"))
+    nobody = says({"items": [], "next_cursor": None, "total": 0, "total_is_lower_bound": False})
+    portal["identity"].answers("GET /submitters", refuses(422, "invalid", "cursor"), nobody)
     status, content = await page(portal, "/cases/new/for", cursor="x", serial="CN1")
-    assert (status, "Nothing is listed until this is put right." in content) == (422, True)
-    assert '<a href="/cases/new/for?serial=CN1">Show the list without this</a>' in content
+    assert (status, "this is the first page" in content) == (200, True)
+    assert "Nobody of the company has an active account yet." in content
+
+
+async def test_a_list_that_goes_on_being_refused_is_a_page_that_says_so(portal: Gateway) -> None:
+    portal["cases"].answers("GET /cases", refuses(422, "invalid", "limit"))
+    status, _content = await page(portal, "/cases", severity="3")
+    assert status == 422
 
 
 # The choices of filters
@@ -201,8 +229,8 @@ async def test_every_state_and_severity_stays_in_its_place_though_no_case_has_it
     for query in ({}, {"severity": "1"}, {"status": "new"}):
         _status, content = await page(portal, "/cases", **query)
         assert buttons(content) == [
-            *("All", "All open", "New 7", "In progress 0", "Waiting for you 0", "Waiting for parts 0"),
-            *("Closed 1,200", "Cancelled 0", "Only created by me"),
+            *("All 1,207", "Open 7", "Waiting for you 0", "New 7", "In progress 0", "Waiting for parts 0"),
+            *("Closed 1,200", "Cancelled 0", "Created by me"),
         ]
         assert choices(content, "severity") == ["All", "Critical (2)", "High (0)", "Normal (5)", "Low (0)"]
 
@@ -246,3 +274,4 @@ async def test_a_list_is_shown_while_its_counts_are_away(portal: Gateway) -> Non
     status, content = await page(portal, "/cases", severity="1")
     assert status == 200
     assert choices(content, "severity") == ["All", "Critical (0)"]
+    assert buttons(content)[:3] == ["All", "Open", "Waiting for you"]

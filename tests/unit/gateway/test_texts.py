@@ -98,11 +98,11 @@ def test_labels_are_in_the_language_of_the_current_reader() -> None:
     with reading_in("fr"):
         assert statuses["closed"] == "Clôturé"
         assert severity_choices[0] == ("1", "1 Critique\u00a0: le travail est arrêté")
-        assert _("My cases") == "Mes dossiers"
+        assert _("Show all cases") == "Afficher tous les dossiers"
     with reading_in("en"):
         assert statuses["closed"] == "Closed"
     with reading_in("xx"):
-        assert _("My cases") == "My cases"
+        assert _("Show all cases") == "Show all cases"
 
 
 def test_countries_are_named_and_sorted_as_the_language_does() -> None:
