@@ -1,10 +1,11 @@
-"""Small real servers where the services would be, and a gateway before them with short deadlines."""
+"""Small real servers where the services would be, and a gateway before them."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from services.gateway.clients import Service, Services
 from services.gateway.csrf import unmasked
 from services.gateway.deadlines import Deadlines
 from services.gateway.settings import GatewaySettings
+from shared.web.app import CLOCK
 from tests.builders import TEST_SECRET
 from tests.unbounded import UNBOUNDED
 
@@ -34,6 +36,8 @@ PATIENT = Deadlines(
     product_not_yet_known_s=30.0,
     health_s=30.0,
 )
+# Of the gateway: what pages say of a time depends on the day.
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 CSRF = "the-csrf-token-of-that-session"
 SIGNED_ACTOR = "signed.actor.token"
 _MASKED = re.compile(r'(?<=name="csrf_token" value=")[^"]+')
@@ -230,6 +234,8 @@ async def a_portal(urls: dict[Service, str], deadlines: Deadlines = PATIENT, **e
     """A gateway before services at these addresses; started, to be closed by the caller."""
     settings = GatewaySettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET, **UNBOUNDED, **environment})
     # Not `client_of`: what stand-ins say is none of what OpenAPI promises.
-    client = TestClient(TestServer(create_app(settings, Services(urls, deadlines))))
+    app = create_app(settings, Services(urls, deadlines))
+    app[CLOCK] = lambda: NOW
+    client = TestClient(TestServer(app))
     await client.start_server()
     return client

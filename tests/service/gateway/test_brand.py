@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.gateway.stand_ins import PATIENT, Gateway, a_gateway, a_session, says
+from tests.service.gateway.stand_ins import PATIENT, Gateway, a_gateway
 from tests.unit.gateway.test_brand_settings import PNG, SVG
 
 
@@ -83,13 +83,3 @@ async def test_who_cannot_go_on_reads_how_to_reach_support(path: str) -> None:
     assert "Do you need help?" in page
     assert 'href="tel:+442079460100"' in page
     assert "Monday to Friday" in page
-
-
-@pytest.mark.parametrize(("role", "is_told"), [("member", False), ("company_admin", False), ("vendor_admin", True)])
-async def test_only_the_vendors_side_reads_which_version_it_is(gateway: Gateway, role: str, *, is_told: bool) -> None:
-    session = a_session()
-    session["user"]["role"] = role
-    gateway["identity"].answers("POST /session/resolve", says(session))
-    page = await (await gateway.portal.get("/help", headers=gateway.signed_in())).text()
-    assert ("Version 0.1.0" in page) is is_told
-    assert "Version 0.1.0" not in await (await gateway.portal.get("/help")).text()

@@ -250,6 +250,7 @@ async def test_the_version_is_named_to_the_vendors_people(gateway: Gateway, role
     gateway["identity"].answers("POST /session/resolve", says(session))
     version = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]["version"]
     assert (f"Version {version}" in await _page(gateway, "/nowhere", status=404)) is is_named
+    assert f"Version {version}" not in await (await gateway.portal.get("/help")).text()
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """What the start page says to whom."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from tests.service.gateway.stand_ins import Gateway, Json, a_gateway, a_session, hangs_up, says
+from tests.service.gateway.stand_ins import NOW, Gateway, Json, a_gateway, a_session, hangs_up, says
 from tests.service.gateway.test_pages import A_CASE, NO_COUNTS, a_list
 
 ASKED: Json = {"text": "Which firmware?", "by": {"user_id": "2", "name": "Mira Lang"}, "at": "2026-11-22T09:00:00Z"}
@@ -176,7 +176,7 @@ DEVICE: Json = {
 
 
 def _ends(days: int) -> str:
-    return (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+    return (NOW + timedelta(days=days)).date().isoformat()
 
 
 async def test_devices_whose_cover_ends_soon_are_shown_with_the_days_that_are_left(gateway: Gateway) -> None:
