@@ -1,6 +1,7 @@
 """How values look on pages: short times, greetings, initials, and the picture of a product line."""
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -36,7 +37,12 @@ def ago(value: str, zone: ZoneInfo, now: datetime) -> str:
         return _("Yesterday")
     if local.year != today.year:
         return day(local.date())
-    return str(format_date(local.date(), "EEE d MMM" if 0 < days < _A_WEEK_DAYS else "d MMM", locale=language()))
+    return _day_of_this_year(local.date(), "EEE d MMM" if 0 < days < _A_WEEK_DAYS else "d MMM", language())
+
+
+@lru_cache(maxsize=1024)  # a list has one or two times in each row
+def _day_of_this_year(value: date, pattern: str, code: str) -> str:
+    return format_date(value, pattern, locale=code)
 
 
 def ago_at(value: str, zone: ZoneInfo, now: datetime) -> str:
