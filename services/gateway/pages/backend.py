@@ -8,6 +8,7 @@ from aiohttp import web
 
 from services.gateway.clients import SERVICES, Query, Reply, Service
 from services.gateway.forms import read_problem
+from services.gateway.pages.older import complete
 from services.gateway.session import Visitor
 from services.gateway.streams import stream
 from shared import errors
@@ -67,7 +68,7 @@ async def fetch(request: web.Request, visitor: Visitor, service: Service, path: 
     reply = await request.app[SERVICES].call(service, "GET", path, visitor=visitor, query=query)
     if not reply.ok:
         refuse(reply)
-    return reply.json()
+    return complete(service, reply.json())
 
 
 async def fetch_all(
