@@ -144,6 +144,7 @@ async def test_a_profile_shows_no_notices_of_an_older_version_that_does_not_labe
     ("script", "said", "unsaid"),
     [
         (hangs_up, "cannot be checked just now", "We know no device"),
+        (hangs_up, "“CNB7K2041X” cannot be checked", "We did not find"),
         (says({"items": [], "verdict": "unverified"}), "We know no device", "cannot be checked just now"),
     ],
 )
