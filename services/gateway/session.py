@@ -41,6 +41,7 @@ __all__ = [
     "set_session_cookie",
     "signed_in",
     "token_of",
+    "visitor_if_known",
     "visitor_of",
 ]
 
@@ -208,6 +209,14 @@ async def visitor_of(request: web.Request) -> Visitor | None:
         current = origin.get()
         origin.set(Origin(current.request_id, str(visitor.user.id), current.address))
     return visitor
+
+
+async def visitor_if_known(request: web.Request) -> Visitor | None:
+    """Who is signed in, for what anybody may read: None also while identity is away."""
+    try:
+        return await visitor_of(request)
+    except errors.Refusal:
+        return None
 
 
 def set_visitor(request: web.Request, visitor: Visitor | None) -> None:

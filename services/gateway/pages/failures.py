@@ -17,7 +17,7 @@ from services.gateway.pages.new_case import address_of_form
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, redirect
 from services.gateway.pages.unsent_forms import fields_for_sign_in, unsent_fields, unsent_form_page
-from services.gateway.session import OldForm, Visitor, visitor_of
+from services.gateway.session import OldForm, visitor_if_known
 from services.gateway.texts import N_, _
 from services.gateway.waits import when_again
 from shared import errors
@@ -90,7 +90,7 @@ async def _keep(request: web.Request, refusal: Refusal) -> web.StreamResponse:
         typed = None
     if typed is None:
         return await _page(request, refusal)
-    return _with_wait(unsent_form_page(request, await _visitor_if_known(request), typed, refusal), refusal)
+    return _with_wait(unsent_form_page(request, await visitor_if_known(request), typed, refusal), refusal)
 
 
 def _path_to_return_to(request: web.Request) -> str:
@@ -103,7 +103,7 @@ def _path_to_return_to(request: web.Request) -> str:
 async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = None) -> web.Response:
     response = render(
         "error.html",
-        visitor=await _visitor_if_known(request),
+        visitor=await visitor_if_known(request),
         status=refusal.status,
         title=_(_HEADINGS.get(refusal.status, _HEADING)),
         sentence=_sentence(refusal),
@@ -163,10 +163,3 @@ def _with_wait_of_service(request: web.Request, response: web.StreamResponse) ->
 
 def _sentence(refusal: Refusal) -> str:
     return f"{of_refusal(refusal)} {when_again(refusal.status, getattr(refusal, 'retry_after_s', ''))}".strip()
-
-
-async def _visitor_if_known(request: web.Request) -> Visitor | None:
-    try:
-        return await visitor_of(request)
-    except Refusal:
-        return None

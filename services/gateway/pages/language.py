@@ -11,8 +11,7 @@ from services.gateway.middleware import is_api
 from services.gateway.pages.backend import refuse
 from services.gateway.pages.rendering import SURROUNDINGS, Surroundings
 from services.gateway.pages.requests import local_path, read_public_form, redirect
-from services.gateway.session import Visitor, refuse_without_csrf, visitor_of
-from shared.errors import Refusal
+from services.gateway.session import Visitor, refuse_without_csrf, visitor_if_known, visitor_of
 from shared.i18n import LANGUAGES, preferred_language, reading_in
 from shared.web.app import CLOCK, Handler
 
@@ -39,10 +38,7 @@ async def in_the_readers_language(request: web.Request, handler: Handler) -> web
 
 
 async def _language(request: web.Request) -> str:
-    try:
-        visitor = await visitor_of(request)
-    except Refusal:
-        visitor = None  # the page itself says what is away
+    visitor = await visitor_if_known(request)  # the page itself says what is away
     if visitor is not None:
         return visitor.user.language
     chosen = request.app[COOKIES].read(request, _COOKIE, _CODE)

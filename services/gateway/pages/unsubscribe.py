@@ -10,7 +10,7 @@ from services.gateway.clients import SERVICES, ServiceUnavailable, fill
 from services.gateway.pages.backend import optional
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import FORM_TYPE
-from services.gateway.session import visitor_of
+from services.gateway.session import visitor_if_known
 from shared import errors
 from shared.bodies import read_bytes
 from shared.schemas.notifications import UnsubscribeAnswer
@@ -49,10 +49,7 @@ async def _page(
     request: web.Request, step: str, *, found: UnsubscribeAnswer | None = None, status: int = 200
 ) -> web.Response:
     """`somebody` is signed in, perhaps not the one whose link it is; nobody has to be, and identity may be away."""
-    try:
-        somebody = await visitor_of(request)
-    except errors.Unavailable:
-        somebody = None
+    somebody = await visitor_if_known(request)
     return render(
         "unsubscribe.html",
         visitor=None,

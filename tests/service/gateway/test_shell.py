@@ -32,3 +32,10 @@ async def test_the_navigation_holds_what_works_for_the_role(
     assert found == wanted
     [current] = re.findall(r'<a [^>]*aria-current="page"[^>]*>.*?<span>([^<]+)</span>', navigation, re.DOTALL)
     assert current == "Start"
+
+
+async def test_the_help_stands_while_identity_is_away(gateway: Gateway) -> None:
+    gateway["identity"].answers("POST /session/resolve", refuses(503, "unavailable"))
+    answer = await gateway.portal.get("/help", headers=gateway.signed_in())
+    assert answer.status == 200
+    assert "How do I create a case?" in await answer.text()
