@@ -1,11 +1,13 @@
 """What the start page is told at once."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from shared.actor import Actor, Role
-from tests.builders import Json, an_actor
+from tests.builders import Json, a_contact, an_actor
+from tests.events import site_changed, user_changed
 from tests.service.cases.conftest import CasesApi
 
 
@@ -21,9 +23,11 @@ async def set_status(cases: CasesApi, number: str, agent: Actor, status: str) ->
     await cases.agent_act(number, agent, action="set_status", version=version, status=status)
 
 
-async def a_question(cases: CasesApi, ana: Actor, agent: Actor, text: str = "Please send the event log.") -> str:
+async def a_question(
+    cases: CasesApi, ana: Actor, agent: Actor, text: str = "Please send the event log.", **fields: Any
+) -> str:
     """A case that waits for the customer."""
-    number: str = (await cases.submitted(ana))["number"]
+    number: str = (await cases.submitted(ana, **fields))["number"]
     await cases.agent_act(number, agent, action="take")
     await cases.agent_act(number, agent, action="reply", text=text)
     await set_status(cases, number, agent, "waiting_customer")
@@ -111,6 +115,34 @@ async def test_of_a_colleagues_case_nothing_waits_for_me(cases: CasesApi, agent:
     await a_question(cases, ana, agent)
     for other in (an_actor(Role.COMPANY_ADMIN, company_id=ana.company_id), an_actor()):
         assert numbers((await start(cases, other))["waiting"]) == []
+
+
+async def test_what_a_reader_may_not_see_is_nowhere_on_the_page(cases: CasesApi, agent: Actor) -> None:
+    ana = an_actor()
+    company: Json = {"company_id": ana.company_id}
+    luc = an_actor(Role.MEMBER, **company, visibility="own")
+    here, there = site_changed(ana.company_id), site_changed(ana.company_id, name="Nice")
+    for event in (here, there, user_changed(luc)):
+        await cases.hear(event)
+    places = [{"site_id": str(site.site_id)} for site in (here, there)]
+    of_luc = {"contact": a_contact(user_id=str(luc.user_id), email=luc.email), "confidential": True}
+    at_here, at_there, secret = [
+        await a_question(cases, ana, agent, text="What only readers read.", **fields)
+        for fields in (places[0], places[1], {**places[1], **of_luc})
+    ]
+    limited: Json = {"site_ids": frozenset({here.site_id})}
+    for reader, waiting, recent in (
+        (an_actor(Role.MEMBER, **company), [], [at_there, at_here]),
+        (an_actor(Role.MEMBER, **company, **limited), [], [at_here]),
+        (an_actor(Role.CASE_MANAGER, **company, **limited), [], [at_here]),
+        (an_actor(Role.MEMBER, **company, visibility="own"), [], []),
+        (an_actor(), [], []),
+        (luc, [secret], []),
+    ):
+        told = await start(cases, reader)
+        assert (numbers(told["waiting"]), numbers(told["recent"])) == (waiting, recent)
+        assert sum(facet["count"] for facet in told["counts"]["status"]) == len(waiting + recent)
+        assert ("What only readers read." in str(told)) is bool(waiting)
 
 
 async def test_for_an_agent_what_nobody_or_they_have_taken_waits_the_oldest_first(
