@@ -26,20 +26,21 @@ def test_no_two_pages_carry_the_same_letters() -> None:
 
 @pytest.mark.parametrize(
     "given",
+    # Named, for masks are drawn: the processes of a run must agree on the names of tests.
     [
-        "",
-        "of-another-session",
-        masked("of-another-session"),
-        masked("7d" * 32),
-        masked(TOKEN)[:-4],
-        masked(TOKEN) + "AAAA",
-        masked(TOKEN)[1:],
-        masked(TOKEN + TOKEN),
-        base64.urlsafe_b64encode(TOKEN.encode()).decode(),
-        base64.urlsafe_b64encode(b"\x00" * 64).decode(),
-        "é" * 8,
-        "\udcff",
-        "=" * 4,
+        pytest.param("", id="empty"),
+        pytest.param("of-another-session", id="another token"),
+        pytest.param(masked("of-another-session"), id="another token, masked"),
+        pytest.param(masked("7d" * 32), id="another token of the same length, masked"),
+        pytest.param(masked(TOKEN)[:-4], id="cut at its end"),
+        pytest.param(masked(TOKEN) + "AAAA", id="too long"),
+        pytest.param(masked(TOKEN)[1:], id="cut at its beginning"),
+        pytest.param(masked(TOKEN + TOKEN), id="twice"),
+        pytest.param(base64.urlsafe_b64encode(TOKEN.encode()).decode(), id="encoded, without a mask"),
+        pytest.param(base64.urlsafe_b64encode(b"\x00" * 64).decode(), id="nothing under a mask of nothing"),
+        pytest.param("é" * 8, id="other letters"),
+        pytest.param("\udcff", id="half a letter"),
+        pytest.param("=" * 4, id="padding alone"),
     ],
 )
 def test_nothing_else_proves_anything(given: str) -> None:
