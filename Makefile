@@ -1,5 +1,5 @@
 # `make run` starts everything, `make test` proves it. Both fetch what the machine lacks; neither needs Docker.
-.PHONY: run test quick check help bench containers faults abuse lock texts events sbom audit pin
+.PHONY: run test quick check help bench containers faults abuse lock texts events pictures sbom audit pin
 .DEFAULT_GOAL := run
 
 PYTHON := .venv/bin/python
@@ -89,3 +89,8 @@ texts: ## new words of the portal into its French catalogue
 events: ## the page of events
 	@deploy/local/bootstrap.sh check
 	$(PYTHON) -m tests.published.events_page
+
+# Of the demo, in a portal of its own; a test finds words in them that the pages do not say any more.
+pictures: ## the pictures in README
+	@MONGO_URL= RABBITMQ_URL= deploy/local/bootstrap.sh test
+	$(PYTHON) -m tests.browser.pictures

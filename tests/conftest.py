@@ -3,7 +3,6 @@
 import gc
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import cast
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from deploy.local.child import take_share_of_ports
 from deploy.local.parts import Mongod, RabbitMQ
 from deploy.local.stack import Borrowed, Part, Stack
+from tests.chromium import a_chromium
 from tests.contained import ContainedMongod, ContainedRabbitMQ
 from tests.logged import Logged
 from tests.scripted_smtp import ScriptedSmtp
@@ -24,15 +24,6 @@ from tests.unbounded import UNBOUNDED
 # `processes` needs no Docker; `containers` takes mongo:8 and rabbitmq:4 from the machine's engine.
 _IN_CONTAINERS = os.environ.get("PORTICO_TEST_PARTS", "processes") == "containers"
 _IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
-_CHROMIUM_FLAGS = (
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-domain-reliability",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-pings",
-)
 
 
 # The browser's own 5 s are short for a machine that does something else as well.
@@ -182,14 +173,8 @@ async def stack(parts_dir: Path) -> AsyncIterator[Stack]:
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """A real Chromium, without a window."""
-    as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=_chromium(), args=[*_CHROMIUM_FLAGS, *as_root])
-        try:
-            yield chromium
-        finally:
-            await chromium.close()
+    async with a_chromium() as chromium:
+        yield chromium
 
 
 @pytest.fixture
@@ -198,15 +183,3 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     async with await browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB") as context:
         context.set_default_timeout(30_000)
         yield await context.new_page()
-
-
-def _chromium() -> str:
-    # The shell is the same browser without windows and what belongs to them: a page costs it a third.
-    for name in ("chromium-headless-shell", "google-chrome", "chromium", "chromium-browser"):
-        # Ubuntu's program of that name may be nothing but a word about a snap.
-        found = shutil.which(name)
-        if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
-            return found
-    pytest.fail(
-        "No chromium was found. Install it (Debian: apt-get install chromium-headless-shell; Ubuntu: Google Chrome)."
-    )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from playwright.async_api import Browser
 
 from deploy.local.child import Child, free_port
 from deploy.local.demo_cases import STORIES
@@ -21,6 +22,7 @@ from deploy.local.portal import Json, Portal, signed_in
 from deploy.local.stack import SERVICES
 from deploy.local.waiting import until
 from shared.schemas.cases import StatusName
+from tests.browser import pictures
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _FOREIGN = ("MONGO_URL", "RABBITMQ_URL", "PORTICO_SMTP_URL", "PORTICO_SECRET_KEY", "PORTICO_BASE_URL")
@@ -99,6 +101,12 @@ async def _the_demo_is_alive(run: Child) -> list[Json]:
     return cases
 
 
+async def _readme_shows_it(browser: Browser, portal_url: str, password: str) -> None:
+    async for name, page in pictures.pages(browser, portal_url, password):
+        kept = (pictures.FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+        assert await pictures.words_of(page) == kept, "Run `make pictures`."
+
+
 def _left_behind(data_dir: Path) -> Iterator[str]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -128,12 +136,13 @@ def data_dir(parts_dir: Path, tmp_path: Path) -> Path:
 
 
 async def test_it_is_ready_heals_itself_stops_or_is_killed_without_a_trace_and_starts_again_with_its_data(
-    data_dir: Path,
+    data_dir: Path, browser: Browser
 ) -> None:
     data_dir.mkdir(parents=True)
     async with _running(data_dir, free_port()) as run:
         password, port = _password_in(run), run.env["PORTICO_PORT"]
         cases_before = await _the_demo_is_alive(run)
+        await _readme_shows_it(browser, f"http://localhost:{port}", password)
 
         second, same_port = await asyncio.gather(_started_too(run, PORTICO_PORT=str(free_port())), _started_too(run))
         assert second.returncode == 1
