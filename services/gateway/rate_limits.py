@@ -19,7 +19,6 @@ from services.gateway.middleware import is_api, is_for_anybody
 from services.gateway.session import SAFE_METHODS, SESSIONS, set_visitor, token_of
 from services.gateway.settings import GatewaySettings
 from services.gateway.visitor import Visitor
-from shared.actor import VENDOR_ROLES
 from shared.addresses import network_of
 from shared.errors import TooManyRequests
 from shared.logging import origin
@@ -166,7 +165,7 @@ class RequestLimits:
         """The turn of a signed-in user; each user of the vendor counts alone."""
         user, requests = visitor.user, _LONG_LIST_COUNTS_AS if _is_long_list(request) else 1
         limits = [(self._users, str(user.id))]
-        if user.role not in VENDOR_ROLES:
+        if not visitor.is_of_vendor:
             limits.append((self._companies, str(user.company_id)))
         await wait_for_turn(limits, requests=requests)
         async with self._place(str(user.id), request):

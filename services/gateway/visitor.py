@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from shared.actor import VENDOR_ROLES
 from shared.schemas.identity import MembershipAnswer, SessionUser
 
 
@@ -15,3 +16,8 @@ class Visitor:
     csrf_token: str = field(repr=False)
     memberships: tuple[MembershipAnswer, ...] = ()
     by_cookie: bool = True
+
+    @property
+    def is_of_vendor(self) -> bool:
+        """An agent or vendor admin: every case of this visitor is for somebody else."""
+        return self.user.role in VENDOR_ROLES

@@ -10,7 +10,6 @@ from aiohttp import web
 from services.gateway import labels
 from services.gateway.pages.backend import ServiceRefusal, download, fetch, optional
 from services.gateway.pages.finding import mistyped, number_in
-from services.gateway.pages.for_whom import is_of_vendor
 from services.gateway.pages.lists import ListPage, ListState, fetch_list
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import LONGEST_ASKED
@@ -79,7 +78,7 @@ _COUNTED = {"status": "status", "severity": "severity", "site_id": "site"}
 async def list_cases(request: web.Request) -> web.Response:
     """One page of a view, with the filters that fit it."""
     visitor = await signed_in(request)
-    asked = (_OF_VENDOR if is_of_vendor(visitor) else CASES).at(request.query)
+    asked = (_OF_VENDOR if visitor.is_of_vendor else CASES).at(request.query)
     (listing, rows), choices = await asyncio.gather(
         fetch_list(request, visitor, "cases", "/cases", asked),
         _choices(request, visitor, asked),
@@ -103,7 +102,7 @@ async def list_cases(request: web.Request) -> web.Response:
 
 def _waits_for(visitor: Visitor, case: Mapping[str, Any]) -> bool:
     """The vendor's cases wait for whoever has taken them, and until then for everybody."""
-    if not is_of_vendor(visitor):
+    if not visitor.is_of_vendor:
         return bool(case["turn"] == "customer")
     assignee = case["assignee"]
     return case["turn"] == "vendor" and (assignee is None or assignee["user_id"] == str(visitor.user.id))

@@ -16,7 +16,7 @@ from services.gateway.pages.requests import redirect
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import _
 from shared import errors
-from shared.actor import VENDOR_ROLES, Role
+from shared.actor import Role
 from shared.text import isolated
 
 pages = web.RouteTableDef()
@@ -51,11 +51,6 @@ class ForWhom:
         return {"company_id": self.company_id} if self.company_id else {}
 
 
-def is_of_vendor(visitor: Visitor) -> bool:
-    """Whether every case of this visitor is for somebody else."""
-    return visitor.user.role in VENDOR_ROLES
-
-
 def may_create_for_others(visitor: Visitor) -> bool:
     """Whether there is a choice."""
     return visitor.user.role is not Role.MEMBER
@@ -71,7 +66,7 @@ async def whom_of_address(request: web.Request, visitor: Visitor) -> ForWhom | N
     """Who is named in the address; None where somebody has to be chosen, because nobody is, or they are gone."""
     submitter_id = _named(visitor, request.query)
     if not submitter_id:
-        return None if is_of_vendor(visitor) else ForWhom()
+        return None if visitor.is_of_vendor else ForWhom()
     try:
         return _known(await fetch(request, visitor, "identity", fill("/submitters/{id}", id=submitter_id)))
     except ServiceRefusal as refusal:
@@ -121,7 +116,7 @@ def explained(form: Form, whom: ForWhom) -> Form:
 
 async def choices_in_place_of(request: web.Request, visitor: Visitor, whom: ForWhom) -> list[tuple[str, str]]:
     """Whom to choose instead, for a form that has to stay as it is; the first 200 of a large company."""
-    if is_of_vendor(visitor) and not whom.company_id:
+    if visitor.is_of_vendor and not whom.company_id:
         return []
     query = {**whom.of_company, "sort": "name", "limit": _MOST_CHOICES, "total": "false"}
     try:
@@ -145,17 +140,17 @@ async def choose(request: web.Request) -> web.Response:
     """On the vendor's side first the company; then one of its active users, found by name or address."""
     visitor = await signed_in(request)
     listing = _PEOPLE.at(request.query)
-    if is_of_vendor(visitor) and "company_id" not in listing.wanted:
+    if visitor.is_of_vendor and "company_id" not in listing.wanted:
         path = "/vendor/companies"
         listing, found = await fetch_list(request, visitor, "identity", path, listing, query=_searched)
         return _choice_page(visitor, listing, found, company=None)
-    of_company = {"company_id": listing.wanted["company_id"]} if is_of_vendor(visitor) else {}
+    of_company = {"company_id": listing.wanted["company_id"]} if visitor.is_of_vendor else {}
     try:
         listing, found = await fetch_list(
             request, visitor, "identity", "/submitters", listing, query=lambda state: _searched(state) | of_company
         )
     except ServiceRefusal as refusal:
-        if is_of_vendor(visitor) and refusal.status in {errors.NotFound.status, errors.Invalid.status}:
+        if visitor.is_of_vendor and refusal.status in {errors.NotFound.status, errors.Invalid.status}:
             return redirect(listing.url(company_id="", name=""))
         raise
     return _choice_page(visitor, listing, found, company=await _company_of(request, visitor, listing))
@@ -168,7 +163,7 @@ def _searched(listing: ListState) -> dict[str, str]:
 
 async def _company_of(request: web.Request, visitor: Visitor, listing: ListState) -> Mapping[str, Any] | None:
     """The company that somebody of the vendor has chosen."""
-    if not is_of_vendor(visitor):
+    if not visitor.is_of_vendor:
         return None
     path = fill("/vendor/companies/{id}", id=listing.wanted["company_id"])
     found: Mapping[str, Any] = await fetch(request, visitor, "identity", path)
@@ -179,7 +174,7 @@ def _choice_page(
     visitor: Visitor, listing: ListState, found: Mapping[str, Any], *, company: Mapping[str, Any] | None
 ) -> web.Response:
     carried = {name: listing.wanted[name] for name in _CARRIED if name in listing.wanted}
-    is_company = is_of_vendor(visitor) and company is None
+    is_company = visitor.is_of_vendor and company is None
     return render(
         "case_for.html",
         visitor=visitor,
@@ -189,7 +184,7 @@ def _choice_page(
         is_company=is_company,
         carried=carried | ({"company_id": company["id"]} if company else {}),
         urls=_urls(visitor, listing, found["items"], carried, is_company=is_company),
-        own_url="" if is_of_vendor(visitor) else str(URL("/cases/new").with_query(carried)),
+        own_url="" if visitor.is_of_vendor else str(URL("/cases/new").with_query(carried)),
     )
 
 

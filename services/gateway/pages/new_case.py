@@ -21,7 +21,6 @@ from services.gateway.pages.for_whom import (
     choice_url,
     choices_in_place_of,
     explained,
-    is_of_vendor,
     may_create_for_others,
     whom_of_address,
     whom_of_form,
@@ -136,7 +135,7 @@ async def _form_page(  # what the page shows beside the form
         change_url=choice_url({start.way: start.value, **whom.of_company}) if may_create_for_others(visitor) else "",
         # For somebody else only an administrator of the company marks a case confidential.
         may_mark=not whom.id or visitor.user.role == "company_admin",
-        draft=f"{start.way}:{start.value}" + (f"@{whom.company_id}" if is_of_vendor(visitor) else ""),
+        draft=f"{start.way}:{start.value}" + (f"@{whom.company_id}" if visitor.is_of_vendor else ""),
     )
 
 

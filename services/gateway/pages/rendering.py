@@ -67,6 +67,7 @@ def render(
         .render(
             visitor=visitor,
             user=visitor.user if visitor else None,
+            by_vendor=visitor is not None and visitor.is_of_vendor,
             csrf=masked(visitor.csrf_token) if visitor else "",
             zone=zone_of(visitor.user.time_zone if visitor else None),
             request_id=origin.get().request_id,

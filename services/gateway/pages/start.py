@@ -9,7 +9,6 @@ from aiohttp import web
 
 from services.gateway.pages import looks
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional
-from services.gateway.pages.for_whom import is_of_vendor
 from services.gateway.pages.rendering import render
 from services.gateway.session import Visitor, visitor_of
 from shared import errors
@@ -38,7 +37,7 @@ async def start(request: web.Request) -> web.Response:
         optional(fetch(request, visitor, "cases", "/start")), _ending_cover(request, visitor)
     )
     done = request.query.get("done", "")
-    by_vendor = is_of_vendor(visitor)
+    by_vendor = visitor.is_of_vendor
     if found and not by_vendor and not found["waiting"]["items"] and not found["recent"]["items"]:
         return render("first_steps.html", visitor=visitor, done=done)
     counts = found["counts"] if found else _NO_COUNTS
@@ -59,7 +58,7 @@ async def start(request: web.Request) -> web.Response:
 
 async def _ending_cover(request: web.Request, visitor: Visitor) -> list[Row] | None:
     """The devices of a customer whose cover ends soon; None while contracts is away."""
-    if is_of_vendor(visitor):
+    if visitor.is_of_vendor:
         return []
     try:
         found = await optional(fetch(request, visitor, "contracts", "/coverage/ending"))
