@@ -129,7 +129,7 @@ async def test_a_refused_dialog_holds_a_long_reason_and_its_button(shell: Page, 
     await shell.get_by_role("link", name="Close the case", exact=True).click()
     await dialog.get_by_label("Reason").fill("Line of a long reason\n" * 60)
     await dialog.get_by_role("button", name="Close the case").click()
-    await expect(shell.get_by_role("alert")).to_contain_text("Is the problem solved?: Fill this in.")
+    await expect(shell.get_by_role("alert")).to_contain_text("Is the problem solved?: Choose yes or no.")
     await dialog.get_by_label("Yes").check()
     await dialog.get_by_role("button", name="Close the case").click()
     await expect(shell.get_by_role("status").filter(has_text="The case is closed.")).to_be_visible()

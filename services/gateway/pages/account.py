@@ -28,7 +28,7 @@ from services.gateway.session import (
     token_of,
     visitor_of,
 )
-from services.gateway.texts import _, lazy
+from services.gateway.texts import lazy
 from shared.i18n import language
 from shared.web.headers import BROWSER_HEADER, SESSION_HEADER
 from shared.zones import zone_of
@@ -42,8 +42,14 @@ _ABOUT = frozenset({"q", "serial", "said"})
 _SERIAL_OR_SAID = re.compile(r"(?=[A-Z-]*\d)[A-Z\d-]{4,32}", re.ASCII | re.IGNORECASE)
 _NOT_KEPT = 403
 _ADDRESS_NOT_PROVEN = "address_not_proven"
-_EMAIL = Field("email", lazy("E-mail address"), "email", autocomplete="username")
-SIGN_IN = FormSpec((_EMAIL, Field("password", lazy("Password"), "password", autocomplete="current-password")))
+_THE_CODE = lazy("Enter the 6 digits from the e-mail.")
+_EMAIL = Field(
+    "email", lazy("E-mail address"), "email", autocomplete="username", ask=lazy("Enter your e-mail address.")
+)
+_PASSWORD = Field(
+    "password", lazy("Password"), "password", autocomplete="current-password", ask=lazy("Enter your password.")
+)
+SIGN_IN = FormSpec((_EMAIL, _PASSWORD))
 ACCEPT = FormSpec(
     (
         FIRST_NAME,
@@ -54,6 +60,7 @@ ACCEPT = FormSpec(
             "password",
             autocomplete="new-password",
             hint=lazy("At least 10 characters. Several unrelated words make a good password."),
+            ask=lazy("Choose a password."),
         ),
         hidden("locale"),
     )
@@ -69,6 +76,7 @@ VERIFY = FormSpec(
             hint=lazy(
                 "6 digits, valid for 10 minutes. Nothing there? Check your spam folder, or ask your administrator."
             ),
+            ask=_THE_CODE,
         ),
     )
 )
@@ -306,7 +314,7 @@ def _code_explained(typed: FormData, problem: Mapping[str, Any]) -> Form:
         (at.get("field"), at.get("code")) for at in problem.get("errors", ())
     }:
         return form
-    return replace(form, errors={**form.errors, "code": _("Enter the 6 digits from the e-mail.")})
+    return replace(form, errors={**form.errors, "code": str(_THE_CODE)})
 
 
 @pages.post("/verify/resend")

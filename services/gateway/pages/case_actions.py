@@ -38,11 +38,11 @@ class ActionRow:
         return FormSpec((hidden("action"), hidden("version", json="number"), *self.fields))
 
 
-_REASON = Field("reason", lazy("Reason"), "area", rows=3)
+_REASON = Field("reason", lazy("Reason"), "area", rows=3, ask=lazy("Enter the reason."))
 ROWS = (
     ActionRow(
         name="comment",
-        fields=(Field("text", lazy("Message"), "area", rows=1), FILES),
+        fields=(Field("text", lazy("Message"), "area", rows=1, ask=lazy("Write a message.")), FILES),
         done=lazy("Your message is sent."),
         undone=lazy("Your message was not sent"),
         entry="comment",
@@ -61,7 +61,14 @@ ROWS = (
         explanation=lazy("An e-mail tells everybody on the case. You can reopen it within 14 days."),
         fields=(
             _REASON,
-            Field("resolved", lazy("Is the problem solved?"), "radios", json="flag", choices=YES_OR_NO),
+            Field(
+                "resolved",
+                lazy("Is the problem solved?"),
+                "radios",
+                json="flag",
+                choices=YES_OR_NO,
+                ask=lazy("Choose yes or no."),
+            ),
         ),
         done=lazy("The case is closed."),
         undone=lazy("The case was not closed"),
@@ -102,7 +109,16 @@ ROWS = (
         label=lazy("Change the severity"),
         button=lazy("Change the severity"),
         explanation=lazy("The support agents see it at once."),
-        fields=(Field("severity", lazy("Severity"), "select", json="number", choices=labels.severity_choices),),
+        fields=(
+            Field(
+                "severity",
+                lazy("Severity"),
+                "select",
+                json="number",
+                choices=labels.severity_choices,
+                ask=lazy("Choose a severity."),
+            ),
+        ),
         done=lazy("The severity is changed."),
         undone=lazy("The severity was not changed"),
         entry="severity_changed",

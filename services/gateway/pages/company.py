@@ -34,7 +34,12 @@ pages = web.RouteTableDef()
 
 SITE = FormSpec(
     (
-        Field("name", lazy("Name of the site"), hint=lazy("As people call it, such as “Lyon” or “Warehouse north”.")),
+        Field(
+            "name",
+            lazy("Name of the site"),
+            hint=lazy("As people call it, such as “Lyon” or “Warehouse north”."),
+            ask=lazy("Enter the name of the site."),
+        ),
         *ADDRESS,
     )
 )
@@ -60,8 +65,9 @@ INVITATIONS = FormSpec(
             "area",
             rows=3,
             hint=lazy("One or many, with or without names, as a mail program or a spreadsheet lists them."),
+            ask=lazy("Enter at least one e-mail address."),
         ),
-        Field("role", lazy("Role"), "radios", choices=labels.role_choices),
+        Field("role", lazy("Role"), "radios", choices=labels.role_choices, ask=lazy("Choose a role.")),
         Field("site_id", lazy("Limit to a site"), "select", optional=True, empty=lazy("All sites"), is_id=True),
     )
 )

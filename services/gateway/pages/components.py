@@ -59,9 +59,9 @@ _CASES = (
 )
 _PRODUCTS = ("ProLine RX42 Server", "Stowage ST 900 Storage", "Laserprint 310 Printer", "Fleet Manager Software", "")
 _ERRORS = {
-    "title": lazy("Fill this in."),
-    "description": lazy("Fill this in."),
-    "severity": lazy("Choose one from the list."),
+    "title": lazy("Enter a title."),
+    "description": lazy("Describe the problem in at least 20 characters."),
+    "severity": lazy("Choose a severity."),
     "resolved": lazy("Choose yes or no."),
 }
 

@@ -34,6 +34,7 @@ PROFILE = FormSpec(
             "email",
             autocomplete="email",
             hint=lazy("E-mails about cases go here. The address you sign in with stays as it is."),
+            ask=lazy("Enter an e-mail address."),
         ),
         Field(
             "phone",
@@ -41,6 +42,7 @@ PROFILE = FormSpec(
             "tel",
             autocomplete="tel",
             hint=lazy("With the country code, and an extension if there is one: +33 4 72 00 00 00 ext. 12."),
+            ask=lazy("Enter a phone number."),
         ),
         Field(
             "alternative_phone",
@@ -56,12 +58,14 @@ PROFILE = FormSpec(
             autocomplete="language",
             choices=labels.languages,
             help=lazy("The portal and its e-mails are written in it."),
+            ask=lazy("Choose a language."),
         ),
         Field(
             "time_zone",
             lazy("Time zone"),
             "time_zone",
             help=lazy("Every time in the portal and in e-mails is written in it."),
+            ask=lazy("Choose a time zone."),
         ),
         *with_autocomplete(
             ADDRESS,

@@ -98,12 +98,6 @@ def test_a_field_that_was_left_out_is_asked_for_by_its_name() -> None:
     assert refused(CASE, {"severity": "x"}, problem).errors["severity"] != "Choose a severity."
 
 
-def test_everything_that_must_be_filled_in_is_asked_for_by_its_name() -> None:
-    assert [field.name for field in CASE.shown if not field.optional and not field.ask and field.kind != "files"] == [
-        "confidential"
-    ]
-
-
 def test_an_empty_pin_and_an_empty_second_contact_are_left_out() -> None:
     body = case_json({"pin": "", "secondary_contact.email": " ", "where": "site"})
     assert "pin" not in body

@@ -9,6 +9,11 @@ import pytest
 
 from services.gateway.fields import FILES, Field, FormSpec, hidden, in_group
 from services.gateway.forms import Form, from_json, pairs_of, read_problem, refused, to_json
+from services.gateway.pages.account import ACCEPT, SIGN_IN, VERIFY
+from services.gateway.pages.case_actions import ACTIONS
+from services.gateway.pages.case_form import CASE
+from services.gateway.pages.company import INVITATIONS, SITE
+from services.gateway.pages.profile import PROFILE
 from services.gateway.pages.requests import LONG_FORM_BYTES
 from tests.processor import processor_s
 from tests.worst import FORM_BOMBS, TEXTS, as_form
@@ -190,3 +195,11 @@ def test_no_form_takes_long_to_read() -> None:
         if (took := processor_s(partial(_read, body), enough_s=0.1)) > 0.1:
             slow[kind] = took
     assert slow == {}
+
+
+@pytest.mark.parametrize(
+    "spec", [SIGN_IN, ACCEPT, VERIFY, PROFILE, SITE, INVITATIONS, CASE, *(action.form for action in ACTIONS.values())]
+)
+def test_whoever_leaves_a_field_out_is_told_what_to_do_and_not_only_that_it_is_empty(spec: FormSpec) -> None:
+    must = [field for field in spec.shown if not field.optional and field.kind not in {"files", "tick"}]
+    assert [field.name for field in must if not field.ask] == []
