@@ -179,14 +179,17 @@ def _ends(days: int) -> str:
     return (NOW + timedelta(days=days)).date().isoformat()
 
 
-async def test_devices_whose_cover_ends_soon_are_shown_with_the_days_that_are_left(gateway: Gateway) -> None:
+async def test_devices_whose_cover_ends_soon_lead_to_their_form_and_tell_the_days_that_are_left(
+    gateway: Gateway,
+) -> None:
     ending = [DEVICE | {"until": _ends(days)} for days in (0, 1, 24, 30, 31, 32)]
     gateway["contracts"].answers("GET /coverage/ending", says({"items": ending}))
     page = await _start(gateway, a_start())
     assert re.findall(r'<span class="chip ending"><time [^>]*>(.*?)</time>', page) == [
         "Today", "1 day", "24 days", "30 days", "31 days",
     ]  # fmt: skip
-    assert page.count('<b>Laserprint 310</b><p class="mono muted">LP31-5501-CC</p>') == 5
+    assert page.count('href="/cases/new?serial=LP315501CC">Laserprint 310</a>') == 5
+    assert page.count('<p class="mono muted">LP31-5501-CC</p>') == 5
 
 
 @pytest.mark.parametrize("role", ["agent", "vendor_admin"])
