@@ -56,7 +56,13 @@ CASES = ListPage(
     },
     exports={"/cases.xlsx": lazy("Export to Excel"), "/cases.csv": lazy("Export as CSV")},
 )
-_OF_VENDOR = replace(CASES, columns=_columns(company_name=lazy("Company")))
+# Nobody of the vendor is a submitter: what agents create is for a user of a company.
+_OF_VENDOR = replace(
+    CASES,
+    columns=_columns(company_name=lazy("Company")),
+    views=("recent", "waiting"),
+    filters={name: label for name, label in CASES.filters.items() if name != "mine"},
+)
 # What the list can be sorted by where its columns cannot be pressed: on a phone, and what no column shows.
 _ORDERS = {
     "-updated_at": lazy("Newest change first"),

@@ -235,6 +235,24 @@ async def test_every_state_and_severity_stays_in_its_place_though_no_case_has_it
         assert choices(content, "severity") == ["All", "Critical (2)", "High (0)", "Normal (5)", "Low (0)"]
 
 
+@pytest.mark.parametrize("role", ["agent", "vendor_admin"])
+async def test_nobody_of_the_vendor_is_offered_what_they_submitted(portal: Gateway, role: str) -> None:
+    session = a_session()
+    session["user"]["role"] = role
+    portal["identity"].answers("POST /session/resolve", says(session))
+    _status, content = await page(portal, "/cases")
+    assert "Created by me" not in buttons(content)
+    assert re.findall(r'href="/cases\?view=(\w+)', content.partition('class="tabs"')[2].partition("</nav>")[0]) == [
+        "recent",
+        "waiting",
+    ]
+    # An address that was kept shows all cases, and not a list of none.
+    await page(portal, "/cases", view="submitted", mine="1")
+    asked = portal["cases"].asked("GET /cases")[-1]
+    assert "view=recent" in asked.path
+    assert "mine" not in asked.path
+
+
 async def test_sites_are_offered_in_the_order_of_their_names(portal: Gateway) -> None:
     _status, content = await page(portal, "/cases")
     assert choices(content, "site_id") == ["All", "Édouard (1)", "Lyon (2)", "zebra (9)"]
