@@ -209,7 +209,9 @@ async def test_declining_notices_holds_and_a_profile_is_reviewed_before_it_is_sa
     await signed_in.goto("/profile")
     await signed_in.get_by_label("Decline e-mail notices").check()
     await signed_in.get_by_role("button", name="Save notices").click()
-    await expect(signed_in.get_by_role("status").first).to_have_text("Your choice is saved. It holds from now on.")
+    told = signed_in.get_by_role("region", name="E-mail notices").get_by_role("status")
+    await expect(told).to_have_text("Your choice is saved. It holds from now on.")
+    await expect(told).to_be_in_viewport()
     await expect(signed_in.get_by_label("Decline e-mail notices")).to_be_checked()
     assert (await customer.admin.get("/notification-preferences"))["case_emails"] is False
     await signed_in.get_by_label("Job title").fill("Head of printing")
