@@ -211,6 +211,11 @@ async def test_signing_out_leaves_no_draft_behind(form: Page, stack: Stack, ana:
     if not at_once:
         await until_draft_is_kept(form)
     address = form.url
+    # What was typed in another company of the same person, too.
+    await form.evaluate("""() => {
+      document.body.dataset.users = `${document.body.dataset.user} of-another-company`;
+      localStorage.setItem("portico.draft.of-another-company.case:1:comment", "{}");
+    }""")
     await form.locator("form[action='/sign-out']").evaluate("(element) => element.requestSubmit()")
     await form.wait_for_url(lambda url: "/cases/new" not in url)
     assert await form.evaluate("JSON.stringify(localStorage)") == "{}"

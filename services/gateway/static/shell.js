@@ -133,9 +133,12 @@ document.addEventListener("keydown", (event) => { if (event.key === "Escape") re
 // Whoever made a mistake reads the summary first.
 document.getElementById("errors")?.focus();
 
-// Whoever signs out leaves no draft (draft.js) behind for the next person at this computer.
+// Whoever signs out leaves no draft (draft.js) behind for the next person at this computer, of no company.
 document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || event.target.getAttribute("action") !== "/sign-out") return;
-  const own = `portico.draft.${document.body.dataset.user}.`;
-  for (const key of Object.keys(localStorage)) if (key.startsWith(own)) localStorage.removeItem(key);
+  const { user, users = user } = document.body.dataset;
+  const own = users.split(" ").map((id) => `portico.draft.${id}.`);
+  for (const key of Object.keys(localStorage)) {
+    if (own.some((start) => key.startsWith(start))) localStorage.removeItem(key);
+  }
 });

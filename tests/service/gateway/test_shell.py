@@ -39,3 +39,14 @@ async def test_the_help_stands_while_identity_is_away(gateway: Gateway) -> None:
     answer = await gateway.portal.get("/help", headers=gateway.signed_in())
     assert answer.status == 200
     assert "How do I create a case?" in await answer.text()
+
+
+async def test_a_page_says_as_whom_else_its_reader_has_typed_only_where_there_are_several(gateway: Gateway) -> None:
+    session = a_session()
+    user, other = session["user"]["id"], "0198c0de-0000-7000-8000-000000000009"
+    alone = await (await gateway.portal.get("/help", headers=gateway.signed_in())).text()
+    assert "data-users" not in alone
+    session["memberships"] += [{"user_id": other, "company_name": "Umbra SA", "role": "member"}]
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    page = await (await gateway.portal.get("/help?done=", headers=gateway.signed_in())).text()
+    assert f'data-users="{user} {other}"' in page
