@@ -5,11 +5,13 @@ from dataclasses import asdict
 from aiohttp import web
 
 from services.cases.attachments import handlers, views
+from services.cases.attachments.domain.pictures import may_be_seen
 from services.cases.attachments.handlers import Policy
 from services.cases.attachments.multipart import read_uploads
 from services.cases.attachments.store.disk import Disk
 from services.cases.attachments.store.owners import Owners
 from services.cases.quotas import Quotas
+from shared import errors
 from shared.schemas.attachments import AttachmentLimits
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, idempotency_key_of
@@ -55,8 +57,10 @@ async def show_limits(request: web.Request) -> web.Response:
 
 @routes.get("/attachments/{id}")
 async def download_file(request: web.Request) -> web.Response:
-    """The file, in a way that no browser shows it or runs what is in it."""
+    """The file, in a way that no browser shows it or runs what is in it. With `?as=picture` only what may be seen."""
     actor = actor_of(request)
     db, owners = request.app[DATABASE], request.app[OWNERS]
     file, content = await handlers.hand_out(db, owners, actor, request.match_info["id"])
+    if request.query.get("as") == "picture" and not may_be_seen(file.content_type, content):
+        raise errors.NotFound
     return web.Response(body=content, headers=views.download_headers(file))

@@ -74,9 +74,10 @@ async def case(request: web.Request) -> web.Response:
 
 @pages.get("/cases/{number}/files/{id}")
 async def file_of_case(request: web.Request) -> web.StreamResponse:
-    """A file on its way to the browser; why there is none is said on a page."""
+    """A file on its way to the browser; why there is none is said on a page. A page shows it `?as=picture`."""
     visitor = await signed_in(request)
-    return await download(request, visitor, "cases", fill("/attachments/{id}", id=request.match_info["id"]))
+    query = {"as": "picture"} if request.query.get("as") == "picture" else None
+    return await download(request, visitor, "cases", fill("/attachments/{id}", id=request.match_info["id"]), query)
 
 
 @pages.post("/cases/{number}")

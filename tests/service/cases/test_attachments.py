@@ -174,6 +174,23 @@ async def test_whatever_is_in_a_file_it_is_only_ever_a_download(cases: CasesApi,
         assert answer.content_type not in {"text/html", "image/svg+xml", "application/xhtml+xml"}
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "status"),
+    [
+        ("seen.png", PNG[:8] + b"\0\0\0\rIHDR" + b"\0\0\x10\0\0\0\x10\0" + b"\0" * 9, 200),
+        ("huge.png", PNG[:8] + b"\0\0\0\rIHDR" + b"\0\0\xff\0\0\0\xff\0" + b"\0" * 9, 404),
+        ("none.txt", TEXT, 404),
+    ],
+)
+async def test_only_a_picture_of_a_modest_size_is_handed_out_to_be_seen(
+    cases: CasesApi, name: str, content: bytes, status: int
+) -> None:
+    file_id = await uploaded(cases, ANA, name, content)
+    assert (await download(cases, file_id, ANA)).status == 200
+    async with cases.client.get(f"/attachments/{file_id}?as=picture", headers=signed(ANA)) as answer:
+        assert answer.status == status
+
+
 async def test_an_uncited_file_is_its_uploaders_alone(cases: CasesApi) -> None:
     file_id = await uploaded(cases, ANA)
     colleague, stranger = an_actor(company_id=ANA.company_id), an_actor()

@@ -248,13 +248,25 @@ async def test_pictures_are_seen_and_other_files_named(gateway: Gateway) -> None
     shown = page.partition('<ul class="attached" aria-label="Attached files">')[2].partition("</ul>")[0]
     (picture,) = re.findall(r"<img [^>]*>", shown)
     url = f"{CASE}/files/jam.png"
-    assert picture == f'<img src="{url}" alt="jam.png" width="128" height="72" loading="lazy" decoding="async">'
+    assert (
+        picture == f'<img src="{url}?as=picture" alt="jam.png" width="128" height="72" loading="lazy" decoding="async">'
+    )
     assert re.findall(r'href="([^"#]+)"', shown) == [
         f"{CASE}/files/{name}" for name in ("jam.png", "log.txt", "drawing.svg")
     ]
     assert words(f"<main>{shown}") == (
         "log.txt 2 kB drawing.svg 2 kB new.png being checked for viruses bad.png a virus was found"
     )
+
+
+@pytest.mark.parametrize(("query", "passed_on"), [("", ""), ("?as=picture", "?as=picture"), ("?as=page&q=1", "")])
+async def test_cases_is_asked_for_a_picture_where_one_is_to_be_seen(
+    gateway: Gateway, query: str, passed_on: str
+) -> None:
+    gateway["cases"].answers("GET /attachments/jam.png", says({}))
+    await gateway.portal.get(f"{CASE}/files/jam.png{query}", headers=gateway.signed_in())
+    (asked,) = gateway["cases"].asked("GET /attachments/jam.png")
+    assert asked.path == f"/attachments/jam.png{passed_on}"
 
 
 async def test_people_on_the_case_can_be_called_and_written_to(gateway: Gateway) -> None:
