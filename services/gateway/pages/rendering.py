@@ -36,8 +36,8 @@ _COMPRESSED_ASIDE_BYTES = 65_536  # a longer page takes 2 ms and more: in a thre
 
 VERSION = "0.1.0"  # that of pyproject.toml, which the image does not have
 
-
-# Of the icons a page carries those that it shows.
+# Of the icons a page carries those that it names.
+_NAMED = re.compile(r'"#(i-\w+)"')
 _SYMBOL = re.compile(r'<symbol id="(?P<id>i-\w+)".*?</symbol>\n', re.DOTALL)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -77,7 +77,8 @@ def render(
             **values,
         )
     )
-    text = _SYMBOL.sub(lambda symbol: symbol[0] if f'"#{symbol["id"]}"' in text else "", text)
+    named = set(_NAMED.findall(text))
+    text = _SYMBOL.sub(lambda symbol: symbol[0] if symbol["id"] in named else "", text)
     # A shared computer's back button must not show what a signed-out user saw.
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store", "Content-Language": language()}
     return web.Response(

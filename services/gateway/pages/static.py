@@ -1,4 +1,4 @@
-"""The stylesheets, scripts and pictures: kept in memory, with addresses made of their content."""
+"""The stylesheets, scripts, lists and the brand's pictures: kept in memory, with addresses made of their content."""
 
 import re
 from pathlib import Path
@@ -14,10 +14,9 @@ from services.gateway.labels import languages
 _FOLDER = Path(__file__).parents[1] / "static"
 _STATIC, _FAVICON = "/static/{name}", "/favicon.ico"
 STATIC_ROUTES = frozenset({_STATIC, _FAVICON})
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_SVG = _TYPES[".svg"]
-_JSON = "application/json"
-_TEXTS = frozenset((*_TYPES.values(), _JSON))
+_TYPES = {".css": "text/css", ".js": "text/javascript"}
+_SVG, _JSON = "image/svg+xml", "application/json"
+_TEXTS = frozenset((*_TYPES.values(), _SVG, _JSON))
 _FOR_EVER = "public, max-age=31536000, immutable"
 _CHECK_FIRST = "no-cache"
 _COMMENTS = re.compile(rb"^[ \t]*(?://[^\n]*|/\*[^*]*\*/)\n", re.MULTILINE)

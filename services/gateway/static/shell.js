@@ -59,7 +59,7 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(button.dataset.copy);
     words.textContent = button.dataset.copied;
-    picture.setAttribute("href", "#i-check");
+    picture.setAttribute("href", button.dataset.done);
     setTimeout(() => {
       words.textContent = copy;
       picture.setAttribute("href", icon);

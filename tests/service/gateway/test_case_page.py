@@ -276,6 +276,12 @@ async def test_people_on_the_case_can_be_called_and_written_to(gateway: Gateway)
     assert "CNB7K-2041X" in page
 
 
+async def test_the_sign_that_the_number_was_copied_comes_with_the_page(gateway: Gateway) -> None:
+    page = await page_of(gateway, {})
+    (sign,) = re.findall(r'data-copied="Copied" data-done="#([\w-]+)"', page)
+    assert f'<symbol id="{sign}"' in page
+
+
 # What may be done
 
 
