@@ -53,5 +53,5 @@ start_options = {
     "said": lazy("Continue with this contract (SAID)"),
 }
 channels = {"phone": lazy("Phone"), "email": lazy("E-mail")}
-# The types of files that every browser shows as a picture.
-pictures = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+# The types of files that are seen on a page.
+pictures = frozenset({"image/png", "image/jpeg", "image/gif"})

@@ -3,6 +3,7 @@
 import pytest
 
 from services.cases.attachments.domain.pictures import may_be_seen
+from services.gateway import labels
 
 PNG, GIF, JPEG = "image/png", "image/gif", "image/jpeg"
 
@@ -60,3 +61,9 @@ def test_what_is_huge_or_unclear_is_not_seen(content_type: str, content: bytes) 
 @pytest.mark.parametrize("content", [b"\xff\xd8" + b"\xff\xe0\0\x02" * 500_000, b"\xff\xd8" + b"\xff" * 2_000_000])
 def test_a_picture_made_of_beginnings_is_read_to_its_end(content: bytes) -> None:
     assert not may_be_seen(JPEG, content)
+
+
+def test_what_pages_show_is_what_can_be_measured() -> None:
+    examples = {PNG: a_png(1, 1), GIF: a_gif(1, 1), JPEG: a_jpeg(1, 1)}
+    assert labels.pictures == examples.keys()
+    assert all(may_be_seen(content_type, content) for content_type, content in examples.items())
