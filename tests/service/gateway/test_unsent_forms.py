@@ -55,6 +55,20 @@ async def post(
     return answer.status, await answer.text()
 
 
+@pytest.mark.parametrize(
+    ("path", "typed", "is_said"),
+    [("/language", {"to": "fr", "next": "/cases"}, False), ("/cases/1000000009", COMMENT, True)],
+)
+async def test_only_where_something_was_typed_it_is_said_to_be_still_there(
+    gateway: Gateway, path: str, typed: dict[str, str], *, is_said: bool
+) -> None:
+    gateway["identity"].answers("POST /session/resolve", hangs_up)
+    status, page = await post(gateway, path, typed, token=TOKEN)
+    assert status == 503
+    assert "Send it again" in page
+    assert ("What you typed is still here." in page) is is_said
+
+
 async def test_a_comment_is_kept_while_cases_is_unavailable_and_sent_later_with_the_same_key(gateway: Gateway) -> None:
     gateway["cases"].answers("GET /cases/1000000009", hangs_up)
     gateway["cases"].answers(COMMENTED, hangs_up)
