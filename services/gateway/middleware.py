@@ -47,7 +47,8 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("X-Frame-Options", "DENY")
-    if not is_for_anybody(request):
+    # What is not here may be at a replica of another version.
+    if not is_for_anybody(request) or response.status == web.HTTPNotFound.status_code:
         response.headers.setdefault("Cache-Control", "no-store")
     if is_api(request):
         response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

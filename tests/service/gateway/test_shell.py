@@ -50,3 +50,10 @@ async def test_a_page_says_as_whom_else_its_reader_has_typed_only_where_there_ar
     gateway["identity"].answers("POST /session/resolve", says(session))
     page = await (await gateway.portal.get("/help?done=", headers=gateway.signed_in())).text()
     assert f'data-users="{user} {other}"' in page
+
+
+async def test_a_file_that_is_not_here_is_not_called_missing_for_long(gateway: Gateway) -> None:
+    answer = await gateway.portal.get("/static/of-another-version.js?v=1")
+    assert (answer.status, answer.headers["Cache-Control"]) == (404, "no-store")
+    found = await gateway.portal.get("/static/shell.js?v=1")
+    assert (found.status, found.headers["Cache-Control"]) == (200, "no-cache")
