@@ -34,6 +34,7 @@ from services.gateway.pages.unsent_forms import here_now
 from services.gateway.session import OldForm, Visitor, signed_in
 from services.gateway.texts import _
 from shared import errors
+from shared.serials import normal_serial
 from shared.text import isolated
 
 pages = web.RouteTableDef()
@@ -135,8 +136,13 @@ async def _form_page(  # what the page shows beside the form
         change_url=choice_url({start.way: start.value, **whom.of_company}) if may_create_for_others(visitor) else "",
         # For somebody else only an administrator of the company marks a case confidential.
         may_mark=not whom.id or visitor.user.role == "company_admin",
-        draft=f"{start.way}:{start.value}" + (f"@{whom.company_id}" if visitor.is_of_vendor else ""),
+        draft=_draft_of(start) + (f"@{whom.company_id}" if visitor.is_of_vendor else ""),
     )
+
+
+def _draft_of(start: Start) -> str:
+    """What is typed about a device is one draft, however its serial number was written."""
+    return f"{start.way}:{normal_serial(start.value) if start.way == 'serial' else start.value}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,6 +350,12 @@ async def test_the_site_of_the_device_is_chosen_and_its_serial_stands_as_on_its_
     assert '<span class="mono">CNB7-K2041X</span>' in text
 
 
+async def test_what_is_typed_about_a_device_is_one_draft_however_its_serial_number_was_written(portal: Gateway) -> None:
+    for written in ("CNB7K2041X", "cnb7-k2041x", " CNB7 K2041X "):
+        answer = await portal.portal.get("/cases/new", params={"serial": written}, headers=portal.signed_in())
+        assert 'data-draft="serial:CNB7K2041X"' in await answer.text()
+
+
 async def test_a_refused_field_is_never_folded_away(portal: Gateway) -> None:
     portal["cases"].answers("POST /cases", refuses(422, "string_too_long", "error_code", limit=100))
     _, text, _ = await post(portal, a_form(error_code="13.02"))
