@@ -112,7 +112,7 @@ class VendorAdminsOnly(Forbidden):
     """What only an administrator of the vendor does."""
 
     reason = "vendor_admins_only"
-    title = "Only a vendor admin may do this."
+    title = "Only an administrator of the vendor may do this."
 
 
 class NotFound(Refusal):
@@ -120,7 +120,7 @@ class NotFound(Refusal):
 
     status = 404
     code = "not_found"
-    title = "There is nothing here."
+    title = "Page not found."
 
 
 class Conflict(Refusal):
@@ -240,7 +240,7 @@ class Unavailable(Refusal):
 
     status = 503
     code = "unavailable"
-    title = "A part of Portico is not reachable. Please try again in a moment."
+    title = "A part of the portal is not reachable. Please try again in a moment."
     retry_after_s: int = 2
 
 

@@ -46,7 +46,7 @@ BIRCHFIELD = (
     Story(
         *(15.8, NORA, {"serial": "RX42-0001-7F"}, "Main Hospital", 2),
         "Power supply 2 failed, amber LED",
-        "One of the two power supplies of the laboratory's server shows an amber light since this morning. "
+        "One of the two power supplies of the laboratory's server has shown an amber light since this morning. "
         "The server runs on the other one. A photo is attached.",
         (
             take(ARNO, 0.4),
@@ -72,7 +72,7 @@ BIRCHFIELD = (
             reply(ARNO, 1.5, "The registration sensor is dusty. Page 41 of the manual shows how to wipe it."),
             comment(TOM, 18, "Wiped it. 200 pages without a stop."),
             resolve(ARNO, 1, "Registration sensor cleaned."),
-            reopen(TOM, 150, "13.02.00 is back since this morning, now after ten pages."),
+            reopen(TOM, 150, "13.02.00 has been back since this morning, now after ten pages."),
             reply(
                 *(ARNO, 3),
                 "Then the sensor itself has to be changed. I am looking for a day with your colleagues at Riverside.",
@@ -143,8 +143,8 @@ BIRCHFIELD = (
     ),
     Story(
         *(2.9, TOM, {"serial": "ST90-2207-AA"}, "Northgate Laboratory", 2),
-        "Array rebuild stuck at 82 %",
-        "After we changed disk 4 the rebuild ran until 82 % and has not moved for three hours. "
+        "Array rebuild stuck at 82%",
+        "After we changed disk 4 the rebuild ran until 82% and has not moved for three hours. "
         "The laboratory's results are on this array.",
         (
             take(ARNO, 0.3),
@@ -158,8 +158,8 @@ BIRCHFIELD = (
                 "cannot read, and repair that from parity. May I connect?",
             ),
             comment(TOM, 0.2, "Please do. The maintenance access is open until 18:00."),
-            reply(ARNO, 6, "It moves again: 91 %. I keep an eye on it tonight and write as soon as it is done."),
-            comment(TOM, 14, "98 % this morning. Thank you for staying with it."),
+            reply(ARNO, 6, "It moves again: 91%. I will keep an eye on it tonight and write as soon as it is done."),
+            comment(TOM, 14, "98% this morning. Thank you for staying with it."),
         ),
         second=NORA,
         more={"own_reference": "LAB-0417", "preferred_hours": "Any time, also at night"},
@@ -183,7 +183,7 @@ BIRCHFIELD = (
     Story(
         *(1.1, HELEN, {"serial": "LP31-5501-CC"}, "Riverside Clinic", 3),
         "Paper jam in tray 3, every second page",
-        "The printer jams on every second page since this morning, only from tray 3. "
+        "The printer has jammed on every second page since this morning, only from tray 3. "
         "We cleaned the rollers and tried another pack of paper: same result.",
         (
             take(ARNO, 14.7),
@@ -219,7 +219,7 @@ BIRCHFIELD = (
     Story(
         *(0.5, TOM, {"serial": "RX42-0001-7F"}, "Main Hospital", 2),
         "Cannot reach the management port",
-        "The management page of the server does not answer since last night. The server itself works.",
+        "The management page of the server has not answered since last night. The server itself works.",
         (
             take(MIRA, 5),
             *ask(MIRA, 0.2, "Hello Tom, which firmware does the page About show? It is on the display at the front."),

@@ -146,12 +146,10 @@ _PRINTERS = Company(
         ),
     ),
     agreements=(
-        Agreement("base_warranty", "Le jour ouvré suivant", -300, 65, serials=("LP31-7001-FR", "RX42-0900-FR")),
+        Agreement("base_warranty", "Jour ouvré suivant", -300, 65, serials=("LP31-7001-FR", "RX42-0900-FR")),
         Agreement("warranty_extension", "Trois ans de plus", 66, 1161, serials=("RX42-0900-FR",)),
-        Agreement("base_warranty", "Le jour ouvré suivant", -1110, -15, serials=("LP31-7002-FR",)),
-        Agreement(
-            *("service_contract", "Le jour ouvré suivant", -340, 25), serials=("ST90-3310-FR",), said="SA-100475"
-        ),
+        Agreement("base_warranty", "Jour ouvré suivant", -1110, -15, serials=("LP31-7002-FR",)),
+        Agreement("service_contract", "Jour ouvré suivant", -340, 25, serials=("ST90-3310-FR",), said="SA-100475"),
     ),
 )
 

@@ -12,8 +12,11 @@ roles = {
     "vendor_admin": lazy("Vendor administrator"),
 }
 role_choices = (
-    ("member", lazy("Member: creates cases, and follows their own")),
-    ("case_manager", lazy("Case manager: looks after all cases of the company, or of one site, for colleagues too")),
+    ("member", lazy("Member: creates cases and follows their own")),
+    (
+        "case_manager",
+        lazy("Case manager: looks after all cases of the company or of one site, and creates them for colleagues"),
+    ),
     ("company_admin", lazy("Company administrator: sees all cases, invites people and adds sites")),
 )
 severities = {"1": lazy("Critical"), "2": lazy("High"), "3": lazy("Normal"), "4": lazy("Low")}

@@ -25,8 +25,8 @@ _OF_THE_BROWSER: Mapping[str, str] = {
         "what you typed is kept."
     ),
     "csrf.address": N_(
-        "At the address that you have opened, nothing can be sent. Please open the portal at the address that its "
-        "e-mails name."
+        "Nothing can be sent from the address that you have opened. "
+        "Please open the portal at the address in its e-mails."
     ),
     "unreachable": N_("The file could not be sent. Check the connection, then try again."),
     "later": N_("Files cannot be sent at the moment. Please try again shortly."),
@@ -81,7 +81,7 @@ class Limits:
     @property
     def hint(self) -> str:
         """How much, in one sentence."""
-        return _("Up to %(files)s files of %(file_size)s each, %(total_size)s together") % self._figures()
+        return _("Files: up to %(files)s, %(file_size)s each, %(total_size)s together") % self._figures()
 
     def sentences(self) -> dict[str, str]:
         """Every reason by its code, for the module that sends files while the form is being written."""

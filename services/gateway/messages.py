@@ -19,9 +19,7 @@ _WHOLE_NUMBER = N_("Enter a whole number.")
 _YES_OR_NO = N_("Choose yes or no.")
 _DATE = N_("Enter a date, such as 2026-11-22.")
 _TOO_MANY_UPLOADS = N_("More was uploaded than is allowed within a day. Please try again tomorrow.")
-_TOO_MANY_UNCITED = N_(
-    "Too many files wait for a message that they belong to. Send a message with them, or try again tomorrow."
-)
+_TOO_MANY_UNCITED = N_("You have added too many files without sending a message. Send them, or try again tomorrow.")
 _NO_PART = N_("This is not accepted here.")
 
 # By code, or by code and reason where one code has several texts. A value is named as in `params`.
@@ -29,7 +27,7 @@ MESSAGES: Mapping[str, str] = {
     # Fields: what a validator finds.
     "missing": _FILL_IN,
     "missing.product_has_serials": N_("This product has serial numbers: enter the serial number."),
-    "missing.for_customer": N_("Name the customer's user for whom you create the case."),
+    "missing.for_customer": N_("Choose the customer’s user for whom you create the case."),
     "missing.site_without_company": N_("A site belongs to a company: name it too."),
     "missing.service_contract": N_("A service contract needs its SAID."),
     "missing.no_file": N_("Choose at least one file."),
@@ -69,7 +67,7 @@ MESSAGES: Mapping[str, str] = {
     "dict_type": _NO_PART,
     "model_type": _NO_PART,
     "model_attributes_type": _NO_PART,
-    "too_many_errors": N_("Too much is wrong to list it."),
+    "too_many_errors": N_("There are too many mistakes to list."),
     # Fields: rules of our own.
     "combining_marks": N_("Leave out some accents: the letter at character %(place)s has too many of them."),
     "one_line": N_("Use one line only: a new one begins after character %(place)s."),
@@ -89,10 +87,10 @@ MESSAGES: Mapping[str, str] = {
     "cursor": N_("The next part of this list is not available any more. Please go back to the first page."),
     "sort": N_("The list cannot be sorted by that."),
     "password_too_short": N_("Use at least %(limit)s characters."),
-    "password_too_long": N_("Use at most %(limit)s bytes."),
-    "password_too_weak": N_("This password is easy to guess. Add a few words that have nothing in common."),
+    "password_too_long": N_("This password is too long. Use a shorter one."),
+    "password_too_weak": N_("This password is easy to guess. Add a few unrelated words."),
     "wrong_code": N_("This code is wrong or has expired. Check the newest e-mail, or ask for a new code."),
-    "unknown_site": N_("Choose one of the company's sites."),
+    "unknown_site": N_("Choose one of the company’s sites."),
     "unknown_product": N_("There is no product with this number."),
     "has_serials": N_("This product has serial numbers: name its devices."),
     "no_serials": N_("This product has no serial numbers."),
@@ -100,12 +98,12 @@ MESSAGES: Mapping[str, str] = {
     "pin_not_valid.none_valid": N_(
         "This PIN is not valid for this case, and neither is any other of your company: leave it out."
     ),
-    "pin_not_valid.not_of_company": N_("Choose one of your company's PINs."),
-    "not_the_owner": N_("Only the owner or an administrator of the company marks a case confidential."),
+    "pin_not_valid.not_of_company": N_("Choose one of your company’s PINs."),
+    "not_the_owner": N_("Only the owner or an administrator of the company can mark a case as confidential."),
     "out_of_scope": N_("For a colleague, choose one of the sites that are yours."),
     "more_than_allowed": N_("This is more at once than is allowed. Please send less."),
     # Files.
-    "too_many": N_("At most %(limit)s files can be attached to a message."),
+    "too_many": N_("Too many files: the limit for one message is %(limit)s."),
     "too_large.file": N_("The file is too large. A file may have at most %(limit_bytes)s."),
     "too_large_together": N_("Together the files are too large. They may have at most %(limit_bytes)s."),
     "empty": N_("The file is empty."),
@@ -121,7 +119,7 @@ MESSAGES: Mapping[str, str] = {
     "not_yours": N_("This file is no longer there. Remove it, then attach it again."),
     "too_many_uploads": _TOO_MANY_UPLOADS,
     "too_many_uncited": _TOO_MANY_UNCITED,
-    "storage_low": N_("Files cannot be taken at the moment, because there is not enough room for them."),
+    "storage_low": N_("Files cannot be stored at the moment: there is not enough space."),
     "scanning": N_("This file is still being checked for viruses. Please try again in a moment."),
     "infected": N_("A virus was found in this file, so it cannot be downloaded."),
     # Cases.
@@ -130,7 +128,7 @@ MESSAGES: Mapping[str, str] = {
     "case_cancelled": N_("A cancelled case cannot be reopened. Please create a follow-up."),
     "unchanged": N_("The case is like that already."),
     "case_open": N_("The case is open."),
-    "case_new": N_("The case is new: it goes into progress first."),
+    "case_new": N_("The case is new: set it to “In progress” first."),
     "case_full": N_("The case takes no further entries. Please create a follow-up."),
     "already_taken": N_("Another agent has taken this case."),
     "reopen_too_late": N_("The case was closed more than %(days)s days ago. Please create a follow-up."),
@@ -148,8 +146,8 @@ MESSAGES: Mapping[str, str] = {
     "address_not_proven": N_(
         "Your e-mail address is not verified yet. Enter the code from the e-mail, or ask for a new one."
     ),
-    "session_already_made": N_("This sign-in was answered already. Please sign in again."),
-    "company_suspended": N_("Your company's access is suspended. Please call your vendor."),
+    "session_already_made": N_("This sign-in was sent before. Please sign in again."),
+    "company_suspended": N_("Your company’s access is suspended. Please call your vendor."),
     "invitation_used": N_("This invitation was accepted already."),
     "invitation_revoked": N_("This invitation was withdrawn. Please ask your administrator."),
     "invitation_replaced": N_("A newer invitation was sent to you. Please use the link in the newest e-mail."),
@@ -164,14 +162,14 @@ MESSAGES: Mapping[str, str] = {
     "not_signed_in.token": N_("This token is not valid."),
     "forbidden": N_("You may not do this."),
     "forbidden.company_admins_only": N_("Only an administrator of the company may do this."),
-    "forbidden.vendor_admins_only": N_("Only a vendor admin may do this."),
-    "forbidden.for_colleague": N_("Only case managers and administrators create cases for colleagues."),
+    "forbidden.vendor_admins_only": N_("Only an administrator of the vendor may do this."),
+    "forbidden.for_colleague": N_("Only case managers and administrators can create cases for colleagues."),
     "forbidden.read_only_token": N_("This token may only read."),
     "csrf": N_("This request did not come from a current page of the portal. Please reload the page and try again."),
     "csrf.address": N_(
-        "Please open the portal at %(base_url)s. At the address that you have opened, nothing can be sent."
+        "Please open the portal at %(base_url)s. Nothing can be sent from the address that you have opened."
     ),
-    "not_found": N_("The page does not exist, or it is not yours to see."),
+    "not_found": N_("This page does not exist, or you may not see it."),
     "method_not_allowed": N_("This cannot be done here."),
     "request_timeout": N_("That took too long. Please try again."),
     "conflict": N_("This is not possible in the current state."),
@@ -211,15 +209,13 @@ MESSAGES: Mapping[str, str] = {
     "too_many_requests.accepted_just_now": N_(
         "This invitation was accepted a moment ago. Please wait a minute, then try again."
     ),
-    "too_many_requests.accepted_too_often": N_(
-        "An invitation can be accepted again five times an hour. Please try again in an hour."
-    ),
+    "too_many_requests.accepted_too_often": N_("Too many tries for this invitation. Please try again in an hour."),
     "too_many_failures": N_("Too many failed sign-ins. Please wait, then try again."),
     "too_busy": N_("Too much is being sent at this moment. Please try again shortly."),
-    "unavailable": N_("A part of Portico is not reachable. Please try again in a moment."),
+    "unavailable": N_("A part of the portal is not reachable. Please try again in a moment."),
     "unavailable.sign_ins": N_("Too many people are signing in at this moment. Please try again shortly."),
     "unavailable.identity": N_("Sign-in and company data cannot be reached at the moment. Please try again shortly."),
-    "unavailable.cases": N_("Support cases cannot be reached at the moment. Please try again shortly."),
+    "unavailable.cases": N_("Cases cannot be reached at the moment. Please try again shortly."),
     "unavailable.contracts": N_("Products and contracts cannot be reached at the moment. Please try again shortly."),
     "unavailable.notifications": N_("E-mail notices cannot be reached at the moment. Please try again shortly."),
     "internal": N_("Something went wrong on our side. It has been logged."),

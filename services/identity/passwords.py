@@ -89,5 +89,5 @@ def _refuse_weak(password: str, known: tuple[str, ...]) -> None:
         raise Invalid.at(
             "password",
             "password_too_weak",
-            "This password is easy to guess. Add a few words that have nothing in common.",
+            "This password is easy to guess. Add a few unrelated words.",
         )

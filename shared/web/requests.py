@@ -109,7 +109,7 @@ class CompanySuspended(errors.Forbidden):
     """The vendor has suspended the company."""
 
     code = "company_suspended"
-    title = "Your company's access is suspended. Please call your vendor."
+    title = "Your company’s access is suspended. Please call your vendor."
 
 
 async def idempotency_key_of(request: web.Request, actor: Actor, *, body: bytes | None = None) -> IdempotencyKey:

@@ -147,7 +147,7 @@ async def test_a_comment_with_files_that_cases_refused_is_sent_with_one_press_an
     await until_attached(case, "jam.png")
     await without_cases()
     await send(case)
-    await expect(case.locator("h1")).to_have_text("Not sent yet")
+    await expect(case.locator("h1")).to_have_text("Your form was not sent")
     await expect(case.get_by_text("jam.png")).to_be_visible()
     await stack.restart("cases")
     # Leaving the page that has it loses nothing either.
@@ -166,7 +166,7 @@ async def test_what_is_discarded_does_not_come_back(
     await comment(case).fill(TEXT)
     await without_cases()
     await send(case)
-    await expect(case.locator("h1")).to_have_text("Not sent yet")
+    await expect(case.locator("h1")).to_have_text("Your form was not sent")
     await stack.restart("cases")
     await case.get_by_role("link", name="Discard it").click()
     await expect(comment(case)).to_have_value("")

@@ -117,8 +117,8 @@ async def until_draft_is_kept(page: Page, text: str = DESCRIPTION) -> None:
 
 async def test_a_draft_survives_a_reload_and_is_discarded_on_request(form: Page) -> None:
     await describe(form)
-    await unfold(form, "Where it stands")
-    await form.get_by_label("Parts go to another address").check()
+    await unfold(form, "Location")
+    await form.get_by_label("Parts are shipped to another address").check()
     await form.locator("[id='f-parts_address.city']").fill("Grenoble")
     await form.locator("[id='f-parts_address.country']").select_option("FR")
     await unfold(form, "Contact")
@@ -128,7 +128,7 @@ async def test_a_draft_survives_a_reload_and_is_discarded_on_request(form: Page)
     await form.reload()
     await expect(form.get_by_text("Your draft has been restored.")).to_be_visible()
     await expect_described(form)
-    await expect(form.get_by_label("Parts go to another address")).to_be_checked()
+    await expect(form.get_by_label("Parts are shipped to another address")).to_be_checked()
     # What differs from the page as it came is in sight.
     await expect(form.locator("[id='f-parts_address.city']")).to_be_visible()
     await expect(form.locator("[id='f-parts_address.city']")).to_have_value("Grenoble")
@@ -161,7 +161,7 @@ async def test_what_was_typed_outlives_the_session_with_its_files_and_makes_one_
     await form.locator("input[name=email]").fill(ana.email)
     await form.locator("input[name=password]").fill("correct horse battery staple")
     await form.locator("main form button.primary").click()
-    await expect(form.locator("h1")).to_have_text("Not sent yet")
+    await expect(form.locator("h1")).to_have_text("Your form was not sent")
     await form.get_by_role("button", name="Send it again").click()
     case = await the_case(form, ana)
     assert attached(case) == ["jam.png"]
@@ -286,7 +286,7 @@ async def test_files_are_dropped_removed_and_counted(form: Page, ana: Visitor) -
     await form.dispatch_event(".drop", "drop", {"dataTransfer": dropped})
     for name in ("a.txt", "b.txt", "c.txt"):
         await until_attached(form, name)
-    await expect(form.locator(".file-errors")).to_have_text("d.txt: At most 3 files can be attached to a message.")
+    await expect(form.locator(".file-errors")).to_have_text("d.txt: Too many files: the limit for one message is 3.")
     await form.get_by_role("button", name="Remove: b.txt").click()
     await expect(files_of(form)).to_have_count(2)
     await expect(form.get_by_label("Add files")).to_be_focused()
@@ -298,8 +298,8 @@ async def test_files_are_dropped_removed_and_counted(form: Page, ana: Visitor) -
 @pytest.mark.parametrize(
     ("status", "code", "sentence"),
     [
-        (429, "too_many_uncited", "Too many files wait for a message that they belong to."),
-        (507, "storage_low", "Files cannot be taken at the moment, because there is not enough room for them."),
+        (429, "too_many_uncited", "You have added too many files without sending a message."),
+        (507, "storage_low", "Files cannot be stored at the moment: there is not enough space."),
     ],
 )
 async def test_a_file_without_room_is_refused_and_the_form_is_sent_without_it(
@@ -347,7 +347,7 @@ async def test_no_form_leaves_a_file_behind_that_could_not_be_taken(
     again = form.get_by_role("button", name="Try again: jam.png")
     await expect(again).to_be_visible()
     await submit(form)
-    await expect(files_of(form)).to_contain_text("It has not been sent yet. Try again, or remove it")
+    await expect(files_of(form)).to_contain_text("The file was not sent. Try again, or remove it")
     await expect(again).to_be_focused()
     await expect_described(form)
     await again.click()

@@ -64,7 +64,7 @@ async def phone(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterat
 
 async def describe(page: Page, *, site: str = "") -> None:
     if site:
-        await unfold(page, "Where it stands")
+        await unfold(page, "Location")
         await page.get_by_label(re.compile("One of (our|the company’s) sites")).check()
         await page.get_by_label("Site", exact=True).select_option(label=site)
     await page.get_by_label("Title", exact=True).fill(TITLE)
@@ -202,7 +202,7 @@ async def test_a_form_that_outlived_its_session_says_for_whom_it_is(stack: Stack
     await page.locator("input[name=email]").fill(world.ana.admin.email)
     await page.locator("input[name=password]").fill(PASSWORD)
     await page.locator("main form button.primary").click()
-    await expect(page.locator("h1")).to_have_text("Not sent yet")
+    await expect(page.locator("h1")).to_have_text("Your form was not sent")
     await expect(page.locator("main dl")).to_contain_text("Luc Petit")
     await page.get_by_role("button", name="Send it again").click()
     assert (await the_case(page, world.ana.admin))["submitter"]["name"] == "Luc Petit"

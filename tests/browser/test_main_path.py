@@ -63,7 +63,7 @@ async def submit(page: Page, base_url: str, serial: str, *, title: str) -> str:
     await page.get_by_label("Title").fill(title)
     await page.get_by_label("Description").fill("The printer jams on every second page since this morning.")
     await page.get_by_role("radio", name="High").check()
-    await unfold(page, "Where it stands")
+    await unfold(page, "Location")
     await page.get_by_label("One of our sites").check()
     await expect(page.get_by_label("Site", exact=True)).to_contain_text("Lyon")
     await page.get_by_label("Site", exact=True).select_option(index=1)

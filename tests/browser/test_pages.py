@@ -151,7 +151,7 @@ async def test_a_strangers_case_is_a_page_that_is_not_there(plain: Page, stack: 
         answer = await plain.goto(path)
         assert answer is not None
         assert answer.status == 404
-        await expect(plain.locator("h1")).to_have_text("There is nothing here")
+        await expect(plain.locator("h1")).to_have_text("Page not found")
         assert case["title"] not in await plain.content()
 
 

@@ -124,8 +124,8 @@ async def test_what_is_changed_below_a_line_stands_in_it(page: Page, stack: Stac
     await expect(page.locator(".known summary", has_text="Contact").first).to_contain_text("Luc Duarte")
     await expect(page.locator(".known summary", has_text="Contact").first).to_contain_text("By e-mail")
     assert lists == []
-    await unfold(page, "Where it stands")
-    place = page.locator(".known summary", has_text="Where it stands")
+    await unfold(page, "Location")
+    place = page.locator(".known summary", has_text="Location")
     await expect(place).to_contain_text("Old mill, Paris")
     await page.get_by_label("Another address", exact=True).check()
     await page.locator("[id='f-equipment_address.city']").fill("Nantes")

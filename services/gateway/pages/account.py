@@ -73,9 +73,7 @@ VERIFY = FormSpec(
             lazy("Code from the e-mail"),
             autocomplete="one-time-code",
             digits=True,
-            hint=lazy(
-                "6 digits, valid for 10 minutes. Nothing there? Check your spam folder, or ask your administrator."
-            ),
+            hint=lazy("6 digits, valid for 10 minutes. No e-mail? Check your spam folder, or ask your administrator."),
             ask=_THE_CODE,
         ),
     )

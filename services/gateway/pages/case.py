@@ -123,7 +123,7 @@ def _refused_action(spec: FormSpec, typed: FormData, sent: Sent) -> Form:
                 "Somebody changed this case in the meantime. You see it as it is now; what you typed is still there."
             )
         case errors.IdempotencyKeyReused.code:
-            sentence = _("This was sent before and has arrived: see the history. Sending it now does it once more.")
+            sentence = _("This was sent before and has arrived: see the history. If you send it again, it is repeated.")
         case _:
             return form
     return replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))

@@ -23,7 +23,7 @@ class ActionRow:
     done: str = ""  # on the page that is shown next
     undone: str = ""  # above the reasons, where it was refused
     entry: str = ""  # the kind of its entry in the history
-    history: str = ""  # between the name of who did it and the value of the entry; empty for what is a message
+    history: str = ""  # with the name of who did it, and the new value; empty for what is a message
     values: Mapping[str, str] | None = None  # labels of the new value that the entry carries
     icon: str = ""  # of its entry; a message has the face of its writer
 
@@ -73,7 +73,7 @@ ROWS = (
         done=lazy("The case is closed."),
         undone=lazy("The case was not closed"),
         entry="closed",
-        history=lazy("closed the case"),
+        history=lazy("%(name)s closed the case"),
         icon="check",
     ),
     ActionRow(
@@ -89,7 +89,7 @@ ROWS = (
         done=lazy("The case is cancelled."),
         undone=lazy("The case was not cancelled"),
         entry="cancelled",
-        history=lazy("cancelled the case"),
+        history=lazy("%(name)s cancelled the case"),
         icon="leave",
     ),
     ActionRow(
@@ -101,7 +101,7 @@ ROWS = (
         done=lazy("The case is open again."),
         undone=lazy("The case was not reopened"),
         entry="reopened",
-        history=lazy("reopened the case"),
+        history=lazy("%(name)s reopened the case"),
         icon="case",
     ),
     ActionRow(
@@ -122,18 +122,20 @@ ROWS = (
         done=lazy("The severity is changed."),
         undone=lazy("The severity was not changed"),
         entry="severity_changed",
-        history=lazy("changed the severity to"),
+        history=lazy("%(name)s changed the severity to %(new)s"),
         values=labels.severities,
         icon="info",
     ),
-    ActionRow(name="submit", entry="created", history=lazy("created the case"), icon="case"),
+    ActionRow(name="submit", entry="created", history=lazy("%(name)s created the case"), icon="case"),
     # Agents do these by the API.
-    ActionRow(name="take", entry="taken", history=lazy("took the case"), icon="person"),
-    ActionRow(name="assign", entry="assigned", history=lazy("assigned the case to"), values={}, icon="person"),
+    ActionRow(name="take", entry="taken", history=lazy("%(name)s took the case"), icon="person"),
+    ActionRow(
+        name="assign", entry="assigned", history=lazy("%(name)s assigned the case to %(new)s"), values={}, icon="person"
+    ),
     ActionRow(
         name="set_status",
         entry="status_changed",
-        history=lazy("changed the status to"),
+        history=lazy("%(name)s changed the status to %(new)s"),
         values=labels.statuses,
         icon="clock",
     ),

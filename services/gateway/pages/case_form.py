@@ -33,7 +33,7 @@ _CONTACT = (
             ),
         ),
         {
-            "first_name": lazy("The person whom we ask for on the phone."),
+            "first_name": lazy("The person we ask for on the phone."),
             "last_name": lazy("The family name, as the reception of the site knows it."),
             "email": lazy("E-mails about this case go to this address."),
         },
@@ -53,7 +53,7 @@ _ADDRESS = with_help(
     ADDRESS,
     {
         "company_name": lazy("The name on the door or the gate."),
-        "address_line_1": lazy("Street and number; no post-office box, because somebody has to get there."),
+        "address_line_1": lazy("Street and number. No PO box: a technician may have to come."),
         "address_line_2": lazy("Building, floor, room, gate: whatever helps to find it."),
         "postal_code": lazy("As it is written in that country."),
         "city": lazy("The town, as in the postal address."),
@@ -73,7 +73,7 @@ _PROBLEM = (
         lazy("Description"),
         "area",
         rows=3,
-        hint=lazy("What happens, since when, how often? Error codes and what you have tried save a question later."),
+        hint=lazy("What happens, since when and how often? Error messages and codes help us."),
         ask=lazy("Describe the problem in at least 20 characters."),
     ),
     Field(
@@ -92,7 +92,7 @@ _DETAILS = (
         "area",
         optional=True,
         rows=3,
-        hint=lazy("What you tell us here, nobody asks you to do again."),
+        hint=lazy("We will not ask you to try the same things again."),
     ),
     Field(
         "own_reference",
@@ -110,7 +110,7 @@ _DETAILS = (
         "operating_system",
         lazy("Operating system"),
         optional=True,
-        hint=lazy("Where it matters: name and version, such as Windows 11 24H2."),
+        hint=lazy("If it matters: name and version, such as Windows 11 24H2."),
     ),
     Field(
         "problem_type",
@@ -149,7 +149,7 @@ CASE = FormSpec(
             lazy("For whom"),
             "select",
             is_id=True,
-            hint=lazy("Whose case it becomes. The history of the case names you as the one who created it."),
+            hint=lazy("The case will belong to this person. Its history shows that you created it."),
             ask=lazy("Choose whom the case is for."),
         ),
         *_PROBLEM,
@@ -160,7 +160,7 @@ CASE = FormSpec(
             lazy("How should we contact you?"),
             "radios",
             choices=(("phone", lazy("By phone")), ("email", lazy("By e-mail"))),
-            hint=lazy("We use the other way too when this one leads nowhere."),
+            hint=lazy("If we cannot reach you this way, we try the other one."),
             ask=lazy("Choose how we should contact you."),
         ),
         Field(
@@ -175,17 +175,17 @@ CASE = FormSpec(
             lazy("Site"),
             "select",
             is_id=True,
-            hint=lazy("The case takes the site’s address as it is today."),
+            hint=lazy("The case keeps the site’s address as it is today."),
             ask=lazy("Choose a site."),
         ),
-        *in_group("equipment_address", lazy("Where is the equipment"), _ADDRESS),
+        *in_group("equipment_address", lazy("Equipment address"), _ADDRESS),
         *in_group("parts_address", lazy("Parts shipping address"), _ADDRESS),
         *_DETAILS,
     ),
     always=("contact", "equipment_address", "parts_address"),
 )
 
-PARTS = {"same": lazy("Parts go there"), "other": lazy("Parts go to another address")}
+PARTS = {"same": lazy("Parts are shipped there"), "other": lazy("Parts are shipped to another address")}
 # What the page folds away, by the field or the object that stands in it.
 _FOLDED = {
     "contact": ("contact", "preferred_channel", "preferred_hours", "secondary_contact"),

@@ -37,7 +37,7 @@ SITE = FormSpec(
         Field(
             "name",
             lazy("Name of the site"),
-            hint=lazy("As people call it, such as “Lyon” or “Warehouse north”."),
+            hint=lazy("The name people use, such as “Lyon” or “Warehouse north”."),
             ask=lazy("Enter the name of the site."),
         ),
         *ADDRESS,
@@ -64,7 +64,7 @@ INVITATIONS = FormSpec(
             lazy("E-mail addresses"),
             "area",
             rows=3,
-            hint=lazy("One or many, with or without names, as a mail program or a spreadsheet lists them."),
+            hint=lazy("One or many, with or without names. You can paste them from a mail program or a spreadsheet."),
             ask=lazy("Enter at least one e-mail address."),
         ),
         Field("role", lazy("Role"), "radios", choices=labels.role_choices, ask=lazy("Choose a role.")),
@@ -96,8 +96,8 @@ def _ready_to_send(form: Form, sent: Sent) -> Form:
     if sent.code != IdempotencyKeyReused.code:
         return form
     sentence = _(
-        "This form was sent before and has arrived: see the list. What it has now has not been sent yet. Please send "
-        "it again."
+        "This form was sent before and has arrived: see the list. What you changed since was not sent. Please send it "
+        "again."
     )
     return replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))
 

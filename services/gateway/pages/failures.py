@@ -30,7 +30,7 @@ _log = structlog.get_logger()
 
 _HEADINGS = {
     403: N_("You may not do this"),
-    404: N_("There is nothing here"),
+    404: N_("Page not found"),
     405: N_("This cannot be done here"),
     409: N_("This is not possible"),
     408: N_("That took too long"),

@@ -83,11 +83,11 @@ def _sentence(row: Mapping[str, Any]) -> str:
 def _of_invited(visitor: Visitor, reply: str) -> str:
     if may_clear(visitor):
         sentence = _(
-            "Could not be delivered: %(answer)s. Clear the address once its mailbox is there, then send it again."
+            "Could not be delivered: %(answer)s. Unblock the address once its mailbox is there, then send it again."
         )
     else:
         sentence = _(
-            "Could not be delivered: %(answer)s. Ask your vendor to clear the address, "
+            "Could not be delivered: %(answer)s. Ask your vendor to unblock the address, "
             "or withdraw this and invite another."
         )
     return sentence % {"answer": reply.rstrip(".")}
@@ -95,11 +95,11 @@ def _of_invited(visitor: Visitor, reply: str) -> str:
 
 def _of_user(visitor: Visitor, reply: str) -> str:
     if may_clear(visitor):
-        sentence = _("E-mails to this address come back: %(answer)s. Clear the address once its mailbox is there.")
+        sentence = _("E-mails to this address come back: %(answer)s. Unblock the address once its mailbox is there.")
     else:
         sentence = _(
             "E-mails to this address come back: %(answer)s. "
-            "Ask your vendor to clear the address once its mailbox is there."
+            "Ask your vendor to unblock the address once its mailbox is there."
         )
     return sentence % {"answer": reply.rstrip(".")}
 

@@ -267,7 +267,7 @@ async def _submit(request: web.Request, visitor: Visitor, start: Start, typed: F
         return await _form_page(request, visitor, start, form, whom, status=sent.status)
     sent_before = await _probably_sent_before(request, visitor, start, whom)
     # A new key lets the changed form be another case.
-    sentence = _("This form was sent before, and made a case. Sending it now as it stands creates another one.")
+    sentence = _("This form was sent before and created a case. If you send it again, it creates another one.")
     form = replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))
     return await _form_page(request, visitor, start, form, whom, status=sent.status, sent_before=sent_before)
 

@@ -49,7 +49,7 @@ PROFILE = FormSpec(
             lazy("Alternative phone"),
             "tel",
             optional=True,
-            help=lazy("We try it when we cannot reach you under the first number."),
+            help=lazy("We try it if nobody answers the first number."),
         ),
         Field(
             "language",
@@ -86,7 +86,7 @@ PROFILE = FormSpec(
             optional=True,
             empty=lazy("None"),
             is_id=True,
-            help=lazy("Case forms offer it first as the place of the equipment."),
+            help=lazy("Case forms suggest this site first."),
         ),
         Field(
             "pin",

@@ -15,7 +15,7 @@ class NotForColleagues(Forbidden):
     """A member creates no case for somebody else, so members need not know for whom one could."""
 
     reason = "for_colleague"
-    title = "Only case managers and administrators create cases for colleagues."
+    title = "Only case managers and administrators can create cases for colleagues."
 
 
 def refuse_unless_company_admin(actor: Actor) -> None:

@@ -33,7 +33,7 @@ class PinNotValid(Invalid):
 
     code = "pin_not_valid"
     reason = "not_of_company"
-    title = "Choose one of your company's PINs."
+    title = "Choose one of your company’s PINs."
 
 
 @dataclass(frozen=True, slots=True)

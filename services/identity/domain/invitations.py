@@ -95,7 +95,7 @@ class AcceptedTooOften(TooManyRequests):
     """Not more than five times an hour: whoever holds the link could fill the mailbox of the invited person."""
 
     reason = "accepted_too_often"
-    title = "An invitation can be accepted again five times an hour. Please try again in an hour."
+    title = "Too many tries for this invitation. Please try again in an hour."
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class AlreadySignedIn(Conflict):
     """The Idempotency-Key made a session before, whose secret is shown once."""
 
     code = "session_already_made"
-    title = "This sign-in was answered already. Please sign in again."
+    title = "This sign-in was sent before. Please sign in again."
 
 
 class TooManyFailures(TooManyRequests):

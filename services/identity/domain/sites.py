@@ -15,7 +15,7 @@ class UnknownSite(Invalid):
     """Not an open site of this company."""
 
     code = "unknown_site"
-    title = "Choose one of the company's sites."
+    title = "Choose one of the company’s sites."
 
 
 @dataclass(frozen=True, slots=True)

@@ -361,7 +361,7 @@ ENGLISH_HEADINGS = [
     *("Created (Europe/Paris)", "Updated (Europe/Paris)"),
 ]
 FRENCH_HEADINGS = [
-    *("Dossier", "Titre", "État", "Gravité", "À qui d’agir", "Produit", "Numéro de produit", "Numéro de série"),
+    *("Dossier", "Titre", "État", "Gravité", "En attente de", "Produit", "Numéro de produit", "Numéro de série"),
     *("Site", "Société", "Émetteur", "Votre référence", "Couverture", "Couvert jusqu’au"),
     *("Créé (Europe/Paris)", "Mis à jour (Europe/Paris)"),
 ]

@@ -166,7 +166,7 @@ async def test_another_code_is_asked_for_with_the_address_that_was_just_typed(ga
 
 async def test_the_page_does_not_promise_a_second_code_within_a_minute(gateway: Gateway) -> None:
     page = await (await gateway.portal.get("/verify?email=ana@example.com&again=1")).text()
-    assert '<p class="notice info">A new code comes at most once a minute' in page
+    assert '<p class="notice info">A new code is sent at most once a minute' in page
     assert "notice ok" not in page
 
 

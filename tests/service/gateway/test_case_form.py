@@ -121,10 +121,10 @@ async def test_a_refused_file_is_named_with_its_rule_and_nothing_is_lost(portal:
 @pytest.mark.parametrize(
     ("status", "code", "english", "french"),
     [
-        (429, "too_many_uncited", "Too many files wait for a message", "Trop de fichiers attendent le message"),
+        (429, "too_many_uncited", "You have added too many files", "Vous avez ajouté trop de fichiers"),
         (429, "too_many_uploads", "More was uploaded than is allowed", "La quantité de fichiers permise"),
         (429, "too_many_requests", "Too many requests came at once.", "Trop d’envois sont arrivés à la fois."),
-        (507, "storage_low", "Files cannot be taken at the moment", "Aucun fichier ne peut être reçu"),
+        (507, "storage_low", "Files cannot be stored at the moment", "Aucun fichier ne peut être enregistré"),
     ],
 )
 async def test_a_file_for_which_there_is_no_room_says_so_in_the_readers_language(
@@ -170,7 +170,7 @@ async def test_more_files_than_allowed_are_not_even_passed_on(portal: Gateway) -
     status, text, _ = await post(portal, a_form(*files))
     assert status == 422
     assert len(portal["cases"].asked("POST /attachments")) == 3
-    assert "4.png: At most 3 files can be attached to a message." in text
+    assert "4.png: Too many files: the limit for one message is 3." in text
     summary = text[text.index('id="errors"') : text.index("</ul>")]
     assert re.findall(r"</a>: (\d\.png): [^<]+</li>", summary) == ["3.png", "4.png"]
 
@@ -397,7 +397,7 @@ async def test_a_product_with_serials_lists_the_companys_own_devices_with_what_c
     assert '<a class="title mono" href="/cases/new?serial=CNB7-K2041X">CNB7-K2041X</a>' in text
     assert '<span class="chip ok">Covered</span>' in text
     assert "There are more of them." in text
-    assert "We know no device" not in text
+    assert "None of your devices" not in text
     assert "product_number=Q1" in portal["contracts"].asked("GET /devices")[0].path
 
 
@@ -413,7 +413,7 @@ async def test_nothing_is_called_unknown_where_something_was_found(portal: Gatew
     portal["contracts"].answers("GET /products", says(found), says(found | {"items": []}))
     for count in (0, 1):
         text = await (await portal.portal.get("/cases/new?q=printer", headers=portal.signed_in())).text()
-        assert text.count("We know no device") == text.count("We did not find “printer”") == count
+        assert text.count("None of your devices") == text.count("We did not find “printer”") == count
         assert text.count("Did you mean one of these?") == 1 - count
 
 

@@ -216,7 +216,7 @@ async def test_a_long_history_is_shown_in_pages_by_links(gateway: Gateway) -> No
     page = await page_of(gateway, query="?before=70")
     assert f"{CASE}/history?cursor=70" in [asked.path for asked in gateway["cases"].seen]
     assert "an older one" in page
-    assert "the newest" not in page.replace("Show the newest entries", "").replace("To the newest", "")
+    assert "the newest" not in page.replace("Show the newest entries", "").replace("Go to the newest entry", "")
     assert f'href="{CASE}?before=behind#history" data-earlier' in page
     assert f'href="{CASE}#newest">Show the newest entries' in page
 

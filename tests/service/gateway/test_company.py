@@ -53,7 +53,7 @@ async def test_each_wrong_address_is_named_and_everything_that_was_pasted_stays(
     pasted = "Ana <ana@example.com>; <bob@>, luc.example.com"
     form = {"csrf_token": CSRF, "emails": pasted, "role": "member"}
     page = await (await gateway.portal.post("/users", data=form, headers=gateway.signed_in())).text()
-    assert "<h2>No invitation has been sent yet</h2>" in page
+    assert "<h2>No invitation was sent</h2>" in page
     [beneath] = re.findall(r'<p class="error" id="f-emails-error">(.*?)</p>', page, re.DOTALL)
     sentence = "Enter one e-mail address, such as ana@example.com."
     assert beneath.split("\n") == [f"bob@: {sentence}", f"luc.example.com: {sentence}"]
@@ -159,7 +159,7 @@ async def test_each_invitation_shows_the_state_of_its_newest_e_mail(gateway: Gat
     page = await (await gateway.portal.get("/users", headers=gateway.signed_in())).text()
     told = dict(re.findall(r'<td role="cell" class="main">([^<]+)<p class="hint">([^<]+)</p>', page))
     check = "Please check the address, or send it again."
-    way_out = "Ask your vendor to clear the address, or withdraw this and invite another."
+    way_out = "Ask your vendor to unblock the address, or withdraw this and invite another."
     assert told == {
         "gone@example.com": f"Could not be delivered: {_GONE}. {way_out}",
         "spam@example.com": f"Could not be delivered: 554 5.7.1 Policy &lt;b&gt;. {check}",
@@ -208,7 +208,7 @@ async def test_a_user_whose_address_bounces_is_marked_with_the_way_out(gateway: 
     gateway["identity"].answers("GET /users", _listed(*people))
     page = await (await gateway.portal.get("/users", headers=gateway.signed_in())).text()
     assert page.count("come back") == 1
-    assert f"{_COMES_BACK} Ask your vendor to clear the address once its mailbox is there." in page
+    assert f"{_COMES_BACK} Ask your vendor to unblock the address once its mailbox is there." in page
     assert 'value="clear"' not in page
 
 
@@ -220,7 +220,7 @@ async def test_a_vendor_admin_clears_an_address_on_the_page_that_says_it_bounces
         "DELETE /vendor/bouncing-addresses/gone%2B1@example.com", says({}, status=204), refuses(404, "not_found")
     )
     page = await (await gateway.portal.get("/users", headers=gateway.signed_in())).text()
-    assert f"Could not be delivered: {_GONE}. Clear the address once its mailbox is there, then send it again." in page
+    assert "Unblock the address once its mailbox is there, then send it again." in page
     assert f'<input type="hidden" name="do" value="clear"><input type="hidden" name="email" value="{gone}">' in "".join(
         line.strip() for line in page.splitlines()
     )
@@ -298,7 +298,7 @@ async def test_every_role_is_explained_where_it_is_chosen(gateway: Gateway) -> N
 @pytest.mark.parametrize(
     ("do", "heading", "is_open"),
     [
-        ("invite", "No invitation has been sent yet", True),
+        ("invite", "No invitation was sent", True),
         ("resend", "The invitation was not sent again", False),
         ("revoke", "The invitation was not withdrawn", False),
     ],

@@ -209,8 +209,8 @@ _LINK = "/cases/1000000009/files/abc"
     [
         (409, "scanning", "This file is still being checked for viruses.", True),
         (409, "infected", "A virus was found in this file", False),
-        (404, "not_found", "The page does not exist", False),
-        (503, "unavailable", "A part of Portico is not reachable.", True),
+        (404, "not_found", "This page does not exist", False),
+        (503, "unavailable", "A part of the portal is not reachable.", True),
     ],
 )
 async def test_a_file_that_cannot_be_had_is_answered_with_a_page(

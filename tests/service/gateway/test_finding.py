@@ -83,7 +83,7 @@ async def test_a_number_that_is_not_mistyped_and_not_found_is_not_called_so(gate
     gateway["cases"].answers("GET /cases/1000000009", refuses(404, "not_found"))
     _status, page = await seen_at(gateway, "/cases?q=1000000009")
     assert "mistyped" not in page
-    assert "No case fits these filters." in page
+    assert "No case matches these filters." in page
 
 
 @pytest.mark.parametrize(

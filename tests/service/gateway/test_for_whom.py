@@ -157,14 +157,14 @@ async def test_people_and_companies_are_found_by_words_and_listed_in_pages(porta
     assert "name" not in URL(chosen).query
     portal["identity"].answers("GET /vendor/companies", says(NOTHING))
     _, text, _ = await see(portal, "/cases/new/for?name=nobody")
-    assert "Nothing is found by these words." in text
+    assert "Nothing matches these words." in text
 
 
 async def test_a_company_without_active_users_says_so(portal: Gateway) -> None:
     be(portal, "agent")
     portal["identity"].answers("GET /submitters", says(NOTHING))
     _, text, _ = await see(portal, f"/cases/new/for?company_id={ACME}")
-    assert "Nobody of the company has an active account yet." in text
+    assert "Nobody in this company has an active account yet." in text
     assert "Choose another company" in text
 
 
@@ -216,7 +216,7 @@ async def test_the_form_is_filled_in_with_what_is_known_of_the_other_person(port
 async def test_the_form_says_whose_the_sites_are_and_who_submits_or_creates(portal: Gateway, role: str) -> None:
     be(portal, role)
     theirs = (
-        "The case belongs to Luc Petit. Its history names you as the one who created it.",
+        "The case will belong to Luc Petit. Its history shows that you created it.",
         "You remain the submitter",
     )
     if role != "member":
@@ -444,7 +444,7 @@ async def test_the_same_key_with_another_body_shows_the_cases_of_that_company(po
 async def test_the_choice_speaks_french(portal: Gateway) -> None:
     be(portal, "agent", language="fr")
     _, text, _ = await see(portal, "/cases/new/for")
-    assert "Pour quelle société est le dossier\u202f?" in text
+    assert "Pour quelle société est le dossier\u00a0?" in text
     _, text, _ = await see(portal, f"/cases/new?serial=CN1&submitter_id={LUC}")
     assert "Pour Luc Petit" in text
 
@@ -471,7 +471,7 @@ async def test_a_member_who_opens_such_an_address_is_told_who_may(portal: Gatewa
         portal["identity"].answers(name, refuses(403, "forbidden", reason="for_colleague"))
     status, text, _ = await see(portal, path)
     assert status == 403
-    assert "Only case managers and administrators create cases for colleagues." in text
+    assert "Only case managers and administrators can create cases for colleagues." in text
 
 
 async def test_whoever_lost_the_right_meanwhile_keeps_what_was_typed_and_can_send_it_for_themselves(
@@ -482,7 +482,7 @@ async def test_whoever_lost_the_right_meanwhile_keeps_what_was_typed_and_can_sen
     portal["cases"].answers("POST /cases", refuses(403, "forbidden", reason="for_colleague"))
     status, text, _ = await post(portal, ON_BEHALF)
     assert status == 403
-    assert "Only case managers and administrators create cases for colleagues." in text
+    assert "Only case managers and administrators can create cases for colleagues." in text
     assert 'value="Paper jam in tray 3"' in text
     assert 'name="title"' in text
     assert value_of(text, "submitter_id") == ""

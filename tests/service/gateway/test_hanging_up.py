@@ -130,7 +130,7 @@ async def test_a_form_whose_file_gave_way_comes_back_with_what_was_typed(
     answer = await asyncio.wait_for(reader.readuntil(b"</html>"), 20)
     assert answer.split()[1] == b"503"
     assert b'value="Paper jam"' in answer
-    assert b"The files that you chose are not part of it" in answer
+    assert b"The files that you chose are not included" in answer
     memory.release(somebody)
     assert memory.held == 0
     writer.close()

@@ -55,7 +55,7 @@ async def test_a_signed_in_user_reads_the_language_of_the_profile(gateway: Gatew
         "/nowhere", headers={"Cookie": f"portico-8080={TOKEN}; portico-language-8080=en", "Accept-Language": "en"}
     )
     assert answer.status == 404
-    assert "Il n’y a rien ici" in await answer.text()
+    assert "Page introuvable" in await answer.text()
 
 
 async def test_a_signed_in_user_chooses_with_one_press_and_comes_back(gateway: Gateway) -> None:

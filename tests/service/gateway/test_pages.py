@@ -121,7 +121,7 @@ async def test_a_profile_says_when_e_mails_to_its_address_come_back(gateway: Gat
     page = await _page(gateway, "/profile")
     sentence = (
         "E-mails to desk@example.com come back: 550 5.1.1 No such user. Enter another contact e-mail, "
-        "or ask your vendor to clear this address once its mailbox is there."
+        "or ask your vendor to unblock this address once its mailbox is there."
     )
     assert (f'<p class="notice warn">{sentence}</p>' in page) == bouncing
     (asked,) = gateway["notifications"].asked("GET /bouncing-addresses")
@@ -143,9 +143,9 @@ async def test_a_profile_shows_no_notices_of_an_older_version_that_does_not_labe
 @pytest.mark.parametrize(
     ("script", "said", "unsaid"),
     [
-        (hangs_up, "cannot be checked just now", "We know no device"),
+        (hangs_up, "cannot be checked just now", "None of your devices"),
         (hangs_up, "“CNB7K2041X” cannot be checked", "We did not find"),
-        (says({"items": [], "verdict": "unverified"}), "We know no device", "cannot be checked just now"),
+        (says({"items": [], "verdict": "unverified"}), "None of your devices", "cannot be checked just now"),
     ],
 )
 async def test_what_cannot_be_looked_up_is_not_called_unknown(

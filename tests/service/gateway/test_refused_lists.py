@@ -92,7 +92,7 @@ async def test_a_wrong_filter_is_named_at_its_field_and_the_rest_is_listed(
     status, content = await page(portal, "/cases", **kept)
     assert status == 200
     assert "<title>Error: Results for “tray jam”" in content
-    assert "This filter cannot be used; all others count" in content
+    assert "This filter cannot be used; all others apply" in content
     assert f'<a href="#filter-{name}">' in content
     assert f'<p class="error" id="filter-{name}-error">{sentence}</p>' in content
     assert f'aria-describedby="filter-{name}-error"' in content
@@ -138,7 +138,7 @@ async def test_several_wrong_filters_are_named_together_though_the_service_finds
 ) -> None:
     status, content = await page(portal, "/cases", severity="9", status="exploded", cursor="x", sort="password")
     assert status == 200
-    assert "These filters cannot be used; all others count" in content
+    assert "These filters cannot be used; all others apply" in content
     for sentence in ("Status: Choose one from the list.", "Enter 4 or less.", "The list cannot be sorted by that."):
         assert sentence in content
 
@@ -149,7 +149,7 @@ async def test_a_wrong_filter_is_explained_in_french_too(portal: Gateway) -> Non
     portal["identity"].answers("POST /session/resolve", says(session))
     _status, content = await page(portal, "/cases", created_from="foo")
     assert "Saisissez une date, par exemple 2026-11-22." in content
-    assert "Ce filtre ne peut pas être utilisé\u00a0; tous les autres comptent" in content
+    assert "Ce filtre ne peut pas être utilisé\u00a0; tous les autres s’appliquent" in content
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ async def test_what_is_empty_or_means_nothing_to_the_page_does_not_count(
 )
 async def test_a_pasted_message_is_searched_for_and_kept(portal: Gateway, pasted: str, kept: str) -> None:
     status, content = await page_as_sent(portal, "/cases", q=pasted)
-    assert (status, "No case fits these filters." in content) == (200, True)
+    assert (status, "No case matches these filters." in content) == (200, True)
     assert searched_for(content).split() == kept.split()
     assert ("only its first 500 characters are searched for" in content) == (len(kept) >= 500)
 
@@ -201,7 +201,7 @@ async def test_so_does_the_list_of_those_for_whom_a_case_is_created(portal: Gate
     portal["identity"].answers("GET /submitters", refuses(422, "invalid", "cursor"), nobody)
     status, content = await page(portal, "/cases/new/for", cursor="x", serial="CN1")
     assert (status, "this is the first page" in content) == (200, True)
-    assert "Nobody of the company has an active account yet." in content
+    assert "Nobody in this company has an active account yet." in content
 
 
 async def test_a_list_that_goes_on_being_refused_is_a_page_that_says_so(portal: Gateway) -> None:
@@ -232,7 +232,7 @@ async def test_every_state_and_severity_stays_in_its_place_though_no_case_has_it
             *("All 1,207", "Open 7", "Waiting for you 0", "New 7", "In progress 0", "Waiting for parts 0"),
             *("Closed 1,200", "Cancelled 0", "Created by me"),
         ]
-        assert choices(content, "severity") == ["All", "Critical (2)", "High (0)", "Normal (5)", "Low (0)"]
+        assert choices(content, "severity") == ["Any", "Critical (2)", "High (0)", "Normal (5)", "Low (0)"]
 
 
 @pytest.mark.parametrize("role", ["agent", "vendor_admin"])
@@ -255,7 +255,7 @@ async def test_nobody_of_the_vendor_is_offered_what_they_submitted(portal: Gatew
 
 async def test_sites_are_offered_in_the_order_of_their_names(portal: Gateway) -> None:
     _status, content = await page(portal, "/cases")
-    assert choices(content, "site_id") == ["All", "Édouard (1)", "Lyon (2)", "zebra (9)"]
+    assert choices(content, "site_id") == ["Any", "Édouard (1)", "Lyon (2)", "zebra (9)"]
 
 
 async def test_the_choices_of_a_filter_are_counted_under_all_filters_but_that_one(portal: Gateway) -> None:
@@ -284,12 +284,12 @@ async def test_without_such_a_filter_the_cases_are_counted_once(portal: Gateway)
 
 async def test_cases_are_counted_whatever_the_list_is_sorted_by(portal: Gateway) -> None:
     _status, content = await page(portal, "/cases", sort="password")
-    assert choices(content, "site_id") == ["All", "Édouard (1)", "Lyon (2)", "zebra (9)"]
+    assert choices(content, "site_id") == ["Any", "Édouard (1)", "Lyon (2)", "zebra (9)"]
 
 
 async def test_a_list_is_shown_while_its_counts_are_away(portal: Gateway) -> None:
     portal["cases"].answers("GET /cases/facets", refuses(503, "unavailable"))
     status, content = await page(portal, "/cases", severity="1")
     assert status == 200
-    assert choices(content, "severity") == ["All", "Critical (0)"]
+    assert choices(content, "severity") == ["Any", "Critical (0)"]
     assert buttons(content)[:3] == ["All", "Open", "Waiting for you"]

@@ -201,18 +201,18 @@ async def test_agents_are_not_told_of_cover(gateway: Gateway, role: str) -> None
 async def test_where_no_cover_ends_soon_nothing_is_said_of_it(gateway: Gateway) -> None:
     gateway["contracts"].answers("GET /coverage/ending", says({"items": []}))
     page = await _start(gateway, a_start())
-    assert "Cover ending soon" not in page
+    assert "Coverage ending soon" not in page
     assert "cannot be shown" not in page
 
 
 async def test_while_contracts_is_away_one_line_says_so_and_the_cases_stand(gateway: Gateway) -> None:
     gateway["contracts"].answers("GET /coverage/ending", hangs_up)
     page = await _start(gateway, a_start(WAITS))
-    assert page.count("Cover cannot be shown just now. Please try again in a moment.") == 1
+    assert page.count("Coverage cannot be shown just now. Please try again in a moment.") == 1
     assert "1 case is waiting for you" in page
     page = await _start(gateway, None)
     assert page.count("Please try again in a moment.") == 1
-    assert "Cases cannot be shown just now. Cover cannot be shown just now." in page
+    assert "Cases cannot be shown just now. Coverage cannot be shown just now." in page
 
 
 async def test_while_cases_is_away_one_line_says_so_and_the_rest_stands(gateway: Gateway) -> None:
@@ -225,7 +225,7 @@ async def test_while_cases_is_away_one_line_says_so_and_the_rest_stands(gateway:
 async def test_visitors_find_help_their_case_and_their_account_even_without_any_setting(gateway: Gateway) -> None:
     page = await (await gateway.portal.get("/")).text()
     assert "<h1>What can we help you with?</h1>" in page
-    for found in ('action="/cases/new"', 'action="/find"', 'href="/sign-in"', "You have been invited?"):
+    for found in ('action="/cases/new"', 'action="/find"', 'href="/sign-in"', "Have you been invited?"):
         assert found in page
     assert "Call us" not in page
     assert "Write to us" not in page

@@ -32,7 +32,7 @@ async def test_an_invitation_of_somebody_else_says_who_is_signed_in_and_comes_ba
     gateway["identity"].answers("POST /session/end", says({}))
     _, _, page = await _get(gateway, _PATH)
     assert "You are signed in as <b>ana@example.com</b>" in page
-    assert "This is for <b>luc@example.com</b>" in page
+    assert "This page is for <b>luc@example.com</b>" in page
     assert _forms(page, _PATH) == []
     form = _forms(page, "/sign-out")[-1]
     assert form == {"csrf_token": CSRF, "next": _PATH}

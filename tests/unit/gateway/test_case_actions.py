@@ -44,7 +44,7 @@ def test_every_kind_of_entry_is_a_message_or_has_words_and_a_picture() -> None:
     assert {kind for kind, row in BY_ENTRY.items() if row.is_message} == {"comment", "attached", "reply", "note"}
     assert all(row.icon for row in BY_ENTRY.values() if not row.is_message)
     with reading_in("fr"):
-        assert BY_ENTRY["closed"].history == "a clôturé le dossier"
+        assert BY_ENTRY["closed"].history == "%(name)s a clôturé le dossier"
 
 
 def test_a_field_is_called_the_same_in_every_action() -> None:

@@ -110,7 +110,7 @@ def test_errors_of_fields_that_the_page_does_not_have_are_shown_above_the_form()
     problem = a_problem(*((name, "unknown_site", "In English.") for name in ("body", "other")))
     form = refused(SPEC, {}, problem)
     assert form.errors == {}
-    assert form.general == ("Choose one of the company's sites.",)
+    assert form.general == ("Choose one of the company’s sites.",)
 
 
 def test_a_problem_without_errors_gives_its_detail() -> None:

@@ -54,7 +54,7 @@ def test_french_sets_a_space_that_does_not_break_before_double_signs() -> None:
         text
         for texts in _french().values()
         for text in texts
-        if re.search(r"[^\u00a0\u202f\s:/?!%][:;?!»](\s|$)| [:;?!»]", text)
+        if re.search(r"[^\u00a0\s:/?!%][:;?!»](\s|$)| [:;?!»]|« ", text)
     ]
     assert wrong == []
 
@@ -66,8 +66,14 @@ _OTHER_FRENCH = (
     r"\bcode \(PIN|(?<!code )(?<!codes )(?<!\()\bPIN\b",  # code PIN
     r"requête|numéro de demande",  # identifiant de demande
     r"\btransmis par(?! moi)",  # émetteur
+    r"\bappareils?\b",  # équipement
+    r"\bavis par e-mail",  # notifications par e-mail
+    r"joignable",  # indisponible, of what is no person
 )
-_OTHER_ENGLISH = r"\bgo on\b(?! slower)|\bdo nothing\b|type plate|\bspeak it\b|\bwhom we call\b|\bstands? (in|open)\b"
+_OTHER_ENGLISH = (
+    r"\bsent yet\b|\bcover\b|"
+    r"\bgo on\b(?! slower)|\bdo nothing\b|type plate|\bspeak it\b|\bwhom we call\b|\bstands? (in|open)\b"
+)
 
 
 @pytest.mark.parametrize("service", ["gateway", "notifications"])
@@ -83,6 +89,11 @@ def test_pages_and_mails_call_a_severity_the_same() -> None:
     with reading_in("fr"):
         french = {english[number].lower(): f"{number} – {text.lower()}" for number, text in severities.items()}
     assert mails == french
+
+
+def test_quotes_and_apostrophes_are_those_of_print() -> None:
+    both = [one for one, _many in _texts()] + [text for forms in _french().values() for text in forms]
+    assert [text for text in both if re.search(r"""["']""", _TAG.sub("", text))] == []
 
 
 def test_english_is_not_written_word_for_word() -> None:

@@ -26,7 +26,7 @@ class TooManyUncited(_TooManyFiles):
 
     reason = "uncited"
     field_code = "too_many_uncited"
-    title = "Too many files wait for a message that they belong to. Send a message with them, or try again tomorrow."
+    title = "You have added too many files without sending a message. Send them, or try again tomorrow."
 
 
 class StorageLow(Refusal):
@@ -34,5 +34,5 @@ class StorageLow(Refusal):
 
     status = 507
     code = "storage_low"
-    title = "Files cannot be taken at the moment, because there is not enough room for them."
+    title = "Files cannot be stored at the moment: there is not enough space."
     retry_after_s: int = 300

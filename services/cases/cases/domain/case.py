@@ -268,7 +268,7 @@ class Case(Submission):
 def _refuse_for_colleague(submission: Submission, by: Actor) -> None:
     """Raises Invalid for a colleague's case that the submitting user may not create, or could not see."""
     if submission.confidential and not by.is_company_admin:
-        message = "Only the owner or an administrator of the company marks a case confidential."
+        message = "Only the owner or an administrator of the company can mark a case as confidential."
         raise Invalid.at("confidential", "not_the_owner", message)
     if submission.site_id is not None and by.site_ids is not None and submission.site_id not in by.site_ids:
         raise Invalid.at("site_id", "out_of_scope", "For a colleague, choose one of the sites that are yours.")

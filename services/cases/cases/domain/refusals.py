@@ -30,7 +30,7 @@ class CaseIsNew(Conflict):
     """A new case cannot wait for the customer or for parts: work on it begins first."""
 
     code = "case_new"
-    title = "The case is new: it goes into progress first."
+    title = "The case is new: set it to “In progress” first."
 
 
 class ReopenTooLate(Conflict):
@@ -48,7 +48,7 @@ class NotForColleagues(Forbidden):
     """A member's cases are its own."""
 
     reason = "for_colleague"
-    title = "Only case managers and administrators create cases for colleagues."
+    title = "Only case managers and administrators can create cases for colleagues."
 
 
 class Unchanged(Conflict):

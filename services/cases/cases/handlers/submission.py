@@ -116,7 +116,7 @@ def _questions(company_id: UUID, body: SubmitCase) -> copies.Questions:
 async def _submitter(db: Database, actor: Actor, submitter_id: UUID | None) -> tuple[Person, UUID, str]:
     if submitter_id is None or submitter_id == actor.user_id:
         if actor.is_vendor:
-            sentence = "Name the customer's user for whom you create the case."
+            sentence = "Choose the customer’s user for whom you create the case."
             raise Invalid.at("submitter_id", "missing", sentence, {"reason": "for_customer"})
         return person_of(actor), actor.company_id, actor.company_name
     if actor.role is Role.MEMBER:
