@@ -1,8 +1,8 @@
-"""The profile's page: where saving it leads."""
+"""The profile's page: what it asks of whom, and where saving it leads."""
 
 import pytest
 
-from tests.service.gateway.stand_ins import CSRF, Gateway, says
+from tests.service.gateway.stand_ins import CSRF, Gateway, a_session, says
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,21 @@ async def test_saving_leads_back_to_a_page_of_this_site_only(
     answer = await gateway.portal.post("/profile", data=form, headers=gateway.signed_in(), allow_redirects=False)
     assert (answer.status, answer.headers["Location"]) == (303, target)
     assert b"next" not in gateway["identity"].asked("PUT /profile")[0].body
+
+
+@pytest.mark.parametrize(("role", "is_customer"), [("member", True), ("agent", False), ("vendor_admin", False)])
+async def test_the_vendors_people_are_not_told_of_case_forms_sites_and_pins(
+    gateway: Gateway, role: str, *, is_customer: bool
+) -> None:
+    session = a_session()
+    session["user"]["role"] = role
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    gateway["identity"].answers("GET /profile", says({"version": 1}))
+    for path in ("/sites", "/pins"):
+        gateway["identity"].answers(f"GET {path}", says({"items": [], "next_cursor": None, "total": 0}))
+    gateway["notifications"].answers("GET /bouncing-addresses", says({"items": []}))
+    gateway["notifications"].answers("GET /notification-preferences", says({}))
+    page = await (await gateway.portal.get("/profile", headers=gateway.signed_in())).text()
+    for words in ("fill in your case forms", "your company has several sites", "No PIN is assigned to your company"):
+        assert (words in page) == is_customer
+    assert 'name="first_name"' in page
