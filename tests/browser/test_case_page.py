@@ -57,6 +57,18 @@ async def test_what_is_pasted_as_text_stays_text(case: Page) -> None:
     await expect(case.locator(".file-list li")).to_have_count(0)
 
 
+@pytest.mark.parametrize("width", [1440, 360])
+async def test_a_message_is_written_in_one_line_at_the_foot_that_grows(case: Page, width: int) -> None:
+    await case.set_viewport_size({"width": width, "height": 800})
+    field, heights = comment(case), []
+    for text in ("", "Line.\n" * 5, "Line.\n" * 200):
+        await field.fill(text)
+        await expect(case.locator(".composer").get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)
+        heights.append(await field.evaluate("field => field.getBoundingClientRect().height"))
+    assert heights[0] <= 48
+    assert heights[0] < heights[1] < heights[2] <= 400
+
+
 async def test_earlier_entries_come_in_above_what_is_read(case: Page, ana: Visitor) -> None:
     number = case.url.rpartition("/")[2]
     for place in range(54):
