@@ -21,13 +21,13 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 _CHECK_FIRST = "no-cache"
 _COMMENTS = re.compile(rb"^[ \t]*(?://[^\n]*|/\*[^*]*\*/)\n", re.MULTILINE)
 _INDENTATION = re.compile(rb"^[ \t]+", re.MULTILINE)
-_BLANKS = re.compile(rb" *([{};:]) +")
+_BLANKS = re.compile(rb"\s*([{};:,])\s+")
 # Whoever opens a picture by itself opens a document: the vendor's could have scripts, which then run nowhere.
 _POLICY_OF_PICTURE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 
 
 def _lean(path: Path) -> bytes:
-    """Without what only people read: comments on lines of their own, indentation, blanks around signs in styles."""
+    """Without what only people read: comments on lines of their own, indentation, blanks and line ends in styles."""
     content = _INDENTATION.sub(b"", _COMMENTS.sub(b"", path.read_bytes()))
     return _BLANKS.sub(rb"\1", content) if path.suffix == ".css" else content
 
