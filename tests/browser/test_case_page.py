@@ -4,7 +4,7 @@ import base64
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from deploy.local.stack import Stack
 from tests.browser.test_case_drafts import case, comment, send
@@ -50,6 +50,34 @@ async def test_screenshots_are_pasted_and_sent_by_keys_and_then_seen(case: Page)
         picture = newest.get_by_role("img", name=name, exact=True)
         await picture.scroll_into_view_if_needed()
         await case.wait_for_function("picture => picture.complete", arg=await picture.element_handle())
+
+
+@pytest.mark.parametrize("pasted", [False, True])
+async def test_files_go_with_the_message_where_the_module_for_them_does_not_come(case: Page, *, pasted: bool) -> None:
+    asked: list[str] = []
+
+    async def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        await route.abort()
+
+    await case.route("**/static/upload.js*", refuse)
+    await comment(case).fill("See the file.")
+    await (paste(case) if pasted else attach(case, a_file("image.png")))
+    await expect(case.locator(".file-list li")).to_have_text("image.png")
+    assert 1 <= len(asked) <= 3  # once at each occasion
+    await send(case)
+    await expect(case.get_by_text("Your message is sent.")).to_be_visible()
+    await expect(case.locator("#newest .attached a")).to_have_count(1)
+
+
+async def test_files_that_waited_for_their_module_go_out_when_it_comes(case: Page) -> None:
+    await case.route("**/static/upload.js*", lambda route: route.abort(), times=1)
+    await paste(case)
+    await expect(case.locator(".file-list li")).to_have_text("image.png")
+    await case.locator(".composer [data-files]").dispatch_event("pointerenter")
+    await until_attached(case, "image.png")
+    await send(case)
+    await expect(case.locator("#newest .attached a")).to_have_count(1)
 
 
 async def test_what_is_pasted_as_text_stays_text(case: Page) -> None:

@@ -1,24 +1,33 @@
 // Modules that come when they are needed: upload.js with the first file, form.js when a part of the form is opened.
 
 for (const form of document.querySelectorAll("form[data-parts]")) {
-  const come = () => import(form.dataset.parts);
+  // However often it is opened, the module comes once; what has not come is asked for again.
+  const come = () => import(form.dataset.parts).catch(() => {});
   if (form.querySelector(".known > details[open]")) come();
-  else form.addEventListener("toggle", come, { capture: true, once: true });
+  form.addEventListener("toggle", come, true);
 }
 for (const field of document.querySelectorAll("[data-files]")) wait(field);
 
-// Until it comes the input holds what was chosen, and would send it with the form.
+// Until it comes the input holds what was chosen, and would send it with the form. So it does where nothing comes.
 function wait(field) {
   const input = field.querySelector("input[type=file]");
   const list = field.querySelector(".file-list");
   const until = new AbortController();
   const { signal } = until;
+  const heldRows = () => list.querySelectorAll("[data-held]");
   const listen = (target, kind, act) => target.addEventListener(kind, act, { signal });
   let coming;
+  // Whether it has come; if not, it is asked for once more at the next occasion.
   const come = () => (coming ??= import(field.dataset.files).then(({ enhance }) => {
     until.abort();
-    return enhance(field);
-  }, () => { coming = undefined; }));
+    for (const row of heldRows()) row.remove();
+    enhance(field);
+    if (input?.files.length) input.dispatchEvent(new Event("change"));
+    return true;
+  }, () => {
+    coming = undefined;
+    return false;
+  }));
 
   // A draft brings its files back; they stand in the form before the module does.
   listen(field, "restore-files", ({ detail }) => {
@@ -30,11 +39,18 @@ function wait(field) {
   if (!input) return;
 
   const held = new DataTransfer();
-  const take = async (files) => {
+  const hold = (files) => {
     for (const file of files) held.items.add(file);
     input.files = held.files;
-    await come();
-    if (input.files.length) input.dispatchEvent(new Event("change"));
+  };
+  const showHeld = () => {
+    for (const row of heldRows()) row.remove();
+    list.append(...[...held.files].map(named));
+    list.hidden = false;
+  };
+  const take = async (files) => {
+    hold(files);
+    if (!await come()) showHeld();
   };
   listen(field, "focusin", come);
   listen(field, "pointerenter", come);
@@ -55,8 +71,22 @@ function wait(field) {
     event.preventDefault();
     const again = new DataTransfer(); // what is on the clipboard is only told while it is pasted
     for (const file of files) again.items.add(file);
-    come().then(() => field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: again, bubbles: true })));
+    come().then((hasCome) => {
+      if (hasCome) {
+        field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: again, bubbles: true }));
+        return;
+      }
+      hold(again.files);
+      showHeld();
+    });
   });
+}
+
+function named({ name }) {
+  const row = document.createElement("li");
+  row.dataset.held = "";
+  row.textContent = name;
+  return row;
 }
 
 function cited({ id, name }) {
