@@ -125,8 +125,8 @@ _DETAILS = (
         optional=True,
         empty=lazy("No PIN"),
         hint=lazy(
-            "It tells our agents how to handle the case, as agreed with your company. A wrong PIN delays the case: "
-            "in doubt, leave it out."
+            "It tells our support agents how to handle the case, as agreed with your company. A wrong PIN delays the "
+            "case: in doubt, leave it out."
         ),
     ),
     Field(
