@@ -28,10 +28,10 @@ from shared.web.problems import refusal_of
 
 _log = structlog.get_logger()
 
-_HEADINGS = {
-    403: N_("You may not do this"),
+HEADINGS = {
+    403: N_("Not allowed"),
     404: N_("Page not found"),
-    405: N_("This cannot be done here"),
+    405: N_("This page cannot be opened"),
     409: N_("This is not possible"),
     408: N_("That took too long"),
     413: N_("That is too much at once"),
@@ -105,7 +105,7 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
         "error.html",
         visitor=await visitor_if_known(request),
         status=refusal.status,
-        title=_(_HEADINGS.get(refusal.status, _HEADING)),
+        title=_(HEADINGS.get(refusal.status, _HEADING)),
         sentence=_sentence(refusal),
         can_retry=request.method == "GET" and (refusal.status in _PASSING or refusal.code == _BEING_CHECKED),
         path=request.path_qs,

@@ -12,6 +12,7 @@ import pytest
 
 import services
 from services.gateway import messages
+from services.gateway.pages.failures import HEADINGS
 from services.gateway.texts import _
 from shared.errors import FieldError, Invalid, Params, Refusal, TooManyRequests
 from shared.i18n import reading_in
@@ -276,3 +277,7 @@ def test_a_page_names_what_is_wrong_with_the_fields_of_an_address() -> None:
     refusal = Invalid(errors=(FieldError("created_from", "date_parsing", "In English."),) * 2)
     assert messages.of_refusal(refusal) == "Some fields are missing or wrong. Enter a date, such as 2026-11-22."
     assert messages.of_refusal(TooManyRequests(retry_after_s=1)) == "Too many tries. Please wait."
+
+
+def test_no_page_says_under_its_heading_the_same_again() -> None:
+    assert [text for text in HEADINGS.values() if f"{text}." in messages.MESSAGES.values()] == []
