@@ -350,6 +350,15 @@ async def test_the_site_of_the_device_is_chosen_and_its_serial_stands_as_on_its_
     assert '<span class="mono">CNB7-K2041X</span>' in text
 
 
+async def test_another_language_leads_from_a_refused_form_back_to_the_form(portal: Gateway) -> None:
+    portal["cases"].answers("POST /cases", refuses(422, "invalid", "title"))
+    _, page, _ = await post(portal, a_form())
+    assert '<input type="hidden" name="next" value="/cases/new?serial=CNB7K2041X">' in page
+    asked = "/cases/new?said=1&device_page=2"
+    page = await (await portal.portal.get(asked, headers=portal.signed_in())).text()
+    assert f'<input type="hidden" name="next" value="{asked.replace("&", "&amp;")}">' in page
+
+
 async def test_what_is_typed_about_a_device_is_one_draft_however_its_serial_number_was_written(portal: Gateway) -> None:
     for written in ("CNB7K2041X", "cnb7-k2041x", " CNB7 K2041X "):
         answer = await portal.portal.get("/cases/new", params={"serial": written}, headers=portal.signed_in())
