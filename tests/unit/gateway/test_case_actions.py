@@ -42,7 +42,10 @@ def test_an_action_has_all_its_words(row: ActionRow) -> None:
 def test_every_kind_of_entry_is_a_message_or_has_words_and_a_picture() -> None:
     assert set(BY_ENTRY) == {kind.value for kind in EntryKind}
     assert {kind for kind, row in BY_ENTRY.items() if row.is_message} == {"comment", "attached", "reply", "note"}
-    assert all(row.icon for row in BY_ENTRY.values() if not row.is_message)
+    events = [row for row in BY_ENTRY.values() if not row.is_message]
+    assert all(row.icon for row in events)
+    # Whole sentences: another language has another order.
+    assert all("%(name)s" in row.history and ("%(new)s" in row.history) == (row.values is not None) for row in events)
     with reading_in("fr"):
         assert BY_ENTRY["closed"].history == "%(name)s a clôturé le dossier"
 
