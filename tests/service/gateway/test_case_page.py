@@ -94,6 +94,15 @@ async def test_an_agent_reads_the_same_from_the_other_side(
     assert ('<p class="turn">' in page) is is_loud
 
 
+async def test_a_confirmation_read_again_names_the_files_of_the_case_and_none_of_its_replies(gateway: Gateway) -> None:
+    first, later = a_file("label.txt", "text/plain"), a_file("log.txt", "text/plain")
+    gateway["identity"].answers("GET /profile", refuses(503, "unavailable"))
+    case = {"attachments": [first, later], "submitted_attachments": [first]}
+    page = await page_of(gateway, case, query="/created")
+    assert "label.txt" in page
+    assert "log.txt" not in page
+
+
 async def test_an_agent_reads_of_which_company_the_case_is_and_for_whom_it_waits(gateway: Gateway) -> None:
     moved = an_entry("", "status_changed", by_vendor=True, changes={"from": "in_progress", "to": "waiting_customer"})
     case = {"status": "waiting_customer", "turn": "customer", "history": [moved]}
