@@ -80,6 +80,15 @@ async def test_files_that_waited_for_their_module_go_out_when_it_comes(case: Pag
     await expect(case.locator("#newest .attached a")).to_have_count(1)
 
 
+async def test_on_a_phone_one_line_becomes_the_whole_width_to_write_in(case: Page) -> None:
+    await case.set_viewport_size({"width": 360, "height": 740})
+    width = "element => element.getBoundingClientRect().width"
+    whole = await case.locator(".composer form").evaluate(width)
+    assert await comment(case).evaluate(width) < whole * 0.7  # beside it: files, and the button
+    await comment(case).fill("The fan is loud again.")
+    assert await comment(case).evaluate(width) > whole * 0.95
+
+
 async def test_what_is_pasted_as_text_stays_text(case: Page) -> None:
     assert await paste(case, text="17\t42")
     await expect(case.locator(".file-list li")).to_have_count(0)

@@ -84,6 +84,24 @@ async def test_between_phones_and_notebooks_it_stays_a_table_that_fits(listed: P
     assert await listed.evaluate("document.getElementById('list').getBoundingClientRect().right") <= width
 
 
+@pytest.mark.parametrize("width", [720, 1023])
+async def test_a_state_stands_in_one_line(listed: Page, width: int) -> None:
+    await resize(listed, width, 900)
+    heights = await listed.locator("#list .chip").evaluate_all("all => all.map((chip) => chip.offsetHeight)")
+    assert len(heights) == len(TITLES)
+    assert max(heights) < 30
+
+
+@pytest.mark.parametrize("width", [360, 720, 1440])
+async def test_more_filters_open_and_close_at_the_same_place(listed: Page, width: int) -> None:
+    await resize(listed, width, 900)
+    more = listed.locator(".more > summary")
+    closed = await more.bounding_box()
+    await more.click()
+    await expect(listed.get_by_label("Created from")).to_be_visible()
+    assert await more.bounding_box() == closed
+
+
 async def test_its_head_stays_in_sight(listed: Page) -> None:
     await resize(listed, 1440, 500)
     await listed.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
@@ -132,7 +150,8 @@ async def test_keys_go_from_row_to_row_and_open_one(listed: Page) -> None:
     for key, at in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
         await listed.keyboard.press(key)
         await expect(titles(listed).nth(at)).to_be_focused()
-    assert await titles(listed).nth(1).evaluate("(link) => getComputedStyle(link).outlineStyle") == "solid"
+    # The ring is around the whole row, as the link is.
+    assert await titles(listed).nth(1).evaluate("(link) => getComputedStyle(link, '::after').outlineStyle") == "solid"
     await listed.keyboard.press("Enter")
     await expect(listed).to_have_url(re.compile(r"/cases/\d{10}$"))
 

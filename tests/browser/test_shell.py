@@ -75,6 +75,16 @@ async def test_escape_closes_a_menu_and_gives_the_focus_back(shell: Page, stack:
     await expect(menu).to_be_focused()
 
 
+async def test_a_menu_closes_when_something_in_it_is_chosen(shell: Page, stack: Stack, ana: Visitor) -> None:
+    case = await ana.submit(serial="SH1234567")
+    await shell.goto(f"{stack.base_url}/cases/{case['number']}")
+    await shell.locator("summary", has_text="Update this case").click()
+    write = shell.get_by_role("link", name="Write or add files")
+    await write.click()
+    await expect(shell.locator(".composer textarea")).to_be_focused()
+    await expect(write).to_be_hidden()
+
+
 async def test_on_a_phone_one_menu_holds_the_whole_navigation_and_escape_closes_it(shell: Page, stack: Stack) -> None:
     await shell.set_viewport_size({"width": 360, "height": 740})
     await shell.goto(f"{stack.base_url}/users")

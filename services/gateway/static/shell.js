@@ -10,10 +10,10 @@ document.addEventListener("keydown", (event) => {
   field.select();
 });
 
-// Menus close when something else is pressed, and by Escape.
+// Menus close when something is chosen or something else is pressed, and by Escape.
 const openMenus = () => document.querySelectorAll("details.menu[open]");
 document.addEventListener("click", (event) => {
-  for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
+  for (const menu of openMenus()) if (!menu.contains(event.target) || event.target.closest(".panel a")) menu.open = false;
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
