@@ -180,4 +180,5 @@ def _time_zones(code: str) -> list[tuple[str, str]]:
 def _place(locale: Locale, name: str) -> str:
     region, _, city = name.partition("/")
     known = locale.time_zones.get(name, {}).get("city")
-    return f"{known or city.rpartition('/')[2].replace('_', ' ')} ({region}/{city})".replace("_", " ")
+    # The name of the zone once more beside its city would make the page of the profile longer by a kilobyte.
+    return f"{known or city.rpartition('/')[2].replace('_', ' ')} ({region})"
