@@ -118,7 +118,7 @@ async def until_draft_is_kept(page: Page, text: str = DESCRIPTION) -> None:
 async def test_a_draft_survives_a_reload_and_is_discarded_on_request(form: Page) -> None:
     await describe(form)
     await unfold(form, "Location")
-    await form.get_by_label("Parts are shipped to another address").check()
+    await form.get_by_label("Parts go to another address").check()
     await form.locator("[id='f-parts_address.city']").fill("Grenoble")
     await form.locator("[id='f-parts_address.country']").select_option("FR")
     await unfold(form, "Contact")
@@ -128,7 +128,7 @@ async def test_a_draft_survives_a_reload_and_is_discarded_on_request(form: Page)
     await form.reload()
     await expect(form.get_by_text("Your draft has been restored.")).to_be_visible()
     await expect_described(form)
-    await expect(form.get_by_label("Parts are shipped to another address")).to_be_checked()
+    await expect(form.get_by_label("Parts go to another address")).to_be_checked()
     # What differs from the page as it came is in sight.
     await expect(form.locator("[id='f-parts_address.city']")).to_be_visible()
     await expect(form.locator("[id='f-parts_address.city']")).to_have_value("Grenoble")

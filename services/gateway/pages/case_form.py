@@ -185,7 +185,7 @@ CASE = FormSpec(
     always=("contact", "equipment_address", "parts_address"),
 )
 
-PARTS = {"same": lazy("Parts are shipped there"), "other": lazy("Parts are shipped to another address")}
+PARTS = {"same": lazy("Parts go there"), "other": lazy("Parts go to another address")}
 # What the page folds away, by the field or the object that stands in it.
 _FOLDED = {
     "contact": ("contact", "preferred_channel", "preferred_hours", "secondary_contact"),
