@@ -6,6 +6,7 @@ from services.contracts import store, views
 from services.contracts.domain.access import refuse_unless_vendor_admin
 from services.contracts.handlers import agreements, coverage, devices, products
 from shared.actor import Actor
+from shared.schemas.base import Request
 from shared.schemas.contracts import (
     CoverageQuery,
     DeviceQuery,
@@ -89,7 +90,9 @@ async def find_coverage(request: web.Request) -> web.Response:
 @routes.get("/coverage/ending")
 async def list_ending_cover(request: web.Request) -> web.Response:
     """The company's devices whose cover ends soon."""
-    found = await coverage.find_ending_cover(request.app[DATABASE], actor_of(request), now=request.app[CLOCK]())
+    actor = actor_of(request)
+    read_query(request, Request)
+    found = await coverage.find_ending_cover(request.app[DATABASE], actor, now=request.app[CLOCK]())
     return answer(views.ending_cover_answer(found))
 
 

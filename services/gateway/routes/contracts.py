@@ -3,7 +3,7 @@
 from services.gateway import coverage_api
 from services.gateway.forwarding import Route
 from shared.schemas import contracts
-from shared.schemas.base import ListAnswer
+from shared.schemas.base import ListAnswer, Request
 
 CONTRACTS = (
     Route(
@@ -45,6 +45,7 @@ CONTRACTS = (
         path="/coverage/ending",
         service="contracts",
         summary="The company's devices whose cover ends within 90 days, the soonest first",
+        query=Request,
         answer=contracts.EndingCoverAnswer,
     ),
 )

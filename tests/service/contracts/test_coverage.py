@@ -226,6 +226,7 @@ async def test_nobody_sees_the_ending_cover_of_another_company(contracts: Contra
     assert await _ending(contracts, rival) == []
     assert (await contracts.get("/coverage/ending", by=contracts.vendor))["items"] == []
     assert await contracts.refused("GET", "/coverage/ending", by=None) == (401, "not_signed_in")
+    assert await contracts.refused("GET", "/coverage/ending?days=30", by=contracts.vendor) == (422, "invalid")
 
 
 async def test_the_days_of_ending_cover_are_those_of_the_companys_calendar(contracts: Contracts) -> None:
