@@ -57,6 +57,7 @@ USERS = ListPage(
     "/users",
     columns={"name": lazy("Name"), "role": lazy("Role"), "sites": lazy("Sites"), "active": lazy("State")},
 )
+USERS_OF_VENDOR = replace(USERS, columns={**USERS.columns, "sites": lazy("Companies")})
 INVITATIONS = FormSpec(
     (
         Field(
@@ -136,8 +137,9 @@ async def add_site(request: web.Request) -> web.Response:
 
 
 async def _users_page(request: web.Request, visitor: Visitor, form: Form, *, status: int = 200) -> web.Response:
+    users_page = USERS_OF_VENDOR if visitor.is_of_vendor else USERS
     (listing, listed), invited, known_sites = await asyncio.gather(
-        fetch_list(request, visitor, "identity", "/users", USERS.at(request.query)),
+        fetch_list(request, visitor, "identity", "/users", users_page.at(request.query)),
         fetch_all(request, visitor, "identity", "/invitations", {}),
         sites_of(request, visitor),
     )

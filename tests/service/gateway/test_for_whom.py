@@ -462,6 +462,8 @@ async def test_an_invitation_is_offered_only_to_whoever_may_invite(
     status, text, _ = await see(portal, "/users")
     assert status == 200
     assert ('name="emails"' in text) is is_offered
+    # A customer's people are limited to sites; the vendor's see all companies.
+    assert (">Sites</th>" in text, ">Companies</th>" in text) == (is_offered, not is_offered)
 
 
 @pytest.mark.parametrize("path", [f"/cases/new?serial=CN1&submitter_id={LUC}", "/cases/new/for"])
