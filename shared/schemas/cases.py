@@ -138,6 +138,25 @@ class CoverageOnCase(Answer):
     until: date | None = None
 
 
+class FirstAnswerOnCase(Answer):
+    """Until when the vendor has promised a first answer, and when it came."""
+
+    due_at: Utc
+    answered_at: Utc | None = None
+
+
+class CaseClock(Answer):
+    """Whole seconds of each side's turn, and between an end and the reopening after it.
+
+    Until now they make up the time since the case was created; of a case that has ended, the time until its end.
+    Seconds are counted by their beginnings, so that the sum is exact.
+    """
+
+    vendor_s: int
+    customer_s: int
+    ended_s: int
+
+
 class CaseRow(Answer):
     """One row of a list."""
 
@@ -164,6 +183,7 @@ class CaseRow(Answer):
     created_at: Utc
     updated_at: Utc
     turn_since: Utc | None  # none of an ended case
+    first_answer: FirstAnswerOnCase | None = None  # only where the level of the covering agreement promises one
     version: int
 
 
@@ -199,6 +219,7 @@ class CaseDetail(CaseRow):
     owner: PersonAnswer | None = None  # whose case it is; at first the submitter
     parent: str | None = None  # the number of the case that this one is a part of
     follow_up_of: str | None = None  # the number of the ended case that this one goes on from
+    clock: CaseClock | None = None
     description: str
     troubleshooting: str
     problem_type: str

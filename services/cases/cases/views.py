@@ -1,6 +1,7 @@
 """Cases as the API answers them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -58,6 +59,7 @@ def _row(document: Document) -> dict[str, Any]:
         "created_at": _time(document["created_at"]),
         "updated_at": _time(document["updated_at"]),
         "turn_since": _time(since) if (since := document.get("turn_since")) else None,
+        "first_answer": _first_answer(document.get("first_answer")),
         "version": document.get("version", 1),
     }
 
@@ -88,6 +90,13 @@ def _shown(person: Document) -> dict[str, Any]:
     return {"user_id": _id(person["user_id"]), "name": person["name"]}
 
 
+def _first_answer(kept: Document | None) -> dict[str, Any] | None:
+    if kept is None or kept.get("due_at") is None:
+        return None
+    answered_at = kept.get("answered_at")
+    return {"due_at": _time(kept["due_at"]), "answered_at": answered_at and _time(answered_at)}
+
+
 def _id(kept: bytes) -> str:
     text = kept.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
@@ -116,6 +125,8 @@ def detail(
         _flat(case)
         | {
             "created_by": _creator(case),
+            "clock": asdict(clock) if (clock := case.clock_at(now) if case.is_open else case.clock) else None,
+            "first_answer": asdict(case.first_answer) if case.first_answer.due_at else None,
             "pin_instructions": pin_instructions,
             "reopen_until": reopened_until(case) if "reopen" in for_both_sides else None,
             "allowed_actions": [*for_both_sides, *(name for name in for_agents if name not in for_both_sides)],

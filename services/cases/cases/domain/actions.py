@@ -158,8 +158,8 @@ def _cancel(case: Case, change: Change, *, reason: str) -> Case:
 
 
 def _reopen(case: Case, change: Change, *, reason: str) -> Case:
-    opened = replace(case, closed_at=None, resolution=None, resolved=None)
-    return opened.after(change.entry(EntryKind.REOPENED, text=reason))
+    opened = case.after(change.entry(EntryKind.REOPENED, text=reason))
+    return replace(opened, closed_at=None, resolution=None, resolved=None)
 
 
 def _take(case: Case, change: Change) -> Case:

@@ -6,6 +6,8 @@ from typing import Literal, Self, TypedDict
 from uuid import UUID
 
 from services.cases.attachments.domain.files import AttachedFile
+from services.cases.cases.domain.answering import UNPROMISED, FirstAnswer, is_answer
+from services.cases.cases.domain.clock import Clock
 from services.cases.cases.domain.moves import moves_of
 from services.cases.cases.domain.values import (
     OPEN,
@@ -63,6 +65,7 @@ class Submission:
     confidential: bool
     pin: str | None = None
     pin_instructions: str = ""  # for agents only, as they were when the case was written
+    first_answer: FirstAnswer = UNPROMISED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,9 @@ class Case(Submission):
     parent: str | None = None  # the number of the case that this one is a part of
     follow_up_of: str | None = None  # the number of the ended case that this one goes on from
     is_full: bool = False  # read with the case, never written
+    # Of the turns that are over. Where an older version has changed the turn, it does not reach up to the present turn:
+    # what is read of it then comes from the history.
+    clock: Clock | None = None
 
     @classmethod
     def submit(cls, submission: Submission, change: Change, *, number: str) -> Self:
@@ -105,6 +111,7 @@ class Case(Submission):
             created_at=change.at,
             updated_at=change.at,
             turn_since=change.at,
+            clock=Clock(),
             new_entries=(change.entry(EntryKind.CREATED),),
         )
         fact = case._fact(change.at, case.version)
@@ -138,6 +145,21 @@ class Case(Submission):
         """Which side has to act next, or None once the case has ended."""
         return turn_of(self.status)
 
+    @property
+    def turn_began(self) -> datetime | None:
+        """Since when the present side has its turn, or the case has ended."""
+        return self.turn_since if self.is_open else self.closed_at
+
+    def clock_at(self, now: datetime) -> Clock | None:
+        """Each side's time until now, and of an ended case with the time since its end."""
+        if self.clock is None or self.turn_began is None:
+            return None
+        return self.clock.plus(self.turn or "ended", self.turn_began, self._not_before_turn(now))
+
+    def _not_before_turn(self, at: datetime) -> datetime:
+        """The clock of another machine may be a little behind."""
+        return max(at, self.turn_began or at)
+
     def with_files(self, files: tuple[AttachedFile, ...]) -> "Case":
         """The same case; its newest entry cites these files."""
         if not files:
@@ -169,8 +191,11 @@ class Case(Submission):
             updated_at=self.updated_at if entry.internal else entry.at,
             new_entries=(*self.new_entries, entry),
         )
+        if is_answer(entry) and self.first_answer.answered_at is None:
+            changed = replace(changed, first_answer=replace(self.first_answer, answered_at=entry.at))
         if changed.turn != self.turn:
-            changed = replace(changed, turn_since=entry.at if changed.turn else None)
+            at = self._not_before_turn(entry.at)
+            changed = replace(changed, turn_since=at if changed.turn else None, clock=self.clock_at(at))
         if changed.is_open != self.is_open:
             event = changed.changed_event(version=self.version + 1, now=entry.at)
             changed = replace(changed, events=(*changed.events, event))
@@ -193,8 +218,14 @@ class Case(Submission):
             reason=reason,
             resolved=resolved,
         )
-        ended = replace(self, closed_at=change.at, resolution=reason, resolved=resolved, events=(*self.events, closed))
-        return ended.after(change.entry(kind, text=reason))
+        ended = self.after(change.entry(kind, text=reason))
+        return replace(
+            ended,
+            closed_at=self._not_before_turn(change.at),
+            resolution=reason,
+            resolved=resolved,
+            events=(closed, *ended.events),
+        )
 
     def with_coverage(self, equipment: Equipment) -> "Case":
         """The case with the coverage verdict that arrived later. Nothing else of it changes."""

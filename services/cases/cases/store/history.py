@@ -10,10 +10,12 @@ from weakref import WeakValueDictionary
 from pydantic import TypeAdapter
 
 from services.cases.cases.domain import actions
+from services.cases.cases.domain.answering import is_answer
 from services.cases.cases.domain.case import MAX_ENTRIES, Case
 from services.cases.cases.domain.moves import Moves, moves_of
-from services.cases.cases.domain.values import Entry, turn_of
+from services.cases.cases.domain.values import Entry
 from services.cases.cases.store.cases import CASES, IS_FULL, IS_OPEN, visible_to
+from services.cases.cases.store.clocks import CLOCK, turn_becomes
 from shared.actor import Actor
 from shared.errors import Invalid, NotFound, Unavailable
 from shared.idempotency import IdempotencyKey
@@ -36,6 +38,8 @@ AS_FILTER: Mapping[actions.Rule, Document] = {
     actions.has_room: {"$expr": {"$not": [IS_FULL]}},
     actions.is_unassigned: {"assignee": None},
 }
+
+_COMPUTED: Document = {"is_full": IS_FULL, "clock": CLOCK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ async def _find_page(
     found = await db[CASES.collection].aggregate(
         [
             {"$match": {"number": number, **visible_to(actor)}},
-            {"$set": {"is_full": IS_FULL}},
+            {"$set": _COMPUTED},
             {"$set": {"history": {"$filter": {"input": "$history", "cond": {"$and": wanted}}}}},
             {"$set": {"seen": {"$size": "$history"}, "opening": {"$first": "$history"}}},
             {"$set": {"end": last}},
@@ -133,7 +137,7 @@ async def get_submitted_case(db: Database, actor: Actor, key: IdempotencyKey) ->
     found = await db[CASES.collection].aggregate(
         [
             {"$match": {"_id": key.id, "created_by": actor.user_id}},
-            {"$set": {"is_full": IS_FULL}},
+            {"$set": _COMPUTED},
             {"$set": {"history": {"$slice": ["$history", 1]}}},
             {"$unset": ["pending"]},
         ]
@@ -190,7 +194,10 @@ def _changes(entry: Entry) -> Document:
         # Nothing that the customer can see has changed: neither the time of the last change, nor the version, by which
         # a change that is being written would be refused as stale.
         return {"version": "$version"}
-    return {"updated_at": entry.at, **status_becomes(moves_of(entry), now=entry.at)}
+    changes: Document = {"updated_at": entry.at, **status_becomes(moves_of(entry), now=entry.at)}
+    if is_answer(entry):
+        changes["first_answer.answered_at"] = {"$ifNull": ["$first_answer.answered_at", entry.at]}
+    return changes
 
 
 @asynccontextmanager
@@ -213,12 +220,8 @@ async def _turn_at(number: str) -> AsyncIterator[None]:
 
 
 def status_becomes(moves: Moves, *, now: datetime) -> Document:
-    """Pipeline expressions that move the status, and the time of the turn with it."""
+    """Pipeline expressions that move the status, and the time of the turn and the clock of the case with it."""
     if not moves:
         return {}
     branches = [{"case": {"$eq": ["$status", old.value]}, "then": new.value} for old, new in moves.items()]
-    turn_changes = [old.value for old, new in moves.items() if turn_of(old) != turn_of(new)]
-    return {
-        "status": {"$switch": {"branches": branches, "default": "$status"}},
-        "turn_since": {"$cond": [{"$in": ["$status", turn_changes]}, now, "$turn_since"]},
-    }
+    return {"status": {"$switch": {"branches": branches, "default": "$status"}}, **turn_becomes(moves, now=now)}

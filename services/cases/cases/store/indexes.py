@@ -9,7 +9,7 @@ from services.cases.cases.domain.visibility import COMPANY, CONFIDENTIAL, NO_SIT
 from services.cases.cases.domain.words import keys_of
 from services.cases.cases.store import counters
 from services.cases.cases.store.cases import CASES
-from services.cases.cases.store.lists import ORDERS_WITH_READERS, SORTS, UNASSIGNED, WAITS_FOR_CUSTOMER
+from services.cases.cases.store.lists import ORDERS_WITH_READERS, SORTS, UNANSWERED, UNASSIGNED, WAITS_FOR_CUSTOMER
 from services.cases.cases.store.searching import WORDS
 from shared.coverage import Verdict
 from shared.mongo import Database, Document, drop_index
@@ -66,6 +66,7 @@ async def create_indexes(db: Database) -> None:
     for name, field in (("assigned", "created_at"), ("assigned_by_activity", "updated_at")):
         await listed("assignee.user_id", "status", field, "_id", name=name, **_only_where(_ASSIGNED))
     await listed("readers", "company_id", "updated_at", "_id", name="waiting", **_only_where(WAITS_FOR_CUSTOMER))
+    await listed("first_answer.due_at", "_id", name="unanswered", **_only_where(UNANSWERED))
     await listed("pin", "created_at", "_id", name="pin", **_only_with("pin"))
     for link in ("parent", "follow_up_of"):
         await create(link, name=link, **_only_with(link))

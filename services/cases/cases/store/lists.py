@@ -42,6 +42,12 @@ _SEARCHED_IN_ORDER_S = 0.5
 UNASSIGNED: Document = {"assignee": None}
 WAITS_FOR_CUSTOMER: Document = {"status": Status.WAITING_CUSTOMER.value}
 _WAITS_FOR_VENDOR: Document = {"status": {"$in": sorted(each.value for each in OPEN if turn_of(each) == "vendor")}}
+# Sorted by `first_answer.due_at`; the index of those that are due holds no others. The type is spelled out for it.
+UNANSWERED: Document = {
+    "first_answer.due_at": {"$type": "date"},
+    "first_answer.answered_at": None,
+    "status": IS_OPEN,
+}
 # What a row shows.
 ROW = (
     "number",
@@ -67,6 +73,7 @@ ROW = (
     "created_at",
     "updated_at",
     "turn_since",
+    "first_answer",
     "version",
 )
 
