@@ -21,6 +21,7 @@ from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.copies import store as copies
 from services.cases.settings import CasesSettings
 from shared import quotas, topology
+from shared.case_passes import pass_key
 from shared.mongo import Database
 from shared.service import Background, ServiceSpec, create_service
 from shared.web.app import DATABASE
@@ -51,6 +52,7 @@ def create_app(settings: CasesSettings) -> web.Application:
     )
     app = create_service(parts, settings)
     app[cases_api.NUMBERS] = store.CaseNumbers(app[DATABASE])
+    app[cases_api.PASS_KEY] = pass_key(settings.secret_key)
     app[attachments_api.DISK] = disk
     app[attachments_api.OWNERS] = OWNERS_OF_FILES
     app[attachments_api.QUOTAS] = settings.quotas

@@ -17,6 +17,7 @@ class Deadlines:
     upload_idle_s: float = 10.0  # between two chunks of it
     not_yet_known_s: float = 3.0  # for a copy to catch up with what was just written elsewhere
     product_not_yet_known_s: float = 1.0  # the vendor loads them long before; numbers are typed, so often wrong
+    told_s: float = 1.5  # who was told of a case: its page can do without
     health_s: float = 1.0
 
     def until_known_s(self, fields: Collection[str]) -> float:

@@ -1,15 +1,16 @@
 """HTTP of notifications: parse, call, answer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from aiohttp import web
 
 from services.notifications import handlers, store
-from services.notifications.domain.people import Person, masked
+from services.notifications.domain.people import Person, addresses_seen, masked, without_addresses
 from services.notifications.domain.preferences import Preferences
 from services.notifications.kinds import CASE_MAILS
 from services.notifications.texts import in_each_language
+from shared.case_passes import CASE_HEADER, pass_key, read_pass
 from shared.errors import NotFound
 from shared.mongo import Document
 from shared.schemas.base import Email
@@ -17,6 +18,8 @@ from shared.schemas.notifications import (
     BouncingAddressesAnswer,
     BouncingAnswer,
     BouncingQuery,
+    CaseDeliveryAnswer,
+    CaseDeliveryQuery,
     DeliveryAnswer,
     DeliveryQuery,
     PreferencesAnswer,
@@ -24,7 +27,7 @@ from shared.schemas.notifications import (
     UnsubscribeAnswer,
     UnsubscribeBody,
 )
-from shared.web.app import DATABASE
+from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, read_body, read_path, read_query
 from shared.web.responses import answer
 
@@ -55,6 +58,17 @@ async def list_deliveries(request: web.Request) -> web.Response:
     actor = actor_of(request)
     page, bouncing = await handlers.list_deliveries(request.app[DATABASE], actor, read_query(request, DeliveryQuery))
     return answer(page.answer(lambda document: _delivery(document, bouncing)))
+
+
+@routes.get("/cases/{number}/deliveries")
+async def list_case_deliveries(request: web.Request) -> web.Response:
+    """One page of the ledger about a case, newest first, for whoever comes with a pass that cases has signed."""
+    actor, number = actor_of(request), request.match_info["number"]
+    query, token = read_query(request, CaseDeliveryQuery), request.headers.get(CASE_HEADER, "")
+    granted = read_pass(token, actor, number, key=pass_key(request.app[SECRET]), now=request.app[CLOCK]())
+    page = await handlers.list_case_deliveries(request.app[DATABASE], granted, query)
+    seen = addresses_seen(actor, granted.emails)
+    return answer(page.answer(lambda document: _case_delivery(document, seen)))
 
 
 @routes.get("/bouncing-addresses")
@@ -118,3 +132,13 @@ def _delivery(document: Document, bouncing: Mapping[str, str]) -> DeliveryAnswer
     return DeliveryAnswer.model_validate(
         {**document, "id": document["_id"], "bouncing_reply": bouncing.get(document["email"])}
     )
+
+
+def _case_delivery(document: Document, seen: Collection[str] | None) -> CaseDeliveryAnswer:
+    is_seen = seen is None or document["email"] in seen
+    reply = document.get("smtp_reply")
+    told = {
+        "email": document["email"] if is_seen else None,
+        "smtp_reply": reply if is_seen or reply is None else without_addresses(reply),
+    }
+    return CaseDeliveryAnswer.model_validate(document | told)

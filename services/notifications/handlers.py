@@ -12,6 +12,7 @@ from services.notifications.domain.verdicts import Users
 from services.notifications.kinds import ACCOUNT_MAILS, CASE_MAILS, KIND_OF
 from shared.actor import Actor
 from shared.bus import Delivery
+from shared.case_passes import CasePass
 from shared.codes import Purpose, read_link_code
 from shared.copies import Copy, put_copies
 from shared.errors import Forbidden, NotFound, VendorAdminsOnly
@@ -21,7 +22,7 @@ from shared.events.identity import AccountFact, CompanyChanged, UserChanged
 from shared.logging import Origin, origin
 from shared.mongo import Database
 from shared.paging import Page
-from shared.schemas.notifications import DeliveryQuery, MailKind, PreferencesBody
+from shared.schemas.notifications import CaseDeliveryQuery, DeliveryQuery, MailKind, PreferencesBody
 
 # What a mail does not say, or says in fields of its own; everything else in its event is a fact for its template.
 _NO_ACCOUNT_FACTS = set(AccountFact.model_fields) - {"generation"}
@@ -181,6 +182,11 @@ async def list_deliveries(db: Database, actor: Actor, query: DeliveryQuery) -> t
         _refuse_unless_admin(actor)
     page = await store.find_deliveries(db, actor, query)
     return page, await store.find_bouncing(db, {row["email"] for row in page.documents})
+
+
+async def list_case_deliveries(db: Database, granted: CasePass, query: CaseDeliveryQuery) -> Page:
+    """The ledger about the case that a reader has a pass for."""
+    return await store.find_case_deliveries(db, granted.company_id, granted.number, query)
 
 
 async def list_bouncing(db: Database, actor: Actor, emails: Collection[str]) -> dict[str, str]:

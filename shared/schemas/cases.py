@@ -311,6 +311,12 @@ class Facet(Answer):
     count: int
 
 
+class CasePassAnswer(Answer):
+    """`GET /cases/{number}/pass`, between the services: a token for what others keep about the case."""
+
+    token: str
+
+
 class FacetsAnswer(Answer):
     """`GET /cases/facets`: counts under the same filters."""
 

@@ -1,10 +1,20 @@
 """The HTTP bodies of notifications: preferences and the delivery ledger."""
 
 from typing import Annotated, ClassVar, Literal, get_args
+from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
-from shared.schemas.base import SMALL_BODY_BYTES, Answer, CompanyListQuery, Email, EmailText, Request, Utc
+from shared.schemas.base import (
+    SMALL_BODY_BYTES,
+    Answer,
+    CompanyListQuery,
+    Email,
+    EmailText,
+    ListQuery,
+    Request,
+    Utc,
+)
 
 
 def _listed(value: object) -> object:
@@ -85,6 +95,25 @@ class DeliveryAnswer(Answer):
     unknown_outcomes: int = 0  # tries that ended without the server's answer: each may have been one more copy
     case_number: str | None = None
     request_id: str
+    created_at: Utc
+    updated_at: Utc
+
+
+class CaseDeliveryQuery(ListQuery):
+    """`GET /cases/{number}/deliveries`: a page of the e-mails about a case."""
+
+
+class CaseDeliveryAnswer(Answer):
+    """Somebody who should have been told of something about a case, and what came of it."""
+
+    event_id: UUID  # those of one event were written at once
+    kind: MailKind
+    name: str
+    email: EmailText | None  # null where the reader does not see it on the case, nor in the company's ledger
+    state: Literal["queued", "claimed", "sending", "sent", "failed", "suppressed"]
+    reason: UnsentReason | None = None  # why it was suppressed
+    smtp_reply: str | None = None  # the mail server's answer, without addresses where `email` is null
+    sent_at: Utc | None = None
     created_at: Utc
     updated_at: Utc
 

@@ -438,6 +438,7 @@ PREPARE: dict[str, Prepare] = {
     "GET /cases.csv": _the_cases_of_the_device,
     "GET /cases/{number}": _the_case,
     "GET /cases/{number}/history": _the_case,
+    "GET /cases/{number}/deliveries": _the_case,
     "POST /cases/{number}/actions": _a_comment,
     "POST /attachments": _a_file,
     "GET /attachments/{id}": _the_file,

@@ -16,7 +16,7 @@ from shared.paging import Page
 from shared.schemas.base import CompanyListQuery, ListQuery
 from shared.schemas.contracts import DeviceQuery, ProductQuery
 from shared.schemas.identity import CompaniesQuery, SiteQuery
-from shared.schemas.notifications import DeliveryQuery
+from shared.schemas.notifications import CaseDeliveryQuery, DeliveryQuery
 from shared.schemas.submitters import SubmitterQuery
 from tests.builders import MONGO_DRIVER, an_actor
 from tests.platform.bus_helpers import a_database
@@ -54,12 +54,19 @@ LISTS: dict[str, List] = {
         DeliveryQuery(kind="case_created"),
         mails._DELIVERY_ORDERS,
     ),
+    "deliveries about a case": (
+        mails.create_indexes,
+        "mails",
+        lambda db, company_id, query: mails.find_case_deliveries(db, company_id, "1000000009", query),
+        CaseDeliveryQuery(),
+        mails._DELIVERY_ORDERS,
+    ),
 }
 FOR_WHOM: dict[str, tuple[Any, ...]] = {
     "devices": (ADMIN, VENDOR),
     "deliveries": (ADMIN, VENDOR),
     "deliveries of a kind": (ADMIN,),
-    **dict.fromkeys(("sites", "users", "submitters", "invitations"), (COMPANY,)),
+    **dict.fromkeys(("sites", "users", "submitters", "invitations", "deliveries about a case"), (COMPANY,)),
 }
 
 
@@ -80,6 +87,7 @@ def a_row(number: int) -> Document:
         "state": "pending",
         "retired": False,
         "event_id": uuid7(),
+        "case_number": "1000000009" if number % 10 else "1000000017",
     }
 
 

@@ -15,8 +15,9 @@ from services.cases.cases.domain.numbers import read_case_number
 from services.cases.cases.domain.values import Change
 from services.cases.cases.handlers import actions, pins, submission
 from shared.actor import Actor
+from shared.case_passes import sign_pass
 from shared.schemas.case_actions import AgentAction, CaseAction
-from shared.schemas.cases import AgentCaseQuery, CaseQuery, HistoryQuery, SubmitCase
+from shared.schemas.cases import AgentCaseQuery, CasePassAnswer, CaseQuery, HistoryQuery, SubmitCase
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, idempotency_key_of, read_body, read_query
 from shared.web.responses import answer, send_file
@@ -24,6 +25,7 @@ from shared.zones import zone_of
 
 PLACES = web.AppKey("places_of_exports", export.Places)
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)
+PASS_KEY = web.AppKey("pass_key", bytes)
 # Of sites more than are shown: those without a site are among them, and of equal ones the page names the first.
 _SHOWN_AT_START, _SITES_AT_START = 5, 20
 
@@ -109,6 +111,15 @@ async def show_history(request: web.Request) -> web.Response:
     history = await store.get_history(db, actor, number, query)
     states = await files.find_states(db, views.file_ids(history.entries))
     return answer(views.history_page(history.entries, states, cursor=history.cursor, total=history.total))
+
+
+@routes.get("/cases/{number}/pass")
+async def give_pass(request: web.Request) -> web.Response:
+    """For other services: that the actor sees the case. The gateway has no row for it."""
+    actor, number = actor_of(request), read_case_number(request.match_info["number"])
+    granted = await store.get_pass(request.app[DATABASE], actor, number)
+    token = sign_pass(granted, key=request.app[PASS_KEY], now=request.app[CLOCK]())
+    return answer(CasePassAnswer(token=token))
 
 
 @routes.post("/cases/{number}/actions")

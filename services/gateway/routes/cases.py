@@ -1,7 +1,8 @@
 """Cases and their attachments, from both sides."""
 
+from services.gateway import case_deliveries
 from services.gateway.forwarding import Route, stream, upload
-from shared.schemas import attachments, case_actions, cases
+from shared.schemas import attachments, case_actions, cases, notifications
 from shared.schemas.base import ListAnswer
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -91,6 +92,17 @@ CASES = (
         query=cases.HistoryQuery,
         answer=ListAnswer[cases.HistoryEntry],
         refusals={422: ("check_number",)},
+    ),
+    Route(
+        method="GET",
+        path="/cases/{number}/deliveries",
+        service="notifications",
+        summary="Who was told of a case by e-mail, for whoever sees the case",
+        query=notifications.CaseDeliveryQuery,
+        answer=ListAnswer[notifications.CaseDeliveryAnswer],
+        sorts=("created_at",),
+        refusals={422: ("check_number",)},
+        handler=case_deliveries.read_case_deliveries,
     ),
     Route(
         method="POST",

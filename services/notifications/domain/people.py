@@ -1,9 +1,14 @@
 """Who gets a mail; pure."""
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
+from shared.actor import Actor
+
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>:;,]+")
 USER = "user:"  # how the key of a user begins
 
 
@@ -69,3 +74,18 @@ def masked(email: str) -> str:
     """Enough for its owner to recognise, too little for a reader of a forwarded mail."""
     local, _, host = email.rpartition("@")
     return f"{local[:1]}…@{host}"
+
+
+def addresses_seen(actor: Actor, on_case: Collection[str]) -> Collection[str] | None:
+    """The addresses that a reader of a case sees in the ledger about it; None for all of them.
+
+    The vendor's side and the company's administrators see all; others their own, and those on the case.
+    """
+    if actor.is_vendor or actor.is_company_admin:
+        return None
+    return {*on_case, actor.email.lower(), actor.login_email.lower()}
+
+
+def without_addresses(reply: str) -> str:
+    """What a mail server answered, which often repeats the address, and may name the one behind it."""
+    return _ADDRESS.sub("…", reply)

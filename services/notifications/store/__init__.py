@@ -4,6 +4,7 @@ from services.notifications.store import mails, people, strangers
 from services.notifications.store.mails import (
     LEASE,
     MAILS,
+    find_case_deliveries,
     find_deliveries,
     find_mail_of_link,
     load,
@@ -73,6 +74,7 @@ __all__ = [
     "due_again",
     "failed",
     "find_bouncing",
+    "find_case_deliveries",
     "find_deliveries",
     "find_known",
     "find_mail_of_link",

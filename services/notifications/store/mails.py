@@ -17,6 +17,7 @@ from shared.actor import Actor
 from shared.claims import ahead, has_date
 from shared.mongo import DUPLICATE, Database, Document, drop_index
 from shared.paging import Order, Page, find_page
+from shared.schemas.base import ListQuery
 from shared.schemas.notifications import DeliveryQuery
 
 MAILS = "mails"
@@ -53,6 +54,12 @@ async def create_indexes(db: Database) -> None:
     for field in ("company_id", "email"):
         await mails.create_index([(field, ASCENDING), *_NEWEST_FIRST])
     await mails.create_index([("company_id", ASCENDING), ("kind", ASCENDING), *_NEWEST_FIRST])
+    # The database takes a partial index for what compares as its filter does: a number is greater than no text.
+    await mails.create_index(
+        [("company_id", ASCENDING), ("case_number", ASCENDING), *_NEWEST_FIRST],
+        name="about_case",
+        partialFilterExpression={"case_number": {"$gt": ""}},
+    )
 
 
 def load(document: Document) -> Mail:
@@ -160,3 +167,10 @@ async def find_deliveries(db: Database, actor: Actor, query: DeliveryQuery) -> P
         order=Order.read(query.sort or "-created_at", _DELIVERY_ORDERS),
         hidden=("facts",),
     )
+
+
+async def find_case_deliveries(db: Database, company_id: UUID, number: str, query: ListQuery) -> Page:
+    """One page of the ledger about one case of a company; newest first."""
+    order = Order.read(query.sort or "-created_at", _DELIVERY_ORDERS)
+    wanted = {"company_id": company_id, "case_number": number}
+    return await find_page(db[MAILS], wanted, query, order=order, hidden=("facts",))

@@ -14,7 +14,9 @@ from uuid_utils.compat import uuid7
 
 from services.cases.cases.domain.numbers import case_number
 from shared.actor import Actor, Role
-from tests.builders import Json, a_contact, a_serial, an_actor
+from shared.case_passes import CasePass, pass_key, read_pass
+from tests.builders import TEST_SECRET, Json, a_contact, a_serial, an_actor
+from tests.client import Answer
 from tests.events import site_changed, user_changed
 from tests.service.cases.conftest import CasesApi
 
@@ -27,11 +29,16 @@ async def export(cases: CasesApi, by: Actor, **query: Any) -> list[list[object]]
     return [[cell.value for cell in row] for row in sheet.iter_rows()]
 
 
+async def pass_for(cases: CasesApi, by: Actor, number: str) -> Answer:
+    return await cases.call("GET", f"/cases/{number}/pass", by)
+
+
 async def sees(cases: CasesApi, by: Actor, case: Json) -> bool:
     """Whether all doors agree that this actor sees the case."""
     number = case["number"]
     doors = {
         (await cases.get(number, by)).status == 200,
+        (await pass_for(cases, by, number)).status == 200,
         number in await cases.listed(by),
         number in [row[0] for row in await export(cases, by)],
         f"\r\n{number}," in (await cases.call("GET", "/cases.csv", by)).body.decode(),
@@ -49,6 +56,22 @@ async def test_a_stranger_sees_no_case_and_nothing_tells_it_from_one_that_is_not
     for answer in (seen, unused):
         answer.body.pop("request_id")
     assert (seen.status, seen.body) == (unused.status, unused.body) == (404, unused.body)
+
+
+async def test_a_pass_says_who_sees_which_case_of_whom_and_which_addresses_on_it(cases: CasesApi) -> None:
+    ana, agent = an_actor(), an_actor(Role.AGENT)
+    contact, other = a_contact(email="Nora@Acme.example"), a_contact(email="luc@acme.example")
+    case = await cases.submitted(ana, contact=contact, secondary_contact=other)
+    alone = await cases.submitted(ana, contact=contact)
+    emails = frozenset({"nora@acme.example", "luc@acme.example"})
+    for reader, read, seen in [(ana, case, emails), (agent, case, emails), (ana, alone, {"nora@acme.example"})]:
+        number = read["number"]
+        token = (await pass_for(cases, reader, number)).body["token"]
+        granted = read_pass(token, reader, number, key=pass_key(TEST_SECRET), now=datetime.now(UTC))
+        assert granted == CasePass(reader.user_id, ana.company_id, number, frozenset(seen))
+    mistyped = await pass_for(cases, ana, "1000000008")
+    assert (mistyped.status, mistyped.code) == (422, "check_number")
+    assert (await cases.call("GET", f"/cases/{case['number']}/pass", None)).status == 401
 
 
 async def test_a_stranger_cannot_act_on_a_case(cases: CasesApi) -> None:

@@ -35,6 +35,7 @@ PATIENT = Deadlines(
     not_yet_known_s=30.0,
     product_not_yet_known_s=30.0,
     health_s=30.0,
+    told_s=30.0,
 )
 # Of the gateway: what pages say of a time depends on the day.
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)

@@ -5,6 +5,7 @@ from services.cases.cases.store.cases import (
     find_unverified,
     find_unverified_by_said,
     get_case,
+    get_pass,
     visible_to,
 )
 from services.cases.cases.store.counters import keep_counting, recount
@@ -39,6 +40,7 @@ __all__ = [
     "get_case",
     "get_case_with_history",
     "get_history",
+    "get_pass",
     "get_submitted_case",
     "history_as_written",
     "keep_counter_seen",

@@ -8,8 +8,10 @@ from services.cases.cases.domain.values import OPEN
 from services.cases.cases.domain.visibility import Reader, readers_of, reads_as
 from services.cases.cases.domain.words import keys_of
 from shared.actor import Actor
+from shared.case_passes import CasePass
 from shared.coverage import Verdict
 from shared.documents import Documents
+from shared.errors import NotFound
 from shared.mongo import Database, Document
 
 IS_FULL: Document = {
@@ -67,6 +69,17 @@ def readable_by(company_id: UUID, readers: Sequence[Reader]) -> Document:
 async def get_case(db: Database, actor: Actor, number: str) -> Case:
     """A case that this actor may see; NotFound otherwise."""
     return await CASES.get(db, {"number": number, **visible_to(actor)})
+
+
+async def get_pass(db: Database, actor: Actor, number: str) -> CasePass:
+    """That this actor may see the case, and which addresses on it; NotFound otherwise. The case itself is not read."""
+    shown = {"company_id": 1, "contact.email": 1, "secondary_contact.email": 1}
+    found = await db[CASES.collection].find_one({"number": number, **visible_to(actor)}, shown)
+    if found is None:
+        raise NotFound
+    contacts = [found["contact"], found.get("secondary_contact")]
+    emails = frozenset(contact["email"].lower() for contact in contacts if contact)
+    return CasePass(user_id=actor.user_id, company_id=found["company_id"], number=number, emails=emails)
 
 
 async def find_unverified(db: Database, *, company_id: UUID, serials: list[str]) -> list[Case]:
