@@ -56,6 +56,8 @@ def agreement_answer(agreement: Agreement, *, to_link: int) -> AgreementAnswer:
         start=agreement.term.start,
         end=agreement.term.end,
         product_numbers=list(agreement.product_numbers),
+        first_answer_hours=agreement.first_answer_hours,
+        first_answer_always=agreement.first_answer_always,
         to_link=to_link,
         version=agreement.version,
     )

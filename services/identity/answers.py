@@ -11,10 +11,10 @@ from services.identity.domain.users import User
 from services.identity.handlers.acceptances import Opened
 from services.identity.handlers.sessions import SignedIn
 from shared.codes import subkey
+from shared.schemas.companies import CompanyAnswer, WorkingHoursAnswer
 from shared.schemas.identity import (
     AssignedPin,
     AssignedPins,
-    CompanyAnswer,
     InvitationAnswer,
     InvitationView,
     MembershipAnswer,
@@ -31,12 +31,13 @@ from shared.signing import actor_key, sign
 
 
 def company_answer(company: Company) -> CompanyAnswer:
-    """A company as the vendor sees it."""
+    """A company with its settings."""
     return CompanyAnswer(
         id=company.id,
         name=company.name,
         time_zone=company.time_zone,
         visibility=company.visibility,
+        working_hours=WorkingHoursAnswer.model_validate(asdict(company.working_hours)),
         suspended=company.suspended,
         created_at=company.created_at,
         version=company.version,

@@ -62,3 +62,7 @@ class AgreementChanged(State):
     """The last covered day."""
     product_numbers: tuple[str, ...] = ()
     """Of the products without serial numbers that it covers for its company."""
+    first_answer_hours: int | None = None
+    """Within how many hours of a new case the vendor answers for the first time; None for no promise."""
+    first_answer_always: bool = False
+    """Whether these hours run around the clock, and not only while the company works."""

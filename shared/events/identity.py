@@ -54,6 +54,18 @@ class CompanyPin(BaseModel):
     """Of the site that it is bound to."""
 
 
+class CompanyHours(BaseModel):
+    """When a company works, by the clocks of its time zone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    days: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """Of the week; 1 is Monday."""
+    start: str = "08:00"
+    end: str = "18:00"
+    """24:00 for the end of the day."""
+
+
 class CompanyChanged(State):
     """A company as others see it. The instructions of its `pins` are internal to the vendor's side."""
 
@@ -69,6 +81,8 @@ class CompanyChanged(State):
     suspended: bool = False
     """Its users are locked out, and get no e-mail that could be opted out of."""
     pins: tuple[CompanyPin, ...] = ()
+    working_hours: CompanyHours = CompanyHours()
+    """In which a first answer may have been promised."""
 
 
 class SiteChanged(State):

@@ -70,7 +70,8 @@ class Request(Body):
     def _read_nulls(cls, given: object) -> object:
         if not isinstance(given, dict) or None not in given.values():
             return given
-        return {name: value for name, value in given.items() if value is not None or name not in cls.model_fields}
+        fields = {field.alias or name for name, field in cls.model_fields.items()}
+        return {name: value for name, value in given.items() if value is not None or name not in fields}
 
 
 # The default of a field of a `Patch` that is never empty: left out, it stays as it is.

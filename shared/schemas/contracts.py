@@ -19,6 +19,7 @@ from shared.schemas.base import (
     Request,
     Searched,
     Short,
+    Whole,
     line,
     refuse_unless_one,
 )
@@ -133,11 +134,16 @@ class NewAgreement(Request):
     serials: Annotated[list[Serial], Field(max_length=5000)] = Field(default_factory=list)
     # Of products without serial numbers, which it covers for its company.
     product_numbers: Annotated[list[ProductNumber], Field(max_length=500)] = Field(default_factory=list)
+    # Of the hours in which the company works, or of those around the clock.
+    first_answer_hours: Annotated[Whole, Field(ge=1, le=240)] | None = None
+    first_answer_always: bool = False
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
         if self.end < self.start:
             raise PydanticCustomError("end_before_start", "The end is before the start.", {"at": ["end"]})
+        if self.first_answer_always and self.first_answer_hours is None:
+            raise PydanticCustomError("missing", "This field is required.", {"at": ["first_answer_hours"]})
         return self
 
 
@@ -152,6 +158,8 @@ class AgreementAnswer(Answer):
     start: date
     end: date
     product_numbers: list[str] = Field(default_factory=list)
+    first_answer_hours: int | None = None
+    first_answer_always: bool = False
     to_link: int  # serials that still have to be linked to their devices
     version: int
 

@@ -228,18 +228,6 @@ class NewCompany(Request):
     visibility: Visibility = Visibility.COMPANY
 
 
-class CompanyAnswer(Answer):
-    """A company as the vendor sees it."""
-
-    id: UUID
-    name: str
-    time_zone: str
-    visibility: Visibility
-    suspended: bool
-    created_at: Utc
-    version: int
-
-
 class CompaniesQuery(ListQuery):
     """`GET /vendor/companies`; `q` are words of the name."""
 

@@ -372,6 +372,17 @@ async def _new_pins_of_the_company(world: World, _who: Someone) -> Ask:
     return Ask({"id": world.company_id}, json={"pins": [pin]}, headers={"If-Match": f'"{version}"'})
 
 
+async def _the_company_by_name(world: World, _who: Someone) -> Ask:
+    return Ask(query={"company_id": world.company_id})
+
+
+async def _hours_of_the_company(world: World, _who: Someone) -> Ask:
+    query = {"company_id": world.company_id}
+    company = await world.ask("GET", "/company", world.people["vendor_admin"], Ask(query=query))
+    hours = {"days": [1, 2, 3], "from": "07:00", "to": f"{secrets.randbelow(12) + 8:02}:30"}
+    return Ask(query=query, json={"working_hours": hours}, headers={"If-Match": f'"{company.body["version"]}"'})
+
+
 async def _pins_to_see(world: World, who: Someone) -> Ask:
     wanted = await _new_pins_of_the_company(world, who)
     made = await world.ask("PUT", "/vendor/companies/{id}/pins", world.people["vendor_admin"], wanted)
@@ -412,6 +423,8 @@ PREPARE: dict[str, Prepare] = {
     "PUT /profile/language": _A_LANGUAGE,
     "GET /notification-preferences": _NOTHING,
     "PUT /notification-preferences": _OPT_IN,
+    "GET /company": _the_company_by_name,
+    "PATCH /company": _hours_of_the_company,
     "GET /sites": _NOTHING,
     "POST /sites": _a_site,
     "GET /sites/{id}": _the_site,

@@ -51,6 +51,8 @@ class Agreement:
     start: date | None = None
     end: date | None = None
     product_numbers: tuple[str, ...] = ()
+    first_answer_hours: int | None = None
+    first_answer_always: bool = False
     state: AgreementState = AgreementState.CONFIRMED
     claim: Claim | None = None
     deleted_at: datetime | None = None
@@ -72,6 +74,8 @@ class Agreement:
         end: date,
         serials: Iterable[str],
         product_numbers: Iterable[str],
+        first_answer_hours: int | None = None,
+        first_answer_always: bool = False,
         now: datetime,
     ) -> Self:
         """An agreement that is to be linked to the devices with these serials; a service contract has a SAID."""
@@ -89,6 +93,8 @@ class Agreement:
             start=start,
             end=end,
             product_numbers=tuple(dict.fromkeys(product_numbers)),
+            first_answer_hours=first_answer_hours,
+            first_answer_always=first_answer_always,
             link_after=now if to_link else None,
             to_link=to_link,
         )
@@ -121,6 +127,8 @@ class Agreement:
             start=self.term.start,
             end=self.term.end,
             product_numbers=self.product_numbers,
+            first_answer_hours=self.first_answer_hours,
+            first_answer_always=self.first_answer_always,
         )
 
     @property

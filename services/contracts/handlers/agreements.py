@@ -32,6 +32,8 @@ async def add_agreement(
         end=body.end,
         serials=body.serials,
         product_numbers=body.product_numbers,
+        first_answer_hours=body.first_answer_hours,
+        first_answer_always=body.first_answer_always,
         now=now,
     )
     return await agreements.add_agreement(db, agreement, key)

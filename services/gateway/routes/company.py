@@ -1,10 +1,30 @@
 """What a company has: sites, users, invitations, PINs, e-mails."""
 
 from services.gateway.forwarding import Route
-from shared.schemas import identity, notifications, submitters
+from shared.schemas import companies, identity, notifications, submitters
 from shared.schemas.base import CompanyListQuery, CompanyQuery, ListAnswer
 
 COMPANY = (
+    Route(
+        method="GET",
+        path="/company",
+        service="identity",
+        summary="The company and its settings",
+        query=CompanyQuery,
+        answer=companies.CompanyAnswer,
+        etag=True,
+    ),
+    Route(
+        method="PATCH",
+        path="/company",
+        service="identity",
+        summary="Change settings of the company",
+        query=CompanyQuery,
+        body=companies.CompanyPatch,
+        answer=companies.CompanyAnswer,
+        if_match="version",
+        etag=True,
+    ),
     Route(
         method="GET",
         path="/sites",

@@ -1,7 +1,7 @@
 """The vendor's administration."""
 
 from services.gateway.forwarding import Route
-from shared.schemas import contracts, identity
+from shared.schemas import companies, contracts, identity
 from shared.schemas.base import ListAnswer, Request
 
 VENDOR = (
@@ -11,7 +11,7 @@ VENDOR = (
         service="identity",
         summary="Every company",
         query=identity.CompaniesQuery,
-        answer=ListAnswer[identity.CompanyAnswer],
+        answer=ListAnswer[companies.CompanyAnswer],
         sorts=("name", "created_at"),
     ),
     Route(
@@ -21,7 +21,7 @@ VENDOR = (
         summary="Create a company",
         status=201,
         body=identity.NewCompany,
-        answer=identity.CompanyAnswer,
+        answer=companies.CompanyAnswer,
         takes_key=True,
     ),
     Route(
@@ -29,7 +29,7 @@ VENDOR = (
         path="/vendor/companies/{id}",
         service="identity",
         summary="One company",
-        answer=identity.CompanyAnswer,
+        answer=companies.CompanyAnswer,
     ),
     Route(
         method="POST",

@@ -7,13 +7,33 @@ from aiohttp import web
 from services.identity import answers, store
 from services.identity.api.app_keys import vendor_admin_of
 from services.identity.handlers import companies
-from shared.schemas.base import CompanyListQuery, Request
+from shared.schemas.base import CompanyListQuery, CompanyQuery, Request
+from shared.schemas.companies import CompanyPatch
 from shared.schemas.identity import CompaniesQuery, NewCompany, PinAnswer, PinsBody
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, etag, expected_version, idempotency_key_of, read_body, read_path, read_query
 from shared.web.responses import answer
 
 routes = web.RouteTableDef()
+
+
+@routes.get("/company")
+async def show_settings(request: web.Request) -> web.Response:
+    """The own company, or the one that the vendor's side names."""
+    actor, named = actor_of(request), read_query(request, CompanyQuery).company_id
+    company = await companies.show_settings(request.app[DATABASE], actor, named)
+    return answer(answers.company_answer(company), headers={"ETag": etag(company.version)})
+
+
+@routes.patch("/company")
+async def change_settings(request: web.Request) -> web.Response:
+    """Other values for some of its settings."""
+    actor, named = actor_of(request), read_query(request, CompanyQuery).company_id
+    body, expected = await read_body(request, CompanyPatch), expected_version(request)
+    company = await companies.change_settings(
+        request.app[DATABASE], actor, named, body, expected_version=expected, now=request.app[CLOCK]()
+    )
+    return answer(answers.company_answer(company), headers={"ETag": etag(company.version)})
 
 
 @routes.get("/pins")

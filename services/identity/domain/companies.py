@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.actor import Visibility
 from shared.errors import Invalid
-from shared.events.identity import CompanyChanged, CompanyPin
+from shared.events.identity import CompanyChanged, CompanyHours, CompanyPin
 
 # Fixed, so that two commands at the same moment cannot make two vendors.
 VENDOR_ID = UUID("00000000-0000-4000-8000-000000000001")
@@ -48,6 +48,18 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkingHours:
+    """On which days of the week (1 is Monday) a company works, and when, by the clocks of its time zone."""
+
+    days: tuple[int, ...] = (1, 2, 3, 4, 5)
+    start: str = "08:00"
+    end: str = "18:00"  # 24:00 for the end of the day
+
+
+OFFICE_HOURS = WorkingHours()
+
+
+@dataclass(frozen=True, slots=True)
 class Company:
     """A tenant. `admin_ids` are its active administrators: never empty once there was one."""
 
@@ -60,6 +72,7 @@ class Company:
     suspended: bool = False
     admin_ids: tuple[UUID, ...] = ()
     pins: tuple[Pin, ...] = ()
+    working_hours: WorkingHours = OFFICE_HOURS
     version: int = 1
     events: tuple[CompanyChanged, ...] = ()
 
@@ -77,6 +90,13 @@ class Company:
         if changed == self:
             return self
         changed._refuse_duplicate_pins()
+        return replace(changed, events=(*self.events, changed.changed_event(version=self.version + 1, now=now)))
+
+    def with_working_hours(self, hours: WorkingHours, now: datetime) -> "Company":
+        """With other working hours; the same company where nothing differs."""
+        changed = replace(self, working_hours=replace(hours, days=tuple(sorted(set(hours.days)))))
+        if changed == self:
+            return self
         return replace(changed, events=(*self.events, changed.changed_event(version=self.version + 1, now=now)))
 
     def refuse_unknown_pin(self, wanted: str) -> None:
@@ -104,4 +124,5 @@ class Company:
             visibility=self.visibility,
             suspended=self.suspended,
             pins=tuple(CompanyPin(**asdict(pin)) for pin in self.pins),
+            working_hours=CompanyHours(**asdict(self.working_hours)),
         )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.identity import store
 from services.identity.domain.access import refuse_unless_admin, refuse_unless_vendor, refuse_unless_vendor_admin
-from services.identity.domain.companies import Company, Kind, Pin
+from services.identity.domain.companies import Company, Kind, Pin, WorkingHours
 from services.identity.domain.sites import UnknownSite
 from shared.actor import Actor
 from shared.errors import PreconditionFailed, StaleVersion
@@ -14,6 +14,7 @@ from shared.idempotency import IdempotencyKey
 from shared.mongo import Database
 from shared.paging import Order, Page, page_of_texts
 from shared.schemas.base import CompanyListQuery
+from shared.schemas.companies import CompanyPatch
 from shared.schemas.identity import CompaniesQuery, NewCompany, PinsBody
 
 _PIN_SORTS = {name: Order(name, alphabetical=True) for name in ("pin", "label")}
@@ -45,6 +46,39 @@ async def list_companies(db: Database, actor: Actor, query: CompaniesQuery) -> P
     """Customer companies; for the vendor's side, which creates cases for all of them."""
     refuse_unless_vendor(actor)
     return await store.find_customers(db, query)
+
+
+async def show_settings(db: Database, actor: Actor, named: UUID | None) -> Company:
+    """A company as its administrators see it, and the vendor's side."""
+    return await store.get_company(db, await company_to_administer(db, actor, named))
+
+
+async def change_settings(
+    db: Database,
+    actor: Actor,
+    named: UUID | None,
+    wanted: CompanyPatch,
+    *,
+    expected_version: int | None,
+    now: datetime,
+) -> Company:
+    """Other working hours, for an administrator's own company or the one that a vendor admin names.
+
+    PreconditionFailed unless `expected_version` still stands.
+    """
+    refuse_unless_admin(actor)
+    company_id = actor.company_to_change(named)
+    company = await (store.get_company if company_id == actor.company_id else store.get_customer)(db, company_id)
+    if company.version != expected_version:
+        raise PreconditionFailed
+    hours = wanted.changes.get("working_hours")
+    changed = company if hours is None else company.with_working_hours(WorkingHours(**hours), now)
+    if changed == company:
+        return company
+    try:
+        return await store.COMPANIES.save(db, changed)
+    except StaleVersion as error:
+        raise PreconditionFailed from error
 
 
 async def company_to_read(db: Database, actor: Actor, named: UUID | None) -> UUID:

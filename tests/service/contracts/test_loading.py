@@ -18,7 +18,7 @@ from shared.errors import NotFound
 from shared.mongo import DuplicateKey
 from shared.serials import normal_said
 from shared.tasks import cancel_requested
-from tests.builders import a_serial, an_actor
+from tests.builders import Json, a_serial, an_actor
 from tests.service.contracts.conftest import Contracts
 
 PRODUCT = {"name": "Cable", "product_number": "X"}
@@ -173,6 +173,30 @@ async def test_an_agreement_names_products_without_serials_that_are_in_the_catal
     assert agreement["product_numbers"] == [toner["product_number"]]
     (event,) = await contracts.said("agreements", agreement["id"])
     assert event["product_numbers"] == [toner["product_number"]]
+
+
+async def test_an_agreement_may_promise_a_first_answer_within_hours(contracts: Contracts) -> None:
+    unpromised = await contracts.an_agreement()
+    assert (unpromised["first_answer_hours"], unpromised["first_answer_always"]) == (None, False)
+    for always in (False, True):
+        agreement = await contracts.an_agreement(first_answer_hours=4, first_answer_always=always)
+        assert (agreement["first_answer_hours"], agreement["first_answer_always"]) == (4, always)
+        (event,) = await contracts.said("agreements", agreement["id"])
+        assert (event["first_answer_hours"], event["first_answer_always"]) == (4, always)
+
+
+@pytest.mark.parametrize(
+    ("promise", "code"),
+    [
+        ({"first_answer_hours": 0}, "greater_than_equal"),
+        ({"first_answer_hours": 241}, "less_than_equal"),
+        ({"first_answer_hours": 1.5}, "int_from_float"),
+        ({"first_answer_always": True}, "missing"),
+    ],
+)
+async def test_a_first_answer_within_no_hours_is_refused(contracts: Contracts, promise: Json, code: str) -> None:
+    answer = await contracts.problem("POST", "/vendor/agreements", by=contracts.vendor, json=AGREEMENT | promise)
+    assert [(error["field"], error["code"]) for error in answer["errors"]] == [("first_answer_hours", code)]
 
 
 async def test_a_company_claims_a_thing_once_and_the_vendors_agreement_is_not_refused_for_it(
