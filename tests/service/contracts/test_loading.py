@@ -190,7 +190,7 @@ async def test_an_agreement_may_promise_a_first_answer_within_hours(contracts: C
     [
         ({"first_answer_hours": 0}, "greater_than_equal"),
         ({"first_answer_hours": 241}, "less_than_equal"),
-        ({"first_answer_hours": 1.5}, "int_from_float"),
+        ({"first_answer_hours": 1.5}, "int_type"),
         ({"first_answer_always": True}, "missing"),
     ],
 )
