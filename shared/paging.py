@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-import orjson
 from bson import decode, encode, json_util
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
@@ -21,6 +20,10 @@ from shared.errors import Invalid
 from shared.mongo import Collection, Document, drop_index
 from shared.schemas.base import ListQuery
 from shared.text import in_alphabet
+
+_M = TypeVar("_M")
+
+Kept = RawBSONDocument  # a document as the database keeps it
 
 TOTAL_LIMIT = 1_000
 # A list with so many rows does not fall to the limit meanwhile: its next pages, and whoever looks again, need no count.
@@ -194,15 +197,15 @@ async def find_page(  # a query has this many parts
     )
 
 
-def remembered(row: Callable[[Document], Mapping[str, Any]]) -> Callable[[RawBSONDocument], orjson.Fragment]:
-    """The row of a document as it is kept, with ids as bytes and times without a zone; none is older than its document.
+def remembered(make: Callable[[Document], _M]) -> Callable[[Kept], _M]:
+    """What is made of a document as it is kept, with ids as bytes and times without a zone; none is older than that.
 
     Lists are looked at again and again, and most rows are as before.
     """
 
     @lru_cache(maxsize=_ROWS_REMEMBERED)
-    def made(kept: bytes) -> orjson.Fragment:
-        return orjson.Fragment(orjson.dumps(row(decode(kept))))
+    def made(kept: bytes) -> _M:
+        return make(decode(kept))
 
     return lambda document: made(document.raw)
 

@@ -1,15 +1,16 @@
 """The HTTP bodies of cases: submitting, lists, detail."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.coverage import Verdict
 from shared.schemas.attachments import AttachmentAnswer, AttachmentIds
 from shared.schemas.base import (
+    SMALL_BODY_BYTES,
     Address,
     Answer,
     Cleaned,
@@ -185,6 +186,8 @@ class CaseRow(Answer):
     turn_since: Utc | None  # none of an ended case
     first_answer: FirstAnswerOnCase | None = None  # only where the level of the covering agreement promises one
     version: int
+    favourite: bool = False  # one of mine
+    is_new: bool = False  # somebody else did something that I see and have not seen yet, in the last 90 days
 
 
 class CaseAttachment(AttachmentAnswer):
@@ -220,6 +223,7 @@ class CaseDetail(CaseRow):
     parent: str | None = None  # the number of the case that this one is a part of
     follow_up_of: str | None = None  # the number of the ended case that this one goes on from
     clock: CaseClock | None = None
+    visited_at: Utc | None = None  # when I last saw it, as far as that was remembered
     description: str
     troubleshooting: str
     problem_type: str
@@ -279,6 +283,23 @@ class CaseQuery(CompanyListQuery):
         if self.created_from and self.created_to and self.created_to < self.created_from:
             raise PydanticCustomError("end_before_start", "The end is before the start.", {"at": ["created_to"]})
         return self
+
+
+def _written_moment(value: object) -> object:
+    """A rule for moments: as text. A number would be taken for seconds since 1970."""
+    if isinstance(value, str | datetime):
+        return value
+    raise PydanticCustomError("datetime_parsing", "Enter a day and a time with its zone, such as 2026-11-22T09:30:00Z.")
+
+
+class VisitCase(Request):
+    """`PUT /cases/{number}/visit`: I have seen the case, as it was at a moment; without one, as it is now."""
+
+    model_config = example(seen_until="2026-11-22T09:30:00Z")
+    max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
+
+    # Of the newest entry that was shown; one that is still to come means now.
+    seen_until: Annotated[AwareDatetime, BeforeValidator(_written_moment)] | None = None
 
 
 class HistoryQuery(Request):

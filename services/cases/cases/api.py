@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
@@ -16,8 +17,9 @@ from services.cases.cases.domain.values import Change
 from services.cases.cases.handlers import actions, pins, submission
 from shared.actor import Actor
 from shared.case_passes import sign_pass
+from shared.paging import Kept, Page
 from shared.schemas.case_actions import AgentAction, CaseAction
-from shared.schemas.cases import AgentCaseQuery, CasePassAnswer, CaseQuery, HistoryQuery, SubmitCase
+from shared.schemas.cases import AgentCaseQuery, CasePassAnswer, CaseQuery, HistoryQuery, SubmitCase, VisitCase
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, idempotency_key_of, read_body, read_query
 from shared.web.responses import answer, send_file
@@ -45,9 +47,11 @@ async def submit_case(request: web.Request) -> web.Response:
         limits=request.app[POLICY].limits,
         quota=request.app[QUOTAS].cases,
         key=await idempotency_key_of(request, actor),
-        now=request.app[CLOCK](),
+        now=(now := request.app[CLOCK]()),
     )
-    return await _answer_with(request, actor, case, history, status=201)
+    # Nobody has marked a case of this moment; one that the same key has created before is older.
+    mark = store.NO_MARK if case.created_at == now else await _mark(request, actor, case)
+    return await _answer_with(request, actor, case, history, mark, status=201)
 
 
 @routes.get("/cases")
@@ -55,7 +59,7 @@ async def list_cases(request: web.Request) -> web.Response:
     """One page of the cases that the actor may see."""
     actor = actor_of(request)
     page = await store.find_cases(request.app[DATABASE], actor, read_query(request, CaseQuery))
-    return answer(page.answer(views.row))
+    return answer(await _rows(request, actor, page))
 
 
 @routes.get("/cases/facets")
@@ -80,8 +84,10 @@ async def show_start(request: web.Request) -> web.Response:
     shown = {case["_id"] for case in waiting.documents}
     others = [case for case in recent.documents if case["_id"] not in shown][:_SHOWN_AT_START]
     recent = replace(recent, documents=others)
-    lists = {"waiting": waiting.answer(views.waiting_row), "recent": recent.answer(views.row)}
-    return answer({**lists, "counts": views.counts(counts)})
+    waits, lately = await asyncio.gather(
+        _rows(request, actor, waiting, views.waiting_row), _rows(request, actor, recent)
+    )
+    return answer({"waiting": waits, "recent": lately, "counts": views.counts(counts)})
 
 
 @routes.get("/cases.xlsx")
@@ -122,6 +128,31 @@ async def give_pass(request: web.Request) -> web.Response:
     return answer(CasePassAnswer(token=token))
 
 
+@routes.put("/cases/{number}/favourite")
+async def add_favourite(request: web.Request) -> web.Response:
+    """204; a case that is one of the actor's favourites already stays one."""
+    number = read_case_number(request.match_info["number"])
+    await store.add_favourite(request.app[DATABASE], actor_of(request), number, request.app[CLOCK]())
+    return web.Response(status=204)
+
+
+@routes.delete("/cases/{number}/favourite")
+async def remove_favourite(request: web.Request) -> web.Response:
+    """204, also for a case that is none of the actor's favourites."""
+    number = read_case_number(request.match_info["number"])
+    await store.remove_favourite(request.app[DATABASE], actor_of(request), number, request.app[CLOCK]())
+    return web.Response(status=204)
+
+
+@routes.put("/cases/{number}/visit")
+async def visit(request: web.Request) -> web.Response:
+    """204; what has happened so far is not new to the actor any more."""
+    actor, number = actor_of(request), read_case_number(request.match_info["number"])
+    body = await read_body(request, VisitCase)
+    await store.record_visit(request.app[DATABASE], actor, number, body.seen_until, request.app[CLOCK]())
+    return web.Response(status=204)
+
+
 @routes.post("/cases/{number}/actions")
 async def act(request: web.Request) -> web.Response:
     """Does an action that both sides have."""
@@ -134,13 +165,26 @@ async def list_queue(request: web.Request) -> web.Response:
     actor = actor_of(request)
     refuse_unless_vendor(actor)
     page = await store.find_queue(request.app[DATABASE], actor, read_query(request, AgentCaseQuery))
-    return answer(page.answer(views.row))
+    return answer(await _rows(request, actor, page))
 
 
 @routes.post("/agent/cases/{number}/actions")
 async def act_as_agent(request: web.Request) -> web.Response:
     """Does an action that only agents have."""
     return await _act(request, AgentAction, actions.act_as_agent)
+
+
+async def _rows(
+    request: web.Request,
+    actor: Actor,
+    page: Page,
+    row: Callable[[Kept], views.Row] = views.row,
+) -> dict[str, Any]:
+    """The page with what the actor has marked of it."""
+    rows = [row(document) for document in page.documents]
+    marks = await store.find_marks(request.app[DATABASE], actor, [row.case_id for row in rows])
+    now = request.app[CLOCK]()
+    return replace(page, documents=rows).answer(lambda row: row.for_reader(actor, marks, now))
 
 
 async def _export(request: web.Request, kind: export.Kind) -> web.StreamResponse:
@@ -179,11 +223,17 @@ async def _change(request: web.Request, number: str) -> Change:
 
 
 async def _detail(request: web.Request, actor: Actor, number: str) -> web.Response:
-    return await _answer_with(request, actor, *await store.get_case_with_history(request.app[DATABASE], actor, number))
+    case, history = await store.get_case_with_history(request.app[DATABASE], actor, number)
+    return await _answer_with(request, actor, case, history, await _mark(request, actor, case))
+
+
+async def _mark(request: web.Request, actor: Actor, case: Case) -> store.Mark:
+    marks = await store.find_marks(request.app[DATABASE], actor, [case.id])
+    return marks.get(case.id, store.NO_MARK)
 
 
 async def _answer_with(
-    request: web.Request, actor: Actor, case: Case, history: store.History, *, status: int = 200
+    request: web.Request, actor: Actor, case: Case, history: store.History, mark: store.Mark, *, status: int = 200
 ) -> web.Response:
     instructions = await pins.find_instructions(request.app[DATABASE], actor, case)
     opening = [history.opening] if history.opening else []
@@ -197,6 +247,7 @@ async def _answer_with(
         history_total=history.total,
         file_states=states,
         pin_instructions=instructions,
+        mark=mark,
         now=request.app[CLOCK](),
     )
     return answer(shown, status=status)

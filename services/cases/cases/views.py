@@ -1,20 +1,24 @@
 """Cases as the API answers them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
+import orjson
 from pydantic import TypeAdapter
 
 from services.cases.attachments.domain.files import AttachedFile, FileState, content_type_of
 from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, allowed_actions, reopened_until
 from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.news import News
 from services.cases.cases.domain.values import Entry, Status, turn_of
 from services.cases.cases.store.counts import Counts
+from services.cases.cases.store.marks import NO_MARK, Mark
 from shared.actor import Actor
 from shared.mongo import Document
-from shared.paging import remembered
+from shared.paging import Kept, remembered
 from shared.schemas.base import ListAnswer
 from shared.schemas.cases import CaseAttachment, CaseDetail, Facet, FacetsAnswer, HistoryEntry, PersonAnswer
 from shared.text import beginning
@@ -30,6 +34,26 @@ _INNER = {
     "pin_instructions",
     "is_full",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as everybody of a side sees it, and what makes it the row of one person."""
+
+    case_id: UUID
+    news: News
+    written: bytes  # in JSON
+
+    def for_reader(self, actor: Actor, marks: Mapping[UUID, Mark], now: datetime) -> orjson.Fragment:
+        """With what this person has marked of the case."""
+        mine = marked(self.news, actor, marks.get(self.case_id, NO_MARK), now)
+        return orjson.Fragment(self.written[:-1] + b"," + orjson.dumps(mine)[1:])
+
+
+def marked(news: News, actor: Actor, mark: Mark, now: datetime) -> dict[str, bool]:
+    """What a row tells one person alone."""
+    is_new = news.is_new(actor.user_id, seen_until=mark.seen_until, now=now)
+    return {"favourite": mark.favourite, "is_new": is_new}
 
 
 def _row(document: Document) -> dict[str, Any]:
@@ -83,7 +107,17 @@ def _excerpt(text: str) -> str:
     return f"{words or beginning(line, _EXCERPT_CHARACTERS)}…"
 
 
-row, waiting_row = remembered(_row), remembered(_waiting_row)
+def _kept(fields: Callable[[Document], dict[str, Any]]) -> Callable[[Kept], Row]:
+    def make(document: Document) -> Row:
+        news = document["news"]
+        others_at = news.get("others_at")
+        told = News(UUID(bytes=news["by"]), _in_utc(news["at"]), others_at and _in_utc(others_at))
+        return Row(UUID(bytes=document["_id"]), told, orjson.dumps(fields(document)))
+
+    return remembered(make)
+
+
+row, waiting_row = _kept(_row), _kept(_waiting_row)
 
 
 def _shown(person: Document) -> dict[str, Any]:
@@ -102,6 +136,10 @@ def _id(kept: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def _in_utc(kept: datetime) -> datetime:
+    return kept.replace(tzinfo=UTC)
+
+
 def _time(kept: datetime) -> str:
     return f"{kept.isoformat(timespec='milliseconds')}Z"
 
@@ -116,6 +154,7 @@ def detail(
     history_total: int,
     file_states: Mapping[str, FileState],
     pin_instructions: str | None,
+    mark: Mark,
     now: datetime,
 ) -> CaseDetail:
     """The whole case as this actor may see it, with the newest entries of its history, oldest first."""
@@ -128,6 +167,8 @@ def detail(
             "clock": asdict(clock) if (clock := case.clock_at(now) if case.is_open else case.clock) else None,
             "first_answer": asdict(case.first_answer) if case.first_answer.due_at else None,
             "pin_instructions": pin_instructions,
+            **marked(_news_of(history, case), actor, mark, now),
+            "visited_at": mark.visited_at,
             "reopen_until": reopened_until(case) if "reopen" in for_both_sides else None,
             "allowed_actions": [*for_both_sides, *(name for name in for_agents if name not in for_both_sides)],
             "allowed_agent_actions": for_agents,
@@ -138,6 +179,15 @@ def detail(
             "attachments": [file for entry in history for file in _files(entry, file_states)],
         }
     )
+
+
+def _news_of(history: Sequence[Entry], case: Case) -> News:
+    """Of a page of it, which is where anybody looks."""
+    last = history[-1] if history else None
+    if last is None:
+        return News(case.created_by, case.created_at, None)
+    others_at = next((entry.at for entry in reversed(history) if entry.by.user_id != last.by.user_id), None)
+    return News(last.by.user_id, last.at, others_at)
 
 
 def history_page(

@@ -72,6 +72,17 @@ class CaseIsFull(Conflict):
     title = "The case takes no further entries. Please create a follow-up."
 
 
+class TooManyFavourites(Conflict):
+    """A person has as many favourites as one may have."""
+
+    code = "too_many_favourites"
+    title = "You have as many favourites as one may have. Please remove some of them."
+
+    def __init__(self, most: int) -> None:
+        """With how many those are."""
+        super().__init__(params={"limit": most})
+
+
 class TooManyCases(TooManyRequests):
     """A user or company has created more cases than are allowed in an hour."""
 

@@ -21,18 +21,23 @@ from services.cases.cases.store.history import (
 )
 from services.cases.cases.store.indexes import create_indexes
 from services.cases.cases.store.lists import find_cases, find_queue, read_order
+from services.cases.cases.store.marks import NO_MARK, Mark, add_favourite, find_marks, record_visit, remove_favourite
 from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore
 from services.cases.cases.store.waiting import find_waiting
 
 __all__ = [
     "CASES",
+    "NO_MARK",
     "CaseNumbers",
     "History",
+    "Mark",
+    "add_favourite",
     "append_entry",
     "count_cases",
     "create_indexes",
     "find_cases",
     "find_entry",
+    "find_marks",
     "find_queue",
     "find_unverified",
     "find_unverified_by_said",
@@ -46,7 +51,9 @@ __all__ = [
     "keep_counter_seen",
     "keep_counting",
     "read_order",
+    "record_visit",
     "recount",
+    "remove_favourite",
     "skip_after_restore",
     "visible_to",
 ]

@@ -7,7 +7,7 @@ from pymongo import ASCENDING, UpdateOne
 
 from services.cases.cases.domain.visibility import COMPANY, CONFIDENTIAL, NO_SITE
 from services.cases.cases.domain.words import keys_of
-from services.cases.cases.store import counters
+from services.cases.cases.store import counters, marks
 from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.lists import ORDERS_WITH_READERS, SORTS, UNANSWERED, UNASSIGNED, WAITS_FOR_CUSTOMER
 from services.cases.cases.store.searching import WORDS
@@ -74,6 +74,7 @@ async def create_indexes(db: Database) -> None:
     await create("equipment.serial", name="unverified", **unverified)
     await create("equipment.said", name="unverified_said", **unverified)
     await counters.create_indexes(db)
+    await marks.create_indexes(db)
     for name in _GONE:
         await drop_index(db[CASES.collection], name)
 

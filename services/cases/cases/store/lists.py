@@ -78,6 +78,20 @@ ROW = (
 )
 
 
+def news_for(actor: Actor) -> Document:
+    """Of the history that the actor's side sees, who did the last of it and when, and when somebody else did.
+
+    So that a row of it is the same for everybody of a side.
+    """
+    last = {"$last": "$$seen"}
+    others = {"$filter": {"input": "$$seen", "cond": {"$ne": ["$$this.by.user_id", "$$last.by.user_id"]}}}
+    others_at = {"$last": {"$map": {"input": others, "in": "$$this.at"}}}
+    told = {"by": "$$last.by.user_id", "at": "$$last.at", "others_at": others_at}
+    not_internal = {"$filter": {"input": "$history", "cond": {"$ne": ["$$this.internal", True]}}}
+    seen = "$history" if actor.is_vendor else not_internal
+    return {"$let": {"vars": {"seen": seen}, "in": {"$let": {"vars": {"last": last}, "in": told}}}}
+
+
 def wanted_by(actor: Actor, query: CaseQuery) -> Document:
     """The filter for what the actor may see and the query asks for."""
     every: list[Document] = [_waiting_for(actor) if query.view == "waiting" else visible_to(actor)]
@@ -158,6 +172,7 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
         query,
         order=order_of(query),
         shown=ROW,
+        computed={"news": news_for(actor)},
         collation=ALPHABETICAL if actor.is_vendor and query.view == "waiting" else collation_of(query),
     )
     if not query.q:
@@ -209,5 +224,6 @@ async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
         query,
         order=read_order(query.sort, otherwise="created_at"),
         shown=ROW,
+        computed={"news": news_for(actor)},
         collation=ALPHABETICAL,  # as all indexes of queues have it
     )

@@ -2,7 +2,7 @@
 
 from services.cases.cases.domain.values import EntryKind
 from services.cases.cases.store.cases import CASES, own_of
-from services.cases.cases.store.lists import ROW, WAITS_FOR_CUSTOMER, read_order, taken_by, untaken
+from services.cases.cases.store.lists import ROW, WAITS_FOR_CUSTOMER, news_for, read_order, taken_by, untaken
 from shared.actor import Actor
 from shared.mongo import Database, Document
 from shared.paging import ALPHABETICAL, Page, find_page
@@ -22,13 +22,14 @@ async def find_waiting(db: Database, actor: Actor, *, limit: int) -> Page:
         wanted: Document = {"$or": [taken_by(actor), untaken()]}
     else:
         wanted = {**own_of(actor), **WAITS_FOR_CUSTOMER}
+    asked = _asked_of_vendor() if actor.is_vendor else _asked(_messages(by_vendor=True))
     return await find_page(
         db[CASES.collection],
         wanted,
         ListQuery(limit=limit),
         order=read_order("created_at" if actor.is_vendor else "-updated_at"),
         shown=ROW,
-        computed={"asked": _asked_of_vendor() if actor.is_vendor else _asked(_messages(by_vendor=True))},
+        computed={"asked": asked, "news": news_for(actor)},
         collation=ALPHABETICAL if actor.is_vendor else None,
     )
 

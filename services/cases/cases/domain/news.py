@@ -1,0 +1,23 @@
+"""What is new in a case for one reader: something that somebody else has done since they saw it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+# Nothing older is new, so that no visit needs to be remembered for longer.
+SEEN_FOR = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The last that a reader's side sees of a case: who did it and when, and when somebody else did something last."""
+
+    by: UUID
+    at: datetime
+    others_at: datetime | None
+
+    def is_new(self, reader: UUID, *, seen_until: datetime | None, now: datetime) -> bool:
+        """Whether somebody else did something that this reader has not seen."""
+        at = self.others_at if self.by == reader else self.at
+        long_ago = now - SEEN_FOR
+        return at is not None and at > max(seen_until or long_ago, long_ago)
