@@ -55,6 +55,18 @@ start_options = {
     "serial": lazy("Continue with this serial number"),
     "said": lazy("Continue with this contract (SAID)"),
 }
+# Mails about cases, and why one was not sent, as the ledger names them.
+case_mails = {"case_created": lazy("Case created"), "case_closed": lazy("Case closed or cancelled")}
+unsent_reasons = {
+    "opted_out": lazy("declined such e-mails"),
+    "deactivated": lazy("the account is deactivated"),
+    "company_suspended": lazy("the company is suspended"),
+    "bouncing": lazy("a mail server has refused this address for good"),
+    "same_person": lazy("the same person was told at another address"),
+    "expired": lazy("it could not be sent within 48 hours"),
+    "too_many": lazy("too many e-mails to people without an account"),
+    "unexpected": lazy("an unexpected fault"),
+}
 channels = {"phone": lazy("Phone"), "email": lazy("E-mail")}
 # The types of files that are seen on a page.
 pictures = frozenset({"image/png", "image/jpeg", "image/gif"})

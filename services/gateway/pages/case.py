@@ -14,6 +14,7 @@ from services.gateway.pages.conversation import Conversation
 from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files, refused_with_files
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, redirect
+from services.gateway.pages.told import find_told
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import _
 from shared import errors
@@ -28,10 +29,11 @@ async def _case_page(
 ) -> web.Response:
     query = request.query if refused_form is None else {}
     before = query.get("before", "")
-    case, limits, older = await asyncio.gather(
+    case, limits, older, told = await asyncio.gather(
         fetch(request, visitor, "cases", _path(request)),
         limits_of(request, visitor),
         fetch(request, visitor, "cases", _path(request, "/history"), {"cursor": before}) if before else _nothing(),
+        find_told(request, visitor, request.match_info["number"]),
     )
     forms = {action: _empty(action) for action in ACTIONS}
     if refused_form is not None:
@@ -47,6 +49,7 @@ async def _case_page(
         by_entry=BY_ENTRY,
         forms=forms,
         limits=limits,
+        told=told,
         refused=refused_form,
         refused_files=names_of_files(refused_form.typed) if refused_form else [],
         done=ACTIONS.get(query.get("done", "")),

@@ -30,6 +30,7 @@ from services.gateway.pages.lists import PAGE_SIZE
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, asked_for, idempotency_header, new_idempotency_key, redirect
+from services.gateway.pages.told import find_told
 from services.gateway.pages.unsent_forms import here_now
 from services.gateway.session import OldForm, Visitor, signed_in
 from services.gateway.texts import _
@@ -290,13 +291,15 @@ async def _probably_sent_before(
 async def created(request: web.Request) -> web.Response:
     """The number, what happens next, and all details."""
     visitor = await signed_in(request)
-    case, own = await asyncio.gather(
-        fetch(request, visitor, "cases", fill("/cases/{number}", number=request.match_info["number"])),
+    number = request.match_info["number"]
+    case, own, told = await asyncio.gather(
+        fetch(request, visitor, "cases", fill("/cases/{number}", number=number)),
         optional(fetch(request, visitor, "identity", "/profile")),
+        find_told(request, visitor, number),
     )
     own_emails = {visitor.user.email, (own or {}).get("email")}
-    told = told_by_mail(case, {str(visitor.user.id): own_emails})
-    return render("case_created.html", visitor=visitor, case=case, told=told)
+    to_tell = told_by_mail(case, {str(visitor.user.id): own_emails})
+    return render("case_created.html", visitor=visitor, case=case, to_tell=to_tell, told=told)
 
 
 def told_by_mail(case: Mapping[str, Any], emails: Mapping[str, Collection[object]]) -> list[str]:
