@@ -177,9 +177,11 @@ async def find_page(  # a query has this many parts
     """
     mark = _mark(collection, wanted, order)
     as_kept: Any = collection.codec_options.with_options(document_class=RawBSONDocument)
+    # A field comes with its parts, and the database refuses to be asked for both.
+    read = shown if any(f"{order.field}.".startswith(f"{name}.") for name in shown) else (*shown, order.field)
     found = (collection.with_options(as_kept) if shown else collection).find(
         {"$and": [wanted, order.after(query.cursor, of=mark)]} if query.cursor else wanted,
-        {**dict.fromkeys((*shown, order.field), 1), **(computed or {})} if shown else dict.fromkeys(hidden, 0) or None,
+        {**dict.fromkeys(read, 1), **(computed or {})} if shown else dict.fromkeys(hidden, 0) or None,
         collation=order.collation,
         hint=by,
     )

@@ -115,11 +115,14 @@ class AssignAction(Request):
 
 
 class ReplyAction(_FitsAnyVersion):
-    """An answer that the customer sees."""
+    """An answer that the customer sees; with a status, the case is in it as soon as the answer is there."""
+
+    model_config = example(action="reply", text="Please print the event log.", status="waiting_customer")
 
     action: Literal["reply"]
     text: Comment
     attachment_ids: AttachmentIds = ()
+    status: OpenStatusName | None = None
 
 
 class NoteAction(_FitsAnyVersion):
@@ -143,7 +146,8 @@ class AgentCloseAction(Request):
 
     action: Literal["close"]
     version: Version
-    resolution: Reason
+    resolution: Comment
+    attachment_ids: AttachmentIds = ()
 
 
 AgentActionUnion = Annotated[

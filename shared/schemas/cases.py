@@ -185,6 +185,7 @@ class CaseRow(Answer):
     updated_at: Utc
     turn_since: Utc | None  # none of an ended case
     first_answer: FirstAnswerOnCase | None = None  # only where the level of the covering agreement promises one
+    unanswered_since: Utc | None = None  # when the customer wrote what the vendor has not answered yet
     version: int
     favourite: bool = False  # one of mine
     is_new: bool = False  # somebody else did something that I see and have not seen yet, in the last 90 days
@@ -314,14 +315,41 @@ class HistoryQuery(Request):
     since_version: Annotated[int, Field(ge=0, lt=2**53)] | None = None
 
 
+QueueName = Literal[
+    "unassigned",
+    "mine",
+    "open",
+    "callbacks",  # somebody is to be called: at once, then by the time that was asked for
+    "escalations",  # the undecided ones first, then the accepted
+    "first_answers",  # no agent has answered yet, and the level of agreement says by when one has to
+    "replied",  # mine in which the customer wrote last
+    "waiting_parts",
+]
+
+
+class QueueCount(Answer):
+    """How many cases are in a queue, up to 1,000."""
+
+    queue: QueueName
+    count: int
+    is_lower_bound: bool = False
+
+
+class QueuesAnswer(Answer):
+    """`GET /agent/queues`."""
+
+    items: list[QueueCount]
+
+
 class AgentCaseQuery(ListQuery):
     """`GET /agent/cases`."""
 
-    queue: Literal["unassigned", "mine", "open"] = "open"
+    queue: QueueName = "open"
     company_id: UUID | None = None
     severity: Annotated[int, Field(ge=1, le=4)] | None = None
     turn: Literal["customer", "vendor"] | None = None
     pin: Pin | None = None
+    q: Annotated[Searched, Field(description=_SEARCHED)] = ""
 
 
 class Facet(Answer):

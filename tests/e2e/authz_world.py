@@ -460,6 +460,8 @@ PREPARE: dict[str, Prepare] = {
     "GET /attachments/{id}": _the_file,
     "GET /attachment-limits": _NOTHING,
     "GET /agent/cases": _NOTHING,
+    "GET /agent/queues": _NOTHING,
+    "GET /agent/agents": _NOTHING,
     "POST /agent/cases/{number}/actions": _a_note,
     "GET /vendor/companies": _NOTHING,
     "POST /vendor/companies": _a_new_company,

@@ -15,9 +15,11 @@ from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.numbers import read_case_number
 from services.cases.cases.domain.values import Change
 from services.cases.cases.handlers import actions, pins, submission
+from services.cases.copies import agents
 from shared.actor import Actor
 from shared.case_passes import sign_pass
 from shared.paging import Kept, Page
+from shared.schemas.base import ListQuery, Request
 from shared.schemas.case_actions import AgentAction, CaseAction
 from shared.schemas.cases import AgentCaseQuery, CasePassAnswer, CaseQuery, HistoryQuery, SubmitCase, VisitCase
 from shared.web.app import CLOCK, DATABASE
@@ -166,6 +168,24 @@ async def list_queue(request: web.Request) -> web.Response:
     refuse_unless_vendor(actor)
     page = await store.find_queue(request.app[DATABASE], actor, read_query(request, AgentCaseQuery))
     return answer(await _rows(request, actor, page))
+
+
+@routes.get("/agent/queues")
+async def count_queues(request: web.Request) -> web.Response:
+    """How many cases are in each queue of this agent."""
+    actor = actor_of(request)
+    refuse_unless_vendor(actor)
+    read_query(request, Request)
+    return answer(views.queues(await store.count_queues(request.app[DATABASE], actor)))
+
+
+@routes.get("/agent/agents")
+async def list_agents(request: web.Request) -> web.Response:
+    """One page of those whom a case can be assigned to."""
+    actor = actor_of(request)
+    refuse_unless_vendor(actor)
+    page = await agents.find_agents(request.app[DATABASE], actor, read_query(request, ListQuery))
+    return answer(page.answer(views.agent))
 
 
 @routes.post("/agent/cases/{number}/actions")

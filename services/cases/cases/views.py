@@ -18,9 +18,19 @@ from services.cases.cases.store.counts import Counts
 from services.cases.cases.store.marks import NO_MARK, Mark
 from shared.actor import Actor
 from shared.mongo import Document
-from shared.paging import Kept, remembered
+from shared.paging import TOTAL_LIMIT, Kept, remembered
 from shared.schemas.base import ListAnswer
-from shared.schemas.cases import CaseAttachment, CaseDetail, Facet, FacetsAnswer, HistoryEntry, PersonAnswer
+from shared.schemas.cases import (
+    CaseAttachment,
+    CaseDetail,
+    Facet,
+    FacetsAnswer,
+    HistoryEntry,
+    PersonAnswer,
+    QueueCount,
+    QueueName,
+    QueuesAnswer,
+)
 from shared.text import beginning
 
 _CASE = TypeAdapter(Case)
@@ -84,6 +94,7 @@ def _row(document: Document) -> dict[str, Any]:
         "updated_at": _time(document["updated_at"]),
         "turn_since": _time(since) if (since := document.get("turn_since")) else None,
         "first_answer": _first_answer(document.get("first_answer")),
+        "unanswered_since": _time(since) if (since := document.get("unanswered_since")) else None,
         "version": document.get("version", 1),
     }
 
@@ -209,6 +220,20 @@ def counts(found: Counts) -> FacetsAnswer:
         severity=[Facet(value=str(value), label=str(value), count=count) for value, count in found.severity],
         site=[Facet(value=str(site_id or ""), label=name, count=count) for site_id, name, count in found.site],
     )
+
+
+def queues(found: Mapping[QueueName, int]) -> QueuesAnswer:
+    """How many cases are in each queue, of more than the limit only that."""
+    items = [
+        QueueCount(queue=queue, count=min(count, TOTAL_LIMIT), is_lower_bound=count > TOTAL_LIMIT)
+        for queue, count in found.items()
+    ]
+    return QueuesAnswer(items=items)
+
+
+def agent(copy: Document) -> PersonAnswer:
+    """Somebody whom cases can be assigned to."""
+    return PersonAnswer(user_id=copy["_id"], name=copy["name"])
 
 
 def _flat(case: Case) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from services.gateway import case_deliveries
 from services.gateway.forwarding import Route, stream, upload
 from shared.schemas import attachments, case_actions, cases, notifications
-from shared.schemas.base import ListAnswer
+from shared.schemas.base import ListAnswer, ListQuery, Request
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -174,7 +174,24 @@ CASES = (
         summary="An agent's queues",
         query=cases.AgentCaseQuery,
         answer=ListAnswer[cases.CaseRow],
-        sorts=CASE_SORTS,
+        sorts=(*CASE_SORTS, "first_answer", "callback", "escalation", "unanswered"),
+    ),
+    Route(
+        method="GET",
+        path="/agent/queues",
+        service="cases",
+        summary="How many cases are in each of my queues",
+        query=Request,
+        answer=cases.QueuesAnswer,
+    ),
+    Route(
+        method="GET",
+        path="/agent/agents",
+        service="cases",
+        summary="Whom a case can be assigned to",
+        query=ListQuery,
+        answer=ListAnswer[cases.PersonAnswer],
+        sorts=("name",),
     ),
     Route(
         method="POST",

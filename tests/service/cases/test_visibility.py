@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 from uuid import UUID
@@ -198,6 +198,13 @@ AGENT = an_actor(Role.AGENT)
         (AGENT, AgentCaseQuery(limit=10, queue="mine", sort="-updated_at")),
         (AGENT, AgentCaseQuery(limit=10, queue="unassigned")),
         (AGENT, AgentCaseQuery(limit=10, queue="unassigned", sort="-created_at")),
+        (AGENT, AgentCaseQuery(limit=10, queue="callbacks")),
+        (AGENT, AgentCaseQuery(limit=10, queue="callbacks", sort="-callback")),
+        (AGENT, AgentCaseQuery(limit=10, queue="escalations")),
+        (AGENT, AgentCaseQuery(limit=10, queue="first_answers")),
+        (AGENT, AgentCaseQuery(limit=10, queue="replied")),
+        (AGENT, AgentCaseQuery(limit=10, queue="waiting_parts")),
+        (AGENT, AgentCaseQuery(limit=10, sort="turn")),
         (AGENT, AgentCaseQuery(limit=10, pin="GOLD")),
         (AGENT, CaseQuery(limit=10, view="waiting")),
         (AGENT, CaseQuery(limit=10, view="submitted", sort="updated_at")),
@@ -211,14 +218,17 @@ AGENT = an_actor(Role.AGENT)
 async def test_queues_and_views_are_read_from_an_index_in_their_order(
     db: Database, actor: Actor, query: AgentCaseQuery | CaseQuery
 ) -> None:
-    person = {"user_id": AGENT.user_id}
+    person, now = {"user_id": AGENT.user_id}, datetime.now(UTC)
     kinds: dict[int, Document] = {
-        0: {"assignee": person, "submitter": person, "pin": "GOLD"},
+        0: {"assignee": person, "submitter": person, "pin": "GOLD", "turn_since": now, "unanswered_since": now}
+        | {"callback": {"from": now, "requested_at": now}, "escalation": {"state": "requested", "requested_at": now}}
+        | {"first_answer": {"due_at": now, "answered_at": None}},
         1: {"assignee": None},
         2: {"status": "waiting_customer", "readers": [ANA, "company"], "assignee": {"user_id": ANA}},
-        **{key: {"status": "in_progress", "assignee": {"user_id": ANA}} for key in range(3, 10)},
+        3: {"status": "waiting_parts", "assignee": {"user_id": ANA}},
+        **{key: {"status": "in_progress", "assignee": {"user_id": ANA}} for key in range(4, 10)},
     }
-    others = {"status": "closed", "assignee": None}
+    others = {"status": "closed", "assignee": None, "turn_since": None}
     with with_time_to_upgrade():
         await db["cases"].insert_many([{**_bare(number), **kinds.get(number % 20, others)} for number in range(1_000)])
     find: Any = store.find_cases if isinstance(query, CaseQuery) else store.find_queue
@@ -240,7 +250,8 @@ async def test_queues_and_views_are_read_from_an_index_in_their_order(
     assert len(counted) == 4
     for count in counted:
         assert "COLLSCAN" not in count["planSummary"]
-        assert count["docsExamined"] <= 50  # what is in the view, and no other case
+        # What is in the view, and no other case; that a case has a turn is seen in the case alone.
+        assert count["docsExamined"] <= (500 if query.sort == "turn" else 50)
 
 
 async def test_what_waits_at_the_start_is_read_from_an_index_in_its_order(db: Database) -> None:

@@ -172,8 +172,8 @@ def _assign(case: Case, change: Change, *, agent: Person) -> Case:
     return replace(case, assignee=agent).after(change.entry(EntryKind.ASSIGNED, changes={"to": agent.name}))
 
 
-def _reply(case: Case, change: Change, *, text: str) -> Case:
-    return case.after(change.entry(EntryKind.REPLY, text=text))
+def _reply(case: Case, change: Change, *, text: str, status: str | None = None) -> Case:
+    return case.after(change.entry(EntryKind.REPLY, text=text, changes={"to": status} if status else None))
 
 
 def _note(case: Case, change: Change, *, text: str) -> Case:

@@ -9,11 +9,17 @@ from services.cases.cases.domain.values import Entry, EntryKind
 
 # What the customer reads of the vendor's. Notes are internal, and to take a case is no answer.
 _ANSWERS = frozenset({EntryKind.REPLY, EntryKind.COMMENT, EntryKind.CLOSED})
+_ASKS = frozenset({EntryKind.COMMENT, EntryKind.ATTACHED, EntryKind.REOPENED})
 
 
 def is_answer(entry: Entry) -> bool:
     """Whether this is an answer of the vendor's that the customer reads."""
     return entry.by_vendor and entry.kind in _ANSWERS
+
+
+def asks(entry: Entry) -> bool:
+    """Whether the customer waits for an answer from this entry on."""
+    return not entry.by_vendor and entry.kind in _ASKS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Literal, Self, TypedDict
 from uuid import UUID
 
 from services.cases.attachments.domain.files import AttachedFile
-from services.cases.cases.domain.answering import UNPROMISED, FirstAnswer, is_answer
+from services.cases.cases.domain.answering import UNPROMISED, FirstAnswer, asks, is_answer
 from services.cases.cases.domain.clock import Clock
 from services.cases.cases.domain.moves import moves_of
 from services.cases.cases.domain.values import (
@@ -82,6 +82,8 @@ class Case(Submission):
     created_at: datetime
     updated_at: datetime
     turn_since: datetime | None
+    # Since when the customer's oldest message waits that the vendor has not answered.
+    unanswered_since: datetime | None = None
     closed_at: datetime | None = None
     resolution: str | None = None
     resolved: bool | None = None
@@ -196,6 +198,10 @@ class Case(Submission):
         if changed.turn != self.turn:
             at = self._not_before_turn(entry.at)
             changed = replace(changed, turn_since=at if changed.turn else None, clock=self.clock_at(at))
+        if asks(entry) and changed.unanswered_since is None:
+            changed = replace(changed, unanswered_since=entry.at)
+        if is_answer(entry) or changed.turn != "vendor":
+            changed = replace(changed, unanswered_since=None)
         if changed.is_open != self.is_open:
             event = changed.changed_event(version=self.version + 1, now=entry.at)
             changed = replace(changed, events=(*changed.events, event))

@@ -37,4 +37,7 @@ NEXT: Mapping[Status, frozenset[Status]] = {
 def moves_of(entry: Entry) -> Moves:
     """The new status for each status that this entry moves; other statuses stay."""
     moves = MOVES_BY_VENDOR if entry.by_vendor else MOVES_BY_CUSTOMER
+    if entry.kind is EntryKind.REPLY and entry.changes:
+        # The agent says in one go what comes next; it holds from whichever state the answer finds the case in.
+        return dict.fromkeys(OPEN, Status(str(entry.changes["to"])))
     return moves.get(entry.kind, {})

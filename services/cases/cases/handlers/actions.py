@@ -55,7 +55,7 @@ async def _act_once(
             if isinstance(action, Addition):
                 await _append(db, case, action, body, change, limits=limits)
             else:
-                await _save(db, case, action, body, change)
+                await _save(db, case, action, body, change, limits=limits)
     except Unchanged:
         return
     except Conflict:
@@ -63,16 +63,23 @@ async def _act_once(
             raise
 
 
-async def _save(db: Database, case: Case, action: Action, body: _Body, change: Change) -> None:
+async def _save(db: Database, case: Case, action: Action, body: _Body, change: Change, *, limits: Limits) -> None:
     # First of all: StaleVersion would ask for another try, which would be forbidden too.
     action.refuse_without_right(case, change.by)
     if body.version != case.version:
         raise StaleVersion(state=case.current)
-    changed = action.perform(case, change, **await _fields(db, body))
-    try:
-        await store.CASES.save(db, changed)
-    except StaleVersion as error:
-        raise StaleVersion(state=(await store.get_case(db, change.by, case.number)).current) from error
+    fields = await _fields(db, body)
+    file_ids = fields.pop("attachment_ids", ())
+    changed = action.perform(case, change, **fields)
+    owner = entry_of(case.id, change.key.id)
+    async with attaching.claimed(db, change.by, file_ids, limits, owner=owner, digest=change.key.digest) as files:
+        try:
+            await store.CASES.save(db, changed.with_files(files))
+        except StaleVersion as error:
+            if file_ids and await store.find_entry(db, change.by, case.number, change.key):
+                # An equal request was faster: to refuse this one would give back the files of its entry.
+                return
+            raise StaleVersion(state=(await store.get_case(db, change.by, case.number)).current) from error
 
 
 async def _append(db: Database, case: Case, addition: Addition, body: _Body, change: Change, *, limits: Limits) -> None:

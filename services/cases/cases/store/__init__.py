@@ -20,9 +20,10 @@ from services.cases.cases.store.history import (
     history_as_written,
 )
 from services.cases.cases.store.indexes import create_indexes
-from services.cases.cases.store.lists import find_cases, find_queue, read_order
+from services.cases.cases.store.lists import find_cases, read_order
 from services.cases.cases.store.marks import NO_MARK, Mark, add_favourite, find_marks, record_visit, remove_favourite
 from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore
+from services.cases.cases.store.queues import count_queues, find_queue
 from services.cases.cases.store.waiting import find_waiting
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "add_favourite",
     "append_entry",
     "count_cases",
+    "count_queues",
     "create_indexes",
     "find_cases",
     "find_entry",

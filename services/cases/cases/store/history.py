@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from pydantic import TypeAdapter
 
 from services.cases.cases.domain import actions
-from services.cases.cases.domain.answering import is_answer
+from services.cases.cases.domain.answering import asks, is_answer
 from services.cases.cases.domain.case import MAX_ENTRIES, Case
 from services.cases.cases.domain.moves import Moves, moves_of
 from services.cases.cases.domain.values import Entry
@@ -197,6 +197,9 @@ def _changes(entry: Entry) -> Document:
     changes: Document = {"updated_at": entry.at, **status_becomes(moves_of(entry), now=entry.at)}
     if is_answer(entry):
         changes["first_answer.answered_at"] = {"$ifNull": ["$first_answer.answered_at", entry.at]}
+        changes["unanswered_since"] = None
+    if asks(entry):
+        changes["unanswered_since"] = {"$ifNull": ["$unanswered_since", entry.at]}
     return changes
 
 

@@ -7,9 +7,9 @@ from pymongo import ASCENDING, UpdateOne
 
 from services.cases.cases.domain.visibility import COMPANY, CONFIDENTIAL, NO_SITE
 from services.cases.cases.domain.words import keys_of
-from services.cases.cases.store import counters, marks
+from services.cases.cases.store import counters, marks, queues
 from services.cases.cases.store.cases import CASES
-from services.cases.cases.store.lists import ORDERS_WITH_READERS, SORTS, UNANSWERED, UNASSIGNED, WAITS_FOR_CUSTOMER
+from services.cases.cases.store.lists import ORDERS_WITH_READERS, SORTS, WAITS_FOR_CUSTOMER
 from services.cases.cases.store.searching import WORDS
 from shared.coverage import Verdict
 from shared.mongo import Database, Document, drop_index
@@ -60,19 +60,17 @@ async def create_indexes(db: Database) -> None:
     await create("owner.user_id", "status")
     listed = partial(create_alphabetical_index, db[CASES.collection])
     await listed("submitter.user_id", "updated_at", "_id")
-    # The agents' queues, the oldest first, and what waits for each side. Cases that are in none of them cost nothing.
-    await listed("status", "created_at", "_id")
-    await listed("status", "created_at", "_id", name="unassigned", **_only_where(UNASSIGNED))
+    # What waits for each side. Cases that are in none of them cost nothing.
     for name, field in (("assigned", "created_at"), ("assigned_by_activity", "updated_at")):
         await listed("assignee.user_id", "status", field, "_id", name=name, **_only_where(_ASSIGNED))
     await listed("readers", "company_id", "updated_at", "_id", name="waiting", **_only_where(WAITS_FOR_CUSTOMER))
-    await listed("first_answer.due_at", "_id", name="unanswered", **_only_where(UNANSWERED))
     await listed("pin", "created_at", "_id", name="pin", **_only_with("pin"))
     for link in ("parent", "follow_up_of"):
         await create(link, name=link, **_only_with(link))
     unverified = _only_where({"equipment.coverage.verdict": Verdict.UNVERIFIED.value})
     await create("equipment.serial", name="unverified", **unverified)
     await create("equipment.said", name="unverified_said", **unverified)
+    await queues.create_indexes(db)
     await counters.create_indexes(db)
     await marks.create_indexes(db)
     for name in _GONE:

@@ -15,7 +15,7 @@ from services.cases.cases.store.searching import WORDS, are_few, containing
 from shared.actor import Actor
 from shared.mongo import Database, DatabaseError, Document
 from shared.paging import ALPHABETICAL, Order, Page, find_page, name_of_alphabetical
-from shared.schemas.cases import AgentCaseQuery, CaseQuery
+from shared.schemas.cases import CaseQuery
 from shared.zones import zone_of
 
 _FIELDS = {
@@ -74,6 +74,7 @@ ROW = (
     "updated_at",
     "turn_since",
     "first_answer",
+    "unanswered_since",
     "version",
 )
 
@@ -200,30 +201,3 @@ def _index_in_order(actor: Actor, query: CaseQuery) -> str:
 def collation_of(query: CaseQuery) -> Collation | None:
     """For what only alphabetical indexes find; without it, cases are counted in the indexes alone."""
     return None if query.serial is None else ALPHABETICAL
-
-
-async def find_queue(db: Database, actor: Actor, query: AgentCaseQuery) -> Page:
-    """One page of an agents' queue: open cases only."""
-    every: list[Document] = [visible_to(actor), {"status": IS_OPEN}]
-    if query.queue == "unassigned":
-        every.append(UNASSIGNED)
-    if query.queue == "mine":
-        every.append({"assignee.user_id": actor.user_id})
-    if query.company_id is not None:
-        every.append({"company_id": query.company_id})
-    if query.severity is not None:
-        every.append({"problem.severity": query.severity})
-    if query.pin is not None:
-        every.append({"pin": query.pin})
-    if query.turn is not None:
-        waiting = Status.WAITING_CUSTOMER.value
-        every.append({"status": waiting if query.turn == "customer" else {"$ne": waiting}})
-    return await find_page(
-        db[CASES.collection],
-        {"$and": every},
-        query,
-        order=read_order(query.sort, otherwise="created_at"),
-        shown=ROW,
-        computed={"news": news_for(actor)},
-        collation=ALPHABETICAL,  # as all indexes of queues have it
-    )
