@@ -1,7 +1,9 @@
 """One case: its history, its details, and what may be done with it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
@@ -14,6 +16,7 @@ from services.gateway.pages.conversation import Conversation
 from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files, refused_with_files
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, redirect
+from services.gateway.pages.same_device import Row, find_same_device
 from services.gateway.pages.told import find_told
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import _
@@ -29,8 +32,8 @@ async def _case_page(
 ) -> web.Response:
     query = request.query if refused_form is None else {}
     before = query.get("before", "")
-    case, limits, older, told = await asyncio.gather(
-        fetch(request, visitor, "cases", _path(request)),
+    (case, same_device), limits, older, told = await asyncio.gather(
+        _case_and_device(request, visitor),
         limits_of(request, visitor),
         fetch(request, visitor, "cases", _path(request, "/history"), {"cursor": before}) if before else _nothing(),
         find_told(request, visitor, request.match_info["number"]),
@@ -49,11 +52,17 @@ async def _case_page(
         by_entry=BY_ENTRY,
         forms=forms,
         limits=limits,
+        same_device=same_device,
         told=told,
         refused=refused_form,
         refused_files=names_of_files(refused_form.typed) if refused_form else [],
         done=ACTIONS.get(query.get("done", "")),
     )
+
+
+async def _case_and_device(request: web.Request, visitor: Visitor) -> tuple[dict[str, Any], Sequence[Row]]:
+    case = await fetch(request, visitor, "cases", _path(request))
+    return case, await find_same_device(request, visitor, case)
 
 
 async def _nothing() -> None:

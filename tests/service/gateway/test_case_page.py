@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from aiohttp import web
 
-from tests.service.gateway.stand_ins import CSRF, Gateway, Json, a_session, refuses, says
+from tests.service.gateway.stand_ins import CSRF, Gateway, Json, Script, a_session, hangs_up, refuses, says
 from tests.service.gateway.test_pages import A_CASE, a_list
 
 CASE = "/cases/1000000009"
@@ -146,10 +147,94 @@ async def test_a_case_that_can_be_reopened_says_until_when_and_how(gateway: Gate
     assert "Update this case" not in page  # a menu of this one thing
 
 
-async def test_a_case_that_waits_for_parts_says_so_and_no_other_has_a_section_of_nothing(gateway: Gateway) -> None:
-    assert "Parts and service" not in await page_of(gateway, {})
-    page = words(await page_of(gateway, {"status": "waiting_parts"}))
-    assert "Parts and service This case is waiting for parts." in page
+async def test_parts_say_whether_the_case_waits_for_them_and_where_they_go(gateway: Gateway) -> None:
+    assert "Parts and service Ship parts to The equipment’s address" in words(await page_of(gateway, {}))
+    elsewhere = A_CASE["equipment_address"] | {"address_line_1": "2 quai Sud"}
+    page = words(await page_of(gateway, {"status": "waiting_parts", "parts_address": elsewhere}))
+    assert "Parts and service This case is waiting for parts. Ship parts to Acme SA2 quai Sud69000 Lyon" in page
+
+
+# The header
+
+
+async def test_the_header_says_everything_that_is_known_at_a_glance(gateway: Gateway) -> None:
+    case = {
+        "coverage": {"verdict": "covered", "until": "2027-12-31", "level": "Next business day"},
+        "updated_at": "2026-11-23T10:00:00Z",
+    }
+    head = (await page_of(gateway, case)).partition('<div class="page-head">')[2].partition('<div class="buttons">')[0]
+    assert words(f"<main>{head}") == (
+        "Paper jam in tray 3 In progress High Covered until 31 Dec 2027 LaserPress 600 CNB7K-2041X "
+        "Number 1000000009 Created 22 Nov 2026, 09:00 Changed 23 Nov 2026, 10:00"
+    )
+    ended = words(await page_of(gateway, {**ENDED, "resolved": True}))
+    assert "Created 22 Nov 2026, 09:00 Closed on 29 Nov 2026, 09:00" in ended
+
+
+async def test_the_header_says_who_typed_the_case_and_for_whom(gateway: Gateway) -> None:
+    said = "Submitted for Ana Duarte by Mira Lund"
+    assert said in words(await page_of(gateway, {"created_by": MIRA}))
+    assert "Mira Lund created the case for Ana Duarte" in words(await page_of(gateway))
+    assert said not in words(await page_of(gateway, {"created_by": {"user_id": "1", "name": "Ana Duarte"}}))
+
+
+# Other cases
+
+
+def another(number: str, status: str = "in_progress") -> Json:
+    return {"number": number, "title": f"Case {number}", "status": status}
+
+
+async def test_cases_that_are_linked_lead_to_each_other(gateway: Gateway) -> None:
+    page = await page_of(gateway, {"follow_up_of": "1000000017", "parent": "1000000025"})
+    assert 'Follow-up of <a class="mono" href="/cases/1000000017">' in page
+    assert 'Part of <a class="mono" href="/cases/1000000025">' in page
+    page = await page_of(gateway, {"follow_ups": [another("1000000033", "new")]})
+    assert '<a class="title" href="/cases/1000000033">Case 1000000033</a>' in page
+    assert "Follow-up cases Case 1000000033New" in words(page)
+    assert "ollow-up" not in words(await page_of(gateway, {"follow_ups": []}))
+
+
+def of_the_device(gateway: Gateway, *rows: Json, still_open: tuple[Json, ...] = ()) -> None:
+    async def script(request: web.Request) -> web.StreamResponse:
+        return await says(a_list(*(still_open if "status" in request.query else rows)))(request)
+
+    gateway["cases"].answers("GET /cases", script)
+
+
+async def test_other_cases_of_the_device_are_shown_the_open_ones_first(gateway: Gateway) -> None:
+    old = another("1000000017")
+    closed = [another(f"10000001{place}0", "closed") for place in range(4)]
+    of_the_device(gateway, another("1000000009"), *closed, still_open=(another("1000000009"), old))
+    page = await page_of(gateway, {})
+    shown = page.partition('id="same-device"')[2].partition("</details>")[0]
+    numbers = re.findall('class="title" href="/cases/([0-9]+)"', shown)
+    assert numbers == ["1000000017", "1000000100", "1000000110", "1000000120"]
+    asked = [seen.path.partition("?")[2] for seen in gateway["cases"].asked("GET /cases")]
+    assert sorted(asked) == [
+        "serial=CNB7K2041X&limit=5&total=false",
+        "serial=CNB7K2041X&limit=5&total=false&status=open",
+    ]
+
+
+async def test_an_agent_sees_those_of_the_same_company(gateway: Gateway) -> None:
+    of_the_device(gateway, another("1000000017"))
+    assert "Same device Case 1000000017In progress" in words(await page_of(gateway, {}, role="agent"))
+    asked = gateway["cases"].asked("GET /cases")
+    assert ["&company_id=2" in seen.path for seen in asked] == [True, True]
+
+
+async def test_a_case_without_other_cases_or_without_a_device_has_no_block_for_them(gateway: Gateway) -> None:
+    of_the_device(gateway, another("1000000009"), still_open=(another("1000000009"),))
+    assert "Same device" not in await page_of(gateway, {})
+    of_the_device(gateway, another("1000000017"))
+    assert "Same device" not in await page_of(gateway, {"serial": None, "serial_label": None})
+
+
+@pytest.mark.parametrize("script", [hangs_up, refuses(500, "internal"), refuses(422, "invalid")])
+async def test_a_case_is_shown_without_the_others_of_its_device(gateway: Gateway, script: Script) -> None:
+    gateway["cases"].answers("GET /cases", script)
+    assert A_CASE["description"] in await page_of(gateway, {})
 
 
 # The conversation

@@ -46,6 +46,7 @@ A_CASE: Json = {
     "closed_at": None,
     "resolution": None,
     "reopen_until": None,
+    "company_id": "2",
     "company_name": "Acme SA",
     "submitter": {"user_id": "1", "name": "Ana Duarte"},
     "assignee": None,
