@@ -68,15 +68,24 @@ UNVERIFIED = Coverage(Verdict.UNVERIFIED)
 NOT_COVERED = Coverage(Verdict.NOT_COVERED)
 
 
+def covering_on(today: date, terms: Iterable[Term], *, owner: UUID | None) -> Term | None:
+    """Of the terms that count for the owner and run today, the one that ends last: its level is what is told."""
+    running = [term for term in _counting(terms, owner) if term.start <= today <= term.end]
+    return max(running, key=lambda term: term.end, default=None)
+
+
 def coverage_on(today: date, terms: Iterable[Term], *, owner: UUID | None) -> Coverage:
     """The coverage by all terms that count for the owner; `today` is the date in the owner's time zone."""
-    counting = sorted((term for term in terms if term.counts_for(owner)), key=lambda term: (term.start, term.end))
-    running = [term for term in counting if term.start <= today <= term.end]
-    if not running:
+    counting = _counting(terms, owner)
+    last = covering_on(today, counting, owner=owner)
+    if last is None:
         return NOT_COVERED
-    last = max(running, key=lambda term: term.end)
     until = last.end
     for term in counting:
         if today < term.start and term.start - timedelta(days=1) <= until:
             until = max(until, term.end)
     return Coverage(Verdict.COVERED, last.level, until)
+
+
+def _counting(terms: Iterable[Term], owner: UUID | None) -> list[Term]:
+    return sorted((term for term in terms if term.counts_for(owner)), key=lambda term: (term.start, term.end))

@@ -92,7 +92,8 @@ async def something(cases: CasesApi, random: Random, case: Json, ana: Actor, age
         answer = await act(number, ana if act == cases.act else agent, action=action, **fields[action])
     # A new case cannot wait for anybody: that is refused, and changes nothing.
     assert answer.status in (200, 409), answer.body
-    return (await cases.get(number, ana)).body
+    seen: Json = (await cases.get(number, ana)).body
+    return seen
 
 
 async def as_of_older(cases: CasesApi, number: str, change: Document) -> None:

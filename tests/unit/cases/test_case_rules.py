@@ -138,9 +138,9 @@ def test_the_turn_is_counted_from_when_it_changed() -> None:
 
 def test_a_coverage_verdict_is_never_changed_again() -> None:
     found = Equipment("LaserPress", "LP600", "CN1", None, (uuid4(),), NOT_COVERED)
-    verified = a_case().with_coverage(found)
+    verified = a_case().with_coverage(found, None)
     assert verified.equipment == found
-    assert replace(verified, events=()).with_coverage(replace(found, coverage=UNVERIFIED)).equipment == found
+    assert replace(verified, events=()).with_coverage(replace(found, coverage=UNVERIFIED), None).equipment == found
 
 
 def test_a_change_of_severity_emits_no_event() -> None:

@@ -35,7 +35,10 @@ UNPROMISED = FirstAnswer()
 
 @dataclass(frozen=True, slots=True)
 class WorkingHours:
-    """On which days of the week (1 is Monday), and from when to when by the clocks of the place; at least one day."""
+    """On which days of the week (1 is Monday), at least one, and from when to when by the clocks of the place.
+
+    An end at midnight is that of the day.
+    """
 
     days: frozenset[int]
     start: time
@@ -52,7 +55,7 @@ class Promise:
 
     def due_after(self, begin: datetime) -> datetime:
         """When as many hours are over. Hours are as long as a clock shows them that is never set forward or back."""
-        left = timedelta(hours=self.hours)
+        begin, left = begin.astimezone(UTC), timedelta(hours=self.hours)  # what is added elsewhere skips no hour
         if self.working is None:
             return begin + left
         for opens, closes in _spans(self.working, self.zone, begin.astimezone(self.zone).date()):
@@ -67,6 +70,7 @@ class Promise:
 def _spans(working: WorkingHours, zone: ZoneInfo, day: date) -> Iterator[tuple[datetime, datetime]]:
     while True:
         if day.isoweekday() in working.days:
-            opens, closes = (datetime.combine(day, at, zone).astimezone(UTC) for at in (working.start, working.end))
-            yield opens, closes
+            last = day if working.end > time.min else day + timedelta(days=1)
+            opens = datetime.combine(day, working.start, zone)
+            yield opens.astimezone(UTC), datetime.combine(last, working.end, zone).astimezone(UTC)
         day += timedelta(days=1)

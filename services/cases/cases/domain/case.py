@@ -6,7 +6,7 @@ from typing import Literal, Self, TypedDict
 from uuid import UUID
 
 from services.cases.attachments.domain.files import AttachedFile
-from services.cases.cases.domain.answering import UNPROMISED, FirstAnswer, asks, is_answer
+from services.cases.cases.domain.answering import UNPROMISED, FirstAnswer, Promise, asks, is_answer
 from services.cases.cases.domain.clock import Clock
 from services.cases.cases.domain.moves import moves_of
 from services.cases.cases.domain.values import (
@@ -233,11 +233,12 @@ class Case(Submission):
             events=(closed, *ended.events),
         )
 
-    def with_coverage(self, equipment: Equipment) -> "Case":
-        """The case with the coverage verdict that arrived later. Nothing else of it changes."""
+    def with_coverage(self, equipment: Equipment, promise: Promise | None) -> "Case":
+        """The case with the coverage verdict that arrived later, and what its level promises. Nothing else changes."""
         if self.equipment.coverage.verdict is not Verdict.UNVERIFIED:
             return self
-        verified = replace(self, equipment=equipment)
+        due_at = promise.due_after(self.created_at) if promise else None
+        verified = replace(self, equipment=equipment, first_answer=replace(self.first_answer, due_at=due_at))
         event = verified.changed_event(version=self.version + 1, now=self.updated_at)
         return replace(verified, events=(*self.events, event))
 

@@ -7,7 +7,7 @@ from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.values import Equipment
 from services.cases.copies import store as copies
 from services.cases.copies.store import Found, Question, find_copies, newest
-from shared.coverage import UNVERIFIED, Coverage, Term, coverage_on
+from shared.coverage import UNVERIFIED, Coverage, Term, Verdict, coverage_on, covering_on
 from shared.errors import Invalid, NotYetKnown
 from shared.mongo import Database, Document
 from shared.schemas.cases import SubmitCase
@@ -46,11 +46,16 @@ def equipment_of(company_id: UUID, body: SubmitCase, found: Found, *, now: datet
     return _equipment_of_product(company_id, product, found, today)
 
 
-async def find_equipment_of(db: Database, case: Case, *, now: datetime) -> Equipment:
-    """What a case is about, by what the copies say now; as it stands where they cannot say anything else."""
+async def find_equipment_of(db: Database, case: Case, *, now: datetime) -> tuple[Equipment, Found]:
+    """What a case is about, by what the copies say now, and these; as it stands where they cannot say anything else."""
     known = case.equipment
     about = questions_about(case.company_id, serial=known.serial, said=known.said, product_number=None)
     found = await find_copies(db, about)
+    return _equipment_again(case, found, now=now), found
+
+
+def _equipment_again(case: Case, found: Found, *, now: datetime) -> Equipment:
+    known = case.equipment
     today = _today_of(found, now)
     if known.serial is not None:
         return _equipment_of_serial(known.serial, found, today, typed=known.serial_label)
@@ -63,6 +68,15 @@ def saids_of(equipment: Equipment, found: Found) -> set[str]:
     """The numbers of the agreements that the equipment is under, by the copies that it was made of."""
     under = {agreement["said"] for agreement in _agreements_in(found) if agreement["_id"] in equipment.agreement_ids}
     return {said for said in (equipment.said, *under) if said}
+
+
+def covering_agreement(equipment: Equipment, found: Found, *, company_id: UUID, now: datetime) -> Document | None:
+    """The agreement whose level the verdict tells, of the copies that the equipment was made of."""
+    if equipment.coverage.verdict is not Verdict.COVERED:
+        return None
+    under = [agreement for agreement in _agreements_in(found) if agreement["_id"] in equipment.agreement_ids]
+    term = covering_on(_today_of(found, now), map(_term, under), owner=company_id)
+    return next((agreement for agreement in under if _term(agreement) == term), None)
 
 
 def _agreements_in(found: Found) -> list[Document]:

@@ -13,6 +13,7 @@ from services.cases.cases.domain.refusals import NotForColleagues
 from services.cases.cases.domain.values import Change, Contact, Person, PostalAddress, Problem, person_of
 from services.cases.cases.handlers.equipment import equipment_of, questions_about
 from services.cases.cases.handlers.pins import pin_of
+from services.cases.cases.handlers.promises import first_answer_in
 from services.cases.cases.handlers.verdicts import give_verdict
 from services.cases.cases.store.citations import entry_of
 from services.cases.copies import store as copies
@@ -95,6 +96,7 @@ async def _read(db: Database, actor: Actor, body: SubmitCase, *, now: datetime) 
         confidential=body.confidential,
         pin=pin.pin if pin else None,
         pin_instructions=pin.instructions if pin else "",
+        first_answer=first_answer_in(found, equipment, company_id=company_id, now=now),
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from services.cases.cases import store
 from services.cases.cases.domain.case import Case
 from services.cases.cases.handlers.equipment import find_equipment_of
+from services.cases.cases.handlers.promises import promise_in
 from services.cases.copies import store as copies
 from services.cases.copies.handlers import keep_copies
 from shared.bus import Delivery
@@ -23,11 +24,12 @@ async def give_verdict(db: Database, case: Case, *, now: datetime) -> bool:
     for _ in range(_TRIES):
         if case.equipment.coverage != UNVERIFIED:
             return False
-        equipment = await find_equipment_of(db, case, now=now)
+        equipment, found = await find_equipment_of(db, case, now=now)
         if equipment.coverage == UNVERIFIED:
             return False
+        promise = promise_in(found, equipment, company_id=case.company_id, now=now)
         try:
-            await store.CASES.save(db, case.with_coverage(equipment))
+            await store.CASES.save(db, case.with_coverage(equipment, promise))
         except StaleVersion:
             case = await store.CASES.get(db, {"_id": case.id})
         else:
