@@ -80,7 +80,7 @@ async def something(cases: CasesApi, random: Random, case: Json, ana: Actor, age
     else:
         fields: dict[str, Json] = {
             "take": {},
-            "reply": {"text": "Please try again."},
+            "reply": {"text": "Please try again."} | random.choice([{}, {"status": random.choice(STATUSES)}]),
             "note": {"text": "Odd."},
             "set_status": {"version": version, "status": random.choice(STATUSES)},
             "close": {"version": version, "resolution": "Done."},
