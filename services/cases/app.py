@@ -13,9 +13,10 @@ from services.cases.attachments.store import files
 from services.cases.attachments.store.disk import Disk
 from services.cases.attachments.sweeper import sweep_files
 from services.cases.cases import api as cases_api
-from services.cases.cases import store
+from services.cases.cases import export_api, store
 from services.cases.cases.export import Places
-from services.cases.cases.store import citations
+from services.cases.cases.export_jobs import Workshop
+from services.cases.cases.store import citations, export_jobs
 from services.cases.cases.upgrading import keep_dropping, keep_filling_in
 from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.copies import store as copies
@@ -33,9 +34,11 @@ _SCANS_AT_ONCE = 4
 def create_app(settings: CasesSettings) -> web.Application:
     """The cases service, ready to be served."""
     disk = Disk(floor_bytes=settings.free_disk_floor_bytes)
+    places = Places(settings.exports_at_once)
+    workshop = Workshop(places, disk)
     parts = ServiceSpec(
         name="cases",
-        routes=[*cases_api.routes, *attachments_api.routes],
+        routes=[*export_api.routes, *cases_api.routes, *attachments_api.routes],
         emits=[store.CASES.collection],
         create_indexes=_create_indexes,
         queue=topology.CASES,
@@ -45,6 +48,7 @@ def create_app(settings: CasesSettings) -> web.Application:
             partial(sweep_files, owners=OWNERS_OF_FILES, scanned=settings.clamd is not None),
             keep_filling_in,
             keep_dropping,
+            workshop.work,
             store.keep_counter_seen,
             store.keep_counting,
             *_scanners(settings),
@@ -57,12 +61,14 @@ def create_app(settings: CasesSettings) -> web.Application:
     app[attachments_api.OWNERS] = OWNERS_OF_FILES
     app[attachments_api.QUOTAS] = settings.quotas
     app[attachments_api.POLICY] = Policy(settings.limits, scanned=settings.clamd is not None)
-    app[cases_api.PLACES] = Places(settings.exports_at_once)
+    app[export_api.PLACES] = places
+    app[export_api.WORKSHOP] = workshop
     return app
 
 
 async def _create_indexes(db: Database) -> None:
     await store.create_indexes(db)
+    await export_jobs.create_indexes(db)
     await copies.create_indexes(db)
     await files.create_indexes(db)
     await quotas.create_indexes(db)

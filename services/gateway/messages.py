@@ -139,6 +139,7 @@ MESSAGES: Mapping[str, str] = {
     "too_many_favourites": N_("You have %(limit)s favourites already. Please remove some of them first."),
     "reopen_too_late": N_("The case was closed more than %(days)s days ago. Please create a follow-up."),
     "export_is_running": N_("An export of yours is still being made. Please wait until it has arrived."),
+    "export_not_there": N_("This file is not there: it is still being made, or it is kept no longer."),
     "too_many_exports": N_("Many exports are being made at this moment. Please try again shortly."),
     # Products and contracts.
     "product_exists": N_("There is a product with this number already."),

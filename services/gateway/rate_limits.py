@@ -33,6 +33,7 @@ MOST_IN_LINE = 100
 _TRY_AGAIN_S = 2
 _MOST_KNOWN = 10_000
 _FILES = "/attachments"
+_SHEETS = (".xlsx", ".csv", "/file")
 # The form sends three at once, while a sheet may be on its way.
 _FILES_AT_ONCE = 4
 _SENDING_AT_ONCE = 4
@@ -205,7 +206,7 @@ async def _wait_for_network(limit: RateLimit) -> None:
 def _is_file(request: web.Request) -> bool:
     """On a slow line it takes minutes, in which its user does other things."""
     brings_some = request.method == "POST" and request.content_type.startswith("multipart/")
-    return brings_some or request.path.endswith(".xlsx") or _FILES in request.path
+    return brings_some or request.path.endswith(_SHEETS) or _FILES in request.path
 
 
 def _is_being_sent(request: web.Request) -> bool:

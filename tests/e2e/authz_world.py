@@ -13,6 +13,7 @@ from uuid import UUID
 import aiohttp
 
 from deploy.local.stack import Stack
+from deploy.local.waiting import until
 from services.identity.store import COMPANIES, USERS
 from shared.codes import Purpose, link_code
 from shared.documents import Documents
@@ -33,6 +34,7 @@ COLUMNS = (
     "case_manager",
     "suspended",
 )
+_UNDER_WAY = ("waiting", "running")
 # Of the first company: what they are told may name it.
 INSIDERS = frozenset({"own", "member", "owner", "limited", "case_manager"})
 
@@ -147,6 +149,25 @@ class World:
 
     async def new_case(self, **fields: Any) -> str:
         return str((await self.json("POST", "/cases", self.people["own"], {**self.a_case(), **fields}))["number"])
+
+    async def new_export(self) -> str:
+        """One that is made."""
+        own = self.people["own"]
+        await self.until_no_export_is_made(own)
+        made = await self.json("POST", "/cases/exports", own, {"format": "csv"})
+        await self.until_no_export_is_made(own)
+        return str(made["id"])
+
+    async def until_no_export_is_made(self, who: Someone) -> None:
+        """Of each user there is one at a time."""
+
+        async def is_over() -> bool:
+            answer = await self.ask("GET", "/cases/exports", who)
+            return answer.status != HTTPStatus.OK or all(
+                each["state"] not in _UNDER_WAY for each in answer.body["items"]
+            )
+
+        assert await until(is_over, deadline_s=60, pause_s=0.05)
 
     async def new_file(self) -> str:
         answer = await self.ask("POST", "/attachments", self.people["own"], self.a_file())
@@ -307,6 +328,15 @@ async def _a_case_at_the_site(world: World, who: Someone) -> Ask:
     return Ask(json={**world.a_case(), **on_behalf})
 
 
+async def _an_export(world: World, who: Someone) -> Ask:
+    await world.until_no_export_is_made(who)
+    return Ask(json={"format": "csv"})
+
+
+async def _the_export(world: World, _who: Someone) -> Ask:
+    return Ask({"id": await world.new_export()})
+
+
 async def _the_case(world: World, _who: Someone) -> Ask:
     return Ask({"number": world.number})
 
@@ -449,6 +479,10 @@ PREPARE: dict[str, Prepare] = {
     "GET /cases/facets": _the_cases_of_the_device,
     "GET /cases.xlsx": _the_cases_of_the_device,
     "GET /cases.csv": _the_cases_of_the_device,
+    "POST /cases/exports": _an_export,
+    "GET /cases/exports": _NOTHING,
+    "GET /cases/exports/{id}": _the_export,
+    "GET /cases/exports/{id}/file": _the_export,
     "GET /cases/{number}": _the_case,
     "GET /cases/{number}/history": _the_case,
     "GET /cases/{number}/deliveries": _the_case,

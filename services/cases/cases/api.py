@@ -9,7 +9,7 @@ from aiohttp import web
 
 from services.cases.attachments.api import POLICY, QUOTAS
 from services.cases.attachments.store import files
-from services.cases.cases import export, store, views
+from services.cases.cases import store, views
 from services.cases.cases.domain.actions import refuse_unless_vendor
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.numbers import read_case_number
@@ -24,10 +24,8 @@ from shared.schemas.case_actions import AgentAction, CaseAction
 from shared.schemas.cases import AgentCaseQuery, CasePassAnswer, CaseQuery, HistoryQuery, SubmitCase, VisitCase
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, idempotency_key_of, read_body, read_query
-from shared.web.responses import answer, send_file
-from shared.zones import zone_of
+from shared.web.responses import answer
 
-PLACES = web.AppKey("places_of_exports", export.Places)
 NUMBERS = web.AppKey("numbers", store.CaseNumbers)
 PASS_KEY = web.AppKey("pass_key", bytes)
 # Of sites more than are shown: those without a site are among them, and of equal ones the page names the first.
@@ -90,18 +88,6 @@ async def show_start(request: web.Request) -> web.Response:
         _rows(request, actor, waiting, views.waiting_row), _rows(request, actor, recent)
     )
     return answer({"waiting": waits, "recent": lately, "counts": views.counts(counts)})
-
-
-@routes.get("/cases.xlsx")
-async def export_book(request: web.Request) -> web.StreamResponse:
-    """The filtered rows over all pages as an Excel file."""
-    return await _export(request, export.XLSX)
-
-
-@routes.get("/cases.csv")
-async def export_csv(request: web.Request) -> web.StreamResponse:
-    """The same for programs."""
-    return await _export(request, export.CSV)
 
 
 @routes.get("/cases/{number}")
@@ -205,18 +191,6 @@ async def _rows(
     marks = await store.find_marks(request.app[DATABASE], actor, [row.case_id for row in rows])
     now = request.app[CLOCK]()
     return replace(page, documents=rows).answer(lambda row: row.for_reader(actor, marks, now))
-
-
-async def _export(request: web.Request, kind: export.Kind) -> web.StreamResponse:
-    actor, db, now = actor_of(request), request.app[DATABASE], request.app[CLOCK]()
-    query = read_query(request, CaseQuery)
-    # What is refused is refused before the answer begins.
-    store.read_order(query.sort)
-    actor.company_to_read(query.company_id)
-    name = f"cases-{now.astimezone(zone_of(actor.time_zone)):%Y-%m-%d-%H%M}{kind.ending}"
-    async with export.only_one(db, actor) as end:
-        pieces = export.written_cases(db, actor, query, now, kind=kind, places=request.app[PLACES], end=end)
-        return await send_file(request, pieces, name=name, content_type=kind.content_type)
 
 
 async def _act(

@@ -38,6 +38,7 @@ class Sheet:
     columns: tuple[Column, ...]
     labels: Labels
     about: About
+    filters: tuple[tuple[str, str], ...]  # what it is an export of, as labels and values
     zone: tzinfo
 
 
@@ -48,30 +49,38 @@ async def describe(db: Database, actor: Actor, query: CaseQuery, now: datetime) 
     company = await _name(db, copies.COMPANIES, query.company_id)
     with reading_in(actor.language):
         labels, rows = labels_for(actor), _("Number of cases")
-        about = [_as_of(actor, now), *_filters(labels, query, site=site, company=company)]
+        filters = tuple(_filters(labels, query, site=site, company=company))
+        about = [_as_of(actor, now), *filters]
         return Sheet(
             title=_("Cases"),
             columns=_columns(actor),
             labels=labels,
             about=About(_("About this export"), lambda count: [(rows, count), *about]),
+            filters=filters,
             zone=zone_of(actor.time_zone),
         )
 
 
 def rows_of(cases: Iterable[Sequence[Any]], labels: Labels) -> Iterator[tuple[Cell, ...]]:
     """The cells of each case, as `store.exports` reads them, in the order of the columns."""
-    for number, title, status, severity, *same, verdict, until, created, updated in cases:
+    for number, title, status, severity, product, product_number, serial, site, company, by, own, *rest in cases:
+        verdict, until, *also = rest
         yield (
             number,
             title,
             labels.statuses[status],
             labels.severities[severity],
             labels.turns[status],
-            *same,
+            product,
+            product_number,
+            serial,
+            site,
+            company,
+            by,
+            own,
             labels.verdicts[verdict],
             date.fromisoformat(until) if until else None,
-            created,
-            updated,
+            *also,
         )
 
 
@@ -87,7 +96,11 @@ def _as_of(actor: Actor, now: datetime) -> tuple[str, str]:
 
 def _filters(labels: Labels, query: CaseQuery, *, site: str, company: str) -> Iterator[tuple[str, str]]:
     """What the query asks for, in words: the label and the value of each filter."""
-    views = {"waiting": _("Waiting for me"), "submitted": _("Submitted by me")}
+    views = {
+        "waiting": _("Waiting for me"),
+        "submitted": _("Submitted by me"),
+        "favourites": _("My favourites"),
+    }
     asked = [query.status] if isinstance(query.status, str) else query.status or []
     statuses = {**labels.statuses, "open": _("All open")}
     every = {
@@ -148,4 +161,8 @@ def _columns(actor: Actor) -> tuple[Column, ...]:
         Column(_("Covered until"), 16, repeats=True),
         Column(_("Created") + zone, 26),
         Column(_("Updated") + zone, 26),
+        # Behind those that there were first: programs count columns.
+        Column(_("Product line"), 18, repeats=True),
+        Column(_("Whose turn since") + zone, 26),
+        *([Column(_("Assigned to"), 24, repeats=True)] if actor.is_vendor else []),
     )

@@ -2,7 +2,7 @@
 
 from services.gateway import case_deliveries
 from services.gateway.forwarding import Route, stream, upload
-from shared.schemas import attachments, case_actions, cases, notifications
+from shared.schemas import attachments, case_actions, case_exports, cases, notifications
 from shared.schemas.base import ListAnswer, ListQuery, Request
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -75,6 +75,40 @@ CASES = (
         handler=stream,
         sorts=CASE_SORTS,
         refusals={429: ("export_is_running",), 503: ("too_many_exports",)},
+    ),
+    Route(
+        method="POST",
+        path="/cases/exports",
+        service="cases",
+        summary="Have a large export made in the background; I can have one under way at a time",
+        status=202,
+        body=case_exports.MakeExport,
+        answer=case_exports.ExportAnswer,
+        takes_key=True,
+        refusals={404: ("not_found",), 422: ("sort",), 429: ("export_is_running",), 507: ("storage_low",)},
+    ),
+    Route(
+        method="GET",
+        path="/cases/exports",
+        service="cases",
+        summary="My exports that are made in the background, the newest first, and how far they are",
+        answer=ListAnswer[case_exports.ExportAnswer],
+    ),
+    Route(
+        method="GET",
+        path="/cases/exports/{id}",
+        service="cases",
+        summary="How far an export of mine is",
+        answer=case_exports.ExportAnswer,
+    ),
+    Route(
+        method="GET",
+        path="/cases/exports/{id}/file",
+        service="cases",
+        summary="Download the file of an export of mine, for a day after it was made",
+        media_type="*/*",
+        handler=stream,
+        refusals={409: ("export_not_there",)},
     ),
     Route(
         method="GET",

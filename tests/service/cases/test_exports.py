@@ -21,8 +21,8 @@ from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
 from services.cases.cases import export
-from services.cases.cases.api import PLACES
 from services.cases.cases.domain.numbers import case_number
+from services.cases.cases.export_api import PLACES
 from services.cases.cases.store import exports
 from shared.actor import Actor, Role
 from shared.mongo import DatabaseError, is_too_old
@@ -341,9 +341,9 @@ async def test_a_csv_has_the_filtered_rows_in_the_words_and_the_time_of_its_read
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     headings, row = csv.reader(io.StringIO(answer.body.decode("utf-8-sig"), newline=""))
     assert headings[:4] == ["Dossier", "Titre", "État", "Gravité"]
-    assert headings[-1] == "Mis à jour (Asia/Tokyo)"
+    assert headings[14:16] == ["Créé (Asia/Tokyo)", "Mis à jour (Asia/Tokyo)"]
     assert row[1:4] == ["'=1+1", "Nouveau", "Haute"]
-    made = datetime.fromisoformat(row[-2])
+    made = datetime.fromisoformat(row[14])
     assert made.utcoffset() == timedelta(hours=9)
     assert abs(datetime.now(UTC) - made) < timedelta(minutes=5)
 

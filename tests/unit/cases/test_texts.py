@@ -21,6 +21,10 @@ _ONLY_HERE = {
     "All open",
     "Whose turn",
     "Customer",
+    "My favourites",
+    "Product line",
+    "Whose turn since",
+    "Assigned to",
 }
 
 

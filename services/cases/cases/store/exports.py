@@ -5,18 +5,19 @@ The lease is counted by the database, for all replicas, and ends by its clock wh
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, timeout
 
 from services.cases.cases.store.cases import CASES
-from services.cases.cases.store.lists import order_of, wanted_by
+from services.cases.cases.store.lists import collation_of, order_of, wanted_by
 from shared.actor import Actor
 from shared.claims import ahead
-from shared.mongo import Database, DuplicateKey
+from shared.mongo import Database, Document, DuplicateKey, Session
 from shared.schemas.cases import CaseQuery
 
 _LEASES = "exports"
@@ -38,26 +39,46 @@ _ROW = [
     "$equipment.coverage.until",
     {"$toDouble": "$created_at"},  # milliseconds since 1970
     {"$toDouble": "$updated_at"},
+    {"$ifNull": ["$equipment.product_line", ""]},
+    {"$toDouble": "$turn_since"},
 ]
+# Who of the vendor works on a case is the vendor's business.
+_ROW_OF_VENDOR = [*_ROW, "$assignee.name"]
 
 
-async def each_batch(db: Database, actor: Actor, query: CaseQuery) -> AsyncGenerator[list[list[Any]]]:
-    """All that the query finds at one moment, over all pages, in its order, with what a row shows.
+@asynccontextmanager
+async def long_moment(db: Database, *, within_s: float) -> AsyncIterator[Session]:
+    """A session that reads at one moment, in which each call may take as long as all of them together."""
+    with timeout(within_s):
+        async with db.at_one_moment() as session:
+            yield session
+
+
+async def count_rows(db: Database, session: Session, actor: Actor, query: CaseQuery) -> int:
+    """How many rows `each_batch` has in the same session."""
+    wanted = wanted_by(actor, query)
+    # What finds everything would be counted by looking at each case.
+    by: Document = {} if wanted else {"hint": "_id_"}
+    return await db[CASES.collection].count_documents(wanted, session=session, collation=collation_of(query), **by)
+
+
+async def each_batch(db: Database, session: Session, actor: Actor, query: CaseQuery) -> AsyncGenerator[list[list[Any]]]:
+    """All that the query finds at the session's moment, over all pages, in its order, with what a row shows.
 
     The next batch is asked for while one is used.
     """
-    cases, order, shown = db[CASES.collection], order_of(query), {"_id": 0, "row": _ROW}
-    async with db.at_one_moment() as session:
-        found = cases.find(wanted_by(actor, query), shown, session=session, collation=order.collation)
-        found = found.sort(order.keys).allow_disk_use(allow_disk_use=True).batch_size(_BATCH_ROWS)
-        asked = asyncio.ensure_future(found.to_list(_BATCH_ROWS))
-        try:
-            while batch := await asyncio.shield(asked):
-                asked = asyncio.ensure_future(found.to_list(_BATCH_ROWS))
-                yield [case["row"] for case in batch]
-        finally:
-            await asyncio.gather(asked, return_exceptions=True)  # a cursor cannot be closed while it is read
-            await found.close()
+    cases, order = db[CASES.collection], order_of(query)
+    shown = {"_id": 0, "row": _ROW_OF_VENDOR if actor.is_vendor else _ROW}
+    found = cases.find(wanted_by(actor, query), shown, session=session, collation=order.collation)
+    found = found.sort(order.keys).allow_disk_use(allow_disk_use=True).batch_size(_BATCH_ROWS)
+    asked = asyncio.ensure_future(found.to_list(_BATCH_ROWS))
+    try:
+        while batch := await asyncio.shield(asked):
+            asked = asyncio.ensure_future(found.to_list(_BATCH_ROWS))
+            yield [case["row"] for case in batch]
+    finally:
+        await asyncio.gather(asked, return_exceptions=True)  # a cursor cannot be closed while it is read
+        await found.close()
 
 
 async def lease(db: Database, user_id: UUID, *, within: timedelta) -> str | None:
