@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.coverage import Verdict
@@ -15,42 +15,26 @@ from shared.schemas.base import (
     Answer,
     Cleaned,
     CompanyListQuery,
-    Email,
     EmailText,
-    Language,
     ListQuery,
-    Name,
-    Phone,
     Pin,
     Request,
     Searched,
     Short,
     Utc,
     example,
-    line,
     refuse_unless_one,
     written_day,
 )
-from shared.schemas.case_actions import AgentActionName, CaseActionName, EntryKindName, Severity
+from shared.schemas.case_actions import AgentActionName, CaseActionName, EntryKindName
+from shared.schemas.case_parts import ContactBody, Description, Severity, Title
 from shared.schemas.contracts import ProductNumber, Said, TypedSerial
 
-Title = Annotated[str, line(least=1, most=120)]
-Description = Annotated[str, Cleaned(least=20, most=10_000)]
 Long = Annotated[str, Cleaned(most=10_000)]
 # Two long texts of characters beyond the first plane, which take twelve bytes each where they are escaped.
 _CASE_BYTES = 320 * 1024
+EscalationStateName = Literal["requested", "accepted", "declined"]
 StatusName = Literal["new", "in_progress", "waiting_customer", "waiting_parts", "closed", "cancelled"]
-
-
-class ContactBody(Request):
-    """A person to call about a case."""
-
-    first_name: Name
-    last_name: Name
-    email: Email
-    phone: Phone
-    language: Language | None = None
-    user_id: UUID | None = None
 
 
 class SubmitCase(Request):
@@ -158,6 +142,45 @@ class CaseClock(Answer):
     ended_s: int
 
 
+class CallbackAnswer(Answer):
+    """A call that was asked for and not made yet: within a window, or `at` is "now" and there is none."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    at: Literal["now"] | None
+    start: Annotated[Utc | None, Field(alias="from")]
+    end: Annotated[Utc | None, Field(alias="to")]
+    phone: str
+    requested_by: PersonAnswer
+    requested_at: Utc
+    confirmed_at: Utc | None  # when an agent confirmed it as it is
+
+
+class EscalationState(Answer):
+    """Whether somebody asked to have the case escalated, and what became of it."""
+
+    state: EscalationStateName
+
+
+class EscalationAnswer(EscalationState):
+    """The same, with the reason and the answer to it."""
+
+    reason: str
+    requested_by: PersonAnswer
+    requested_at: Utc
+    decided_by: PersonAnswer | None
+    decided_at: Utc | None
+    answer: str
+
+
+class LinkedCase(Answer):
+    """A case that another one names."""
+
+    number: str
+    title: str
+    status: StatusName
+
+
 class CaseRow(Answer):
     """One row of a list."""
 
@@ -186,6 +209,8 @@ class CaseRow(Answer):
     turn_since: Utc | None  # none of an ended case
     first_answer: FirstAnswerOnCase | None = None  # only where the level of the covering agreement promises one
     unanswered_since: Utc | None = None  # when the customer wrote what the vendor has not answered yet
+    callback: CallbackAnswer | None = None  # none once it was made or cancelled, or the case has ended
+    escalation: EscalationState | None = None  # none of an ended case
     version: int
     favourite: bool = False  # one of mine
     is_new: bool = False  # somebody else did something that I see and have not seen yet, in the last 90 days
@@ -211,7 +236,9 @@ class HistoryEntry(Answer):
     by_vendor: bool
     text: str = ""
     internal: bool = False
-    changes: dict[str, str | int | bool | None] = Field(default_factory=dict)  # `from` and `to`
+    # `from` and `to`: names of people, the site or the address in one line; when to call is "now" or a window as
+    # ISO 8601 writes it, `2026-11-22T14:00:00.000Z/2026-11-22T16:00:00.000Z`.
+    changes: dict[str, str | int | bool | None] = Field(default_factory=dict)
     attachments: list[AttachmentAnswer] = Field(default_factory=list)
     version: int | None = None  # of the case with this entry; none in entries from before they had one
 
@@ -222,7 +249,9 @@ class CaseDetail(CaseRow):
     created_by: PersonAnswer | None = None  # who typed it: the submitter, or somebody on their behalf
     owner: PersonAnswer | None = None  # whose case it is; at first the submitter
     parent: str | None = None  # the number of the case that this one is a part of
-    follow_up_of: str | None = None  # the number of the ended case that this one goes on from
+    follow_up_of: str | None = None  # the number of the ended or full case that this one goes on from
+    follow_ups: list[LinkedCase] = Field(default_factory=list)  # those that go on from this one and that this user sees
+    escalation: EscalationAnswer | None = None
     clock: CaseClock | None = None
     visited_at: Utc | None = None  # when I last saw it, as far as that was remembered
     description: str

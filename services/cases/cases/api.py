@@ -14,13 +14,14 @@ from services.cases.cases.domain.actions import refuse_unless_vendor
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.numbers import read_case_number
 from services.cases.cases.domain.values import Change
-from services.cases.cases.handlers import actions, pins, submission
+from services.cases.cases.handlers import actions, follow_ups, pins, submission
 from services.cases.copies import agents
 from shared.actor import Actor
 from shared.case_passes import sign_pass
+from shared.idempotency import IdempotencyKey
 from shared.paging import Kept, Page
 from shared.schemas.base import ListQuery, Request
-from shared.schemas.case_actions import AgentAction, CaseAction
+from shared.schemas.case_actions import AgentAction, AgentActionUnion, CaseAction, CaseActionUnion, FollowUpAction
 from shared.schemas.cases import AgentCaseQuery, CasePassAnswer, CaseQuery, HistoryQuery, SubmitCase, VisitCase
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, idempotency_key_of, read_body, read_query
@@ -143,8 +144,18 @@ async def visit(request: web.Request) -> web.Response:
 
 @routes.post("/cases/{number}/actions")
 async def act(request: web.Request) -> web.Response:
-    """Does an action that both sides have."""
-    return await _act(request, CaseAction, actions.act)
+    """Does an action that both sides have; 201 with the new case for a follow-up."""
+    number, body = read_case_number(request.match_info["number"]), (await read_body(request, CaseAction)).root
+    if not isinstance(body, FollowUpAction):
+        return await _act(request, number, body, actions.act)
+    change = await _change(request, number)
+    quota = request.app[QUOTAS].cases
+    case, history = await follow_ups.follow_up(
+        request.app[DATABASE], request.app[NUMBERS], number, body, change, quota=quota
+    )
+    # The old case is seen by whoever has just followed it up.
+    mark = await _mark(request, change.by, case)
+    return await _answer_with(request, change.by, case, history, mark, links=store.Links(number), status=201)
 
 
 @routes.get("/agent/cases")
@@ -177,7 +188,8 @@ async def list_agents(request: web.Request) -> web.Response:
 @routes.post("/agent/cases/{number}/actions")
 async def act_as_agent(request: web.Request) -> web.Response:
     """Does an action that only agents have."""
-    return await _act(request, AgentAction, actions.act_as_agent)
+    number, body = read_case_number(request.match_info["number"]), (await read_body(request, AgentAction)).root
+    return await _act(request, number, body, actions.act_as_agent)
 
 
 async def _rows(
@@ -194,19 +206,18 @@ async def _rows(
 
 
 async def _act(
-    request: web.Request, model: type[CaseAction | AgentAction], act: Callable[..., Awaitable[None]]
+    request: web.Request, number: str, body: CaseActionUnion | AgentActionUnion, act: Callable[..., Awaitable[None]]
 ) -> web.Response:
-    number = read_case_number(request.match_info["number"])
-    body = await read_body(request, model)
+    change = await _change(request, number)
     await act(
         request.app[DATABASE],
         number,
-        body.root,
-        await _change(request, number),
+        body,
+        change,
         limits=request.app[POLICY].limits,
         quota=request.app[QUOTAS].entries,
     )
-    return await _detail(request, actor_of(request), number)
+    return await _detail(request, change.by, number, written=change.key)
 
 
 async def _change(request: web.Request, number: str) -> Change:
@@ -216,9 +227,13 @@ async def _change(request: web.Request, number: str) -> Change:
     return Change(actor, request.app[CLOCK](), key)
 
 
-async def _detail(request: web.Request, actor: Actor, number: str) -> web.Response:
-    case, history = await store.get_case_with_history(request.app[DATABASE], actor, number)
-    return await _answer_with(request, actor, case, history, await _mark(request, actor, case))
+async def _detail(
+    request: web.Request, actor: Actor, number: str, *, written: IdempotencyKey | None = None
+) -> web.Response:
+    db = request.app[DATABASE]
+    case, history = await store.get_case_with_history(db, actor, number, written=written)
+    mark, links = await asyncio.gather(_mark(request, actor, case), store.find_links(db, actor, case))
+    return await _answer_with(request, actor, case, history, mark, links=links)
 
 
 async def _mark(request: web.Request, actor: Actor, case: Case) -> store.Mark:
@@ -227,7 +242,14 @@ async def _mark(request: web.Request, actor: Actor, case: Case) -> store.Mark:
 
 
 async def _answer_with(
-    request: web.Request, actor: Actor, case: Case, history: store.History, mark: store.Mark, *, status: int = 200
+    request: web.Request,
+    actor: Actor,
+    case: Case,
+    history: store.History,
+    mark: store.Mark,
+    *,
+    links: store.Links = store.NO_LINKS,
+    status: int = 200,
 ) -> web.Response:
     instructions = await pins.find_instructions(request.app[DATABASE], actor, case)
     opening = [history.opening] if history.opening else []
@@ -242,6 +264,7 @@ async def _answer_with(
         file_states=states,
         pin_instructions=instructions,
         mark=mark,
+        links=links,
         now=request.app[CLOCK](),
     )
     return answer(shown, status=status)

@@ -10,10 +10,12 @@ import orjson
 from pydantic import TypeAdapter
 
 from services.cases.attachments.domain.files import AttachedFile, FileState, content_type_of
-from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, allowed_actions, reopened_until
+from services.cases.cases.domain.actions import AGENT_ACTIONS, OFFERS, allowed_actions, reopened_until
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.news import News
-from services.cases.cases.domain.values import Entry, Status, turn_of
+from services.cases.cases.domain.values import Callback, Entry, Escalation, Person, Status, turn_of
+from services.cases.cases.domain.visibility import sees
+from services.cases.cases.store.cases import Links
 from services.cases.cases.store.counts import Counts
 from services.cases.cases.store.marks import NO_MARK, Mark
 from shared.actor import Actor
@@ -43,6 +45,9 @@ _INNER = {
     "created_by_name",
     "pin_instructions",
     "is_full",
+    "callback",
+    "escalation",
+    "follow_up_of",
 }
 
 
@@ -95,7 +100,22 @@ def _row(document: Document) -> dict[str, Any]:
         "turn_since": _time(since) if (since := document.get("turn_since")) else None,
         "first_answer": _first_answer(document.get("first_answer")),
         "unanswered_since": _time(since) if (since := document.get("unanswered_since")) else None,
+        "callback": _row_callback(callback) if (callback := document.get("callback")) else None,
+        "escalation": {"state": escalation["state"]} if (escalation := document.get("escalation")) else None,
         "version": document.get("version", 1),
+    }
+
+
+def _row_callback(document: Document) -> dict[str, Any]:
+    window, confirmed_at = document["window"], document["confirmed_at"]
+    return {
+        "at": None if window else "now",
+        "from": _time(window["start"]) if window else None,
+        "to": _time(window["end"]) if window else None,
+        "phone": document["phone"],
+        "requested_by": _shown(document["requested_by"]),
+        "requested_at": _time(document["requested_at"]),
+        "confirmed_at": _time(confirmed_at) if confirmed_at else None,
     }
 
 
@@ -166,10 +186,13 @@ def detail(
     file_states: Mapping[str, FileState],
     pin_instructions: str | None,
     mark: Mark,
+    links: Links,
     now: datetime,
 ) -> CaseDetail:
     """The whole case as this actor may see it, with the newest entries of its history, oldest first."""
-    for_both_sides = allowed_actions(ACTIONS, case, actor, now)
+    # Who has just changed the case so that they do not see it any more can do nothing else with it.
+    is_seen = sees(actor, case)
+    for_both_sides = allowed_actions(OFFERS, case, actor, now) if is_seen else []
     for_agents = allowed_actions(AGENT_ACTIONS, case, actor, now)
     return CaseDetail.model_validate(
         _flat(case)
@@ -180,6 +203,10 @@ def detail(
             "pin_instructions": pin_instructions,
             **marked(_news_of(history, case), actor, mark, now),
             "visited_at": mark.visited_at,
+            "callback": _callback(case.callback) if case.callback else None,
+            "escalation": _escalation(case.escalation) if case.escalation else None,
+            "follow_up_of": links.follow_up_of,
+            "follow_ups": [_linked(document) for document in links.follow_ups],
             "reopen_until": reopened_until(case) if "reopen" in for_both_sides else None,
             "allowed_actions": [*for_both_sides, *(name for name in for_agents if name not in for_both_sides)],
             "allowed_agent_actions": for_agents,
@@ -247,13 +274,42 @@ def _creator(case: Case) -> PersonAnswer | None:
     return PersonAnswer(user_id=case.created_by, name=case.created_by_name) if case.created_by_name else None
 
 
+def _callback(callback: Callback) -> dict[str, Any]:
+    window = callback.window
+    return {
+        "at": None if window else "now",
+        "from": window.start if window else None,
+        "to": window.end if window else None,
+        "phone": callback.phone,
+        "requested_by": _person(callback.requested_by),
+        "requested_at": callback.requested_at,
+        "confirmed_at": callback.confirmed_at,
+    }
+
+
+def _escalation(escalation: Escalation) -> dict[str, Any]:
+    return {
+        "state": escalation.state,
+        "reason": escalation.reason,
+        "requested_by": _person(escalation.requested_by),
+        "requested_at": escalation.requested_at,
+        "decided_by": _person(escalation.decided_by) if escalation.decided_by else None,
+        "decided_at": escalation.decided_at,
+        "answer": escalation.answer,
+    }
+
+
+def _linked(document: Document) -> dict[str, Any]:
+    return {"number": document["number"], "title": document["problem"]["title"], "status": document["status"]}
+
+
 def _entry(entry: Entry, file_states: Mapping[str, FileState]) -> HistoryEntry:
     return HistoryEntry.model_validate(
         {
             "id": entry.id,
             "kind": entry.kind,
             "at": entry.at,
-            "by": _person(entry),
+            "by": _person(entry.by),
             "by_vendor": entry.by_vendor,
             "text": entry.text,
             "internal": entry.internal,
@@ -264,8 +320,8 @@ def _entry(entry: Entry, file_states: Mapping[str, FileState]) -> HistoryEntry:
     )
 
 
-def _person(entry: Entry) -> PersonAnswer:
-    return PersonAnswer(user_id=entry.by.user_id, name=entry.by.name)
+def _person(person: Person) -> PersonAnswer:
+    return PersonAnswer(user_id=person.user_id, name=person.name)
 
 
 # Files
@@ -288,7 +344,7 @@ def _files(entry: Entry, states: Mapping[str, FileState]) -> list[CaseAttachment
             **_attached(file, states),
             entry_id=entry.id,
             at=entry.at,
-            by=_person(entry),
+            by=_person(entry.by),
             by_vendor=entry.by_vendor,
             internal=entry.internal,
         )

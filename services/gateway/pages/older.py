@@ -5,7 +5,16 @@ from typing import Any
 
 from services.gateway.clients import Service
 
-_OF_CASES = {"product_line": "", "turn_since": None, "asked": None, "reopen_until": None}
+_OF_CASES = {
+    "product_line": "",
+    "turn_since": None,
+    "asked": None,
+    "reopen_until": None,
+    "callback": None,
+    "escalation": None,
+    "follow_up_of": None,
+    "follow_ups": (),
+}
 
 
 def complete(service: Service, answer: Any) -> Any:

@@ -167,11 +167,24 @@ CASES = (
         method="POST",
         path="/cases/{number}/actions",
         service="cases",
-        summary="Do something with a case",
+        summary="Do something with a case; a follow-up answers 201 with the new case",
+        other_statuses=(201,),
         body=case_actions.CaseAction,
         answer=cases.CaseDetail,
         takes_key=True,
-        refusals={409: (*CASE_STATES, "case_open", "case_cancelled", "reopen_too_late"), 422: ("check_number",)},
+        refusals={
+            409: (
+                *CASE_STATES,
+                "case_open",
+                "case_cancelled",
+                "reopen_too_late",
+                "follow_up_not_needed",
+                "callback_exists",
+                "no_callback",
+                "escalation_exists",
+            ),
+            422: ("check_number", "pin_not_valid"),
+        },
     ),
     Route(
         method="POST",
@@ -235,6 +248,9 @@ CASES = (
         body=case_actions.AgentAction,
         answer=cases.CaseDetail,
         takes_key=True,
-        refusals={409: (*CASE_STATES, "case_new", "already_taken"), 422: ("check_number",)},
+        refusals={
+            409: (*CASE_STATES, "case_new", "already_taken", "no_callback", "callback_confirmed", "no_escalation"),
+            422: ("check_number",),
+        },
     ),
 )

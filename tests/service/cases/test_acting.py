@@ -69,7 +69,7 @@ async def test_a_cancelled_case_counts_as_closed_and_cannot_be_reopened(cases: C
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
     cancelled = (await cases.act(number, ana, action="cancel", version=1, reason="wrong device")).body
-    assert (cancelled["status"], cancelled["allowed_actions"]) == ("cancelled", [])
+    assert (cancelled["status"], cancelled["allowed_actions"]) == ("cancelled", ["mark_confidential", "follow_up"])
     again = await cases.act(number, ana, action="reopen", version=cancelled["version"], reason="again")
     assert (again.status, again.code) == (409, "case_cancelled")
     assert (await cases.said(number))[-2]["outcome"] == "cancelled"
@@ -93,7 +93,7 @@ async def test_a_closed_case_can_be_reopened_and_an_open_case_cannot(cases: Case
     number = (await cases.submitted(ana))["number"]
     assert (await cases.act(number, ana, action="reopen", version=1, reason="again")).code == "case_open"
     closed = (await cases.act(number, ana, action="close", version=1, reason="done", resolved=True)).body
-    assert closed["allowed_actions"] == ["reopen"]
+    assert closed["allowed_actions"] == ["mark_confidential", "reopen", "follow_up"]
     opened = (await cases.act(number, ana, action="reopen", version=closed["version"], reason="again")).body
     assert (opened["status"], opened["closed_at"]) == ("in_progress", None)
     assert (await cases.said(number))[-1]["is_open"] is True
@@ -257,7 +257,10 @@ async def test_setting_the_current_value_changes_nothing(cases: CasesApi, agent:
 async def test_actions_of_agents_are_listed_apart(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
-    for_both = ["comment", "attach", "change_severity", "close", "cancel"]
+    for_both = [
+        *("comment", "attach", "change_contact", "change_secondary_contact", "change_site", "change_parts_address"),
+        *("change_severity", "request_callback", "request_escalation", "mark_confidential", "close", "cancel"),
+    ]
     for_agents = ["take", "assign", "reply", "note", "set_status", "close"]
     seen = (await cases.get(number, ana)).body
     assert (seen["allowed_actions"], seen["allowed_agent_actions"]) == (for_both, [])
@@ -356,7 +359,9 @@ async def test_a_full_case_refuses_comments_but_can_be_taken_and_closed(cases: C
     await cases.db["cases"].update_one({"number": number}, {"$set": {"history": [entry] * 1000}})
     comment = await cases.act(number, ana, action="comment", text="one more")
     assert (comment.status, comment.code) == (409, "case_full")
-    assert (await cases.get(number, ana)).body["allowed_actions"] == ["change_severity", "close", "cancel"]
+    allowed = (await cases.get(number, ana)).body["allowed_actions"]
+    assert {"comment", "attach"} & set(allowed) == set()
+    assert {"change_severity", "close", "cancel", "follow_up"} <= set(allowed)
     taken = await cases.agent_act(number, agent, action="take")
     assert (taken.status, taken.body["assignee"]["name"], taken.body["status"]) == (200, agent.name, "in_progress")
     reply = await cases.agent_act(number, agent, action="reply", text="one more")
@@ -395,7 +400,7 @@ async def test_fifty_comments_at_once_all_fit_into_a_nearly_full_case(cases: Cas
 async def test_writing_to_one_case_does_not_wait_for_another(cases: CasesApi) -> None:
     ana = an_actor()
     held, free = [(await cases.submitted(ana))["number"] for _ in range(2)]
-    async with history._turn_at(held):
+    async with history.turn_at(held):
         waiting = asyncio.ensure_future(cases.act(held, ana, action="comment", text="after"))
         assert (await cases.act(free, ana, action="comment", text="meanwhile")).status == 200
         assert not waiting.done()

@@ -15,6 +15,14 @@ from tests.events import user_changed
 from tests.service.cases.conftest import CasesApi
 
 SOON = datetime(2026, 12, 1, 14, tzinfo=UTC)
+CALLBACK: Document = {
+    "window": None,
+    "due_at": SOON,
+    "phone": "+33472000000",
+    "requested_by": {"user_id": uuid7(), "name": "Ana Duarte"},
+    "requested_at": SOON,
+    "confirmed_at": None,
+}
 
 
 async def a_number(cases: CasesApi, by: Actor, *, kept: Mapping[str, Any] | None = None, **fields: Any) -> str:
@@ -87,16 +95,14 @@ async def test_what_waits_for_the_customer_or_has_ended_waits_for_no_answer(
 
 async def test_who_is_to_be_called_now_comes_before_those_with_a_time(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
-    wanted: list[Document] = [
-        {"at": None, "from": SOON + timedelta(hours=2)},
-        {"at": None, "from": SOON},
-        {"at": "now", "from": None},
-    ]
-    later, soon, now = [
-        await a_number(cases, ana, kept={"callback": {**each, "requested_at": SOON}}) for each in wanted
-    ]
-    await a_number(cases, ana, kept={"callback": None})
-    await a_number(cases, ana)
+    later, soon, now, cancelled, _ = [await a_number(cases, ana) for _ in range(5)]
+    in_hours = {later: 4, soon: 2}
+    for number in (later, soon, now, cancelled):
+        start = datetime.now(UTC) + timedelta(hours=in_hours.get(number, 0))
+        window = {"from": start.isoformat(), "to": (start + timedelta(hours=1)).isoformat()}
+        at: Any = window if number in in_hours else "now"
+        await cases.act(number, ana, action="request_callback", at=at, phone="+33472000000")
+    await cases.act(cancelled, ana, action="cancel_callback", version=2)
     of_company = {"company_id": str(ana.company_id)}
     assert await queued(cases, agent, "callbacks", **of_company) == [now, soon, later]
 
@@ -158,8 +164,8 @@ async def test_a_queue_is_filtered_by_company_severity_turn_and_words(cases: Cas
 
 async def test_a_queue_is_paged_in_each_of_its_orders(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
-    kept = {
-        "callback": {"from": None, "requested_at": SOON},
+    kept: Document = {
+        "callback": CALLBACK,
         "escalation": {"state": "requested", "requested_at": SOON},
     }
     kept |= {"first_answer": {"due_at": SOON, "answered_at": None}, "unanswered_since": SOON}
@@ -193,7 +199,7 @@ async def test_each_queue_is_counted(cases: CasesApi) -> None:
     own, _ = await a_number(cases, ana), await a_number(cases, ana)
     await cases.agent_act(own, agent, action="take")
     await cases.act(own, ana, action="comment", text="Any news?")
-    callback = {"callback": {"from": None, "requested_at": SOON}}
+    callback = {"callback": CALLBACK}
     await a_number(cases, ana, kept=callback | {"escalation": {"state": "requested", "requested_at": SOON}})
     await a_number(cases, ana, kept={"first_answer": {"due_at": SOON, "answered_at": None}})
     parts = await a_number(cases, ana)

@@ -43,7 +43,7 @@ async def test_an_answer_to_a_case_that_was_closed_meanwhile_is_refused_and_sets
 ) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
-    async with history._turn_at(number):  # the answer is read, and has to wait before it is written
+    async with history.turn_at(number):  # the answer is read, and has to wait before it is written
         answering = asyncio.create_task(
             cases.agent_act(number, agent, action="reply", text="Which tray?", status="waiting_customer")
         )
@@ -94,7 +94,7 @@ async def test_equal_closings_with_files_at_once_are_one_and_keep_their_files(ca
 async def test_of_two_agents_who_take_a_case_at_once_the_second_is_told_who_has_it(cases: CasesApi) -> None:
     number = (await cases.submitted(an_actor()))["number"]
     first, second = an_actor(Role.AGENT, name="Arno Keller"), an_actor(Role.AGENT, name="Marta Lind")
-    async with history._turn_at(number):  # both have read the case with nobody on it before either is written
+    async with history.turn_at(number):  # both have read the case with nobody on it before either is written
         taking = [asyncio.create_task(cases.agent_act(number, one, action="take")) for one in (first, second)]
         await asyncio.wait(taking, timeout=0.5)
         assert not any(task.done() for task in taking)

@@ -48,7 +48,7 @@ def test_a_case_can_end_from_every_open_status(status: Status) -> None:
 def test_a_closed_case_can_be_reopened_for_14_days(later: timedelta, *, allowed: bool) -> None:
     case = as_stored(closed(a_case()))
     now = NOW + later
-    assert (allowed_actions(ACTIONS, case, ANA, now) == ["reopen"]) is allowed
+    assert ("reopen" in allowed_actions(ACTIONS, case, ANA, now)) is allowed
     if allowed:
         opened = act(case, "reopen", at=now, reason="again")
         assert (opened.status, opened.turn) == (Status.IN_PROGRESS, "vendor")

@@ -170,7 +170,7 @@ def _kinds(schema: Any) -> Iterator[str]:
         if isinstance(schema.get("type"), str):
             yield schema["type"]
         for name, part in schema.items():
-            if name not in ("metadata", "expected", "members"):
+            if name not in ("metadata", "expected", "members", "serialization"):
                 yield from _kinds(part)
     elif isinstance(schema, list | tuple):
         for part in schema:

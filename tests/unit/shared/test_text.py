@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.cases.attachments.domain.files import clean_name
 from shared.bodies import parse
 from shared.schemas.base import Cleaned, Name, Request
-from shared.schemas.cases import Title
+from shared.schemas.case_parts import Title
 from shared.text import TooManyMarks, beginning, clean, clean_line, isolated
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Concatenate
 
+from services.cases.cases.domain import callbacks, details
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.moves import NEXT
 from services.cases.cases.domain.refusals import (
@@ -18,6 +19,7 @@ from services.cases.cases.domain.refusals import (
     CaseIsFull,
     CaseIsNew,
     CaseIsOpen,
+    NeedsNoFollowUp,
     ReopenTooLate,
     Unchanged,
 )
@@ -32,15 +34,11 @@ Rule = Callable[[Case, Actor, datetime], Refusal | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """Who has the right to do it, the rules that can refuse it, in this order, and what it changes.
-
-    It is saved only while the case has the version that its sender saw.
-    """
+class Offer:
+    """Who has the right to do it, and the rules that can refuse it, in this order."""
 
     right: Right
     rules: tuple[Rule, ...]
-    change: Callable[Concatenate[Case, Change, ...], Case]
 
     def refuse_without_right(self, case: Case, by: Actor) -> None:
         """Raises Forbidden for an actor who may never do this to the case, in whatever state it is."""
@@ -53,10 +51,21 @@ class Action:
             return Forbidden()
         return next(filter(None, (rule(case, by, now) for rule in self.rules)), None)
 
+    def refuse_unless_allowed(self, case: Case, by: Actor, now: datetime) -> None:
+        """Raises the refusal if there is one."""
+        if (refusal := self.refusal(case, by, now)) is not None:
+            raise refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Offer):
+    """Also what it changes. It is saved only while the case has the version that its sender saw."""
+
+    change: Callable[Concatenate[Case, Change, ...], Case]
+
     def perform(self, case: Case, change: Change, **fields: object) -> Case:
         """The changed case; raises the refusal if there is one."""
-        if (refusal := self.refusal(case, change.by, change.at)) is not None:
-            raise refusal
+        self.refuse_unless_allowed(case, change.by, change.at)
         return self.change(case, change, **fields)
 
 
@@ -70,7 +79,7 @@ class Addition(Action):
     sets: tuple[str, ...] = ()
 
 
-def allowed_actions(actions: Mapping[str, Action], case: Case, by: Actor, now: datetime) -> list[str]:
+def allowed_actions(actions: Mapping[str, Offer], case: Case, by: Actor, now: datetime) -> list[str]:
     """The names of the actions that this actor can do now."""
     return [name for name, action in actions.items() if action.refusal(case, by, now) is None]
 
@@ -121,6 +130,11 @@ def reopened_until(case: Case) -> datetime | None:
 def has_room(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
     """Refuses texts and files for a full case. Changes of its state still fit."""
     return CaseIsFull(state=case.current) if case.is_full else None
+
+
+def ends_here(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
+    """Refuses a follow-up of a case that goes on by itself."""
+    return NeedsNoFollowUp(state=case.current) if case.is_open and not case.is_full else None
 
 
 def is_unassigned(case: Case, by: Actor, _now: datetime) -> Refusal | None:
@@ -194,15 +208,29 @@ def _resolve(case: Case, change: Change, *, resolution: str) -> Case:
     return case.ended(change, EntryKind.CLOSED, reason=resolution, resolved=True)
 
 
+# A new case that goes on from one; the case itself does not change.
+FOLLOW_UP = Offer(Case.may_change, (ends_here,))
 # `POST /cases/{number}/actions`, for both sides
 ACTIONS: Mapping[str, Action] = {
     "comment": Addition(Case.may_comment, (is_open, has_room), _comment),
     "attach": Addition(Case.may_comment, (is_open, has_room), _attach),
+    "change_contact": Action(Case.may_change, (is_open,), details.change_contact),
+    "change_secondary_contact": Action(Case.may_change, (is_open,), details.change_secondary_contact),
+    "change_site": Action(Case.may_change, (is_open,), details.change_site),
+    # Orders of parts, once there are some, refuse this from when the parts are sent.
+    "change_parts_address": Action(Case.may_change, (is_open,), details.change_parts_address),
     "change_severity": Action(Case.may_change, (is_open,), _change_severity),
+    "request_callback": Action(Case.may_change, (is_open, callbacks.has_no_callback), callbacks.request_callback),
+    "change_callback": Action(Case.may_change, (is_open, callbacks.has_callback), callbacks.change_callback),
+    "cancel_callback": Action(Case.may_change, (is_open, callbacks.has_callback), callbacks.cancel_callback),
+    "request_escalation": Action(Case.may_change, (is_open, callbacks.is_not_escalated), callbacks.request_escalation),
+    "mark_confidential": Action(Case.may_mark, (details.is_not_confidential,), details.mark_confidential),
+    "unmark_confidential": Action(Case.may_mark, (details.is_confidential,), details.unmark_confidential),
     "close": Action(Case.may_change, (is_open,), _close),
     "cancel": Action(Case.may_change, (is_open,), _cancel),
     "reopen": Action(Case.may_change, (has_ended, is_not_cancelled, is_recent), _reopen),
 }
+OFFERS: Mapping[str, Offer] = {**ACTIONS, "follow_up": FOLLOW_UP}
 # `POST /agent/cases/{number}/actions`
 AGENT_ACTIONS: Mapping[str, Action] = {
     "take": Addition(is_vendor, (is_open, is_unassigned), _take, sets=("assignee",)),
@@ -210,5 +238,11 @@ AGENT_ACTIONS: Mapping[str, Action] = {
     "reply": Addition(is_vendor, (is_open, has_room), _reply),
     "note": Addition(is_vendor, (is_open, has_room), _note),
     "set_status": Action(is_vendor, (is_open,), _set_status),
+    "confirm_callback": Action(
+        is_vendor, (is_open, callbacks.has_callback, callbacks.is_unconfirmed), callbacks.confirm_callback
+    ),
+    "finish_callback": Action(is_vendor, (is_open, callbacks.has_callback), callbacks.finish_callback),
+    "accept_escalation": Action(is_vendor, (is_open, callbacks.is_undecided), callbacks.accept_escalation),
+    "decline_escalation": Action(is_vendor, (is_open, callbacks.is_undecided), callbacks.decline_escalation),
     "close": Action(is_vendor, (is_open,), _resolve),
 }

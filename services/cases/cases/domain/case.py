@@ -11,11 +11,13 @@ from services.cases.cases.domain.clock import Clock
 from services.cases.cases.domain.moves import moves_of
 from services.cases.cases.domain.values import (
     OPEN,
+    Callback,
     Change,
     Contact,
     Entry,
     EntryKind,
     Equipment,
+    Escalation,
     Person,
     PostalAddress,
     Problem,
@@ -90,17 +92,20 @@ class Case(Submission):
     version: int = 1
     events: tuple[Event, ...] = ()
     new_entries: tuple[Entry, ...] = ()
+    callback: Callback | None = None  # an ended case has none
+    escalation: Escalation | None = None  # an ended case has none
     parent: str | None = None  # the number of the case that this one is a part of
-    follow_up_of: str | None = None  # the number of the ended case that this one goes on from
+    follow_up_of: str | None = None  # the number of the ended or full case that this one goes on from
     is_full: bool = False  # read with the case, never written
     # Of the turns that are over. Where an older version has changed the turn, it does not reach up to the present turn:
     # what is read of it then comes from the history.
     clock: Clock | None = None
 
     @classmethod
-    def submit(cls, submission: Submission, change: Change, *, number: str) -> Self:
+    def submit(cls, submission: Submission, change: Change, *, number: str, follow_up_of: str | None = None) -> Self:
         """A new case; carries CaseCreated and CaseChanged."""
-        if change.by.user_id != submission.submitter.user_id:
+        # What a follow-up goes on from was decided about already.
+        if follow_up_of is None and change.by.user_id != submission.submitter.user_id:
             _refuse_for_colleague(submission, change.by)
         case = cls(
             **{field.name: getattr(submission, field.name) for field in fields(Submission)},
@@ -114,6 +119,7 @@ class Case(Submission):
             updated_at=change.at,
             turn_since=change.at,
             clock=Clock(),
+            follow_up_of=follow_up_of,
             new_entries=(change.entry(EntryKind.CREATED),),
         )
         fact = case._fact(change.at, case.version)
@@ -181,6 +187,11 @@ class Case(Submission):
         """Whether this actor may comment on a case that they see. A member may comment as a contact too."""
         return self.may_change(actor) or actor.user_id in self.own_ids
 
+    def may_mark(self, actor: Actor) -> bool:
+        """Whether this actor may mark a case that they see as confidential, and take the mark away."""
+        is_company_admin = actor.is_company_admin and actor.company_id == self.company_id
+        return actor.is_vendor or is_company_admin or actor.user_id == self.owner.user_id
+
     # Changes
 
     def after(self, entry: Entry, *, status: Status | None = None) -> "Case":
@@ -230,6 +241,8 @@ class Case(Submission):
             closed_at=self._not_before_turn(change.at),
             resolution=reason,
             resolved=resolved,
+            callback=None,
+            escalation=None,
             events=(closed, *ended.events),
         )
 
@@ -308,5 +321,10 @@ def _refuse_for_colleague(submission: Submission, by: Actor) -> None:
     if submission.confidential and not by.is_company_admin:
         message = "Only the owner or an administrator of the company can mark a case as confidential."
         raise Invalid.at("confidential", "not_the_owner", message)
-    if submission.site_id is not None and by.site_ids is not None and submission.site_id not in by.site_ids:
+    refuse_out_of_scope(submission.site_id, by)
+
+
+def refuse_out_of_scope(site_id: UUID | None, by: Actor) -> None:
+    """Raises Invalid for a site at which this user could not see a colleague's case."""
+    if site_id is not None and by.site_ids is not None and site_id not in by.site_ids:
         raise Invalid.at("site_id", "out_of_scope", "For a colleague, choose one of the sites that are yours.")

@@ -26,6 +26,10 @@ MOVES_BY_VENDOR: Mapping[EntryKind, Moves] = {
     EntryKind.TAKEN: _FIRST_TOUCH,
     EntryKind.ASSIGNED: _FIRST_TOUCH,
     EntryKind.REPLY: _FIRST_TOUCH,
+    EntryKind.CALLBACK_CONFIRMED: _FIRST_TOUCH,
+    EntryKind.CALLBACK_DONE: _FIRST_TOUCH,
+    EntryKind.ESCALATION_ACCEPTED: _FIRST_TOUCH,
+    EntryKind.ESCALATION_DECLINED: _FIRST_TOUCH,
 }
 
 # Where an agent may move an open case. A new case cannot wait for anybody: work on it begins first.

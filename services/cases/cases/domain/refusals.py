@@ -83,6 +83,48 @@ class TooManyFavourites(Conflict):
         super().__init__(params={"limit": most})
 
 
+class NeedsNoFollowUp(Conflict):
+    """An open case that is not full goes on by itself."""
+
+    code = "follow_up_not_needed"
+    title = "The case is open: add a comment instead of a follow-up."
+
+
+class CallbackExists(Conflict):
+    """One call is awaited at a time."""
+
+    code = "callback_exists"
+    title = "A callback has been requested already: change or cancel it."
+
+
+class NoCallback(Conflict):
+    """Nobody waits for a call, or not any more."""
+
+    code = "no_callback"
+    title = "No callback is waiting for this case."
+
+
+class CallbackIsConfirmed(Conflict):
+    """Another time is a change of the callback."""
+
+    code = "callback_confirmed"
+    title = "The callback is confirmed already."
+
+
+class EscalationExists(Conflict):
+    """Another request is undecided, or was accepted."""
+
+    code = "escalation_exists"
+    title = "An escalation of this case has been requested already."
+
+
+class NoEscalation(Conflict):
+    """None was requested, or it was decided already."""
+
+    code = "no_escalation"
+    title = "No escalation is waiting for a decision."
+
+
 class TooManyCases(TooManyRequests):
     """A user or company has created more cases than are allowed in an hour."""
 

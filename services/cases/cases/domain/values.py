@@ -73,6 +73,81 @@ class PostalAddress:
     address_line_2: str = ""
     region: str = ""
 
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        city = f"{self.postal_code} {self.city}"
+        parts = (self.company_name, self.address_line_1, self.address_line_2, city, self.region, self.country)
+        return ", ".join(filter(None, parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the equipment is, with the PIN that is valid there; without a site, an address of its own."""
+
+    site_id: UUID | None
+    site_name: str
+    address: PostalAddress
+    pin: str | None
+    pin_instructions: str
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.site_name or self.address.line
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when to when to call."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def interval(self) -> str:
+        """As ISO 8601 writes it."""
+        start, end = (time.isoformat(timespec="milliseconds").replace("+00:00", "Z") for time in (self.start, self.end))
+        return f"{start}/{end}"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A call that somebody waits for, within a window or (None) as soon as possible; agents sort them by `due_at`."""
+
+    window: Window | None
+    due_at: datetime
+    phone: str
+    requested_by: Person
+    requested_at: datetime
+    confirmed_at: datetime | None = None
+
+    @property
+    def at(self) -> str:
+        """When to call, as the history tells it."""
+        return self.window.interval if self.window else "now"
+
+
+class EscalationState(StrEnum):
+    """What became of a request for more attention."""
+
+    REQUESTED = "requested"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """A request for more attention, and the answer to it."""
+
+    state: EscalationState
+    reason: str
+    requested_by: Person
+    requested_at: datetime
+    decided_by: Person | None = None
+    decided_at: datetime | None = None
+    answer: str = ""
+
 
 Changes = Mapping[str, str | int | bool | None]
 
@@ -92,6 +167,20 @@ class EntryKind(StrEnum):
     CLOSED = "closed"
     CANCELLED = "cancelled"
     REOPENED = "reopened"
+    CONTACT_CHANGED = "contact_changed"
+    SECONDARY_CONTACT_CHANGED = "secondary_contact_changed"
+    SITE_CHANGED = "site_changed"
+    PARTS_ADDRESS_CHANGED = "parts_address_changed"
+    CALLBACK_REQUESTED = "callback_requested"
+    CALLBACK_CHANGED = "callback_changed"
+    CALLBACK_CANCELLED = "callback_cancelled"
+    CALLBACK_CONFIRMED = "callback_confirmed"
+    CALLBACK_DONE = "callback_done"
+    ESCALATION_REQUESTED = "escalation_requested"
+    ESCALATION_ACCEPTED = "escalation_accepted"
+    ESCALATION_DECLINED = "escalation_declined"
+    MARKED_CONFIDENTIAL = "marked_confidential"
+    UNMARKED_CONFIDENTIAL = "unmarked_confidential"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 An action is a row of `domain.actions`. It takes the fields of its body by their names.
 """
 
-from typing import Any
+from contextlib import suppress
+from typing import Any, Literal
 from uuid import UUID
 
 from services.cases.attachments import handlers as attaching
@@ -12,16 +13,33 @@ from services.cases.cases import store
 from services.cases.cases.domain.actions import ACTIONS, AGENT_ACTIONS, Action, Addition, refuse_unless_vendor
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.refusals import Unchanged
-from services.cases.cases.domain.values import Change, Person
+from services.cases.cases.domain.values import Change, Person, Window
+from services.cases.cases.handlers.contacts import find_contact
+from services.cases.cases.handlers.places import address_of, find_place
 from services.cases.cases.store.citations import entry_of
 from services.cases.copies import store as copies
 from shared.actor import VENDOR_ROLES
 from shared.errors import Conflict, NotYetKnown, StaleVersion
 from shared.mongo import Database
 from shared.quotas import Quota
-from shared.schemas.case_actions import AgentActionUnion, CaseActionUnion
+from shared.schemas.case_actions import (
+    AgentActionUnion,
+    AssignAction,
+    CaseActionUnion,
+    ChangeCallbackAction,
+    ChangeContactAction,
+    ChangePartsAddressAction,
+    ChangeSecondaryContactAction,
+    ChangeSiteAction,
+    ConfirmCallbackAction,
+    FitsAnyVersion,
+    RequestCallbackAction,
+)
+from shared.schemas.case_parts import WindowBody
 
 _Body = CaseActionUnion | AgentActionUnion
+# Of those that write to a case at once in this replica each waits for its turn: only other replicas' come in between.
+_TRIES = 10
 
 
 async def act(
@@ -54,6 +72,8 @@ async def _act_once(
             case = await store.get_case(db, change.by, number)
             if isinstance(action, Addition):
                 await _append(db, case, action, body, change, limits=limits)
+            elif isinstance(body, FitsAnyVersion) or body.version is None:
+                await _save_at_any_version(db, case, action, body, change)
             else:
                 await _save(db, case, action, body, change, limits=limits)
     except Unchanged:
@@ -68,7 +88,7 @@ async def _save(db: Database, case: Case, action: Action, body: _Body, change: C
     action.refuse_without_right(case, change.by)
     if body.version != case.version:
         raise StaleVersion(state=case.current)
-    fields = await _fields(db, body)
+    fields = await _fields(db, case, body)
     file_ids = fields.pop("attachment_ids", ())
     changed = action.perform(case, change, **fields)
     owner = entry_of(case.id, change.key.id)
@@ -82,8 +102,20 @@ async def _save(db: Database, case: Case, action: Action, body: _Body, change: C
             raise StaleVersion(state=(await store.get_case(db, change.by, case.number)).current) from error
 
 
+async def _save_at_any_version(db: Database, case: Case, action: Action, body: _Body, change: Change) -> None:
+    """Changes the case as it is by then. Its rules refuse what another change has made impossible meanwhile."""
+    fields = await _fields(db, case, body)
+    async with store.turn_at(case.number):
+        for _ in range(_TRIES):
+            case = await store.get_case(db, change.by, case.number)
+            with suppress(StaleVersion):
+                await store.CASES.save(db, action.perform(case, change, **fields))
+                return
+    raise StaleVersion(state=case.current)
+
+
 async def _append(db: Database, case: Case, addition: Addition, body: _Body, change: Change, *, limits: Limits) -> None:
-    fields = await _fields(db, body)
+    fields = await _fields(db, case, body)
     file_ids = fields.pop("attachment_ids", ())
     changed = addition.perform(case, change, **fields)
     # Files are claimed last, when only a race can still refuse the entry.
@@ -98,12 +130,25 @@ async def _append(db: Database, case: Case, addition: Addition, body: _Body, cha
         raise Unchanged
 
 
-async def _fields(db: Database, body: _Body) -> dict[str, Any]:
-    """The fields of the body, with ids replaced by what they stand for."""
+async def _fields(db: Database, case: Case, body: _Body) -> dict[str, Any]:
+    """What the action takes: the fields of the body, with ids and parts of it replaced by what they stand for."""
     fields = {name: value for name, value in body if name not in {"action", "version"}}
-    if "agent_id" in fields:
-        fields["agent"] = await _find_agent(db, fields.pop("agent_id"))
+    match body:
+        case AssignAction():
+            fields = {"agent": await _find_agent(db, body.agent_id)}
+        case ChangeContactAction() | ChangeSecondaryContactAction():
+            fields["contact"] = await find_contact(db, case.company_id, body.contact) if body.contact else None
+        case ChangeSiteAction():
+            fields = {"place": await find_place(db, case, body)}
+        case ChangePartsAddressAction():
+            fields["parts_address"] = address_of(body.parts_address) if body.parts_address else None
+        case RequestCallbackAction() | ChangeCallbackAction() | ConfirmCallbackAction():
+            fields["at"] = _window(body.at)
     return fields
+
+
+def _window(at: WindowBody | Literal["now"] | None) -> Window | None:
+    return Window(at.start, at.end) if isinstance(at, WindowBody) else None
 
 
 async def _find_agent(db: Database, agent_id: UUID) -> Person:

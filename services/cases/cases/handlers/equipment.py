@@ -1,5 +1,6 @@
 """What a case is about, and what covers it, by the local copies."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -46,22 +47,37 @@ def equipment_of(company_id: UUID, body: SubmitCase, found: Found, *, now: datet
     return _equipment_of_product(company_id, product, found, today)
 
 
-async def find_equipment_of(db: Database, case: Case, *, now: datetime) -> tuple[Equipment, Found]:
-    """What a case is about, by what the copies say now, and these; as it stands where they cannot say anything else."""
+def questions_of(case: Case) -> dict[str, Question]:
+    """What to ask the copies for about what a case was begun with."""
     known = case.equipment
-    about = questions_about(case.company_id, serial=known.serial, said=known.said, product_number=None)
-    found = await find_copies(db, about)
-    return _equipment_again(case, found, now=now), found
+    # A case that was begun with a product may have got the number of an agreement, and not the other way round.
+    said = known.said if known.product_number is None else None
+    return questions_about(
+        case.company_id, serial=known.serial, said=said, product_number=None if said else known.product_number
+    )
 
 
-def _equipment_again(case: Case, found: Found, *, now: datetime) -> Equipment:
+async def find_equipment_of(db: Database, case: Case, *, now: datetime) -> tuple[Equipment, Found]:
+    """What a case is about, by what the copies say now, and these."""
+    found = await find_copies(db, questions_of(case))
+    return equipment_again(case, found, now=now), found
+
+
+def equipment_again(case: Case, found: Found, *, now: datetime) -> Equipment:
+    """What a case is about, by the copies that were found for `questions_of` it; the name as it was, of a product."""
     known = case.equipment
     today = _today_of(found, now)
     if known.serial is not None:
         return _equipment_of_serial(known.serial, found, today, typed=known.serial_label)
-    if known.said is not None:
+    if known.product_number is None and known.said is not None:
         return _equipment_of_said(case.company_id, known.said, found, today)
-    return known
+    counting = _counting(_agreements_in(found), case.company_id)
+    return replace(
+        known,
+        said=_first_said(counting),
+        agreement_ids=_ids(counting),
+        coverage=_coverage(today, counting, case.company_id),
+    )
 
 
 def saids_of(equipment: Equipment, found: Found) -> set[str]:

@@ -29,6 +29,22 @@ def pin_of(wanted: str, found: Found, *, equipment: Equipment, site_id: UUID | N
     return choose_pin(wanted, pins, saids=saids_of(equipment, found), site_id=site_id)
 
 
+def pin_carried_over(case: Case, found: Found, *, equipment: Equipment) -> Pin | None:
+    """The PIN of a case, for another one that goes on from it; None where it was revoked or does not fit any more."""
+    company = newest(found["company"])
+    saids = saids_of(equipment, found)
+    for pin in _PINS.validate_python(company.get("pins", []) if company else []):
+        if pin.pin == case.pin and pin.fits(saids=saids, site_id=case.site_id):
+            return pin
+    return None
+
+
+def is_revoked(pin: str, found: Found) -> bool:
+    """Whether the company, which the copies know, does not have this PIN any more."""
+    company = newest(found["company"])
+    return company is not None and pin not in {each["pin"] for each in company.get("pins", [])}
+
+
 async def find_instructions(db: Database, actor: Actor, case: Case) -> str | None:
     """How agents are to handle the case, in the vendor's newest words; None for the customer's side."""
     if case.pin is None or not actor.is_vendor:

@@ -3,30 +3,26 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
 from services.cases.attachments import handlers as attaching
 from services.cases.attachments.domain.files import Limits
 from services.cases.cases import store
 from services.cases.cases.domain.case import Case, Submission
 from services.cases.cases.domain.refusals import NotForColleagues
-from services.cases.cases.domain.values import Change, Contact, Person, PostalAddress, Problem, person_of
+from services.cases.cases.domain.values import Change, Person, Problem, person_of
+from services.cases.cases.handlers.contacts import contact_of, questions_about_contact
 from services.cases.cases.handlers.equipment import equipment_of, questions_about
 from services.cases.cases.handlers.pins import pin_of
+from services.cases.cases.handlers.places import address_of, place_of, question_about_site
 from services.cases.cases.handlers.promises import first_answer_in
 from services.cases.cases.handlers.verdicts import give_verdict
 from services.cases.cases.store.citations import entry_of
 from services.cases.copies import store as copies
-from services.cases.copies.store import Found, Question, newest
 from shared.actor import Actor, Role
 from shared.errors import Invalid, NotYetKnown, Refusal
 from shared.idempotency import IdempotencyKey
 from shared.mongo import Database, Document, DuplicateKey
 from shared.quotas import Quota
-from shared.schemas.base import Address
-from shared.schemas.cases import ContactBody, SubmitCase
-
-_ADDRESS = TypeAdapter(PostalAddress)
+from shared.schemas.cases import SubmitCase
 
 
 async def submit_case(
@@ -76,10 +72,11 @@ async def _read(db: Database, actor: Actor, body: SubmitCase, *, now: datetime) 
     """The body, with ids replaced by what the copies know of them."""
     submitter, company_id, company_name = await _submitter(db, actor, body.submitter_id)
     found = await copies.find_copies(db, _questions(company_id, body))
-    site_name, equipment_address = _equipment_place(body, found)
+    site_name, equipment_address = place_of(body.equipment_address, found)
     equipment = equipment_of(company_id, body, found, now=now)
-    contact = _contact("contact", body.contact, found)
-    secondary_contact = _contact("secondary_contact", body.secondary_contact, found) if body.secondary_contact else None
+    contact = contact_of("contact", body.contact, found)
+    second = body.secondary_contact
+    secondary_contact = contact_of("secondary_contact", second, found) if second else None
     pin = pin_of(body.pin, found, equipment=equipment, site_id=body.site_id) if body.pin else None
     return Submission(
         company_id=company_id,
@@ -92,7 +89,7 @@ async def _read(db: Database, actor: Actor, body: SubmitCase, *, now: datetime) 
         site_id=body.site_id,
         site_name=site_name,
         equipment_address=equipment_address,
-        parts_address=_address(body.parts_address) if body.parts_address else None,
+        parts_address=address_of(body.parts_address) if body.parts_address else None,
         confidential=body.confidential,
         pin=pin.pin if pin else None,
         pin_instructions=pin.instructions if pin else "",
@@ -104,14 +101,10 @@ def _questions(company_id: UUID, body: SubmitCase) -> copies.Questions:
     serial = body.serial.serial if body.serial else None
     asked = questions_about(company_id, serial=serial, said=body.said, product_number=body.product_number)
     if body.site_id is not None:
-        values = {"_id": body.site_id, "company_id": company_id, "closed": False}
-        asked["site"] = Question(copies.SITES, values)
+        asked["site"] = question_about_site(company_id, body.site_id)
     for field, contact in (("contact", body.contact), ("secondary_contact", body.secondary_contact)):
         if contact is not None:
-            active = {"company_id": company_id, "active": True}
-            asked[f"{field}.email"] = Question(copies.USERS, {"login_email": contact.email, **active})
-            if contact.user_id is not None:
-                asked[f"{field}.user_id"] = Question(copies.USERS, {"_id": contact.user_id, **active})
+            asked |= questions_about_contact(company_id, field, contact)
     return asked
 
 
@@ -128,10 +121,11 @@ async def _submitter(db: Database, actor: Actor, submitter_id: UUID | None) -> t
     company = user and await copies.find_copy(db, copies.COMPANIES, {"_id": user["company_id"], "is_vendor": False})
     if user is None or company is None:
         raise NotYetKnown("submitter_id")
-    return _person_in(user), company["_id"], company["name"]
+    return person_in(user), company["_id"], company["name"]
 
 
-def _person_in(user: Document) -> Person:
+def person_in(user: Document) -> Person:
+    """The user of a copy, as somebody on a case."""
     return Person(user["_id"], user["name"], user["contact_email"], user["language"])
 
 
@@ -148,33 +142,3 @@ def _problem(body: SubmitCase) -> Problem:
         preferred_channel=body.preferred_channel,
         preferred_hours=body.preferred_hours,
     )
-
-
-def _address(body: Address) -> PostalAddress:
-    return PostalAddress(**body.model_dump())
-
-
-def _equipment_place(body: SubmitCase, found: Found) -> tuple[str, PostalAddress]:
-    if body.equipment_address is not None:
-        return "", _address(body.equipment_address)
-    site = newest(found["site"])
-    if site is None:
-        raise NotYetKnown("site_id")
-    return site["name"], _ADDRESS.validate_python(site)
-
-
-def _contact(field: str, body: ContactBody, found: Found) -> Contact:
-    """A contact, with their user as decided now for good: the picked one, or whose verified login has the address."""
-    user = _picked(field, body, found) or newest(found[f"{field}.email"])
-    given = body.model_dump(exclude={"user_id"})
-    return Contact(**given, user_id=user["_id"] if user else None)
-
-
-def _picked(field: str, body: ContactBody, found: Found) -> Document | None:
-    if body.user_id is None:
-        return None
-    user = newest(found[f"{field}.user_id"])
-    if user is None:
-        raise NotYetKnown(f"{field}.user_id")
-    # The user's e-mails would go to this address, with their unsubscribe link: another address is another person.
-    return user if body.email in (user["login_email"], user["contact_email"]) else None

@@ -2,6 +2,9 @@
 
 from services.cases.cases.store.cases import (
     CASES,
+    NO_LINKS,
+    Links,
+    find_links,
     find_unverified,
     find_unverified_by_said,
     get_case,
@@ -18,6 +21,7 @@ from services.cases.cases.store.history import (
     get_history,
     get_submitted_case,
     history_as_written,
+    turn_at,
 )
 from services.cases.cases.store.indexes import create_indexes
 from services.cases.cases.store.lists import find_cases, read_order
@@ -28,9 +32,11 @@ from services.cases.cases.store.waiting import find_waiting
 
 __all__ = [
     "CASES",
+    "NO_LINKS",
     "NO_MARK",
     "CaseNumbers",
     "History",
+    "Links",
     "Mark",
     "add_favourite",
     "append_entry",
@@ -39,6 +45,7 @@ __all__ = [
     "create_indexes",
     "find_cases",
     "find_entry",
+    "find_links",
     "find_marks",
     "find_queue",
     "find_unverified",
@@ -57,5 +64,6 @@ __all__ = [
     "recount",
     "remove_favourite",
     "skip_after_restore",
+    "turn_at",
     "visible_to",
 ]

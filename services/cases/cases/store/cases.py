@@ -1,7 +1,10 @@
 """Queries of cases; every read says for whom."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
+
+from pymongo import ASCENDING
 
 from services.cases.cases.domain.case import MAX_BYTES, MAX_ENTRIES, Case
 from services.cases.cases.domain.values import OPEN
@@ -43,6 +46,7 @@ CASES = Documents(
     # `own_ids` is what versions before there were readers search by.
     derived={"own_ids": lambda case: case.own_ids, "readers": readers_of, "words": words_of},
 )
+_MOST_FOLLOW_UPS = 50
 IS_OPEN = {"$in": sorted(status.value for status in OPEN)}
 
 
@@ -80,6 +84,29 @@ async def get_pass(db: Database, actor: Actor, number: str) -> CasePass:
     contacts = [found["contact"], found.get("secondary_contact")]
     emails = frozenset(contact["email"].lower() for contact in contacts if contact)
     return CasePass(user_id=actor.user_id, company_id=found["company_id"], number=number, emails=emails)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Of the cases that a case goes on from, and that go on from it, those that a reader sees."""
+
+    follow_up_of: str | None = None
+    follow_ups: Sequence[Document] = ()  # number, title and status, the oldest first
+
+
+NO_LINKS = Links()
+
+
+async def find_links(db: Database, actor: Actor, case: Case) -> Links:
+    """The links of a case as this actor may see them; of its follow-ups the first ones, should there be many."""
+    shown = {"number": 1, "problem.title": 1, "status": 1}
+    wanted = {"follow_up_of": case.number, **visible_to(actor)}
+    found = db[CASES.collection].find(wanted, shown).sort("_id", ASCENDING).limit(_MOST_FOLLOW_UPS)
+    follow_ups = await found.to_list(None)
+    if case.follow_up_of is None:
+        return Links(None, follow_ups)
+    before = await db[CASES.collection].find_one({"number": case.follow_up_of, **visible_to(actor)}, {"_id": 1})
+    return Links(case.follow_up_of if before else None, follow_ups)
 
 
 async def find_unverified(db: Database, *, company_id: UUID, serials: list[str]) -> list[Case]:

@@ -55,9 +55,18 @@ class History:
     opening: Entry | None = None
 
 
-async def get_case_with_history(db: Database, actor: Actor, number: str) -> tuple[Case, History]:
-    """A case that this actor may see, and of its history the newest that the actor's side may see."""
-    document = await _find_page(db, actor, number, end=None, limit=PAGE_ENTRIES, rest={"$unset": ["pending"]})
+async def get_case_with_history(
+    db: Database, actor: Actor, number: str, *, written: IdempotencyKey | None = None
+) -> tuple[Case, History]:
+    """A case that this actor may see, and of its history the newest that the actor's side may see.
+
+    `written` is what the actor has just written to it, after which they may not see it any more.
+    """
+    rest = {"$unset": ["pending"]}
+    visible = visible_to(actor)
+    if written is not None:
+        visible = {"$or": [visible, {"history.id": written.id}]}
+    document = await _find_page(db, actor, number, visible=visible, end=None, limit=PAGE_ENTRIES, rest=rest)
     return CASES.load(document), _page(document)
 
 
@@ -68,7 +77,9 @@ async def get_history(db: Database, actor: Actor, number: str, query: HistoryQue
     """
     only = {"$project": {"history": 1, "seen": 1, "end": 1}}
     end = _position(query.cursor)
-    return _page(await _find_page(db, actor, number, end=end, limit=query.limit, since=query.since_version, rest=only))
+    visible, since = visible_to(actor), query.since_version
+    found = await _find_page(db, actor, number, visible=visible, end=end, limit=query.limit, since=since, rest=only)
+    return _page(found)
 
 
 def _position(cursor: str | None) -> int | None:
@@ -81,9 +92,17 @@ def _position(cursor: str | None) -> int | None:
 
 
 async def _find_page(
-    db: Database, actor: Actor, number: str, *, end: int | None, limit: int, rest: Document, since: int | None = None
+    db: Database,
+    actor: Actor,
+    number: str,
+    *,
+    visible: Document,
+    end: int | None,
+    limit: int,
+    rest: Document,
+    since: int | None = None,
 ) -> Document:
-    """The case with the entries [end - limit, end) of those that the actor sees; `seen` is how many there are."""
+    """The case, if it is `visible`, with the entries [end - limit, end) of those that the actor sees, `seen` in all."""
     # Positions and totals are those of what the reader sees: they say nothing about what is hidden.
     wanted: list[Document] = [] if actor.is_vendor else [{"$not": ["$$this.internal"]}]
     if since is not None:
@@ -93,7 +112,7 @@ async def _find_page(
     page = {"$slice": ["$history", first, {"$max": [1, {"$subtract": ["$end", first]}]}]}
     found = await db[CASES.collection].aggregate(
         [
-            {"$match": {"number": number, **visible_to(actor)}},
+            {"$match": {"number": number, **visible}},
             {"$set": _COMPUTED},
             {"$set": {"history": {"$filter": {"input": "$history", "cond": {"$and": wanted}}}}},
             {"$set": {"seen": {"$size": "$history"}, "opening": {"$first": "$history"}}},
@@ -185,7 +204,7 @@ async def append_entry(db: Database, actor: Actor, case: Case, addition: actions
     written = _CASE.dump_python(case, include={"new_entries", *addition.sets})
     (pushed,) = written.pop("new_entries")
     changes = {name: {"$literal": value} for name, value in written.items()} | _changes(entry)
-    async with _turn_at(case.number):
+    async with turn_at(case.number):
         return await CASES.append(db, wanted, push={"history": pushed}, changes=changes)
 
 
@@ -204,7 +223,7 @@ def _changes(entry: Entry) -> Document:
 
 
 @asynccontextmanager
-async def _turn_at(number: str) -> AsyncIterator[None]:
+async def turn_at(number: str) -> AsyncIterator[None]:
     """One after the other at the same case.
 
     Of those that write to a document at once, the database lets one through, and the others begin anew: of many, most

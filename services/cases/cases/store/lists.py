@@ -75,6 +75,8 @@ ROW = (
     "turn_since",
     "first_answer",
     "unanswered_since",
+    "callback",
+    "escalation.state",
     "version",
 )
 

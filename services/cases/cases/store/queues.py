@@ -28,7 +28,7 @@ _HAS_A_TURN: Document = {"turn_since": {"$gt": _EVER}}
 _SORTS = {
     **SORTS,
     "first_answer": Order("first_answer.due_at", alphabetical=True),
-    "callback": Order("callback.from", alphabetical=True),
+    "callback": Order("callback.due_at", alphabetical=True),
     "escalation": Order("escalation.state", alphabetical=True),
     "unanswered": Order("unanswered_since", alphabetical=True),
 }
@@ -58,7 +58,7 @@ QUEUES: Mapping[QueueName, Queue] = {
     "unassigned": Queue(lambda _agent: UNASSIGNED),
     "mine": Queue(_assigned_to, orders=("first_answer", "callback", "unanswered")),
     "open": Queue(lambda _agent: {}),
-    # Now first: that one has no time.
+    # Whoever is to be called now was since they asked.
     "callbacks": Queue(lambda _agent: IS_CALLED_BACK, "callback", ("callback",), "callbacks_alphabetical"),
     # By their names the undecided ones come first, going down; those that were declined are escalated no more.
     "escalations": Queue(
@@ -83,7 +83,7 @@ async def create_indexes(db: Database) -> None:
     listed = partial(create_alphabetical_index, db[CASES.collection])
     await listed("status", "created_at", "_id")
     await listed("status", "created_at", "_id", name="unassigned", partialFilterExpression=UNASSIGNED)
-    await listed("callback.from", "_id", name="callbacks", partialFilterExpression=IS_CALLED_BACK)
+    await listed("callback.due_at", "_id", name="callbacks", partialFilterExpression=IS_CALLED_BACK)
     await listed("escalation.state", "_id", name="escalations", partialFilterExpression=IS_ESCALATED)
     await listed("first_answer.due_at", "_id", name="unanswered", partialFilterExpression=UNANSWERED)
     replied = {"partialFilterExpression": HAS_REPLIED}
