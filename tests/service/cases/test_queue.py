@@ -15,11 +15,18 @@ from tests.events import user_changed
 from tests.service.cases.conftest import CasesApi
 
 SOON = datetime(2026, 12, 1, 14, tzinfo=UTC)
+ASKING: Document = {"user_id": uuid7(), "name": "Ana Duarte", "email": "ana@example.com"}
+ESCALATION: Document = {
+    "state": "requested",
+    "reason": "It stands still.",
+    "requested_by": ASKING,
+    "requested_at": SOON,
+}
 CALLBACK: Document = {
     "window": None,
     "due_at": SOON,
     "phone": "+33472000000",
-    "requested_by": {"user_id": uuid7(), "name": "Ana Duarte"},
+    "requested_by": ASKING,
     "requested_at": SOON,
     "confirmed_at": None,
 }
@@ -166,7 +173,7 @@ async def test_a_queue_is_paged_in_each_of_its_orders(cases: CasesApi, agent: Ac
     ana = an_actor()
     kept: Document = {
         "callback": CALLBACK,
-        "escalation": {"state": "requested", "requested_at": SOON},
+        "escalation": ESCALATION,
     }
     kept |= {"first_answer": {"due_at": SOON, "answered_at": None}, "unanswered_since": SOON}
     numbers = [await a_number(cases, ana, kept=kept) for _ in range(3)]
@@ -200,7 +207,7 @@ async def test_each_queue_is_counted(cases: CasesApi) -> None:
     await cases.agent_act(own, agent, action="take")
     await cases.act(own, ana, action="comment", text="Any news?")
     callback = {"callback": CALLBACK}
-    await a_number(cases, ana, kept=callback | {"escalation": {"state": "requested", "requested_at": SOON}})
+    await a_number(cases, ana, kept=callback | {"escalation": ESCALATION})
     await a_number(cases, ana, kept={"first_answer": {"due_at": SOON, "answered_at": None}})
     parts = await a_number(cases, ana)
     await cases.agent_act(parts, an_actor(Role.AGENT), action="take")
