@@ -1,6 +1,7 @@
 """The page of a case as a conversation: what scripts add to it, and what is there without them."""
 
 import base64
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -36,17 +37,21 @@ async def paste(page: Page, *, text: str = "") -> bool:
 
 
 async def test_screenshots_are_pasted_and_sent_by_keys_and_then_seen(case: Page) -> None:
-    await paste(case)
-    await until_attached(case, "Screenshot.png")
-    await paste(case)
-    await until_attached(case, "Screenshot 2.png")
+    browser = await case.context.new_cdp_session(case)
+    await browser.send("Emulation.setTimezoneOverride", {"timezoneId": "Europe/Paris"})
+    await case.clock.set_fixed_time(datetime(2026, 12, 1, 9, 12, tzinfo=UTC))
+    names = ("screenshot-2026-12-01-1012.png", "screenshot-2026-12-01-1012-2.png")
+    for name in names:
+        assert not await paste(case)
+        await until_attached(case, name)
+        await expect(case.locator(".composer [data-status]")).to_have_text(f"{name}: Sent.")
     await comment(case).fill("As you see here.")
     await comment(case).press("Control+Enter")
     await expect(case.get_by_role("status").filter(has_text="Your message is sent.")).to_be_in_viewport()
     newest = case.locator("#newest")
     await expect(newest).to_contain_text("As you see here.")
     await expect(newest).to_be_in_viewport()
-    for name in ("Screenshot.png", "Screenshot 2.png"):
+    for name in names:
         picture = newest.get_by_role("img", name=name, exact=True)
         await picture.scroll_into_view_if_needed()
         await case.wait_for_function("picture => picture.complete", arg=await picture.element_handle())

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Locator, Page, Route, expect
 from deploy.local.stack import Stack
 from deploy.local.waiting import until
 from tests.browser.walking import begin_session
-from tests.builders import an_email
+from tests.builders import a_serial, an_email
 from tests.e2e.portal import VENDOR_ADMIN, Visitor, a_company, join, vendor_admin_exists, visiting
 
 
@@ -145,17 +145,26 @@ async def test_a_refused_dialog_holds_a_long_reason_and_its_button(shell: Page, 
     await expect(shell.get_by_role("status").filter(has_text="The case is closed.")).to_be_visible()
 
 
-async def test_all_sections_of_a_case_close_and_open_together(shell: Page, stack: Stack, ana: Visitor) -> None:
-    case = await ana.submit(serial="SH1234567")
+@pytest.mark.parametrize("width", [1440, 768, 360])
+async def test_all_sections_of_a_case_close_and_open_together(
+    shell: Page, stack: Stack, ana: Visitor, width: int
+) -> None:
+    case = await ana.submit(serial=a_serial())
     await shell.goto(f"{stack.base_url}/cases/{case['number']}")
-    await expect(shell.locator("details.section[open]")).to_have_count(4)
-    # Where they stand beside each other, nobody needs it.
-    await expect(shell.get_by_role("button", name="Collapse all")).to_be_hidden()
-    await shell.set_viewport_size({"width": 768, "height": 900})
-    await shell.get_by_role("button", name="Collapse all").click()
-    await expect(shell.locator("details.section[open]")).to_have_count(0)
-    await shell.get_by_role("button", name="Expand all").click()
-    await expect(shell.locator("details.section[open]")).to_have_count(4)
+    await shell.set_viewport_size({"width": width, "height": 900})
+    sections, are_open = shell.locator("details.section"), shell.locator("details.section[open]")
+    await expect(sections).to_have_count(5)
+    await expect(are_open).to_have_count(5)
+    await shell.get_by_role("button", name="Collapse all").focus()
+    await shell.keyboard.press("Enter")
+    await expect(are_open).to_have_count(0)
+    await shell.locator("#details > summary").focus()
+    await shell.keyboard.press("Space")
+    await expect(are_open).to_have_count(1)
+    await shell.get_by_role("button", name="Expand all").focus()
+    await shell.keyboard.press("Space")
+    await expect(are_open).to_have_count(5)
+    await expect(shell.get_by_role("button", name="Collapse all")).to_be_focused()
 
 
 async def test_withdrawing_an_invitation_is_asked_once_more(shell: Page, stack: Stack) -> None:

@@ -99,7 +99,7 @@ for (const button of document.querySelectorAll("button[data-sections]")) {
 // What is folded is printed too; afterwards it stands as before.
 let closedBeforePrint = [];
 window.addEventListener("beforeprint", () => {
-  closedBeforePrint = [...document.querySelectorAll(":is(details.section, .fold > details):not([open])")];
+  closedBeforePrint = [...document.querySelectorAll(":is(details.section, .told, .fold > details):not([open])")];
   for (const section of closedBeforePrint) section.open = true;
 });
 window.addEventListener("afterprint", () => {

@@ -87,12 +87,15 @@ export function enhance(field) {
     }
   }
 
-  // Every browser calls a screenshot the same.
+  // Every browser calls a screenshot the same; when it was pasted, by the clock of the reader, tells them apart.
   function named(file) {
     if (!/^image\.\w+$/.test(file.name)) return file;
-    const others = [...list.children].filter(({ dataset }) => dataset.name.startsWith(words.screenshot)).length;
-    const name = `${words.screenshot}${others ? ` ${others + 1}` : ""}${file.name.slice("image".length)}`;
-    return new File([file], name, { type: file.type });
+    const now = new Date();
+    const digits = (number) => String(number).padStart(2, "0");
+    const day = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map(digits).join("-");
+    const stem = `${words.screenshot}-${day}-${digits(now.getHours())}${digits(now.getMinutes())}`;
+    const others = [...list.children].filter(({ dataset }) => dataset.name.startsWith(stem)).length;
+    return new File([file], `${stem}${others ? `-${others + 1}` : ""}${file.name.slice("image".length)}`, { type: file.type });
   }
 
   // What cannot be accepted need not travel; the service judges all the same.
