@@ -112,6 +112,7 @@ MESSAGES: Mapping[str, str] = {
     "out_of_scope": N_("For a colleague, choose one of the sites that are yours."),
     "more_than_allowed": N_("This is more at once than is allowed. Please send less."),
     # Files.
+    "too_many_days": N_("Choose at most %(limit)s days."),
     "too_many": N_("Too many files: the limit for one message is %(limit)s."),
     "too_large.file": N_("The file is too large. A file may have at most %(limit_bytes)s."),
     "too_large_together": N_("Together the files are too large. They may have at most %(limit_bytes)s."),

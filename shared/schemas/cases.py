@@ -24,10 +24,10 @@ from shared.schemas.base import (
     Utc,
     example,
     refuse_unless_one,
-    written_day,
 )
 from shared.schemas.case_actions import AgentActionName, CaseActionName, EntryKindName
 from shared.schemas.case_parts import ContactBody, Description, Severity, Title
+from shared.schemas.case_times import CalendarDay, CaseClock, FirstAnswerOnCase
 from shared.schemas.contracts import ProductNumber, Said, TypedSerial
 
 Long = Annotated[str, Cleaned(most=10_000)]
@@ -121,25 +121,6 @@ class CoverageOnCase(Answer):
     verdict: Verdict
     level: str | None = None
     until: date | None = None
-
-
-class FirstAnswerOnCase(Answer):
-    """Until when the vendor has promised a first answer, and when it came."""
-
-    due_at: Utc
-    answered_at: Utc | None = None
-
-
-class CaseClock(Answer):
-    """Whole seconds of each side's turn, and between an end and the reopening after it.
-
-    Until now they make up the time since the case was created; of a case that has ended, the time until its end.
-    Seconds are counted by their beginnings, so that the sum is exact.
-    """
-
-    vendor_s: int
-    customer_s: int
-    ended_s: int
 
 
 class CallbackAnswer(Answer):
@@ -285,8 +266,6 @@ class CaseDetail(CaseRow):
 
 
 Multi = StatusName | list[StatusName]
-# Far enough from the ends of the calendar for any time zone.
-_Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31)), BeforeValidator(written_day)]
 
 
 _SEARCHED = (
@@ -304,8 +283,8 @@ class CaseQuery(CompanyListQuery):
     site_id: UUID | None = None
     serial: TypedSerial | None = None
     severity: Annotated[int, Field(ge=1, le=4)] | None = None
-    created_from: _Day | None = None
-    created_to: _Day | None = None
+    created_from: CalendarDay | None = None
+    created_to: CalendarDay | None = None
     q: Annotated[Searched, Field(description=_SEARCHED)] = ""
 
     @model_validator(mode="after")

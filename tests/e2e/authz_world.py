@@ -477,6 +477,7 @@ PREPARE: dict[str, Prepare] = {
     "GET /cases": _the_cases_of_the_device,
     "POST /cases": _a_case_at_the_site,
     "GET /cases/facets": _the_cases_of_the_device,
+    "GET /cases/turn-times": _NOTHING,
     "GET /cases.xlsx": _the_cases_of_the_device,
     "GET /cases.csv": _the_cases_of_the_device,
     "POST /cases/exports": _an_export,

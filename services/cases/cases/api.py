@@ -14,7 +14,7 @@ from services.cases.cases.domain.actions import refuse_unless_vendor
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.numbers import read_case_number
 from services.cases.cases.domain.values import Change
-from services.cases.cases.handlers import actions, follow_ups, pins, submission
+from services.cases.cases.handlers import actions, follow_ups, pins, submission, turn_times
 from services.cases.copies import agents
 from shared.actor import Actor
 from shared.case_passes import sign_pass
@@ -23,6 +23,7 @@ from shared.paging import Kept, Page
 from shared.schemas.base import ListQuery, Request
 from shared.schemas.case_actions import AgentAction, AgentActionUnion, CaseAction, CaseActionUnion, FollowUpAction
 from shared.schemas.cases import AgentCaseQuery, CasePassAnswer, CaseQuery, HistoryQuery, SubmitCase, VisitCase
+from shared.schemas.turn_times import TurnTimesQuery
 from shared.web.app import CLOCK, DATABASE
 from shared.web.requests import actor_of, idempotency_key_of, read_body, read_query
 from shared.web.responses import answer
@@ -70,6 +71,14 @@ async def count_cases(request: web.Request) -> web.Response:
     store.read_order(query.sort)
     counts = await store.count_cases(request.app[DATABASE], actor, query)
     return answer(views.counts(counts))
+
+
+@routes.get("/cases/turn-times")
+async def show_turn_times(request: web.Request) -> web.Response:
+    """For how long each side had its turn, by site."""
+    actor, query = actor_of(request), read_query(request, TurnTimesQuery)
+    now = request.app[CLOCK]()
+    return answer(views.turn_times(await turn_times.report_turn_times(request.app[DATABASE], actor, query, now=now)))
 
 
 @routes.get("/start")

@@ -12,9 +12,11 @@ from pydantic import TypeAdapter
 from services.cases.attachments.domain.files import AttachedFile, FileState, content_type_of
 from services.cases.cases.domain.actions import AGENT_ACTIONS, OFFERS, allowed_actions, reopened_until
 from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.clock import Clock
 from services.cases.cases.domain.news import News
 from services.cases.cases.domain.values import Callback, Entry, Escalation, Person, Status, turn_of
 from services.cases.cases.domain.visibility import sees
+from services.cases.cases.handlers.turn_times import Report
 from services.cases.cases.store.cases import Links
 from services.cases.cases.store.counts import Counts
 from services.cases.cases.store.marks import NO_MARK, Mark
@@ -33,6 +35,7 @@ from shared.schemas.cases import (
     QueueName,
     QueuesAnswer,
 )
+from shared.schemas.turn_times import SiteTurnTimes, TurnTimes, TurnTimesAnswer
 from shared.text import beginning
 
 _CASE = TypeAdapter(Case)
@@ -261,6 +264,23 @@ def queues(found: Mapping[QueueName, int]) -> QueuesAnswer:
 def agent(copy: Document) -> PersonAnswer:
     """Somebody whom cases can be assigned to."""
     return PersonAnswer(user_id=copy["_id"], name=copy["name"])
+
+
+def turn_times(report: Report) -> TurnTimesAnswer:
+    """Seconds by site, the rest of the sites, and the total."""
+    times = report.times
+    return TurnTimesAnswer(
+        created_from=report.first,
+        created_to=report.last,
+        at=report.at,
+        items=[SiteTurnTimes(**asdict(site), **asdict(site.clock)) for site in times.sites],
+        others=_turn_times(*times.others) if times.others else None,
+        total=_turn_times(*times.total),
+    )
+
+
+def _turn_times(cases: int, clock: Clock) -> TurnTimes:
+    return TurnTimes(cases=cases, **asdict(clock))
 
 
 def _flat(case: Case) -> dict[str, Any]:

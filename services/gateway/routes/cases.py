@@ -2,7 +2,7 @@
 
 from services.gateway import case_deliveries
 from services.gateway.forwarding import Route, stream, upload
-from shared.schemas import attachments, case_actions, case_exports, cases, notifications
+from shared.schemas import attachments, case_actions, case_exports, cases, notifications, turn_times
 from shared.schemas.base import ListAnswer, ListQuery, Request
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -53,6 +53,14 @@ CASES = (
         summary="How many cases stand under each status, severity and site",
         query=cases.CaseQuery,
         answer=cases.FacetsAnswer,
+    ),
+    Route(
+        method="GET",
+        path="/cases/turn-times",
+        service="cases",
+        summary="For how long it was whose turn, by site",
+        query=turn_times.TurnTimesQuery,
+        answer=turn_times.TurnTimesAnswer,
     ),
     Route(
         method="GET",

@@ -28,6 +28,7 @@ from services.cases.cases.store.lists import find_cases, read_order
 from services.cases.cases.store.marks import NO_MARK, Mark, add_favourite, find_marks, record_visit, remove_favourite
 from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore
 from services.cases.cases.store.queues import count_queues, find_queue
+from services.cases.cases.store.turn_times import TurnTimes, find_turn_times
 from services.cases.cases.store.waiting import find_waiting
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "History",
     "Links",
     "Mark",
+    "TurnTimes",
     "add_favourite",
     "append_entry",
     "count_cases",
@@ -48,6 +50,7 @@ __all__ = [
     "find_links",
     "find_marks",
     "find_queue",
+    "find_turn_times",
     "find_unverified",
     "find_unverified_by_said",
     "find_waiting",
