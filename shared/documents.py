@@ -86,6 +86,7 @@ class Documents(Generic[E]):
     `computed` maps fields of the entity that are never written to the expressions that give them, over the whole
     document, when it is read here.
     `derived` maps fields of the document that follow from the entity, for queries: they are written with every change.
+    `hint` is a kind of hint that every insert and save gives, and what it says of the entity, and of how it was before.
     """
 
     def __init__(
@@ -96,8 +97,10 @@ class Documents(Generic[E]):
         appended: Mapping[str, str] | None = None,
         computed: Mapping[str, Document] | None = None,
         derived: Mapping[str, Callable[[E], object]] | None = None,
+        hint: tuple[str, Callable[[E, E | None], Document]] | None = None,
     ) -> None:
         """One per collection, as a constant of the service's store."""
+        self._hint = hint
         self.collection = collection
         self._adapter = TypeAdapter(entity)
         self._appended = dict(appended or {})
@@ -148,7 +151,7 @@ class Documents(Generic[E]):
         else:
             await db[self.collection].insert_one(document, session=session)
             db.notify_pending(self.collection, entity.id, pending, session)
-        return self._settled(entity, entity.version)
+        return self._told(db, self._settled(entity, entity.version), None, session)
 
     async def _insert_together(self, db: Database, documents: Sequence[Document]) -> list[Exception | None]:
         errors: dict[int, Exception] = {}
@@ -185,8 +188,11 @@ class Documents(Generic[E]):
         key.refuse_unless_same(existing.get("intent"))
         return self.load(existing)
 
-    async def save(self, db: Database, entity: E, *, session: Session | None = None) -> E:
-        """Writes a changed entity over the version that it was read at; StaleVersion when another change came first."""
+    async def save(self, db: Database, entity: E, *, before: E | None = None, session: Session | None = None) -> E:
+        """Writes a changed entity over the version that it was read at; StaleVersion when another change came first.
+
+        The hint is told how it was `before`, where that can make a difference.
+        """
         pending = pending_events(entity.events)
         changes: Document = {name: {"$literal": value} for name, value in self._fields(entity).items()}
         for field, items in self._additions(entity, entity.version + 1).items():
@@ -201,7 +207,13 @@ class Documents(Generic[E]):
         if result.matched_count == 0:
             raise StaleVersion
         db.notify_pending(self.collection, entity.id, pending, session)
-        return self._settled(entity, entity.version + 1)
+        return self._told(db, self._settled(entity, entity.version + 1), before, session)
+
+    def _told(self, db: Database, written: E, before: E | None, session: Session | None) -> E:
+        if self._hint is not None:
+            kind, about = self._hint
+            db.hint(kind, written.id, session, about(written, before))
+        return written
 
     async def append(
         self, db: Database, wanted: Document, *, push: Mapping[str, Document], changes: Document | None = None

@@ -244,6 +244,14 @@ class Unavailable(Refusal):
     retry_after_s: int = 2
 
 
+class TooManyStreams(Unavailable):
+    """As many streams of live updates are open as there may be."""
+
+    code = "too_many_streams"
+    title = "There are no live updates at this moment. Everything else works without them."
+    retry_after_s = 30
+
+
 class Broken(Refusal):
     """Our fault."""
 

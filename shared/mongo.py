@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, date, datetime
 from functools import partial
@@ -46,8 +46,9 @@ if sys.version_info < (3, 12):
 
 # Called after a write that left pending events: collection name, document id, the events as they stand in the document.
 OnPending = Callable[[str, Any, list[Document]], None]
-# Called after a write that others may want to look at: an event's type without its version, and the id of what changed.
-OnHint = Callable[[str, object], None]
+# Called after a write that others may want to look at: an event's type without its version, the id of what changed, and
+# what there is to say about it.
+OnHint = Callable[[str, object, Mapping[str, Any] | None], None]
 
 
 def _encode(value: object) -> object:
@@ -105,12 +106,14 @@ class Database:
             if kind in HINTED:
                 self.hint(kind, document_id)
 
-    def hint(self, kind: str, changed_id: object, session: Session | None = None) -> None:
+    def hint(
+        self, kind: str, changed_id: object, session: Session | None = None, about: Mapping[str, Any] | None = None
+    ) -> None:
         """Gives a hint that something has changed, for what makes no event; after the commit, if any."""
         if session is not None:
-            self._after_commit[session].append(partial(self.hint, kind, changed_id))
+            self._after_commit[session].append(partial(self.hint, kind, changed_id, about=about))
         elif self.on_hint is not None:
-            self.on_hint(kind, changed_id)
+            self.on_hint(kind, changed_id, about)
 
     async def atomically(self, work: Callable[[Session], Awaitable[_T]]) -> _T:
         """Runs `work` in a transaction; it may run again, so it must not touch anything but the database.

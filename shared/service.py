@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from shared import audit, logging, relay
-from shared.bus import Bus, Subscriptions
+from shared.bus import Attached, Bus, Listening, Subscriptions
 from shared.clock import DatabaseClock
 from shared.errors import Unavailable
 from shared.mongo import Database, DatabaseError, connect, with_time_to_upgrade
@@ -30,6 +30,15 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
+class Hears:
+    """Hints of these kinds. `on_attached` is called when they begin to come in: those of the time before are lost."""
+
+    kinds: tuple[str, ...]
+    handler: Listening
+    on_attached: Attached
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """What tells one service from another."""
 
@@ -40,6 +49,7 @@ class ServiceSpec:
     queue: WorkQueue | None = None
     subscriptions: Subscriptions | None = None
     degraded: Degraded | None = None  # what of its own is not as it should be, by its name in `/readyz`
+    hears: Hears | None = None
     background: Sequence[Background] = ()  # each runs for ever; restarted when it fails, cancelled at the stop
 
 
@@ -58,6 +68,8 @@ def create_service(parts: ServiceSpec, settings: ServiceSettings) -> web.Applica
     db.on_hint = bus.hint
     if parts.queue is not None:
         bus.consume(parts.queue, parts.subscriptions or {}, db)
+    if parts.hears is not None:
+        bus.listen(parts.hears.kinds, parts.hears.handler, parts.hears.on_attached)
     prepared = asyncio.Event()
 
     async def degraded() -> dict[str, Any]:
@@ -146,4 +158,5 @@ def _degraded(bus: Bus) -> dict[str, Any]:
     if not bus.connected:
         return {"broker": "unavailable"}
     deaf = [queue for queue, attached in cast("dict[str, bool]", bus.status()["consumers"]).items() if not attached]
-    return {"queues_without_consumer": deaf} if deaf else {}
+    found: dict[str, Any] = {"queues_without_consumer": deaf} if deaf else {}
+    return found if bus.hears_hints else found | {"hints": "unavailable"}

@@ -9,6 +9,9 @@ DEAD = "dead"
 LIVE = "live"
 # Whoever is that user, or of that company, may be somebody else now. Hints of other kinds nobody listens to.
 HINTED = ("identity.user.changed", "identity.company.changed", "identity.session.changed")
+# These say who may know of it, too: whoever has streams open passes them on. Every write of a case gives one.
+CASE_CHANGED = "cases.case.changed"
+CASE_PRESENCE = "cases.case.presence"
 
 _DELIVERY_LIMIT = 10
 _LONGEST_WORK = 500_000

@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -14,7 +15,7 @@ from shared.bus.consumer import Consumer
 from shared.bus.errors import BrokerUnavailable, Unroutable, first_of, reason_of
 from shared.bus.handlers import Subscriptions
 from shared.bus.link import connection_to, declare, no_foreign_cancellation, while_up
-from shared.bus.live import Hint, HintListener, HintSender, Listening
+from shared.bus.live import Attached, Hint, HintListener, HintSender, Listening
 from shared.bus.messages import Envelope, message_of, together
 from shared.bus.publisher import Publisher
 from shared.logging import origin
@@ -54,9 +55,12 @@ class Bus:
             Consumer(queue, retry_queues, subscriptions, args, self._publisher, deadline_s=self._handler_deadline_s)
         )
 
-    def listen(self, kinds: tuple[str, ...], handler: Listening) -> None:
-        """Calls `handler(hint)` for hints of these kinds, while there is a connection. To be called before `start`."""
-        self._listeners.append(HintListener(kinds, handler))
+    def listen(self, kinds: tuple[str, ...], handler: Listening, on_attached: Attached | None = None) -> None:
+        """Calls `handler(hint)` for hints of these kinds, while there is a connection. To be called before `start`.
+
+        `on_attached()` is called whenever they begin to come in: what came before is lost.
+        """
+        self._listeners.append(HintListener(kinds, handler, on_attached))
 
     async def start(self) -> None:
         """Returns at once, with the broker there or not; it is looked for in the background, for ever."""
@@ -92,9 +96,9 @@ class Bus:
         """Whether hints come in now."""
         return all(listener.attached for listener in self._listeners)
 
-    def hint(self, kind: str, changed_id: object) -> None:
+    def hint(self, kind: str, changed_id: object, about: Mapping[str, Any] | None = None) -> None:
         """Tells every replica that listens that something has changed. Never waits, and never fails."""
-        self._hints.send(Hint(kind, str(changed_id), origin.get().request_id))
+        self._hints.send(Hint(kind, str(changed_id), origin.get().request_id, about or {}))
 
     async def publish(self, envelope: Envelope) -> None:
         """Returns when the broker has the event on disk. BrokerUnavailable or Unroutable after 5 s at the latest."""

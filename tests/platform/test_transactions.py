@@ -69,7 +69,7 @@ async def test_an_aborted_transaction_announces_nothing(db: Database) -> None:
 
 async def test_hints_of_a_transaction_are_given_after_the_commit_and_none_when_it_is_aborted(db: Database) -> None:
     hints: list[tuple[str, object]] = []
-    db.on_hint = lambda kind, changed_id: hints.append((kind, changed_id))
+    db.on_hint = lambda kind, changed_id, _about: hints.append((kind, changed_id))
 
     async def write(session: Session) -> None:
         db.notify_pending("things", 1, [EVENT, CHANGE], session)
@@ -89,7 +89,7 @@ async def test_hints_of_a_transaction_are_given_after_the_commit_and_none_when_i
 
 async def test_what_no_replica_listens_to_gives_no_hint(db: Database) -> None:
     hints: list[str] = []
-    db.on_hint = lambda kind, _changed_id: hints.append(kind)
+    db.on_hint = lambda kind, _changed_id, _about: hints.append(kind)
     types = ("cases.case.changed.v1", "identity.user.changed.v1", "identity.user.invited.v1")
     db.notify_pending("things", 1, [{"id": uuid4(), "type": each} for each in types])
     assert hints == ["identity.user.changed"]
