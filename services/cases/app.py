@@ -20,11 +20,13 @@ from services.cases.cases.store import citations, export_jobs
 from services.cases.cases.upgrading import keep_dropping, keep_filling_in
 from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.copies import store as copies
+from services.cases.live import api as live_api
+from services.cases.live.streams import HEARD, Streams
 from services.cases.settings import CasesSettings
 from shared import quotas, topology
 from shared.case_passes import pass_key
 from shared.mongo import Database
-from shared.service import Background, ServiceSpec, create_service
+from shared.service import Background, Hears, ServiceSpec, create_service
 from shared.web.app import DATABASE
 
 OWNERS_OF_FILES = {citations.KIND: citations.RULES}
@@ -33,16 +35,17 @@ _SCANS_AT_ONCE = 4
 
 def create_app(settings: CasesSettings) -> web.Application:
     """The cases service, ready to be served."""
-    disk = Disk(floor_bytes=settings.free_disk_floor_bytes)
+    disk, streams = Disk(floor_bytes=settings.free_disk_floor_bytes), Streams()
     places = Places(settings.exports_at_once)
     workshop = Workshop(places, disk)
     parts = ServiceSpec(
         name="cases",
-        routes=[*export_api.routes, *cases_api.routes, *attachments_api.routes],
+        routes=[*export_api.routes, *cases_api.routes, *attachments_api.routes, *live_api.routes],
         emits=[store.CASES.collection],
         create_indexes=_create_indexes,
         queue=topology.CASES,
         subscriptions=SUBSCRIPTIONS,
+        hears=Hears(HEARD, streams.apply_hint, on_attached=streams.reload_all),
         degraded=partial(_degraded, disk),
         background=[
             partial(sweep_files, owners=OWNERS_OF_FILES, scanned=settings.clamd is not None),
@@ -63,7 +66,13 @@ def create_app(settings: CasesSettings) -> web.Application:
     app[attachments_api.POLICY] = Policy(settings.limits, scanned=settings.clamd is not None)
     app[export_api.PLACES] = places
     app[export_api.WORKSHOP] = workshop
+    app[live_api.STREAMS] = streams
+    app.on_shutdown.append(_end_streams)
     return app
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[live_api.STREAMS].end_all()
 
 
 async def _create_indexes(db: Database) -> None:

@@ -28,6 +28,7 @@ from services.cases.cases.store.lists import find_cases, read_order
 from services.cases.cases.store.marks import NO_MARK, Mark, add_favourite, find_marks, record_visit, remove_favourite
 from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore
 from services.cases.cases.store.queues import count_queues, find_queue
+from services.cases.cases.store.telling import read_telling
 from services.cases.cases.store.turn_times import TurnTimes, find_turn_times
 from services.cases.cases.store.waiting import find_waiting
 
@@ -63,6 +64,7 @@ __all__ = [
     "keep_counter_seen",
     "keep_counting",
     "read_order",
+    "read_telling",
     "record_visit",
     "recount",
     "remove_favourite",

@@ -10,12 +10,14 @@ from services.cases.cases.domain.case import MAX_BYTES, MAX_ENTRIES, Case
 from services.cases.cases.domain.values import OPEN
 from services.cases.cases.domain.visibility import Reader, readers_of, reads_as
 from services.cases.cases.domain.words import keys_of
+from services.cases.cases.store.telling import said_of
 from shared.actor import Actor
 from shared.case_passes import CasePass
 from shared.coverage import Verdict
 from shared.documents import Documents
 from shared.errors import NotFound
 from shared.mongo import Database, Document
+from shared.topology import CASE_CHANGED
 
 IS_FULL: Document = {
     "$or": [
@@ -45,6 +47,7 @@ CASES = Documents(
     computed={"is_full": IS_FULL},
     # `own_ids` is what versions before there were readers search by.
     derived={"own_ids": lambda case: case.own_ids, "readers": readers_of, "words": words_of},
+    hint=(CASE_CHANGED, said_of),
 )
 _MOST_FOLLOW_UPS = 50
 IS_OPEN = {"$in": sorted(status.value for status in OPEN)}

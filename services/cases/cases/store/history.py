@@ -16,6 +16,7 @@ from services.cases.cases.domain.moves import Moves, moves_of
 from services.cases.cases.domain.values import Entry
 from services.cases.cases.store.cases import CASES, IS_FULL, IS_OPEN, visible_to
 from services.cases.cases.store.clocks import CLOCK, turn_becomes
+from services.cases.cases.store.telling import tell_of_entry
 from shared.actor import Actor
 from shared.errors import Invalid, NotFound, Unavailable
 from shared.idempotency import IdempotencyKey
@@ -205,7 +206,10 @@ async def append_entry(db: Database, actor: Actor, case: Case, addition: actions
     (pushed,) = written.pop("new_entries")
     changes = {name: {"$literal": value} for name, value in written.items()} | _changes(entry)
     async with turn_at(case.number):
-        return await CASES.append(db, wanted, push={"history": pushed}, changes=changes)
+        is_written = await CASES.append(db, wanted, push={"history": pushed}, changes=changes)
+    if is_written:
+        tell_of_entry(db, case, internal=entry.internal)
+    return is_written
 
 
 def _changes(entry: Entry) -> Document:
