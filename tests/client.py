@@ -59,7 +59,9 @@ def check_answer(response: aiohttp.ClientResponse, body: bytes) -> None:
 
 
 async def answer_of(response: aiohttp.ClientResponse) -> Answer:
-    """The whole answer."""
+    """The whole answer; of a stream of events, which has no end, the first line."""
+    if response.content_type == "text/event-stream":
+        return Answer(response.status, await response.content.readline(), response.headers)
     is_json = response.content_type.endswith("json")
     return Answer(response.status, await response.json() if is_json else await response.read(), response.headers)
 

@@ -14,6 +14,7 @@ from services.gateway.brand import BRAND
 from services.gateway.clients import SERVICES, Services
 from services.gateway.cookies import COOKIES, Cookies
 from services.gateway.forwarding import add_routes
+from services.gateway.live import LIVE, LiveStreams
 from services.gateway.middleware import API, add_outer_middleware
 from services.gateway.pages import add_pages
 from services.gateway.pages.static import STATIC_ROUTES
@@ -22,7 +23,7 @@ from services.gateway.routes import ROUTES
 from services.gateway.session import SESSION_COOKIE, SESSIONS, Sessions, refresh_after_changes
 from services.gateway.settings import GatewaySettings
 from shared import logging
-from shared.bus import Bus
+from shared.bus import Bus, Hint
 from shared.connections import Bounds
 from shared.serving import STOP_WITHIN_S, Runner
 from shared.topology import HINTED
@@ -43,6 +44,8 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
     app[COOKIES] = Cookies.of(settings.base_url)
     app[ADDRESS] = Address(settings.base_url)
     app[SESSIONS] = Sessions(app[SERVICES])
+    app[LIVE] = LiveStreams(app[SESSIONS], settings)
+    app.on_shutdown.append(_end_streams)
     app[BRAND] = settings.brand
     add_outer_middleware(app, settings.trusted_proxies)
     app[LIMITS] = RequestLimits(settings)
@@ -57,7 +60,12 @@ def create_app(settings: GatewaySettings, services: Services | None = None) -> w
 def with_hints(app: web.Application, settings: GatewaySettings) -> Bus:
     """The application hears from identity who has changed; what it hears it over."""
     bus = Bus(settings.rabbitmq_url, app_id="gateway")
-    bus.listen(HINTED, app[SESSIONS].apply_hint)
+
+    def apply(hint: Hint) -> None:
+        app[SESSIONS].apply_hint(hint)
+        app[LIVE].apply_hint(hint)
+
+    bus.listen(HINTED, apply, on_attached=app[LIVE].check_all)
 
     async def run(_app: web.Application) -> AsyncIterator[None]:
         await bus.start()
@@ -105,6 +113,10 @@ def create_ops(services: Services, is_open: Callable[[], Awaitable[bool]], bus: 
     ops = create_plain_app()
     add_health(ops, status)
     return ops
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[LIVE].end_all()
 
 
 async def _connections(app: web.Application) -> AsyncIterator[None]:

@@ -116,6 +116,7 @@ class Services:
         self._urls = urls
         self.deadlines = deadlines
         self._http: aiohttp.ClientSession | None = None
+        self._streaming: aiohttp.ClientSession | None = None
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> "Services":
@@ -132,9 +133,10 @@ class Services:
 
     async def stop(self) -> None:
         """Closes every connection."""
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
+        for http in (self._http, self._streaming):
+            if http is not None:
+                await http.close()
+        self._http = self._streaming = None
 
     async def call(
         self,
@@ -224,6 +226,14 @@ class Services:
                 cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=500, limit_per_host=0)
             )
         return self._http
+
+    def streaming(self) -> aiohttp.ClientSession:
+        """Connections beside the pool, for what stays open for hours; who asks for one bounds how many there are."""
+        if self._streaming is None:
+            self._streaming = aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0)
+            )
+        return self._streaming
 
     def url(self, service: Service, path: str, query: Query = None) -> URL:
         """Where a service has this path, which has its variables quoted."""

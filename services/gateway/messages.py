@@ -151,6 +151,7 @@ MESSAGES: Mapping[str, str] = {
     "reopen_too_late": N_("The case was closed more than %(days)s days ago. Please create a follow-up."),
     "export_is_running": N_("An export of yours is still being made. Please wait until it has arrived."),
     "export_not_there": N_("This file is not there: it is still being made, or it is kept no longer."),
+    "too_many_streams": N_("There are no live updates at this moment. Everything else works without them."),
     "too_many_exports": N_("Many exports are being made at this moment. Please try again shortly."),
     # Products and contracts.
     "product_exists": N_("There is a product with this number already."),

@@ -9,13 +9,13 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from aiohttp import web
 from prometheus_client import Counter
 
-from services.gateway.middleware import is_api, is_for_anybody
+from services.gateway.middleware import API, is_api, is_for_anybody
 from services.gateway.session import SAFE_METHODS, SESSIONS, set_visitor, token_of
 from services.gateway.settings import GatewaySettings
 from services.gateway.visitor import Visitor
@@ -34,6 +34,7 @@ _TRY_AGAIN_S = 2
 _MOST_KNOWN = 10_000
 _FILES = "/attachments"
 _SHEETS = (".xlsx", ".csv", "/file")
+_EVENTS = f"{API}/events"
 # The form sends three at once, while a sheet may be on its way.
 _FILES_AT_ONCE = 4
 _SENDING_AT_ONCE = 4
@@ -187,7 +188,12 @@ class RequestLimits:
         await _wait_for_network(self._static)
 
     def _place(self, whose: str, request: web.Request) -> AbstractAsyncContextManager[None]:
-        """Of quick requests, of files, of long lists, or of what is still being sent: each has places of its own."""
+        """Of quick requests, of files, of long lists, or of what is still being sent: each has places of its own.
+
+        A stream of live updates needs none: it has bounds of its own (`live.py`).
+        """
+        if request.path == _EVENTS:
+            return nullcontext()
         if _is_long_list(request):
             return self._places.one(f"{whose} list", of=min(1, self._at_once))
         if _is_file(request):

@@ -8,6 +8,7 @@ from http import HTTPStatus
 import aiohttp
 import structlog
 from aiohttp import hdrs, web
+from yarl import URL
 
 from services.gateway.clients import (
     CONNECT_S,
@@ -43,27 +44,35 @@ async def stream(
     10 s to the headers, 30 s from there to the first chunk and between two, and 5 s for a refusal.
     """
     services = request.app[SERVICES]
-    async with _opened(services, service, path, visitor, query) as source:
+    async with opened(services, service, services.url(service, path, query), visitor) as source:
         if source.status == HTTPStatus.OK:
             return await _pass_back(request, service, source, services.deadlines)
-        if visitor is not None:
-            refuse_rejected_actor(service, source.status)
-        try:
-            async with asyncio.timeout(services.deadlines.answer_s):
-                return Reply(source.status, await source.read(), passed_back(source))
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise unavailable(service, error) from error
+        return await refusal_in(services, service, source, visitor)
+
+
+async def refusal_in(
+    services: Services, service: Service, source: aiohttp.ClientResponse, visitor: Visitor | None
+) -> Reply:
+    """What a service answers instead of a stream."""
+    if visitor is not None:
+        refuse_rejected_actor(service, source.status)
+    try:
+        async with asyncio.timeout(services.deadlines.answer_s):
+            return Reply(source.status, await source.read(), passed_back(source))
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise unavailable(service, error) from error
 
 
 @asynccontextmanager
-async def _opened(
-    services: Services, service: Service, path: str, visitor: Visitor | None, query: Query
+async def opened(
+    services: Services, service: Service, url: URL, visitor: Visitor | None, *, for_hours: bool = False
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    url, headers = services.url(service, path, query), proofs(visitor)
+    """The beginning of a long answer; its connection is closed at the end of the context. ServiceUnavailable."""
+    http, headers = services.streaming() if for_hours else services.session(), proofs(visitor)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
     try:
         async with asyncio.timeout(services.deadlines.first_byte_s):
-            source = await services.session().get(url, headers=headers, timeout=timeout, allow_redirects=False)
+            source = await http.get(url, headers=headers, timeout=timeout, allow_redirects=False)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise unavailable(service, error) from error
     try:

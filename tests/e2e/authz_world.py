@@ -359,6 +359,14 @@ async def _a_comment(world: World, _who: Someone) -> Ask:
     return Ask({"number": world.number}, json={"action": "comment", "text": "Any news?"})
 
 
+async def _events_of_the_case(world: World, _who: Someone) -> Ask:
+    return Ask(query={"case": world.number})
+
+
+async def _presence(world: World, _who: Someone) -> Ask:
+    return Ask({"number": world.number}, json={"state": "here"})
+
+
 async def _a_note(world: World, _who: Someone) -> Ask:
     return Ask({"number": world.number}, json={"action": "note", "text": "Ask the depot."})
 
@@ -494,6 +502,8 @@ PREPARE: dict[str, Prepare] = {
     "POST /attachments": _a_file,
     "GET /attachments/{id}": _the_file,
     "GET /attachment-limits": _NOTHING,
+    "GET /events": _events_of_the_case,
+    "POST /cases/{number}/presence": _presence,
     "GET /agent/cases": _NOTHING,
     "GET /agent/queues": _NOTHING,
     "GET /agent/agents": _NOTHING,
