@@ -68,5 +68,12 @@ unsent_reasons = {
     "unexpected": lazy("an unexpected fault"),
 }
 channels = {"phone": lazy("Phone"), "email": lazy("E-mail")}
+# Why an export in the background has no file.
+export_failures = {
+    "rights_changed": lazy("Your rights have changed since you asked for it. Please export again."),
+    "too_large": lazy("The file became too large. Please filter the list, and export it in parts."),
+    "storage_low": lazy("There is not enough space for files at the moment. Please try again later."),
+    "broken": lazy("Something went wrong. Please export again."),
+}
 # The types of files that are seen on a page.
 pictures = frozenset({"image/png", "image/jpeg", "image/gif"})

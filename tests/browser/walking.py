@@ -70,6 +70,7 @@ class World:
             "cases-found": "/cases?q=tray&sort=-title",
             "cases-filtered-wrongly": "/cases?created_from=never&status=exploded&cursor=x",
             "cases-number-mistyped": "/cases?q=1000000008",
+            "exports": "/cases/exports",
             "case": f"/cases/{self.number}",
             "case-closed": f"/cases/{self.closed_number}",
             "case-created": f"/cases/{self.number}/created",
@@ -95,6 +96,7 @@ class World:
             "vendor-start": "/",
             "vendor-cases": "/cases",
             "vendor-case": f"/cases/{self.number}",
+            "vendor-exports": "/cases/exports",
             "vendor-new-for": "/cases/new/for",
             "vendor-users": "/users",
             "vendor-profile": "/profile",
@@ -128,6 +130,7 @@ async def make_world(stack: Stack) -> World:
         number = await _a_lively_case(vera, ana, serial)
         closed = await ana.submit(serial=serial, title="Closed again")
         await ana.act(closed["number"], action="close", version=1, reason="It works again.", resolved=True)
+        await ana.post("/cases/exports", {"format": "xlsx", "query": {"status": "open", "q": "tray"}})
         guest = an_email("guest")
         await ana.post("/invitations", {"invitations": [{"email": guest, "role": "member"}]})
         code = link_in(await mail_for(stack, guest), "invitations")

@@ -15,6 +15,7 @@ from services.gateway.pages.company import INVITATIONS, SITE
 from services.gateway.pages.company import pages as company
 from services.gateway.pages.components import pages as components
 from services.gateway.pages.compression import compress_pages
+from services.gateway.pages.exports import pages as exports
 from services.gateway.pages.failures import error_pages
 from services.gateway.pages.file_forms import KNOWN_LIMITS, KnownLimits
 from services.gateway.pages.finding import pages as finding
@@ -62,6 +63,7 @@ def add_pages(app: web.Application) -> None:
         for_whom,
         new_case,
         case_list,
+        exports,
         finding,
         case,
         unsubscribe,

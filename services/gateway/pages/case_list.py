@@ -12,7 +12,7 @@ from services.gateway.pages.backend import ServiceRefusal, download, fetch, opti
 from services.gateway.pages.finding import mistyped, number_in
 from services.gateway.pages.lists import ListPage, ListState, fetch_list
 from services.gateway.pages.rendering import render
-from services.gateway.pages.requests import LONGEST_ASKED
+from services.gateway.pages.requests import LONGEST_ASKED, new_idempotency_key
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import lazy
 from shared import errors
@@ -76,6 +76,7 @@ _ORDERS = {
 }
 _STATUSES = ("waiting_customer", "new", "in_progress", "waiting_parts", "closed", "cancelled")
 _ENDED = ("closed", "cancelled")
+_MOST_EXPORTED_AT_ONCE = 5_000  # rows
 # The counts of the choices of a filter, by what the service calls them.
 _COUNTED = {"status": "status", "severity": "severity", "site_id": "site"}
 
@@ -103,7 +104,18 @@ async def list_cases(request: web.Request) -> web.Response:
         orders=_ORDERS,
         is_cut=len(words) == LONGEST_ASKED,
         mistyped=await mistyped(request, visitor, number) if number else "",
+        is_large=_is_large(listing, rows, choices["status"]),
+        idempotency_key=new_idempotency_key(),
     )
+
+
+def _is_large(listing: ListState, rows: Mapping[str, Any], statuses: Iterable[Facet]) -> bool:
+    """Whether an export of the list is better made in the background; also where nobody can say how many there are."""
+    if not rows["total_is_lower_bound"]:
+        return False
+    counted = {facet["value"]: facet["count"] for facet in statuses}
+    count = counted.get(listing.wanted.get("status", ""))
+    return count is None or count > _MOST_EXPORTED_AT_ONCE
 
 
 def _waits_for(visitor: Visitor, case: Mapping[str, Any]) -> bool:

@@ -42,6 +42,7 @@ HEADINGS = {
 _PASSING = {408, 429, 500, 503}
 _BEING_CHECKED = "scanning"
 _LISTS, _FILE = ("/cases.xlsx", "/cases.csv"), re.compile(r"(/cases/[^/]+)/files/")
+_EXPORT = re.compile(r"(/cases/exports)/[^/]+/file$")
 _CASE = re.compile(r"/cases/([^/]+)$")
 _HEADING = N_("Something went wrong")
 _WAITING = (errors.TooManyRequests.status, errors.Unavailable.status)
@@ -120,7 +121,7 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
 def _back(request: web.Request, refusal: Refusal) -> tuple[str, str]:
     """The page that a download was started from, or the form that was too long; with the text of the link."""
     if page := _page_of_download(request):
-        return page, _("Back to the list") if request.path in _LISTS else _("Back to the case")
+        return page, _("Back to the case") if _FILE.match(request.path) else _("Back to the list")
     if request.method != "POST" or refusal.status != errors.TooLarge.status:
         return "", ""
     return _page_of_form(request), _("Back to the form")
@@ -138,7 +139,7 @@ def _page_of_download(request: web.Request) -> str:
     """Where the link to a file stands; empty for what is no file."""
     if request.path in _LISTS:
         return str(URL("/cases").with_query(request.query))
-    found = _FILE.match(request.path)
+    found = _FILE.match(request.path) or _EXPORT.match(request.path)
     return found[1] if found else ""
 
 
