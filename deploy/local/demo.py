@@ -162,6 +162,8 @@ def _agreement(agreement: Agreement, company_id: str, day: date) -> Json:
         "company_id": company_id,
         "serials": list(agreement.serials),
         "product_numbers": list(agreement.product_numbers),
+        "first_answer_hours": agreement.first_answer_hours,
+        "first_answer_always": agreement.first_answer_hours is not None,
     }
 
 

@@ -65,12 +65,19 @@ async def date_back(mongo_url: str, stories: Mapping[str, Story]) -> None:
 
 
 async def _date_back(db: Database, number: str, times: list[datetime]) -> None:
-    case = await db["cases"].find_one({"number": number}, {"history.at": 1, **dict.fromkeys(_TIMES, 1)})
+    wanted = {"history.at": 1, "first_answer": 1, **dict.fromkeys(_TIMES, 1)}
+    case = await db["cases"].find_one({"number": number}, wanted)
     if case is None or len(case["history"]) != len(times):
         raise NotDated(f"The demo's case {number} was changed by somebody else while it was made.")
     moved = dict(zip((entry["at"] for entry in case["history"]), times, strict=True))
     entries = {f"history.{place}.at": time for place, time in enumerate(times)}
     own = {name: moved[case[name]] for name in _TIMES if case[name] is not None}
+    promise = case["first_answer"]
+    if promise["answered_at"] is not None:
+        own["first_answer.answered_at"] = moved[promise["answered_at"]]
+    if promise["due_at"] is not None:
+        # Promised around the clock: no working hours have to be looked at.
+        own["first_answer.due_at"] = promise["due_at"] + (own["created_at"] - case["created_at"])
     await db["cases"].update_one({"_id": case["_id"]}, {"$set": entries | own})
 
 

@@ -28,7 +28,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Agreement:
-    """`starts` and `ends` count in days from the day the demo is made."""
+    """`starts` and `ends` count in days from the day the demo is made; first answers are promised around the clock."""
 
     kind: str
     level: str
@@ -38,6 +38,7 @@ class Agreement:
     product_numbers: tuple[str, ...] = ()
     said: str | None = None
     sar: str | None = None
+    first_answer_hours: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ _HOSPITAL = Company(
             serials=("RX42-0001-7F", "RX42-0002-7F", "ST90-1138-AA"),
             said="SA-100200",
             sar="SAR-7741",
+            first_answer_hours=4,
         ),
         Agreement("service_contract", "Business hours", -90, 275, product_numbers=("FLEET-7",), said="SA-100311"),
         Agreement("base_warranty", "Next business day", -700, 25, serials=("LP31-5501-CC",)),
@@ -146,7 +148,11 @@ _PRINTERS = Company(
         ),
     ),
     agreements=(
-        Agreement("base_warranty", "Jour ouvré suivant", -300, 65, serials=("LP31-7001-FR", "RX42-0900-FR")),
+        Agreement(
+            *("base_warranty", "Jour ouvré suivant", -300, 65),
+            serials=("LP31-7001-FR", "RX42-0900-FR"),
+            first_answer_hours=24,
+        ),
         Agreement("warranty_extension", "Trois ans de plus", 66, 1161, serials=("RX42-0900-FR",)),
         Agreement("base_warranty", "Jour ouvré suivant", -1110, -15, serials=("LP31-7002-FR",)),
         Agreement("service_contract", "Jour ouvré suivant", -340, 25, serials=("ST90-3310-FR",), said="SA-100475"),

@@ -71,6 +71,8 @@ class World:
             "cases-filtered-wrongly": "/cases?created_from=never&status=exploded&cursor=x",
             "cases-number-mistyped": "/cases?q=1000000008",
             "exports": "/cases/exports",
+            "turn-times": "/cases/turn-times",
+            "turn-times-wrongly": "/cases/turn-times?created_from=2001-01-01",
             "case": f"/cases/{self.number}",
             "case-closed": f"/cases/{self.closed_number}",
             "case-created": f"/cases/{self.number}/created",
@@ -95,6 +97,7 @@ class World:
         return {
             "vendor-start": "/",
             "vendor-cases": "/cases",
+            "vendor-turn-times": "/cases/turn-times",
             "vendor-case": f"/cases/{self.number}",
             "vendor-exports": "/cases/exports",
             "vendor-new-for": "/cases/new/for",

@@ -28,6 +28,7 @@ from services.gateway.pages.profile import NOTICES, PROFILE
 from services.gateway.pages.profile import pages as profile
 from services.gateway.pages.start import pages as start
 from services.gateway.pages.static import add_static
+from services.gateway.pages.turn_times import pages as turn_times
 from services.gateway.pages.unsent_forms import FORM_SPECS
 from services.gateway.pages.unsubscribe import pages as unsubscribe
 from services.gateway.rate_limits import refuse_over_limit
@@ -64,6 +65,7 @@ def add_pages(app: web.Application) -> None:
         new_case,
         case_list,
         exports,
+        turn_times,
         finding,
         case,
         unsubscribe,

@@ -1,5 +1,6 @@
 """How values look on pages: short times, greetings, initials, and the picture of a product line."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 
 from services.gateway.texts import _, ngettext
-from shared.i18n import day, language
+from shared.i18n import day, language, number
 from shared.schemas.identity import SessionUser
 from shared.text import isolated
 from shared.zones import zone_of
@@ -61,6 +62,24 @@ def age(value: str, now: datetime) -> str:
         return _("%(count)s h") % {"count": int(seconds // _HOUR_S)}
     days = int(seconds // _DAY_S)
     return ngettext("%(count)s day", "%(count)s days", days) % {"count": days}
+
+
+def span(seconds: int) -> str:
+    """How long something took, in its two largest units: 5 min, 2 h 10 min, 3 d 4 h; what is smaller is left out."""
+    days, hours, minutes = seconds // _DAY_S, seconds % _DAY_S // _HOUR_S, seconds % _HOUR_S // _MINUTE_S
+    if days and hours:
+        return _("%(days)s d %(hours)s h") % {"days": number(days), "hours": hours}
+    if days:
+        return _("%(count)s d") % {"count": number(days)}
+    if hours and minutes:
+        return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
+    return _("%(count)s h") % {"count": hours} if hours else _("%(count)s min") % {"count": minutes}
+
+
+def late_s(first_answer: Mapping[str, str | None], now: datetime) -> int:
+    """How many seconds after it was due an answer came, or is missing now; fewer than none before it is due."""
+    came = datetime.fromisoformat(answered) if (answered := first_answer["answered_at"]) else now
+    return int((came - datetime.fromisoformat(str(first_answer["due_at"]))).total_seconds())
 
 
 def ends_soon(until: str, now: datetime) -> bool:

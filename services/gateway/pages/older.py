@@ -14,6 +14,8 @@ _OF_CASES = {
     "escalation": None,
     "follow_up_of": None,
     "follow_ups": (),
+    "clock": None,
+    "first_answer": None,
 }
 
 

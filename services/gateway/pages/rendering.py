@@ -1,6 +1,7 @@
 """Templates become answers: the environment, and what every page knows of its surroundings."""
 
 import re
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,6 +106,7 @@ def _environment() -> Environment:
     environment.filters |= {"country": country_name, "phone": phone_number, "file_size": sizes.size}
     environment.filters |= {"ago": _ago, "ago_at": _ago_at, "age": _age}
     environment.filters |= {"ends_soon": _ends_soon, "days_left": _days_left}
+    environment.filters |= {"span": looks.span, "late_s": _late_s}
     environment.filters |= {"initials": looks.initials, "pictogram": looks.pictogram, "linked": linked}
     environment.globals |= {
         "static": static_url,
@@ -134,6 +136,10 @@ def _age(value: str) -> str:
 
 def _days_left(until: str, zone: ZoneInfo) -> str:
     return looks.days_left(until, zone, SURROUNDINGS.get().now)
+
+
+def _late_s(first_answer: Mapping[str, str | None]) -> int:
+    return looks.late_s(first_answer, SURROUNDINGS.get().now)
 
 
 def _ends_soon(until: str) -> bool:
