@@ -7,6 +7,7 @@ from aiohttp import web
 from services.gateway.fields import FormSpec
 from services.gateway.pages.account import ACCEPT, SIGN_IN, VERIFY
 from services.gateway.pages.account import pages as account
+from services.gateway.pages.answering import ANSWER
 from services.gateway.pages.case import pages as case
 from services.gateway.pages.case_actions import ANY_ACTION
 from services.gateway.pages.case_form import CASE
@@ -26,6 +27,7 @@ from services.gateway.pages.language import pages as language
 from services.gateway.pages.new_case import pages as new_case
 from services.gateway.pages.profile import NOTICES, PROFILE
 from services.gateway.pages.profile import pages as profile
+from services.gateway.pages.queue import pages as queue
 from services.gateway.pages.start import pages as start
 from services.gateway.pages.static import add_static
 from services.gateway.pages.turn_times import pages as turn_times
@@ -45,6 +47,7 @@ FORMS: Mapping[str, FormSpec] = {
     "/users": INVITATIONS,
     "/cases": CASE,
     "/cases/{number}": ANY_ACTION,
+    "/cases/{number}/answer": ANSWER,
 }
 
 
@@ -68,6 +71,7 @@ def add_pages(app: web.Application) -> None:
         turn_times,
         finding,
         case,
+        queue,
         unsubscribe,
         help_page,
         components,

@@ -10,6 +10,7 @@ from aiohttp import web
 from services.gateway.clients import fill
 from services.gateway.fields import FormSpec
 from services.gateway.forms import Form, FormData, to_json
+from services.gateway.pages.answering import ANSWER, empty_answer
 from services.gateway.pages.backend import Sent, download, fetch, send
 from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, ActionRow
 from services.gateway.pages.conversation import Conversation
@@ -27,16 +28,17 @@ pages = web.RouteTableDef()
 _REFUSED = 422
 
 
-async def _case_page(
+async def case_page(
     request: web.Request, visitor: Visitor, *, refused_form: Form | None = None, status: int = 200
 ) -> web.Response:
+    """A case by its number in the path, with the form that was refused."""
     query = request.query if refused_form is None else {}
-    before = query.get("before", "")
-    (case, same_device), limits, older, told = await asyncio.gather(
-        _case_and_device(request, visitor),
-        limits_of(request, visitor),
-        fetch(request, visitor, "cases", _path(request, "/history"), {"cursor": before}) if before else _nothing(),
-        find_told(request, visitor, request.match_info["number"]),
+    parts = await case_parts(
+        request,
+        visitor,
+        request.match_info["number"],
+        before=query.get("before", ""),
+        only_messages=query.get("show") == "messages",
     )
     forms = {action: _empty(action) for action in ACTIONS}
     if refused_form is not None:
@@ -46,22 +48,39 @@ async def _case_page(
         "case.html",
         visitor=visitor,
         status=status,
-        case=case,
-        talk=Conversation.of(case, older, only_messages=query.get("show") == "messages"),
-        actions=ACTIONS,
-        by_entry=BY_ENTRY,
         forms=forms,
-        limits=limits,
-        same_device=same_device,
-        told=told,
+        answer=(refused_form if refused_form and refused_form.spec is ANSWER else empty_answer(parts["case"])),
         refused=refused_form,
         refused_files=names_of_files(refused_form.typed) if refused_form else [],
         done=ACTIONS.get(query.get("done", "")),
+        **parts,
     )
 
 
-async def _case_and_device(request: web.Request, visitor: Visitor) -> tuple[dict[str, Any], Sequence[Row]]:
-    case = await fetch(request, visitor, "cases", _path(request))
+async def case_parts(
+    request: web.Request, visitor: Visitor, number: str, *, before: str = "", only_messages: bool = False
+) -> dict[str, Any]:
+    """What the templates show of a case, with its newest history, or with the part before a cursor."""
+    path = fill("/cases/{number}", number=number)
+    (case, same_device), limits, older, told = await asyncio.gather(
+        _case_and_device(request, visitor, path),
+        limits_of(request, visitor),
+        fetch(request, visitor, "cases", f"{path}/history", {"cursor": before}) if before else _nothing(),
+        find_told(request, visitor, number),
+    )
+    return {
+        "case": case,
+        "talk": Conversation.of(case, older, only_messages=only_messages),
+        "actions": ACTIONS,
+        "by_entry": BY_ENTRY,
+        "limits": limits,
+        "same_device": same_device,
+        "told": told,
+    }
+
+
+async def _case_and_device(request: web.Request, visitor: Visitor, path: str) -> tuple[dict[str, Any], Sequence[Row]]:
+    case = await fetch(request, visitor, "cases", path)
     return case, await find_same_device(request, visitor, case)
 
 
@@ -81,7 +100,7 @@ def _path(request: web.Request, action: str = "") -> str:
 @pages.get("/cases/{number}")
 async def case(request: web.Request) -> web.Response:
     """Header, history, details, and the actions that the services allow this visitor."""
-    return await _case_page(request, await signed_in(request))
+    return await case_page(request, await signed_in(request))
 
 
 @pages.get("/cases/{number}/files/{id}")
@@ -102,7 +121,7 @@ async def act_on_case(request: web.Request) -> web.Response:
     if shown is None:
         raise errors.Invalid("This cannot be done with a case.", params={"reason": "action"})
     if posted.refused:
-        return await _case_page(request, visitor, refused_form=posted.form(shown.form), status=_REFUSED)
+        return await case_page(request, visitor, refused_form=posted.form(shown.form), status=_REFUSED)
     action = _without_text(typed) or shown
     body, key = to_json({**typed, "action": action.name}, action.form), idempotency_header(typed)
     sent = await send(request, visitor, "cases", "POST", _path(request, "/actions"), body=body, headers=key)
@@ -111,7 +130,7 @@ async def act_on_case(request: web.Request) -> web.Response:
         is_unchanged = str(sent.content.get("version")) == typed.get("version")
         return redirect(_seen_after(sent.content["number"], None if is_unchanged else action))
     form = _refused_action(shown.form, typed, sent)
-    return await _case_page(request, visitor, refused_form=form, status=sent.status)
+    return await case_page(request, visitor, refused_form=form, status=sent.status)
 
 
 def _seen_after(number: str, action: ActionRow | None) -> str:

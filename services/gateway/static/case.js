@@ -1,9 +1,8 @@
 // The conversation of a case: sent by keys, and its earlier entries shown without leaving the page.
 
-const composer = document.querySelector(".composer form");
-
-composer?.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+document.addEventListener("keydown", (event) => {
+  const composer = event.target.closest?.(".composer form");
+  if (!composer || event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
   event.preventDefault();
   composer.requestSubmit(composer.querySelector("button.primary"));
 });
@@ -26,7 +25,9 @@ document.addEventListener("click", async (event) => {
   const entries = [...page.querySelectorAll("#history > div > .talk > li:not(#problem)")];
   entries.pop(); // the link to the newest, which stand below
   place.replaceWith(...entries);
-  scrollBy({ top: next.getBoundingClientRect().top - before, behavior: "instant" });
+  const pane = next.closest(".pane");
+  const scroller = pane && getComputedStyle(pane).overflowY === "auto" ? pane : window;
+  scroller.scrollBy({ top: next.getBoundingClientRect().top - before, behavior: "instant" });
   const first = entries.find((entry) => !entry.matches(".earlier")) ?? next;
   first.tabIndex = -1;
   first.focus({ preventScroll: true });

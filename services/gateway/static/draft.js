@@ -17,8 +17,11 @@ const user = document.body.dataset.user;
 forgetOld();
 if (document.querySelector("[data-arrived]")) forgetSent();
 document.querySelector("[data-discards]")?.addEventListener("click", forgetSent);
-if (user) {
-  for (const form of document.querySelectorAll("form[data-draft]")) keep(form, `${PREFIX}${user}.${form.dataset.draft}`);
+keepIn(document);
+document.addEventListener("came", (event) => keepIn(event.target)); // a form that was asked for (act.js)
+
+function keepIn(part) {
+  for (const form of user ? part.querySelectorAll("form[data-draft]") : []) keep(form, `${PREFIX}${user}.${form.dataset.draft}`);
 }
 
 function keep(form, key) {

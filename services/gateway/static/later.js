@@ -1,5 +1,9 @@
 // Modules that come when they are needed: upload.js with the first file, form.js when a part of the form is opened.
 
+// A part of the page may come later (queue.js, act.js).
+document.addEventListener("came", (event) => {
+  for (const field of event.target.querySelectorAll("[data-files]")) wait(field);
+});
 for (const form of document.querySelectorAll("form[data-parts]")) {
   // However often it is opened, the module comes once; what has not come is asked for again.
   const come = () => import(form.dataset.parts).catch(() => {});

@@ -1,0 +1,258 @@
+"""The agents' workspace: their queues, a list of cases, and beside it the case that is worked on."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiohttp import web
+from yarl import URL
+
+from services.gateway.clients import fill
+from services.gateway.forms import Form
+from services.gateway.messages import of_problem
+from services.gateway.pages.answering import ANSWER, NOTE, REPLY, at_fields, body_of, empty_answer
+from services.gateway.pages.backend import fetch, optional, send
+from services.gateway.pages.case import case_page, case_parts
+from services.gateway.pages.case_actions import ACTIONS
+from services.gateway.pages.file_forms import read_form_with_files, refused_with_files
+from services.gateway.pages.finding import number_in
+from services.gateway.pages.lists import ListPage, ListState, fetch_list
+from services.gateway.pages.queue_rows import pressing
+from services.gateway.pages.rendering import render
+from services.gateway.pages.requests import asked_for, idempotency_header, new_idempotency_key, read_form, redirect
+from services.gateway.session import Visitor, signed_in
+from services.gateway.texts import _, lazy
+from shared import errors
+from shared.text import in_alphabet, isolated
+from shared.web.app import CLOCK
+from shared.zones import zone_of
+
+pages = web.RouteTableDef()
+
+_ROWS = 25
+_SHOWN, _REFUSED = 200, 422
+_FIRST_QUEUE = "mine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueOfPage:
+    """A queue as the page shows it."""
+
+    label: str
+    empty: str
+    order: str = "created_at"
+
+
+# By the names of the API, in the order of the navigation.
+QUEUES: Mapping[str, QueueOfPage] = {
+    "unassigned": QueueOfPage(label=lazy("Unassigned"), empty=lazy("Every case has somebody who looks after it.")),
+    "mine": QueueOfPage(label=lazy("Mine"), empty=lazy("You look after no case now.")),
+    "replied": QueueOfPage(
+        label=lazy("Customer replied"), empty=lazy("You have answered everybody."), order="unanswered"
+    ),
+    "first_answers": QueueOfPage(
+        label=lazy("First answer due"), empty=lazy("No first answer is due."), order="first_answer"
+    ),
+    "callbacks": QueueOfPage(label=lazy("Callbacks"), empty=lazy("Nobody waits for a call."), order="callback"),
+    "escalations": QueueOfPage(label=lazy("Escalations"), empty=lazy("No case is escalated."), order="-escalation"),
+    "waiting_parts": QueueOfPage(label=lazy("Waiting for parts"), empty=lazy("No case is waiting for parts.")),
+    "open": QueueOfPage(label=lazy("All open cases"), empty=lazy("No case is open.")),
+}
+ORDERS = {
+    "created_at": lazy("Oldest case first"),
+    "-created_at": lazy("Newest case first"),
+    "-updated_at": lazy("Newest change first"),
+    "turn": lazy("Longest wait first"),
+    "severity": lazy("Most severe first"),
+    "first_answer": lazy("First answer due first"),
+    "unanswered": lazy("Longest unanswered first"),
+    "callback": lazy("Callbacks by time"),
+    "-escalation": lazy("Undecided escalations first"),
+}
+_OF_EVERY_QUEUE = ("created_at", "-created_at", "-updated_at", "turn", "severity")
+_LIST = ListPage(
+    "/queue",
+    columns={},
+    filters={
+        "company_id": lazy("Company"),
+        "severity": lazy("Severity"),
+        "pin": lazy("PIN"),
+        "turn": lazy("Whose turn"),
+        "q": lazy("Words"),
+    },
+)
+TURNS = {"vendor": lazy("Ours"), "customer": lazy("The customer’s")}
+
+
+@pages.get("/queue")
+async def show_queue(request: web.Request) -> web.Response:
+    """A queue, with the case that the address names."""
+    return await _queue_page(request, await _agent(request), request.query)
+
+
+@pages.post("/cases/{number}/answer")
+async def answer(request: web.Request) -> web.Response:
+    """Sends an answer, closes with it, or keeps a note; what was refused comes back where it was written."""
+    visitor = await _agent(request)
+    posted = await read_form_with_files(request, visitor)
+    typed = posted.typed
+    kind = NOTE if typed.get("kind") == NOTE else REPLY
+    if posted.refused:
+        return await _written(request, visitor, posted.form(ANSWER).with_values(action=kind), status=_REFUSED)
+    body = body_of(typed)
+    sent = await send(
+        request, visitor, "cases", "POST", _actions(request), body=body, headers=idempotency_header(typed)
+    )
+    if sent.problem is None:
+        return redirect(_back_to(request, typed.get("next", ""), done=body["action"]))
+    form = refused_with_files(ANSWER, typed, at_fields(sent.problem)).with_values(action=kind)
+    if sent.code == errors.StaleVersion.code:
+        sentence = _(
+            "Somebody changed this case in the meantime. You see it as it is now; what you typed is still there."
+        )
+        form = replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))
+    elif sent.code == errors.IdempotencyKeyReused.code:
+        sentence = _("This was sent before and has arrived: see the history. If you send it again, it is repeated.")
+        form = replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))
+    return await _written(request, visitor, form, status=sent.status)
+
+
+@pages.post("/cases/{number}/take")
+async def take(request: web.Request) -> web.Response:
+    """The agent looks after the case from now on; whoever was faster is named."""
+    visitor = await _agent(request)
+    typed = await read_form(request, visitor)
+    sent = await send(
+        request, visitor, "cases", "POST", _actions(request), body={"action": "take"}, headers=idempotency_header(typed)
+    )
+    place = typed.get("next", "")
+    if sent.problem is None:
+        return redirect(_back_to(request, place, done="take"))
+    name = (sent.problem.get("current") or {}).get("assignee")
+    taken = _("%(name)s has taken this case in the meantime.") % {"name": isolated(str(name))}
+    trouble = taken if sent.code == "already_taken" else of_problem(sent.problem)
+    return await _queue_page(request, visitor, _query_of(request, place), trouble=trouble, status=sent.status)
+
+
+async def _agent(request: web.Request) -> Visitor:
+    visitor = await signed_in(request)
+    if not visitor.is_of_vendor:
+        raise errors.Forbidden
+    return visitor
+
+
+def _actions(request: web.Request) -> str:
+    return fill("/agent/cases/{number}/actions", number=request.match_info["number"])
+
+
+def _is_queue(place: str) -> bool:
+    return place.split("?", 1)[0] == _LIST.path
+
+
+def _query_of(request: web.Request, place: str) -> Mapping[str, str]:
+    """Of the queue in which something was written, with the case that it was written to."""
+    query = URL(place).query if _is_queue(place) else {}
+    return {**query, "case": request.match_info["number"]}
+
+
+def _back_to(request: web.Request, place: str, *, done: str) -> str:
+    """Where it was written: in a queue, or on the page of the case."""
+    is_message = done in (REPLY, NOTE)
+    at = (
+        URL(_LIST.path).with_query({**_query_of(request, place), "done": done})
+        if _is_queue(place)
+        else URL(fill("/cases/{number}", number=request.match_info["number"])).with_query({"done": done})
+    )
+    return str(at.with_fragment("newest") if is_message else at)
+
+
+async def _written(request: web.Request, visitor: Visitor, form: Form, *, status: int) -> web.Response:
+    place = form["next"]
+    if not _is_queue(place):
+        return await case_page(request, visitor, refused_form=form, status=status)
+    return await _queue_page(request, visitor, _query_of(request, place), refused=form, status=status)
+
+
+async def _queue_page(
+    request: web.Request,
+    visitor: Visitor,
+    query: Mapping[str, str],
+    *,
+    refused: Form | None = None,
+    trouble: str = "",
+    status: int = _SHOWN,
+) -> web.Response:
+    asked = _asked(query)
+    number = number_in(query.get("case", ""))
+    (listing, rows), counts, parts = await asyncio.gather(
+        fetch_list(
+            request,
+            visitor,
+            "cases",
+            "/agent/cases",
+            asked,
+            query=lambda listing: {**listing.query, "limit": str(_ROWS)},
+        ),
+        optional(fetch(request, visitor, "cases", "/agent/queues")),
+        case_parts(request, visitor, number) if number else _nothing(),
+    )
+    queue, now = listing.wanted["queue"], request.app[CLOCK]()
+    zone = zone_of(visitor.user.time_zone)
+    chosen: dict[str, Any] = parts or {"case": None}
+    if parts:
+        await _remember_visit(request, visitor, parts["case"])
+        chosen["answer"] = refused or empty_answer(parts["case"])
+        chosen["key"] = new_idempotency_key()
+    return render(
+        "queue.html",
+        visitor=visitor,
+        status=status,
+        queues=QUEUES,
+        counts={item["queue"]: item for item in counts["items"]} if counts else {},
+        listing=listing,
+        here_now=_place_of(listing),
+        rows=rows,
+        pressing={row["number"]: pressing(row, zone, now) for row in rows["items"]},
+        companies=_companies(rows["items"], parts, listing),
+        orders={order: ORDERS[order] for order in (QUEUES[queue].order, *_OF_EVERY_QUEUE)},
+        order=listing.wanted.get("sort", QUEUES[queue].order),
+        turns=TURNS,
+        refused=refused,
+        trouble=trouble,
+        done=ACTIONS.get(query.get("done", "")),
+        **chosen,
+    )
+
+
+async def _nothing() -> None:
+    """Takes the place of a case where none is chosen."""
+
+
+def _asked(query: Mapping[str, str]) -> ListState:
+    asked, queue = _LIST.at(query), asked_for(query, "queue")
+    return replace(asked, wanted={"queue": queue if queue in QUEUES else _FIRST_QUEUE, **asked.wanted})
+
+
+def _place_of(listing: ListState) -> str:
+    """The address of this part of the list, which leads back to it."""
+    if listing.is_first:
+        return listing.url()
+    return listing.url(cursor=listing.cursor, before=".".join(listing.before))
+
+
+async def _remember_visit(request: web.Request, visitor: Visitor, case: Mapping[str, Any]) -> None:
+    """That the agent has seen it, as far as it is shown; the page does without it."""
+    seen = {"seen_until": case["history"][-1]["at"]} if case["history"] else {}
+    await send(request, visitor, "cases", "PUT", fill("/cases/{number}/visit", number=case["number"]), body=seen)
+
+
+def _companies(
+    rows: list[dict[str, Any]], parts: Mapping[str, Any] | None, listing: ListState
+) -> list[tuple[str, str]]:
+    """Whose cases are in sight: there may be thousands of companies, and those are the ones that are worked on."""
+    shown = [*rows, *([parts["case"]] if parts else [])]
+    names = {str(row["company_id"]): str(row["company_name"]) for row in shown}
+    if (wanted := listing.wanted.get("company_id")) and wanted not in names:
+        names[wanted] = _("Chosen")
+    return sorted(names.items(), key=lambda company: in_alphabet(company[1]))

@@ -1,0 +1,120 @@
+// The agents' keys, and a queue whose cases open beside it without leaving the page. Everything works without it: what
+// is pressed are links, and what it fetches are the same pages.
+
+const OFF = "portico.keys.off";
+const main = document.querySelector("main.panes");
+const dialog = document.getElementById("keys");
+const links = () => [...document.querySelectorAll(".queue > li > a")];
+
+// A case beside its queue
+
+async function open(address, { asNew = true } = {}) {
+  const page = await pageAt(address);
+  if (!page) {
+    location.assign(address); // which says why
+    return;
+  }
+  const there = page.querySelector("main.panes");
+  document.title = page.title;
+  if (asNew) history.pushState({}, "", address);
+  main.className = there.className;
+  for (const part of [".pane.list", "#case"]) {
+    const old = main.querySelector(part);
+    const scrolled = old.scrollTop;
+    const fresh = there.querySelector(part);
+    old.replaceWith(fresh);
+    if (part === ".pane.list") fresh.scrollTop = scrolled;
+  }
+  document.getElementById("navigation").replaceChildren(...page.getElementById("navigation").childNodes);
+  showKeys();
+  document.getElementById("case").dispatchEvent(new Event("came", { bubbles: true }));
+  const title = document.getElementById("title");
+  (title ?? main.querySelector(".queue a[aria-current]") ?? links()[0] ?? main).focus({ preventScroll: true });
+  if (!title || scrollY) scrollTo(0, 0);
+  toNewest();
+  keepInSight();
+}
+
+async function pageAt(address) {
+  try {
+    const answer = await fetch(address);
+    const page = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+    return page && page.querySelector("main.panes") ? page : null;
+  } catch {
+    return null;
+  }
+}
+
+const keepInSight = () => document.querySelector(".queue > .chosen")?.scrollIntoView({ block: "nearest" });
+
+// The pane that scrolls shows the end of the conversation first: that is where the work goes on.
+function toNewest() {
+  const pane = document.getElementById("case");
+  const newest = document.getElementById("newest");
+  if (pane && newest && getComputedStyle(pane).overflowY === "auto") newest.scrollIntoView({ block: "end" });
+}
+
+if (main) {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.(".queue > li > a, .pane .back");
+    if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    open(link.href);
+  });
+  addEventListener("popstate", () => open(location.href, { asNew: false }));
+  toNewest();
+  keepInSight();
+}
+
+// Keys
+
+// The case before or after the one that is open, or that has the focus.
+function step(by) {
+  const all = links();
+  if (!all.length) return;
+  const focused = all.indexOf(document.activeElement);
+  const here = focused < 0 ? all.findIndex((link) => link.getAttribute("aria-current")) : focused;
+  const next = all[here < 0 ? 0 : Math.min(Math.max(here + by, 0), all.length - 1)];
+  if (next !== all[here]) open(next.href);
+}
+
+function write(kind) {
+  const form = document.querySelector(".answer form");
+  const choice = form?.querySelector(`[name=kind][value=${kind}]`);
+  if (!choice) return;
+  choice.checked = true;
+  choice.dispatchEvent(new Event("change", { bubbles: true }));
+  form.elements.text.focus();
+}
+
+const keys = {
+  j: () => step(1),
+  k: () => step(-1),
+  r: () => write("reply"),
+  n: () => write("note"),
+  a: () => document.querySelector("a[data-act][href*='/do/assign']")?.click(),
+  t: () => document.querySelector("[data-take], a[data-act][href*='/do/take']")?.click(),
+  "/": () => document.getElementById("search").focus(),
+  "?": () => document.getElementById("keys").showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
+  if (event.target.closest("input:not([type=radio], [type=checkbox]), select, textarea, dialog, [contenteditable]")) return;
+  if (!Object.hasOwn(keys, event.key) || localStorage.getItem(OFF)) return;
+  event.preventDefault();
+  keys[event.key]();
+});
+
+function showKeys() {
+  const shown = document.getElementById("keys");
+  if (!shown) return;
+  document.querySelector("[data-keys]").hidden = false;
+  const box = shown.querySelector("[data-keys-on]");
+  box.checked = !localStorage.getItem(OFF);
+  box.addEventListener("change", () => {
+    if (box.checked) localStorage.removeItem(OFF);
+    else localStorage.setItem(OFF, "yes");
+  });
+}
+if (dialog) showKeys();
