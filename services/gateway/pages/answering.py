@@ -17,6 +17,9 @@ THEN = (
     ("waiting_parts", lazy("Waiting for parts")),
     (_CLOSE, lazy("Close the case")),
 )
+# What a page says when it has arrived, and when it has not.
+SENT = {REPLY: lazy("Your reply is sent."), NOTE: lazy("Your note is saved.")}
+UNSENT = {REPLY: lazy("Your reply was not sent"), NOTE: lazy("Your note was not saved")}
 ANSWER = FormSpec(
     (
         hidden("version", json="number"),

@@ -10,7 +10,7 @@ from aiohttp import web
 from services.gateway.clients import fill
 from services.gateway.fields import FormSpec
 from services.gateway.forms import Form, FormData, to_json
-from services.gateway.pages.answering import ANSWER, empty_answer
+from services.gateway.pages.answering import SENT, UNSENT, empty_answer
 from services.gateway.pages.backend import Sent, download, fetch, send
 from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, ActionRow
 from services.gateway.pages.conversation import Conversation
@@ -29,10 +29,15 @@ _REFUSED = 422
 
 
 async def case_page(
-    request: web.Request, visitor: Visitor, *, refused_form: Form | None = None, status: int = 200
+    request: web.Request,
+    visitor: Visitor,
+    *,
+    refused_form: Form | None = None,
+    answer: Form | None = None,
+    status: int = 200,
 ) -> web.Response:
-    """A case by its number in the path, with the form that was refused."""
-    query = request.query if refused_form is None else {}
+    """A case by its number in the path, with the form that was refused: of an action, or an agent's answer."""
+    query = request.query if request.method == "GET" else {}
     parts = await case_parts(
         request,
         visitor,
@@ -49,7 +54,9 @@ async def case_page(
         visitor=visitor,
         status=status,
         forms=forms,
-        answer=(refused_form if refused_form and refused_form.spec is ANSWER else empty_answer(parts["case"])),
+        answer=answer or empty_answer(parts["case"]),
+        answered=SENT.get(query.get("done", "")),
+        unsent=UNSENT,
         refused=refused_form,
         refused_files=names_of_files(refused_form.typed) if refused_form else [],
         done=ACTIONS.get(query.get("done", "")),

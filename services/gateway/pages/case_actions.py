@@ -139,8 +139,8 @@ ROWS = (
         values=labels.statuses,
         icon="clock",
     ),
-    ActionRow(name="reply", done=lazy("Your reply is sent."), undone=lazy("Your reply was not sent"), entry="reply"),
-    ActionRow(name="note", done=lazy("Your note is saved."), undone=lazy("Your note was not saved"), entry="note"),
+    ActionRow(name="reply", entry="reply"),
+    ActionRow(name="note", entry="note"),
 )
 ACTIONS: Mapping[str, ActionRow] = {row.name: row for row in ROWS if row.done}
 BY_ENTRY: Mapping[str, ActionRow] = {row.entry: row for row in ROWS}

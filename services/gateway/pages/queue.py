@@ -11,7 +11,7 @@ from yarl import URL
 from services.gateway.clients import fill
 from services.gateway.forms import Form
 from services.gateway.messages import of_problem
-from services.gateway.pages.answering import ANSWER, NOTE, REPLY, at_fields, body_of, empty_answer
+from services.gateway.pages.answering import ANSWER, NOTE, REPLY, SENT, UNSENT, at_fields, body_of, empty_answer
 from services.gateway.pages.backend import fetch, optional, send
 from services.gateway.pages.case import case_page, case_parts
 from services.gateway.pages.case_actions import ACTIONS
@@ -88,25 +88,24 @@ TURNS = {"vendor": lazy("Ours"), "customer": lazy("The customer’s")}
 @pages.get("/queue")
 async def show_queue(request: web.Request) -> web.Response:
     """A queue, with the case that the address names."""
-    return await _queue_page(request, await _agent(request), request.query)
+    return await _queue_page(request, await signed_in(request), request.query)
 
 
 @pages.post("/cases/{number}/answer")
 async def answer(request: web.Request) -> web.Response:
     """Sends an answer, closes with it, or keeps a note; what was refused comes back where it was written."""
-    visitor = await _agent(request)
+    visitor = await signed_in(request)
     posted = await read_form_with_files(request, visitor)
     typed = posted.typed
-    kind = NOTE if typed.get("kind") == NOTE else REPLY
     if posted.refused:
-        return await _written(request, visitor, posted.form(ANSWER).with_values(action=kind), status=_REFUSED)
+        return await _written(request, visitor, posted.form(ANSWER), status=_REFUSED)
     body = body_of(typed)
     sent = await send(
         request, visitor, "cases", "POST", _actions(request), body=body, headers=idempotency_header(typed)
     )
     if sent.problem is None:
         return redirect(_back_to(request, typed.get("next", ""), done=body["action"]))
-    form = refused_with_files(ANSWER, typed, at_fields(sent.problem)).with_values(action=kind)
+    form = refused_with_files(ANSWER, typed, at_fields(sent.problem))
     if sent.code == errors.StaleVersion.code:
         sentence = _(
             "Somebody changed this case in the meantime. You see it as it is now; what you typed is still there."
@@ -121,7 +120,7 @@ async def answer(request: web.Request) -> web.Response:
 @pages.post("/cases/{number}/take")
 async def take(request: web.Request) -> web.Response:
     """The agent looks after the case from now on; whoever was faster is named."""
-    visitor = await _agent(request)
+    visitor = await signed_in(request)
     typed = await read_form(request, visitor)
     sent = await send(
         request, visitor, "cases", "POST", _actions(request), body={"action": "take"}, headers=idempotency_header(typed)
@@ -133,13 +132,6 @@ async def take(request: web.Request) -> web.Response:
     taken = _("%(name)s has taken this case in the meantime.") % {"name": isolated(str(name))}
     trouble = taken if sent.code == "already_taken" else of_problem(sent.problem)
     return await _queue_page(request, visitor, _query_of(request, place), trouble=trouble, status=sent.status)
-
-
-async def _agent(request: web.Request) -> Visitor:
-    visitor = await signed_in(request)
-    if not visitor.is_of_vendor:
-        raise errors.Forbidden
-    return visitor
 
 
 def _actions(request: web.Request) -> str:
@@ -170,8 +162,8 @@ def _back_to(request: web.Request, place: str, *, done: str) -> str:
 async def _written(request: web.Request, visitor: Visitor, form: Form, *, status: int) -> web.Response:
     place = form["next"]
     if not _is_queue(place):
-        return await case_page(request, visitor, refused_form=form, status=status)
-    return await _queue_page(request, visitor, _query_of(request, place), refused=form, status=status)
+        return await case_page(request, visitor, answer=form, status=status)
+    return await _queue_page(request, visitor, _query_of(request, place), answer=form, status=status)
 
 
 async def _queue_page(
@@ -179,7 +171,7 @@ async def _queue_page(
     visitor: Visitor,
     query: Mapping[str, str],
     *,
-    refused: Form | None = None,
+    answer: Form | None = None,
     trouble: str = "",
     status: int = _SHOWN,
 ) -> web.Response:
@@ -202,7 +194,7 @@ async def _queue_page(
     chosen: dict[str, Any] = parts or {"case": None}
     if parts:
         await _remember_visit(request, visitor, parts["case"])
-        chosen["answer"] = refused or empty_answer(parts["case"])
+        chosen["answer"] = answer or empty_answer(parts["case"])
         chosen["key"] = new_idempotency_key()
     return render(
         "queue.html",
@@ -218,7 +210,8 @@ async def _queue_page(
         orders={order: ORDERS[order] for order in (QUEUES[queue].order, *_OF_EVERY_QUEUE)},
         order=listing.wanted.get("sort", QUEUES[queue].order),
         turns=TURNS,
-        refused=refused,
+        answered=SENT.get(query.get("done", "")),
+        unsent=UNSENT,
         trouble=trouble,
         done=ACTIONS.get(query.get("done", "")),
         **chosen,

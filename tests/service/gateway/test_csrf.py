@@ -12,10 +12,11 @@ from tests.service.gateway.stand_ins import CSRF, Gateway, hangs_up
 PUBLIC_FORMS = {"/sign-in", "/verify", "/verify/resend", "/invitations/{code}"}
 # RFC 8058: a mail provider sends it from its own site. The link's own token is the proof.
 FROM_ANY_SITE = {"/unsubscribe/{token}"}
-WITH_FILES = {"/cases", "/cases/{number}"}
+WITH_FILES = {"/cases", "/cases/{number}", "/cases/{number}/answer"}
 # What each page would need beside the token, so that nothing else can be why it is refused.
 TYPED = {
     "action": "comment",
+    "kind": "note",
     "text": "It jams again.",
     "serial": "CNB7K2041X",
     "where": "address",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.service.gateway.stand_ins import Gateway, a_session, refuses, says
 
-_CREATE, _START = ("/cases/new", "Create a case"), ("/", "Start")
+_CREATE, _START, _QUEUE = ("/cases/new", "Create a case"), ("/", "Start"), ("/queue", "Queue")
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ _CREATE, _START = ("/cases/new", "Create a case"), ("/", "Start")
         ("member", [_CREATE, _START, ("/cases", "Cases"), ("/sites", "Sites")]),
         ("case_manager", [_CREATE, _START, ("/cases", "Cases"), ("/sites", "Sites")]),
         ("company_admin", [_CREATE, _START, ("/cases", "Cases"), ("/users", "Company")]),
-        ("agent", [_CREATE, _START, ("/cases", "All cases")]),
-        ("vendor_admin", [_CREATE, _START, ("/cases", "All cases"), ("/users", "Users")]),
+        ("agent", [_CREATE, _START, _QUEUE, ("/cases", "All cases")]),
+        ("vendor_admin", [_CREATE, _START, _QUEUE, ("/cases", "All cases"), ("/users", "Users")]),
     ],
 )
 async def test_the_navigation_holds_what_works_for_the_role(
