@@ -274,7 +274,7 @@ async def test_whoever_comes_second_is_told_who_has_the_case(gateway: Gateway) -
     begin(gateway, A_CASE, case={"assignee": {"user_id": "8", "name": "Mira Lund"}})
 
     async def taken(request: Any) -> Any:
-        answer = await refuses(409, "already_taken")(request)
+        answer: Any = await refuses(409, "already_taken")(request)
         answer.text = answer.text.replace("{", '{"current": {"assignee": "Mira Lund"},', 1)
         return answer
 
