@@ -35,6 +35,12 @@ async def expect_paper(page: Page) -> None:
     for pressed in await page.locator("main :is(button, .button)").all():
         await expect(pressed).to_be_hidden()
     await expect(page.get_by_role("link", name="All cases of this device")).to_be_hidden()
+    # “Yesterday” is read on another day.
+    moments = await page.locator(".talk time").evaluate_all(
+        "times => times.map((time) => getComputedStyle(time, '::after').content)"
+    )
+    assert moments
+    assert all(re.fullmatch(r'"\d+ \w+ \d{4}, \d\d:\d\d"', moment) for moment in moments), moments
 
 
 async def test_a_case_is_printed_whole_whatever_is_folded(page: Page, stack: Stack, case: Page, ana: Visitor) -> None:
