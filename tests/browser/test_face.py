@@ -28,8 +28,8 @@ new PerformanceObserver((list) => {
 TELL_SHIFTS = """() => new Promise((tell) =>
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => tell(shifts)))))"""
 
-# Shown by scripts only, and no page needs them: copy a number, fold all sections, see the password, discard a draft, keys
-# of a list.
+# Shown by scripts only, and no page needs them: copy a number, fold all sections, see the password, discard a draft,
+# keys of a list.
 COMFORTS = "[data-copy], [data-sections], [data-reveals], [data-draft-notice], [data-draft-state], [data-keys]"
 # What a page is for: its heading, its links, and what its forms send; and which of it can be seen.
 INVENTORY = """(comforts) => {
