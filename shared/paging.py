@@ -2,7 +2,7 @@
 
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -56,11 +56,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A field of the document to sort by; ties are broken by `_id`, so the order is stable."""
+    """A field of the document to sort by; ties are broken by those in `then`, and last by `_id`: the order is stable.
+
+    One in `then` with a minus before it goes the other way.
+    """
 
     field: str
     alphabetical: bool = False
     descending: bool = False
+    then: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, sort: str, allowed: Mapping[str, "Order"]) -> "Order":
@@ -74,8 +78,14 @@ class Order:
     @property
     def keys(self) -> list[tuple[str, int]]:
         """As the driver sorts, and as the index should be built."""
-        direction = DESCENDING if self.descending else ASCENDING
-        return [(self.field, direction), ("_id", direction)]
+        onwards, back = (DESCENDING, ASCENDING) if self.descending else (ASCENDING, DESCENDING)
+        ties = [(name.removeprefix("-"), back if name.startswith("-") else onwards) for name in self.then]
+        return [(self.field, onwards), *ties, ("_id", onwards)]
+
+    @property
+    def index_fields(self) -> tuple[str, ...]:
+        """As an index in this order has them, with a minus before one that goes the other way."""
+        return (self.field, *self.then, "_id")
 
     @property
     def collation(self) -> Collation | None:
@@ -84,26 +94,24 @@ class Order:
 
     def after(self, cursor: str, *, of: str = "") -> Document:
         """The filter for the documents after a cursor; Invalid for one of another list than that named by `of`."""
-        value, last_id = _read_cursor(cursor, of)
-        beyond = "$lt" if self.descending else "$gt"
-        tie = {self.field: value, "_id": {beyond: last_id}}
-        if value is None:
-            # Null sorts before everything else, and comparison operators never cross types.
-            return tie if self.descending else {"$or": [{self.field: {"$ne": None}}, tie]}
-        further: list[Document] = [{self.field: {beyond: value}}, tie]
-        if self.descending:
-            further.append({self.field: None})
+        last = _read_cursor(cursor, of, len(self.keys))
+        further: list[Document] = []
+        same: Document = {}
+        for (field, direction), value in zip(self.keys, last, strict=True):
+            further += [{**same, field: beyond} for beyond in _beyond(value, direction)]
+            same[field] = value
+        value = last[0]
+        if value is None and not self.descending:
+            return {"$or": further}
         # The index is entered here: by the `$or` alone, all pages before might be read again.
-        from_here = {"$not": {"$gt": value}} if self.descending else {"$gte": value}
+        from_here = value if value is None else {"$not": {"$gt": value}} if self.descending else {"$gte": value}
         return {self.field: from_here, "$or": further}
 
     def cursor(self, document: Mapping[str, Any], *, of: str = "") -> str:
         """The cursor that leads to what follows a document, in the list that `of` names."""
-        value: Any = document
-        for part in self.field.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
+        values = [value_in(document, field) for field, _ in self.keys]
         # Escaped, the longest title in Japanese would be longer than a cursor may be.
-        text = json_util.dumps([of, value, document["_id"]], json_options=_OPTIONS, ensure_ascii=False)
+        text = json_util.dumps([of, *values], json_options=_OPTIONS, ensure_ascii=False)
         return urlsafe_b64encode(text.encode()).decode()
 
 
@@ -111,18 +119,35 @@ _OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, tz_awar
 _SORTED_BY = (str, int, UUID, datetime, type(None))
 
 
-def _read_cursor(cursor: str, of: str) -> tuple[Any, Any]:
+def value_in(document: Mapping[str, Any], field: str) -> Any:
+    """The value of a field, whose name may lead into fields of fields; None without one."""
+    value: Any = document
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _beyond(value: Any, direction: int) -> Iterator[object]:
+    """What comes after a value. Null sorts before everything else, and comparison operators never cross types."""
+    if direction == DESCENDING and value is not None:
+        yield {"$not": {"$gte": value}}
+    elif direction == ASCENDING:
+        yield {"$ne": None} if value is None else {"$gt": value}
+
+
+def _read_cursor(cursor: str, of: str, count: int = 2) -> Sequence[Any]:
+    """The values by which the list is sorted, of the last document before."""
     try:
-        made_for, value, last_id = json_util.loads(urlsafe_b64decode(cursor), json_options=_OPTIONS)
+        made_for, *values = json_util.loads(urlsafe_b64decode(cursor), json_options=_OPTIONS)
         # Refuses values that the driver cannot put into a query: too large a number, half a character.
-        encode({"value": value, "last_id": last_id}, codec_options=_OPTIONS)
+        encode({"values": values}, codec_options=_OPTIONS)
     except (ArithmeticError, AttributeError, BSONError, KeyError, TypeError, ValueError) as error:
         raise _not_ours() from error
     if made_for != of:
         raise _not_ours()
-    if not (isinstance(value, _SORTED_BY) and isinstance(last_id, _SORTED_BY)):
+    if len(values) != count or not all(isinstance(value, _SORTED_BY) for value in values):
         raise _not_ours()
-    return value, last_id
+    return list(values)
 
 
 def _not_ours() -> Invalid:
@@ -132,11 +157,15 @@ def _not_ours() -> Invalid:
 
 async def create_index_for(order: Order, collection: Collection, *filters: str) -> None:
     """The index that serves a list in this order, where the filters are equal to something."""
-    fields = (*filters, order.field, "_id")
+    fields = (*filters, *order.index_fields)
     if order.alphabetical:
         await create_alphabetical_index(collection, *fields)
     else:
-        await collection.create_index([(field, ASCENDING) for field in fields])
+        await collection.create_index(_directions(fields))
+
+
+def _directions(fields: Sequence[str]) -> list[tuple[str, int]]:
+    return [(name.removeprefix("-"), DESCENDING if name.startswith("-") else ASCENDING) for name in fields]
 
 
 async def create_alphabetical_index(
@@ -144,14 +173,13 @@ async def create_alphabetical_index(
 ) -> None:
     """An index for alphabetical queries, in place of the one of an older version, which compared code points."""
     alphabetical = name_of_alphabetical(*fields) if name is None else f"{name}_alphabetical"
-    keys = [(field, ASCENDING) for field in fields]
-    await collection.create_index(keys, name=alphabetical, collation=ALPHABETICAL, **options)
+    await collection.create_index(_directions(fields), name=alphabetical, collation=ALPHABETICAL, **options)
     await drop_index(collection, alphabetical.removesuffix("_alphabetical"))
 
 
 def name_of_alphabetical(*fields: str) -> str:
     """What an alphabetical index is called that was given no name."""
-    return "_".join([*(f"{field}_{ASCENDING}" for field in fields), "alphabetical"])
+    return "_".join([*(f"{field}_{direction}" for field, direction in _directions(fields)), "alphabetical"])
 
 
 async def find_page(  # a query has this many parts
@@ -178,7 +206,8 @@ async def find_page(  # a query has this many parts
     mark = _mark(collection, wanted, order)
     as_kept: Any = collection.codec_options.with_options(document_class=RawBSONDocument)
     # A field comes with its parts, and the database refuses to be asked for both.
-    read = shown if any(f"{order.field}.".startswith(f"{name}.") for name in shown) else (*shown, order.field)
+    sorted_by = [field for field, _ in order.keys]
+    read = (*shown, *(field for field in sorted_by if not any(f"{field}.".startswith(f"{name}.") for name in shown)))
     found = (collection.with_options(as_kept) if shown else collection).find(
         {"$and": [wanted, order.after(query.cursor, of=mark)]} if query.cursor else wanted,
         {**dict.fromkeys(read, 1), **(computed or {})} if shown else dict.fromkeys(hidden, 0) or None,
@@ -197,6 +226,37 @@ async def find_page(  # a query has this many parts
         total=min(total, TOTAL_LIMIT),
         total_is_lower_bound=total > TOTAL_LIMIT or not (query.total or is_whole),
     )
+
+
+async def find_page_of_parts(
+    parts: Sequence[Document], collection: Collection, wanted: Document, query: ListQuery, **how: Any
+) -> Page:
+    """A page of a list whose parts, each found by one of these filters, follow each other; else as `find_page`."""
+    at, _, within = (query.cursor or "0").partition(".")
+    if at not in map(str, range(len(parts))):
+        raise _not_ours()
+    documents: list[Any] = []
+    next_cursor, cursor = None, within or None
+    for place in range(int(at), len(parts)):
+        # One more than is left: whether there is another page at all.
+        left = query.limit - len(documents)
+        asked = query.model_copy(update={"limit": max(left, 1), "cursor": cursor, "total": False})
+        page = await find_page(collection, {"$and": [wanted, parts[place]]}, asked, **how)
+        if not left and page.documents:
+            next_cursor = f"{place}"
+            break
+        documents += page.documents
+        if page.next_cursor:
+            next_cursor = f"{place}.{page.next_cursor}"
+            break
+        cursor = None
+    is_whole = not (next_cursor or query.cursor)
+    total, order = len(documents), how["order"]
+    if query.total and not is_whole:
+        mark = _mark(collection, wanted, order)
+        total = await _count(collection, wanted, mark, how.get("collation"), how.get("counted_by"))
+    is_more = total > TOTAL_LIMIT or not (query.total or is_whole)
+    return Page(documents, next_cursor, min(total, TOTAL_LIMIT), total_is_lower_bound=is_more)
 
 
 def remembered(make: Callable[[Document], _M]) -> Callable[[Kept], _M]:

@@ -89,6 +89,7 @@ MESSAGES: Mapping[str, str] = {
     "callback_too_long": N_("Choose an end at most %(hours)s hours after the start."),
     "callback_too_far": N_("Choose one of the next %(days)s days."),
     "end_before_start": N_("The end is before the start."),
+    "only_waiting": N_("This goes together with the view of what waits for you only."),
     "unique": N_("Name each file once."),
     "duplicate": N_("This address is listed twice."),
     "duplicate_pin": N_("This PIN is listed twice."),

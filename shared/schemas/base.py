@@ -347,7 +347,8 @@ class ListQuery(Request):
     """The parameters of every list."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    # One of a list that is grouped has two names, in any script.
+    cursor: Annotated[str, StringConstraints(max_length=2000)] | None = None
     sort: Annotated[str, StringConstraints(max_length=50)] | None = None
     total: Annotated[bool, Field(description="false: nothing is counted; total says what the page alone shows.")] = True
 

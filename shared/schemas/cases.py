@@ -16,6 +16,7 @@ from shared.schemas.base import (
     Cleaned,
     CompanyListQuery,
     EmailText,
+    ListAnswer,
     ListQuery,
     Pin,
     Request,
@@ -197,6 +198,20 @@ class CaseRow(Answer):
     is_new: bool = False  # somebody else did something that I see and have not seen yet, in the last 90 days
 
 
+class CaseGroup(Answer):
+    """Rows that follow each other and have in common what the view is grouped by, on this page and in all."""
+
+    rows: int
+    count: int  # up to 1,000
+    is_lower_bound: bool = False
+
+
+class CaseRowList(ListAnswer[CaseRow]):
+    """`GET /cases`. In the views by company and by site the groups of the rows, in their order."""
+
+    groups: list[CaseGroup] = Field(default_factory=list)
+
+
 class CaseAttachment(AttachmentAnswer):
     """A file of a case, and the entry of the history that brought it."""
 
@@ -269,15 +284,19 @@ Multi = StatusName | list[StatusName]
 
 
 _SEARCHED = (
-    "Words that all are in the title or the description, or the number of a case, the serial number of a device, or an "
-    "own reference."
+    "Words that all are in the title, the description or the name of the site, or the number of a case, the serial "
+    "number of a device, or an own reference."
 )
+
+
+_UNTAKEN = "For the vendor's side, with view=waiting: also what nobody has taken."
 
 
 class CaseQuery(CompanyListQuery):
     """`GET /cases`, its export and its facets."""
 
-    view: Literal["recent", "company", "site", "submitted", "waiting"] = "recent"
+    view: Literal["recent", "company", "site", "submitted", "favourites", "waiting"] = "recent"
+    untaken: Annotated[bool, Field(description=_UNTAKEN)] = False
     mine: bool = False
     status: Multi | Literal["open"] | None = None
     site_id: UUID | None = None
@@ -286,6 +305,12 @@ class CaseQuery(CompanyListQuery):
     created_from: CalendarDay | None = None
     created_to: CalendarDay | None = None
     q: Annotated[Searched, Field(description=_SEARCHED)] = ""
+
+    @model_validator(mode="after")
+    def _waits_untaken(self) -> Self:
+        if self.untaken and self.view != "waiting":
+            raise PydanticCustomError("only_waiting", "This goes with what is waiting.", {"at": ["untaken"]})
+        return self
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -149,6 +150,59 @@ async def test_the_index_of_an_older_version_makes_room_while_replicas_start_tog
     await asyncio.gather(*both, create_alphabetical_index(db["rows"], "title", name="by_title"))
     names = set(await db["rows"].index_information())
     assert names == {"_id_", "title_1__id_1_alphabetical", "by_title_alphabetical"}
+
+
+GROUPED = Order("title", alphabetical=True, then=("site", "-at"))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+async def test_pages_of_groups_skip_and_repeat_nothing_whatever_is_missing(
+    db: Database, *, seed: int, descending: bool
+) -> None:
+    rng = Random(seed)
+    rows = [
+        {"_id": n, "title": rng.choice(["Lyon", "lyon", "Oz", "", None]), "site": rng.choice([None, 1, 2]), "at": at}
+        for n, at in enumerate(rng.choices([None, *range(3)], k=80))
+    ]
+    await db["rows"].insert_many([{name: value for name, value in row.items() if value is not None} for row in rows])
+    await create_index_for(GROUPED, db["rows"])
+    order = replace(GROUPED, descending=descending)
+    whole = await page(db, order, limit=100)
+    assert [row["_id"] for row in await walk(db, order, rng.randint(1, 9))] == [row["_id"] for row in whole.documents]
+
+    def place(row: Document) -> tuple[Any, ...]:
+        title, site, at = row.get("title"), row.get("site"), row.get("at")
+        newest_first = -1 if at is None else at
+        return (title is not None, (title or "").lower(), site or 0, -newest_first, row["_id"])
+
+    assert whole.documents == sorted(whole.documents, key=place, reverse=descending)
+    assert len(whole.documents) == 80
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_each_page_of_groups_is_read_from_their_index_however_large_a_group_is(
+    db: Database, *, descending: bool
+) -> None:
+    order = replace(GROUPED, descending=descending)
+    await db["rows"].insert_many([{"_id": n, "title": f"Row {n // 200}", "site": 1, "at": n} for n in range(400)])
+    await create_index_for(GROUPED, db["rows"])
+    await db._database.command("profile", 2)
+    await walk(db, order, 50)
+    await db._database.command("profile", 0)
+    looks = await db["system.profile"].find({"command.find": "rows"}).to_list(None)
+    assert len(looks) == 8
+    for look in looks:
+        assert "hasSortStage" not in look
+        assert look["docsExamined"] <= 2 * 51
+
+
+async def test_a_cursor_with_fewer_values_than_the_order_has_fields_is_refused(db: Database) -> None:
+    await put(db, "abcdef")
+    first = await page(db, TITLE)
+    for cursor in (TITLE.cursor({"_id": 1}), GROUPED.cursor({"_id": 1}), str(first.next_cursor)):
+        with pytest.raises(Invalid):
+            await page(db, GROUPED, cursor)
 
 
 # Totals

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from aiohttp import web
@@ -60,8 +60,10 @@ async def submit_case(request: web.Request) -> web.Response:
 async def list_cases(request: web.Request) -> web.Response:
     """One page of the cases that the actor may see."""
     actor = actor_of(request)
-    page = await store.find_cases(request.app[DATABASE], actor, read_query(request, CaseQuery))
-    return answer(await _rows(request, actor, page))
+    db, query = request.app[DATABASE], read_query(request, CaseQuery)
+    page = await store.find_cases(db, actor, query)
+    rows, groups = await asyncio.gather(_rows(request, actor, page), store.find_groups(db, actor, query, page))
+    return answer({**rows, "groups": [asdict(group) for group in groups]})
 
 
 @routes.get("/cases/facets")
@@ -97,7 +99,7 @@ async def show_start(request: web.Request) -> web.Response:
     waits, lately = await asyncio.gather(
         _rows(request, actor, waiting, views.waiting_row), _rows(request, actor, recent)
     )
-    return answer({"waiting": waits, "recent": lately, "counts": views.counts(counts)})
+    return answer({"waiting": waits, "recent": lately, "counts": views.counts(counts.of_open)})
 
 
 @routes.get("/cases/{number}")

@@ -32,7 +32,7 @@ CASES = (
         service="cases",
         summary="The cases I may see",
         query=cases.CaseQuery,
-        answer=ListAnswer[cases.CaseRow],
+        answer=cases.CaseRowList,
         sorts=CASE_SORTS,
     ),
     Route(

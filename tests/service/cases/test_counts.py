@@ -292,18 +292,18 @@ async def test_whoever_writes_a_case_sees_it_counted_at_once(cases: CasesApi, db
     ana, agent = an_actor(Role.MEMBER, visibility="own"), an_actor(Role.AGENT)
     company = {"company_id": str(ana.company_id)}
 
-    async def count_new(by: Actor) -> list[int]:
-        facets = (await cases.call("GET", "/cases/facets", by, params={"status": "new", **company})).body
-        return [facet["count"] for facet in facets["status"]]
+    async def count_new(by: Actor) -> int:
+        facets = (await cases.call("GET", "/cases/facets", by, params=company)).body
+        return sum(facet["count"] for facet in facets["status"] if facet["value"] == "new")
 
     for number in range(1, 4):
         case = await cases.submitted(ana)
-        assert [await count_new(by) for by in (ana, agent)] == [[number], [number]]
+        assert [await count_new(by) for by in (ana, agent)] == [number, number]
         if number == 2:
             await all_counted(db)
-            assert [await count_new(by) for by in (ana, agent)] == [[number], [number]]
+            assert [await count_new(by) for by in (ana, agent)] == [number, number]
     assert (await cases.agent_act(case["number"], agent, action="take")).body["status"] == "in_progress"
-    assert [await count_new(by) for by in (ana, agent)] == [[2], [2]]
+    assert [await count_new(by) for by in (ana, agent)] == [2, 2]
 
 
 async def test_the_vendor_sees_a_site_whose_first_case_is_not_counted_yet(cases: CasesApi, db: Database) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.builders import Json, an_actor
+from tests.events import site_changed
 from tests.service.cases.conftest import CasesApi
 
 MESSAGE = (
@@ -152,3 +153,14 @@ async def test_a_period_that_ends_before_it_begins_is_named_at_its_end(cases: Ca
         answer = await cases.call("GET", path, an_actor(), params=query)
         assert (answer.status, answer.wrong_fields) == (422, {"created_to"})
         assert answer.body["errors"][0]["code"] == "end_before_start"
+
+
+@pytest.mark.parametrize("typed", ["Hôpital", "hopital", "L’hôpital Édouard", "jam Edouard", "Herriot"])
+async def test_a_case_is_found_by_the_words_of_its_sites_name(cases: CasesApi, typed: str) -> None:
+    ana = an_actor()
+    site = site_changed(ana.company_id, name="Hôpital Édouard-Herriot")
+    await cases.hear(site)
+    await cases.submitted(ana)
+    number = (await cases.submitted(ana, site_id=str(site.site_id)))["number"]
+    assert await cases.listed(ana, q=typed) == [number]
+    assert await cases.listed(an_actor(), q=typed) == []

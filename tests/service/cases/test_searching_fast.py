@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from services.cases.cases import store
 from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.store import indexes, lists, searching
-from services.cases.cases.store.indexes import drop_indexes_of_older, fill_in
+from services.cases.cases.store.indexes import drop_indexes_of_older, fill_in, fill_in_sites
 from services.cases.cases.store.lists import SORTS
 from shared.actor import Actor, Role, Visibility
 from shared.mongo import Database, Document
@@ -218,3 +218,21 @@ async def test_a_change_of_a_case_keeps_its_words_true(db: Database) -> None:
     await store.CASES.save(db, replace(case, problem=replace(case.problem, title="Toner leaks")))
     assert len((await find(db, ADMIN, "toner")).documents) == 1
     assert (await find(db, ADMIN, "paper")).documents == []
+
+
+async def test_cases_from_before_are_found_by_their_site_after_the_upgrade(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexes, "_AT_ONCE", 2)
+    await put(db, *[f"Paper {number}" for number in range(5)])
+    # As a version wrote them that did not know the words of sites.
+    await db["cases"].update_many({}, {"$set": {"site_name": "Main Hospital"}})
+    await put(db, "Toner", first=5)
+    assert (await find(db, ADMIN, "hospital")).documents == []
+    while await fill_in_sites(db):
+        pass
+    assert len((await find(db, ADMIN, "main hospital paper")).documents) == 5
+    # It is done once and for all.
+    await db["cases"].update_many({}, {"$set": {"site_name": "Clinic"}})
+    assert not await fill_in_sites(db)
+    assert (await find(db, ADMIN, "clinic")).documents == []

@@ -46,7 +46,9 @@ async def test_it_tells_what_waits_what_else_is_new_and_how_many_cases_are_open(
     told = await start(cases, ana)
     assert numbers(told["waiting"]) == [asked]
     assert numbers(told["recent"]) == [older[0], *older[:2:-1]]  # no case twice
-    assert told["counts"] == (await cases.call("GET", "/cases/facets", ana, params={"status": "open"})).body
+    counted = (await cases.call("GET", "/cases/facets", ana, params={"status": "open"})).body
+    counted["status"] = [facet for facet in counted["status"] if facet["value"] != "cancelled"]
+    assert told["counts"] == counted
     open_ones = {facet["value"]: facet["count"] for facet in told["counts"]["status"]}
     assert open_ones == {"new": 6, "waiting_customer": 1}
 
@@ -145,7 +147,7 @@ async def test_what_a_reader_may_not_see_is_nowhere_on_the_page(cases: CasesApi,
         assert ("What only readers read." in str(told)) is bool(waiting)
 
 
-async def test_for_an_agent_what_nobody_or_they_have_taken_waits_the_oldest_first(
+async def test_for_an_agent_what_nobody_or_they_have_taken_waits_the_longest_first(
     cases: CasesApi, agent: Actor
 ) -> None:
     ana = an_actor()
@@ -161,7 +163,7 @@ async def test_for_an_agent_what_nobody_or_they_have_taken_waits_the_oldest_firs
     # Before those of all other tests.
     for day, number in enumerate((untaken, mine, answered, others, asked)):
         long_ago = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(days=day)
-        await cases.db["cases"].update_one({"number": number}, {"$set": {"created_at": long_ago}})
+        await cases.db["cases"].update_one({"number": number}, {"$set": {"turn_since": long_ago}})
     rows = (await start(cases, agent))["waiting"]["items"]
     description = "The printer jams on every second page since this morning."
     assert [(row["number"], row["asked"]["text"]) for row in rows[:3]] == [

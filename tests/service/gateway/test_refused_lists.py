@@ -13,6 +13,7 @@ from shared.errors import Refusal
 from shared.schemas.cases import CaseQuery
 from shared.web.problems import problem_answer
 from shared.web.requests import read_query
+from tests.builders import an_actor
 from tests.service.gateway.stand_ins import Gateway, Json, Script, a_session, refuses, says
 
 LYON = "11111111-1111-4111-8111-111111111111"
@@ -35,7 +36,7 @@ def like_cases(content: Json) -> Script:
         try:
             query = read_query(request, CaseQuery)
             if query.cursor is not None:
-                order_of(query).after(query.cursor, of="this list")
+                order_of(an_actor(), query).after(query.cursor, of="this list")
             read_order(query.sort)
         except Refusal as refusal:
             return problem_answer(refusal)

@@ -1,4 +1,4 @@
-"""What a case is searched by: the words of its title and of its description, and its numbers.
+"""What a case is searched by: the words of its title, its description and its site's name, and its numbers.
 
 Each is a number of its own for every company, so that one short key of one index stands for both. Two words may
 share one: of 27,000 searches among a million cases, one finds a case wrongly.
@@ -38,11 +38,18 @@ _ELISIONS = re.compile(r"\b(?:\w|qu)['\u2019]|['\u2019]")
 
 
 def keys_of(
-    company_id: UUID, *, number: str, serial: str | None, own_reference: str, title: str, description: str
+    company_id: UUID,
+    *,
+    number: str,
+    serial: str | None,
+    own_reference: str,
+    title: str,
+    description: str,
+    site_name: str = "",
 ) -> list[int]:
     """The keys of a case."""
     kept = dict.fromkeys((_number(number), *_numbers_as_typed(serial or "", own_reference), *_words_in(title)))
-    kept |= dict.fromkeys(_words_in(description))
+    kept |= dict.fromkeys((*_words_in(site_name), *_words_in(description)))
     return [first_key(each) + company_id.int % _COMPANIES for each in islice(kept, MOST_WORDS)]
 
 
@@ -54,6 +61,11 @@ def sought_words(text: str) -> list[str]:
 def sought_numbers(text: str) -> list[str]:
     """Any of them finds a case: its number, its device's, the one that its submitter gave it."""
     return [*map(_number, case_numbers_in(text)), *_numbers_as_typed(normal_serial(text), text)]
+
+
+def keys_of_words(company_id: UUID, text: str) -> list[int]:
+    """The keys of the words of a text alone."""
+    return [first_key(each) + company_id.int % _COMPANIES for each in dict.fromkeys(_words_in(text))]
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -13,6 +13,7 @@ from services.cases.cases.store.cases import (
 )
 from services.cases.cases.store.counters import keep_counting, recount
 from services.cases.cases.store.counts import count_cases
+from services.cases.cases.store.groups import find_groups
 from services.cases.cases.store.history import (
     History,
     append_entry,
@@ -48,6 +49,7 @@ __all__ = [
     "create_indexes",
     "find_cases",
     "find_entry",
+    "find_groups",
     "find_links",
     "find_marks",
     "find_queue",

@@ -37,6 +37,7 @@ def words_of(case: Case) -> list[int]:
         own_reference=problem.own_reference,
         title=problem.title,
         description=problem.description,
+        site_name=case.site_name,
     )
 
 

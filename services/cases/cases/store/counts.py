@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Self, TypeVar
 from uuid import UUID
@@ -13,7 +13,7 @@ from services.cases.cases.domain.values import OPEN, Status
 from services.cases.cases.domain.visibility import sees
 from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.counters import COUNTERS, Kind, find_changed, name_of, read_name
-from services.cases.cases.store.lists import collation_of, wanted_by
+from services.cases.cases.store.lists import collation_of, find_wanted, status_filter, wanted_by
 from shared.actor import Actor
 from shared.mongo import Database, Document, Session
 from shared.schemas.cases import CaseQuery
@@ -21,7 +21,9 @@ from shared.text import in_alphabet
 
 _AT_MOST = 200
 _SEVERITIES = (1, 2, 3, 4)
-_COUNTED_BY = ("company_id", "site_id", "status", "severity")
+_STATUSES = frozenset(status.value for status in Status)  # another version may know more
+_FACETS = {"status": "status", "severity": "problem.severity", "site_id": "site_id"}
+_COUNTED_BY = ("company_id", *_FACETS)
 
 _V = TypeVar("_V", str, int)
 
@@ -34,12 +36,17 @@ class Counts:
     severity: list[tuple[int, int]]
     site: list[tuple[UUID | None, str, int]]
 
+    @property
+    def of_open(self) -> Self:
+        """The same without the statuses of cases that have ended."""
+        return replace(self, status=[(status, count) for status, count in self.status if status in OPEN])
+
 
 async def count_cases(db: Database, actor: Actor, query: CaseQuery, *, most_sites: int = _AT_MOST) -> Counts:
-    """How many cases stand under each status, severity and site, most first."""
-    other_filters = wanted_by(actor, query.model_copy(update=dict.fromkeys(_COUNTED_BY)))
+    """How many cases stand under each status, severity and site, most first: each under all filters but its own."""
+    other_filters = query.model_copy(update=dict.fromkeys(_COUNTED_BY))
     counts = None
-    if other_filters == wanted_by(actor, CaseQuery()):
+    if query.view != "favourites" and wanted_by(actor, other_filters) == wanted_by(actor, CaseQuery()):
         counts = await _by_counters(db, actor, query, most_sites)
     return counts or await _by_cases(db, actor, query)
 
@@ -53,6 +60,7 @@ class _Tally:
 
     statuses: Collection[str]
     severities: Collection[int]
+    site_wanted: UUID | None
     most_sites: int
     status: Counter[str] = field(default_factory=Counter)
     severity: Counter[int] = field(default_factory=Counter)
@@ -64,12 +72,20 @@ class _Tally:
         """Of nothing yet."""
         statuses = list(Status) if query.status is None else OPEN if query.status == "open" else query.status
         severities = _SEVERITIES if query.severity is None else (query.severity,)
-        return cls([statuses] if isinstance(statuses, str) else statuses, severities, most_sites)
+        statuses = [statuses] if isinstance(statuses, str) else statuses
+        return cls(statuses, severities, query.site_id, most_sites)
 
-    def add(self, status: str, severity: int, count: int) -> None:
-        """Cases of one kind, wherever they are."""
-        if status in self.statuses and severity in self.severities:
+    def add(self, site_id: UUID | None, status: str, severity: int, count: int) -> None:
+        """Cases of one kind at a site."""
+        if self.site_wanted in (None, site_id):
+            self.add_here(status, severity, count)
+        self.add_at(site_id, status, severity, count)
+
+    def add_here(self, status: str, severity: int, count: int) -> None:
+        """Cases of one kind at the wanted site, or at all: each count is under all filters but its own."""
+        if severity in self.severities and status in _STATUSES:
             self.status[status] += count
+        if status in self.statuses:
             self.severity[severity] += count
 
     def add_at(self, site_id: UUID | None, status: str, severity: int, count: int) -> None:
@@ -97,23 +113,20 @@ async def _by_counters(db: Database, actor: Actor, query: CaseQuery, most_sites:
         changed = await find_changed(db, scope, session)
         if changed is None:
             return None
-        seen = [each for each in changed if sees(actor, each.place) and query.site_id in (None, each.place.site_id)]
-        if query.site_id is not None:
-            scope["site_id"] = query.site_id
+        seen = [each for each in changed if sees(actor, each.place)]
         if scope:
             await _add_seen(db, actor, scope, tally, session)
         else:
             await _add_all(db, tally, {each.place.site_id for each in seen}, session)
     for each in seen:
         place = each.place
-        tally.add(place.status, place.severity, each.by)
-        tally.add_at(place.site_id, place.status, place.severity, each.by)
+        tally.add(place.site_id, place.status, place.severity, each.by)
         tally.names[place.site_id] = each.site_name
     return tally.counts()
 
 
 async def _add_seen(db: Database, actor: Actor, scope: Document, tally: _Tally, session: Session) -> None:
-    """What the actor sees of a company, or of a site: of a case that is their own, whether or not they see others'."""
+    """What the actor sees of a company: of a case that is their own, whether or not they see others'."""
     whose = [None] if actor.is_vendor or actor.is_company_admin else [None, actor.user_id]
     unread = {"_id": 0, "at_site": 0}
     async for counter in db[COUNTERS].find({**scope, "user_id": {"$in": whose}}, unread, session=session):
@@ -125,8 +138,7 @@ async def _add_seen(db: Database, actor: Actor, scope: Document, tally: _Tally, 
         for name, count in counter["cases"].items():
             status, severity, confidential = read_name(name)
             if others_seen[confidential] is not is_own:
-                tally.add(status, severity, count)
-                tally.add_at(site_id, status, severity, count)
+                tally.add(site_id, status, severity, count)
 
 
 async def _add_all(db: Database, tally: _Tally, changing: set[UUID | None], session: Session) -> None:
@@ -134,9 +146,12 @@ async def _add_all(db: Database, tally: _Tally, changing: set[UUID | None], sess
     async for counter in db[COUNTERS].find({"company_id": None, "cases": {"$exists": True}}, session=session):
         for name, count in counter["cases"].items():
             status, severity, _ = read_name(name)
-            tally.add(status, severity, count)
+            if tally.site_wanted is None:
+                tally.add_here(status, severity, count)
             if counter["site_id"] is None:
                 tally.add_at(None, status, severity, count)
+    if tally.site_wanted is not None:
+        await _add_here(db, tally, session)
     ordered, count = _sites_in_order(tally)
     sought = [[*ordered, {"$limit": tally.most_sites + len(changing)}]]
     if changing:
@@ -147,6 +162,15 @@ async def _add_all(db: Database, tally: _Tally, changing: set[UUID | None], sess
         for site in await found.to_list(None):
             tally.site[site["site_id"]] = site["count"]
             tally.names[site["site_id"]] = site.get("site_name", "")
+
+
+async def _add_here(db: Database, tally: _Tally, session: Session) -> None:
+    """All cases of the wanted site."""
+    here = {"site_id": tally.site_wanted, "user_id": None, "company_id": {"$ne": None}}
+    async for counter in db[COUNTERS].find(here, session=session):
+        for name, count in counter["cases"].items():
+            status, severity, _ = read_name(name)
+            tally.add_here(status, severity, count)
 
 
 def _sites_in_order(tally: _Tally) -> tuple[list[Document], str | Document]:
@@ -172,18 +196,14 @@ def _sites_in_order(tally: _Tally) -> tuple[list[Document], str | Document]:
 
 async def _by_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
     """In one look at them."""
-    seen = {"status": "$status", "severity": "$problem.severity", "site_id": "$site_id"}
+    wanted = await find_wanted(db, actor, query.model_copy(update=dict.fromkeys(_FACETS)))
+    seen = {name: f"${field}" for name, field in _FACETS.items()}
+    facets = {name: _summed(query, name) for name in _FACETS}
     counted = await db[CASES.collection].aggregate(
         [
-            {"$match": wanted_by(actor, query)},
+            {"$match": wanted},
             {"$group": {"_id": seen, "name": {"$last": "$site_name"}, "count": {"$sum": 1}}},
-            {
-                "$facet": {
-                    "status": _summed("status"),
-                    "severity": _summed("severity"),
-                    "site": _summed("site_id", name={"$last": "$name"}),
-                }
-            },
+            {"$facet": facets},
         ],
         maxTimeMS=5000,
         collation=collation_of(query),
@@ -193,15 +213,25 @@ async def _by_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
         status=[(group["_id"], group["count"]) for group in counts["status"]],
         severity=[(group["_id"], group["count"]) for group in counts["severity"]],
         site=sorted(
-            [(group["_id"], group["name"], group["count"]) for group in counts["site"]],
+            [(group["_id"], group["name"], group["count"]) for group in counts["site_id"]],
             key=lambda site: (-site[2], in_alphabet(site[1])),
         ),
     )
 
 
-def _summed(field: str, **also: Document) -> list[Document]:
+def _summed(query: CaseQuery, facet: str) -> list[Document]:
+    """The counts of one facet, under the filters of the others."""
+    chosen: Document = {
+        "status": {"$in": sorted(_STATUSES)} if query.status is None else status_filter(query.status),
+        "severity": query.severity,
+        "site_id": query.site_id,
+    }
+    others = {f"_id.{name}": wanted for name, wanted in chosen.items() if name != facet and wanted is not None}
+    if facet == "status":
+        others["_id.status"] = {"$in": sorted(_STATUSES)}
     return [
-        {"$group": {"_id": f"$_id.{field}", **also, "count": {"$sum": "$count"}}},
+        {"$match": others},
+        {"$group": {"_id": f"$_id.{facet}", "name": {"$last": "$name"}, "count": {"$sum": "$count"}}},
         {"$sort": {"count": -1, "_id": 1}},
         {"$limit": _AT_MOST},
     ]

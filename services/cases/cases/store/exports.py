@@ -6,7 +6,7 @@ The lease is counted by the database, for all replicas, and ends by its clock wh
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 from pymongo import ReturnDocument, timeout
 
 from services.cases.cases.store.cases import CASES
-from services.cases.cases.store.lists import collation_of, order_of, wanted_by
+from services.cases.cases.store.lists import collation_of, find_wanted, order_of, parts_of
 from shared.actor import Actor
 from shared.claims import ahead
 from shared.mongo import Database, Document, DuplicateKey, Session
@@ -56,7 +56,7 @@ async def long_moment(db: Database, *, within_s: float) -> AsyncIterator[Session
 
 async def count_rows(db: Database, session: Session, actor: Actor, query: CaseQuery) -> int:
     """How many rows `each_batch` has in the same session."""
-    wanted = wanted_by(actor, query)
+    wanted = await find_wanted(db, actor, query)
     # What finds everything would be counted by looking at each case.
     by: Document = {} if wanted else {"hint": "_id_"}
     return await db[CASES.collection].count_documents(wanted, session=session, collation=collation_of(query), **by)
@@ -67,15 +67,23 @@ async def each_batch(db: Database, session: Session, actor: Actor, query: CaseQu
 
     The next batch is asked for while one is used.
     """
-    cases, order = db[CASES.collection], order_of(query)
+    order, wanted = order_of(actor, query), await find_wanted(db, actor, query)
     shown = {"_id": 0, "row": _ROW_OF_VENDOR if actor.is_vendor else _ROW}
-    found = cases.find(wanted_by(actor, query), shown, session=session, collation=order.collation)
-    found = found.sort(order.keys).allow_disk_use(allow_disk_use=True).batch_size(_BATCH_ROWS)
+    for part in parts_of(actor, query):
+        filter_ = {"$and": [wanted, part]} if part else wanted
+        found = db[CASES.collection].find(filter_, shown, session=session, collation=order.collation)
+        found = found.sort(order.keys).allow_disk_use(allow_disk_use=True).batch_size(_BATCH_ROWS)
+        async with aclosing(_read_ahead(found)) as batches:
+            async for batch in batches:
+                yield [case["row"] for case in batch]
+
+
+async def _read_ahead(found: Any) -> AsyncGenerator[list[Document]]:
     asked = asyncio.ensure_future(found.to_list(_BATCH_ROWS))
     try:
         while batch := await asyncio.shield(asked):
             asked = asyncio.ensure_future(found.to_list(_BATCH_ROWS))
-            yield [case["row"] for case in batch]
+            yield batch
     finally:
         await asyncio.gather(asked, return_exceptions=True)  # a cursor cannot be closed while it is read
         await found.close()

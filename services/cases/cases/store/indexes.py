@@ -6,7 +6,7 @@ from typing import Any
 from pymongo import ASCENDING, UpdateOne
 
 from services.cases.cases.domain.visibility import COMPANY, CONFIDENTIAL, NO_SITE
-from services.cases.cases.domain.words import keys_of
+from services.cases.cases.domain.words import keys_of, keys_of_words
 from services.cases.cases.store import counters, marks, queues
 from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.lists import ORDERS_WITH_READERS, SORTS, WAITS_FOR_CUSTOMER
@@ -27,14 +27,21 @@ _GONE = (
     "equipment.serial_1_company_id_1_alphabetical",
 )
 # Those that replicas of the version before search by, which run beside newer ones for some hours at most.
-_GOING = ("text", "own_reference_alphabetical")
+_GOING = (
+    *("text", "own_reference_alphabetical"),
+    *(
+        f"{filter_}{field}_1__id_1_alphabetical"
+        for field in ("status", "site_name", "company_name", "equipment.serial", "turn_since")
+        for filter_ in ("", "company_id_1_")
+    ),
+)
 _GONE_AFTER_HOURS = 24
-_UPGRADES = "upgrades"
+_UPGRADES, _SITE_WORDS = "upgrades", "words_of_sites"
 # Every case has words: its number is one of them.
 _WITHOUT_WORDS: Document = {"words": None}
 _OF_WORDS = (
     *("company_id", "number", "equipment.serial"),
-    *("problem.title", "problem.description", "problem.own_reference"),
+    *("problem.title", "problem.description", "problem.own_reference", "site_name"),
 )
 _ASSIGNED: Document = {"assignee.user_id": {"$exists": True}}
 # As `visibility.readers_of` says it.
@@ -61,7 +68,8 @@ async def create_indexes(db: Database) -> None:
     listed = partial(create_alphabetical_index, db[CASES.collection])
     await listed("submitter.user_id", "updated_at", "_id")
     # What waits for each side. Cases that are in none of them cost nothing.
-    for name, field in (("assigned", "created_at"), ("assigned_by_activity", "updated_at")):
+    of_agents = (("assigned", "created_at"), ("assigned_by_activity", "updated_at"), ("assigned_by_turn", "turn_since"))
+    for name, field in of_agents:
         await listed("assignee.user_id", "status", field, "_id", name=name, **_only_where(_ASSIGNED))
     await listed("readers", "company_id", "updated_at", "_id", name="waiting", **_only_where(WAITS_FOR_CUSTOMER))
     await listed("pin", "created_at", "_id", name="pin", **_only_with("pin"))
@@ -83,7 +91,8 @@ async def _create_orders(db: Database) -> None:
     Who sees nearly all cases of a company walks the company's index and passes over the others; who sees few of them
     reads those alone. One with the readers for every order would make writing a case cost twice as much.
     """
-    for order in SORTS.values():
+    # Whose turn it is follows from the status: its index has the time of the turn, too.
+    for order in (order for name, order in SORTS.items() if name != "turn"):
         await create_index_for(order, db[CASES.collection])
         await create_index_for(order, db[CASES.collection], "company_id")
     for name in ORDERS_WITH_READERS:
@@ -128,7 +137,31 @@ def _words(document: Document) -> list[int]:
         own_reference=problem.get("own_reference", ""),
         title=problem["title"],
         description=problem["description"],
+        site_name=document.get("site_name", ""),
     )
+
+
+async def fill_in_sites(db: Database) -> bool:
+    """Gives some cases that an older version wrote the words of their site's name; whether there may be more.
+
+    Where it stands is kept by the database: a replica that takes over goes on there, and two at once do no harm.
+    """
+    state = await db[_UPGRADES].find_one({"_id": _SITE_WORDS}) or {}
+    if state.get("done"):
+        return False
+    beyond: Document = {"_id": {"$gt": after}} if (after := state.get("after")) else {}
+    some = db[CASES.collection].find(beyond, {"company_id": 1, "site_name": 1}).sort("_id", ASCENDING).limit(_AT_ONCE)
+    found = await some.max_time_ms(5000).to_list(None)
+    changes = [
+        UpdateOne({"_id": case["_id"]}, {"$addToSet": {"words": {"$each": keys}}})
+        for case in found
+        if (keys := keys_of_words(case["company_id"], case.get("site_name", "")))
+    ]
+    if changes:
+        await db[CASES.collection].bulk_write(changes, ordered=False)
+    now = {"after": found[-1]["_id"]} if len(found) == _AT_ONCE else {"done": True}
+    await db[_UPGRADES].update_one({"_id": _SITE_WORDS}, {"$set": now}, upsert=True)
+    return "done" not in now
 
 
 async def drop_indexes_of_older(db: Database) -> None:

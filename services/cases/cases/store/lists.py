@@ -1,7 +1,7 @@
 """Lists of cases; each says for whom."""
 
-from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -11,10 +11,11 @@ from pymongo.collation import Collation
 from services.cases.cases.domain.values import OPEN, Status, turn_of
 from services.cases.cases.domain.visibility import COMPANY, reads_as
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
+from services.cases.cases.store.marks import find_favourites
 from services.cases.cases.store.searching import WORDS, are_few, containing
 from shared.actor import Actor
 from shared.mongo import Database, DatabaseError, Document
-from shared.paging import ALPHABETICAL, Order, Page, find_page, name_of_alphabetical
+from shared.paging import ALPHABETICAL, Order, Page, find_page, find_page_of_parts, name_of_alphabetical
 from shared.schemas.cases import CaseQuery
 from shared.zones import zone_of
 
@@ -30,10 +31,17 @@ _FIELDS = {
     "submitter": "submitter.name",
     "created_at": "created_at",
     "updated_at": "updated_at",
-    "turn": "turn_since",
+    "turn": "turn_since",  # whose turn it is comes first: see `parts_of`
 }
 # Those by numbers and dates too: an index serves a query of one collation only, and all orders share some filters.
-SORTS = {name: Order(field, alphabetical=True) for name, field in _FIELDS.items()}
+# What has the same value stands together by what else it has in common, the newest case first: views group by that.
+_THEN = {
+    "status": ("turn_since",),
+    "site_name": ("site_id", "-created_at"),
+    "company_name": ("site_name", "site_id", "-created_at"),
+    "serial": ("equipment.product_name", "-created_at"),
+}
+SORTS = {name: Order(field, alphabetical=True, then=_THEN.get(name, ())) for name, field in _FIELDS.items()}
 # One with the readers for every order would make writing a case cost twice as much.
 ORDERS_WITH_READERS = ("updated_at", "created_at")
 # Words of which each is in many cases may stand together in none: who has seen no page by then goes by the words.
@@ -42,6 +50,14 @@ _SEARCHED_IN_ORDER_S = 0.5
 UNASSIGNED: Document = {"assignee": None}
 WAITS_FOR_CUSTOMER: Document = {"status": Status.WAITING_CUSTOMER.value}
 _WAITS_FOR_VENDOR: Document = {"status": {"$in": sorted(each.value for each in OPEN if turn_of(each) == "vendor")}}
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+# Each of the ended states by itself: so an index has them in order. Of the open ones there are few.
+_TURNS: list[Document] = [
+    {**WAITS_FOR_CUSTOMER, "turn_since": {"$gt": _EVER}},
+    {**_WAITS_FOR_VENDOR, "turn_since": {"$gt": _EVER}},
+    {"status": Status.CANCELLED.value},
+    {"status": Status.CLOSED.value},
+]
 # Sorted by `first_answer.due_at`; the index of those that are due holds no others. The type is spelled out for it.
 UNANSWERED: Document = {
     "first_answer.due_at": {"$type": "date"},
@@ -95,15 +111,19 @@ def news_for(actor: Actor) -> Document:
     return {"$let": {"vars": {"seen": seen}, "in": {"$let": {"vars": {"last": last}, "in": told}}}}
 
 
-def wanted_by(actor: Actor, query: CaseQuery) -> Document:
+async def find_wanted(db: Database, actor: Actor, query: CaseQuery) -> Document:
     """The filter for what the actor may see and the query asks for."""
-    every: list[Document] = [_waiting_for(actor) if query.view == "waiting" else visible_to(actor)]
+    favourites = await find_favourites(db, actor) if query.view == "favourites" else ()
+    return wanted_by(actor, query, favourites)
+
+
+def wanted_by(actor: Actor, query: CaseQuery, favourites: Sequence[UUID] = ()) -> Document:
+    """The same, where the ids of the actor's favourites are known, or not asked for."""
+    every: list[Document] = [*_in_view(actor, query, favourites)]
     if query.company_id is not None:
         every.append({"company_id": actor.company_to_read(query.company_id)})
-    if query.view == "submitted" or query.mine:
-        every.append({"submitter.user_id": actor.user_id})
     if query.status is not None:
-        every.append({"status": _status_filter(query.status)})
+        every.append({"status": status_filter(query.status)})
     if query.site_id is not None:
         every.append({"site_id": query.site_id})
     if query.serial is not None:
@@ -117,7 +137,15 @@ def wanted_by(actor: Actor, query: CaseQuery) -> Document:
     if query.q:
         every.append(containing(query.q, _company_of(actor, query)))
     every = [each for each in every if each]
-    return {"$and": every} if every else {}
+    return {"$and": every} if len(every) > 1 else every[0] if every else {}
+
+
+def _in_view(actor: Actor, query: CaseQuery, favourites: Sequence[UUID]) -> Iterator[Document]:
+    yield _waiting_for(actor, query) if query.view == "waiting" else visible_to(actor)
+    if query.view == "favourites":
+        yield {"_id": {"$in": list(favourites)}}
+    if query.view == "submitted" or query.mine:
+        yield {"submitter.user_id": actor.user_id}
 
 
 def _midnight(day: date, actor: Actor) -> datetime:
@@ -125,15 +153,16 @@ def _midnight(day: date, actor: Actor) -> datetime:
     return datetime.combine(day, time.min, zone_of(actor.time_zone))
 
 
-def _status_filter(status: str | Sequence[str]) -> Document:
+def status_filter(status: str | Sequence[str]) -> Document:
+    """For cases in this status, in one of these, or for all that are open."""
     if status == "open":
         return IS_OPEN
     return {"$in": [status] if isinstance(status, str) else status}
 
 
-def _waiting_for(actor: Actor) -> Document:
+def _waiting_for(actor: Actor, query: CaseQuery) -> Document:
     if actor.is_vendor:
-        return taken_by(actor)
+        return {"$or": [taken_by(actor), untaken()]} if query.untaken else taken_by(actor)
     return {**own_of(actor), **WAITS_FOR_CUSTOMER}
 
 
@@ -152,32 +181,57 @@ def _company_of(actor: Actor, query: CaseQuery) -> UUID | None:
     return query.company_id if actor.is_vendor else actor.company_id
 
 
-# What stands together in a view where nobody asks for another order: the cases of a site, and those of a device.
-_ORDERS_OF_VIEWS = {"company": "site_name", "site": "serial"}
-
-
 def read_order(sort: str | None, *, otherwise: str = "-updated_at") -> Order:
     """The order of a list; newest activity first unless it is told otherwise."""
     return Order.read(sort or otherwise, SORTS)
 
 
-def order_of(query: CaseQuery) -> Order:
+def order_of(actor: Actor, query: CaseQuery) -> Order:
     """The order that the query asks for, else the order of its view."""
-    return read_order(query.sort, otherwise=_ORDERS_OF_VIEWS.get(query.view, "-updated_at"))
+    return read_order(query.sort, otherwise=_grouped_by(actor, query) or "-updated_at")
+
+
+def _grouped_by(actor: Actor, query: CaseQuery) -> str:
+    """The column by which a view groups its cases: their sites, for the vendor companies with their sites; devices."""
+    match query.view:
+        case "company":
+            return "company_name" if actor.is_vendor else "site_name"
+        case "site":
+            return "serial"
+        case _:
+            return ""
+
+
+def group_fields(actor: Actor, query: CaseQuery) -> tuple[str, ...]:
+    """The fields that the cases of a group have in common; none where the query's order pulls groups apart."""
+    order, name = order_of(actor, query), _grouped_by(actor, query)
+    return (order.field, *order.then[:-1]) if name and order.field == _FIELDS[name] else ()
+
+
+def parts_of(actor: Actor, query: CaseQuery) -> list[Document]:
+    """The parts of the list that follow each other, each in the query's order: by whose turn it is, else the whole."""
+    order = order_of(actor, query)
+    # What waits for somebody is all of one side's turn.
+    if order.field != _FIELDS["turn"] or query.view == "waiting":
+        return [{}]
+    return _TURNS[::-1] if order.descending else _TURNS
 
 
 async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
     """One page of what the actor may see under the query's filters."""
+    parts = parts_of(actor, query)
     page = partial(
-        find_page,
+        find_page if parts == [{}] else partial(find_page_of_parts, parts),
         db[CASES.collection],
-        wanted_by(actor, query),
+        await find_wanted(db, actor, query),
         query,
-        order=order_of(query),
+        order=order_of(actor, query),
         shown=ROW,
         computed={"news": news_for(actor)},
         collation=ALPHABETICAL if actor.is_vendor and query.view == "waiting" else collation_of(query),
     )
+    if query.view == "favourites" and not query.q:
+        return await page(by="_id_", counted_by="_id_")
     if not query.q:
         return await page()
     if not await are_few(db, query.q, _company_of(actor, query)):
@@ -192,12 +246,18 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
 
 def _index_in_order(actor: Actor, query: CaseQuery) -> str:
     """The index that has what the actor sees in the order of the list, and little else."""
-    field = order_of(query).field
+    order = order_of(actor, query)
+    fields = order.index_fields if order.field != _FIELDS["turn"] else SORTS["status"].index_fields
     if actor.is_vendor and query.company_id is None:
-        return name_of_alphabetical(field, "_id")
-    if actor.is_vendor or actor.is_company_admin or COMPANY in reads_as(actor) or field not in ORDERS_WITH_READERS:
-        return name_of_alphabetical("company_id", field, "_id")
-    return name_of_alphabetical("readers", "company_id", field, "_id")
+        return name_of_alphabetical(*fields)
+    if (
+        actor.is_vendor
+        or actor.is_company_admin
+        or COMPANY in reads_as(actor)
+        or order.field not in ORDERS_WITH_READERS
+    ):
+        return name_of_alphabetical("company_id", *fields)
+    return name_of_alphabetical("readers", "company_id", *fields)
 
 
 def collation_of(query: CaseQuery) -> Collation | None:

@@ -83,6 +83,8 @@ async def create_indexes(db: Database) -> None:
     listed = partial(create_alphabetical_index, db[CASES.collection])
     await listed("status", "created_at", "_id")
     await listed("status", "created_at", "_id", name="unassigned", partialFilterExpression=UNASSIGNED)
+    await listed("status", "turn_since", "_id", name="unassigned_by_turn", partialFilterExpression=UNASSIGNED)
+    await listed("turn_since", "_id", name="turn", partialFilterExpression=_HAS_A_TURN)
     await listed("callback.due_at", "_id", name="callbacks", partialFilterExpression=IS_CALLED_BACK)
     await listed("escalation.state", "_id", name="escalations", partialFilterExpression=IS_ESCALATED)
     await listed("first_answer.due_at", "_id", name="unanswered", partialFilterExpression=UNANSWERED)

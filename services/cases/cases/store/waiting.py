@@ -14,7 +14,7 @@ _READ_CHARACTERS = 400
 
 
 async def find_waiting(db: Database, actor: Actor, *, limit: int) -> Page:
-    """What waits for a customer, the newest first; for agents, what they or nobody has taken, the oldest first.
+    """What waits for a customer, the newest first; for agents, what they or nobody has taken, the longest first.
 
     `asked` is the last message of the other side that the actor may see: text, author and time, as far as there is one.
     """
@@ -27,7 +27,7 @@ async def find_waiting(db: Database, actor: Actor, *, limit: int) -> Page:
         db[CASES.collection],
         wanted,
         ListQuery(limit=limit),
-        order=read_order("created_at" if actor.is_vendor else "-updated_at"),
+        order=read_order("turn" if actor.is_vendor else "-updated_at"),
         shown=ROW,
         computed={"asked": asked, "news": news_for(actor)},
         collation=ALPHABETICAL if actor.is_vendor else None,
