@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import openpyxl
 import pytest
 from pymongo import UpdateOne
 
@@ -561,3 +562,22 @@ async def test_the_name_of_a_site_stands_in_the_filter_of_a_job(cases: CasesApi)
             {"label": "Site", "value": "Lyon"},
             {"label": "Afficher uniquement les dossiers créés par moi", "value": "Oui"},
         ]
+
+
+async def test_the_cells_of_a_sheet_have_types_and_its_words_are_the_readers(cases: CasesApi) -> None:
+    ana = replace(an_actor(Role.COMPANY_ADMIN), language="fr", time_zone="Europe/Paris")
+    await cases.submitted(ana, title="00123", own_reference="=1+1")
+    sheet = openpyxl.load_workbook(io.BytesIO(await made(cases, ana))).active
+    assert sheet is not None
+    headings, row = ([*line] for line in sheet.iter_rows())
+    cells = {str(heading.value): cell for heading, cell in zip(headings, row, strict=True)}
+    times = {"Créé (Europe/Paris)", "Mis à jour (Europe/Paris)", "En attente depuis (Europe/Paris)"}
+    for name, cell in cells.items():
+        if name in times:
+            assert (cell.data_type, cell.number_format) == ("d", "yyyy-mm-dd h:mm:ss")
+        elif cell.value is not None:
+            assert (cell.data_type, cell.number_format) == ("s", "@")
+    assert times <= cells.keys()
+    assert [cells[name].value for name in ("Titre", "État", "Gravité", "Votre référence")] == [
+        *("00123", "Nouveau", "Normale", "=1+1")
+    ]
