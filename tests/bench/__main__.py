@@ -16,7 +16,7 @@ import orjson
 
 from deploy.local.stack import Borrowed, Stack
 from shared.mongo import connect
-from tests.bench import backlogs, creating, machine, measuring, processes, reading, reference
+from tests.bench import backlogs, creating, live, machine, measuring, processes, reading, reference, views
 from tests.bench.archive import Archive
 from tests.bench.figures import Figures, times
 from tests.bench.measuring import Bench
@@ -32,9 +32,13 @@ _OfAnArchive = Callable[[Bench, int], Awaitable[None]]
 _OF_AN_ARCHIVE: dict[str, _OfAnArchive] = {
     "read": reading.measure_reads,
     "role": reading.measure_each_role,
+    "view": views.measure_each_view,
+    "live": live.measure_live,
     "export": reading.measure_exports,
 }
 _PARTS = ("create", "backlog", *_OF_AN_ARCHIVE, "process")
+# Hundreds of figures, which are asked for by name.
+_UNASKED = tuple(part for part in _PARTS if part != "view")
 _BACKLOGS = {"events": 50_000, "mails": 10_000}
 _SMALL_BACKLOGS = {"events": 5_000, "mails": 1_000}
 _TABLE = re.compile(r"(?<=<!-- bench -->\n).*(?=<!-- /bench -->)", re.DOTALL)
@@ -75,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scale", default="10000,100000", help="how many cases to read from, in rising order")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", choices=_PARTS, nargs="+", default=list(_PARTS))
+    parser.add_argument("--only", choices=_PARTS, nargs="+", default=list(_UNASKED))
     parser.add_argument("--seed", default="", help="of arrivals and texts; without one, a new one that is told")
     parser.add_argument(
         "--data", type=Path, help="where the databases lie while it runs; else the folder for temporary files"

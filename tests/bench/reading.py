@@ -78,7 +78,7 @@ async def measure_each_role(bench: Bench, scale: int) -> None:
             "search": [f"/api/v1/cases?q={a_text(rng, 1)}" for _ in range(_READS_OF_ROLE)],
         }
         for kind, choice in paths.items():
-            took_s = [await _time_of(person, rng.choice(choice)) for _ in range(_READS_OF_ROLE)]
+            took_s = [await time_of(person, rng.choice(choice)) for _ in range(_READS_OF_ROLE)]
             title = f"{kind} of {scale:,} cases, {role}"
             bench.figures.add(f"{title}, p50", "ms", percentile(took_s, 0.5) * 1000)
 
@@ -88,7 +88,8 @@ async def _numbers_seen(person: Person) -> list[str]:
         return [case["number"] for case in (await answer.json())["items"]]
 
 
-async def _time_of(person: Person, path: str) -> float:
+async def time_of(person: Person, path: str) -> float:
+    """In seconds; for ever where it was refused."""
     origin = person.portal.address.removesuffix("/api/v1")
     began = time.monotonic()
     async with person.portal.http.get(f"{origin}{path}", headers={"Host": "localhost"}) as answer:
