@@ -571,7 +571,7 @@ async def test_the_cells_of_a_sheet_have_types_and_its_words_are_the_readers(cas
     assert sheet is not None
     headings, row = ([*line] for line in sheet.iter_rows())
     cells = {str(heading.value): cell for heading, cell in zip(headings, row, strict=True)}
-    times = {"Créé (Europe/Paris)", "Mis à jour (Europe/Paris)", "En attente depuis (Europe/Paris)"}
+    times = {"Créé (Europe/Paris)", "Mis à jour (Europe/Paris)", "À qui d’agir depuis (Europe/Paris)"}
     for name, cell in cells.items():
         if name in times:
             assert (cell.data_type, cell.number_format) == ("d", "yyyy-mm-dd h:mm:ss")
@@ -581,3 +581,26 @@ async def test_the_cells_of_a_sheet_have_types_and_its_words_are_the_readers(cas
     assert [cells[name].value for name in ("Titre", "État", "Gravité", "Votre référence")] == [
         *("00123", "Nouveau", "Normale", "=1+1")
     ]
+
+
+async def test_favourites_are_those_of_the_same_moment_and_a_list_by_turn_comes_whole(
+    cases: CasesApi, agent: Actor
+) -> None:
+    ana = an_actor(Role.COMPANY_ADMIN)
+    numbers = [(await cases.submitted(ana))["number"] for _ in range(3)]
+    taken = await cases.agent_act(numbers[0], agent, action="take")
+    await cases.agent_act(
+        numbers[0], agent, action="set_status", version=taken.body["version"], status="waiting_customer"
+    )
+    for number in numbers[:2]:
+        assert (await cases.call("PUT", f"/cases/{number}/favourite", ana)).status == 204
+    async with under_way(cases, ana, "xlsx", view="favourites") as wanted:
+        assert (await cases.call("PUT", f"/cases/{numbers[2]}/favourite", ana)).status == 204
+        assert (await cases.call("DELETE", f"/cases/{numbers[1]}/favourite", ana)).status == 204
+    done = await ended(cases, ana, wanted["id"])
+    rows = exported((await fetch(cases, ana, wanted["id"])).body)
+    assert (done["rows"], done["total"], set(rows)) == (2, 2, set(numbers[:2]))
+    assert done["filters"] == [{"label": "View", "value": "My favourites"}]
+    by_turn = exported(await made(cases, ana, sort="turn"))
+    assert by_turn == await cases.listed(ana, sort="turn")
+    assert len(by_turn) == 3

@@ -19,7 +19,6 @@ _ONLY_HERE = {
     "Number of cases",
     "View",
     "All open",
-    "Whose turn",
     "Customer",
     "My favourites",
     "Product line",

@@ -56,7 +56,7 @@ async def long_moment(db: Database, *, within_s: float) -> AsyncIterator[Session
 
 async def count_rows(db: Database, session: Session, actor: Actor, query: CaseQuery) -> int:
     """How many rows `each_batch` has in the same session."""
-    wanted = await find_wanted(db, actor, query)
+    wanted = await find_wanted(db, actor, query, session)
     # What finds everything would be counted by looking at each case.
     by: Document = {} if wanted else {"hint": "_id_"}
     return await db[CASES.collection].count_documents(wanted, session=session, collation=collation_of(query), **by)
@@ -67,7 +67,7 @@ async def each_batch(db: Database, session: Session, actor: Actor, query: CaseQu
 
     The next batch is asked for while one is used.
     """
-    order, wanted = order_of(actor, query), await find_wanted(db, actor, query)
+    order, wanted = order_of(actor, query), await find_wanted(db, actor, query, session)
     shown = {"_id": 0, "row": _ROW_OF_VENDOR if actor.is_vendor else _ROW}
     for part in parts_of(actor, query):
         filter_ = {"$and": [wanted, part]} if part else wanted

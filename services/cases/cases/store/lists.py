@@ -14,7 +14,7 @@ from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
 from services.cases.cases.store.marks import find_favourites
 from services.cases.cases.store.searching import WORDS, are_few, containing
 from shared.actor import Actor
-from shared.mongo import Database, DatabaseError, Document
+from shared.mongo import Database, DatabaseError, Document, Session
 from shared.paging import ALPHABETICAL, Order, Page, find_page, find_page_of_parts, name_of_alphabetical
 from shared.schemas.cases import CaseQuery
 from shared.zones import zone_of
@@ -111,9 +111,9 @@ def news_for(actor: Actor) -> Document:
     return {"$let": {"vars": {"seen": seen}, "in": {"$let": {"vars": {"last": last}, "in": told}}}}
 
 
-async def find_wanted(db: Database, actor: Actor, query: CaseQuery) -> Document:
-    """The filter for what the actor may see and the query asks for."""
-    favourites = await find_favourites(db, actor) if query.view == "favourites" else ()
+async def find_wanted(db: Database, actor: Actor, query: CaseQuery, session: Session | None = None) -> Document:
+    """The filter for what the actor may see and the query asks for; at the moment of `session`, if any."""
+    favourites = await find_favourites(db, actor, session) if query.view == "favourites" else ()
     return wanted_by(actor, query, favourites)
 
 

@@ -12,7 +12,7 @@ from services.cases.cases.domain.refusals import TooManyFavourites
 from services.cases.cases.store.cases import CASES, visible_to
 from shared.actor import Actor
 from shared.errors import NotFound
-from shared.mongo import Database, Document, put_expiry
+from shared.mongo import Database, Document, Session, put_expiry
 
 MARKS = "marks"
 MOST_FAVOURITES = 500
@@ -59,9 +59,10 @@ async def find_marks(db: Database, actor: Actor, case_ids: Sequence[UUID]) -> di
     }
 
 
-async def find_favourites(db: Database, actor: Actor) -> list[UUID]:
+async def find_favourites(db: Database, actor: Actor, session: Session | None = None) -> list[UUID]:
     """The ids of the actor's favourites, those of cases that they do not see any more among them."""
-    found = db[MARKS].find(_favourites_of(actor), {"_id": 1}, hint="favourites").sort("favourite_since", ASCENDING)
+    found = db[MARKS].find(_favourites_of(actor), {"_id": 1}, hint="favourites", session=session)
+    found = found.sort("favourite_since", ASCENDING)
     # Some more than there may be: of two that come at once, both may have found room.
     return [mark["_id"]["case_id"] for mark in await found.limit(2 * MOST_FAVOURITES).max_time_ms(5000).to_list(None)]
 
