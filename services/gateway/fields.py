@@ -8,7 +8,20 @@ from typing import Literal
 from services.gateway.texts import _, lazy
 
 Kind = Literal[
-    "text", "email", "tel", "password", "area", "select", "country", "time_zone", "radios", "tick", "files", "hidden"
+    "text",
+    "email",
+    "tel",
+    "password",
+    "area",
+    "select",
+    "country",
+    "time_zone",
+    "date",
+    "time",
+    "radios",
+    "tick",
+    "files",
+    "hidden",
 ]
 Json = Literal["text", "number", "flag", "list"]  # a list: words separated by blanks, such as the ids of files
 Choices = tuple[tuple[str, str], ...]

@@ -119,10 +119,13 @@ async def test_reasons_are_kept_for_each_action_and_each_case(case: Page, stack:
     await expect(dialog.get_by_label("Reason")).to_have_value("It works again.")
     await expect(dialog.get_by_label("Yes")).to_be_checked()
     await expect(dialog.get_by_text(RESTORED)).to_be_visible()
-    await expect(case.locator("#cancel-reason")).to_have_value("")
+    await dialog.get_by_role("link", name="Cancel", exact=True).click()
+    dialog = await open_dialog(case, "Cancel the case")
+    await expect(dialog.get_by_label("Reason")).to_have_value("")
     other = (await ana.submit(serial=a_serial()))["number"]
     await case.goto(f"{stack.base_url}/cases/{other}")
-    await expect(case.locator("#close-reason")).to_have_value("")
+    dialog = await open_dialog(case, "Close the case")
+    await expect(dialog.get_by_label("Reason")).to_have_value("")
 
 
 async def test_a_refused_comment_that_was_changed_since_outlives_the_reload_that_sends_the_old_one_again(

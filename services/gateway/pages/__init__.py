@@ -7,6 +7,7 @@ from aiohttp import web
 from services.gateway.fields import FormSpec
 from services.gateway.pages.account import ACCEPT, SIGN_IN, VERIFY
 from services.gateway.pages.account import pages as account
+from services.gateway.pages.acting import pages as acting
 from services.gateway.pages.answering import ANSWER
 from services.gateway.pages.case import pages as case
 from services.gateway.pages.case_actions import ANY_ACTION
@@ -48,6 +49,7 @@ FORMS: Mapping[str, FormSpec] = {
     "/cases": CASE,
     "/cases/{number}": ANY_ACTION,
     "/cases/{number}/answer": ANSWER,
+    "/cases/{number}/do/{action}": ANY_ACTION,
 }
 
 
@@ -72,6 +74,7 @@ def add_pages(app: web.Application) -> None:
         finding,
         case,
         queue,
+        acting,
         unsubscribe,
         help_page,
         components,

@@ -2,25 +2,24 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from services.gateway.clients import fill
-from services.gateway.fields import FormSpec
 from services.gateway.forms import Form, FormData, to_json
+from services.gateway.pages.acting import act_by_form, path_of, refused_action, seen_after
+from services.gateway.pages.action_row import ActionRow
 from services.gateway.pages.answering import SENT, UNSENT, empty_answer
-from services.gateway.pages.backend import Sent, download, fetch, send
-from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, ActionRow
+from services.gateway.pages.backend import download, fetch, send
+from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, menu
 from services.gateway.pages.conversation import Conversation
-from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files, refused_with_files
+from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, redirect
 from services.gateway.pages.same_device import Row, find_same_device
 from services.gateway.pages.told import find_told
 from services.gateway.session import Visitor, signed_in
-from services.gateway.texts import _
 from shared import errors
 
 pages = web.RouteTableDef()
@@ -45,15 +44,11 @@ async def case_page(
         before=query.get("before", ""),
         only_messages=query.get("show") == "messages",
     )
-    forms = {action: _empty(action) for action in ACTIONS}
-    if refused_form is not None:
-        # With the version as it is now, so that sending it again is a decision about the current state.
-        forms[refused_form["action"]] = refused_form
     return render(
         "case.html",
         visitor=visitor,
         status=status,
-        forms=forms,
+        forms={"comment": refused_form or _empty("comment")},
         answer=answer or empty_answer(parts["case"]),
         answered=SENT.get(query.get("done", "")),
         unsent=UNSENT,
@@ -68,7 +63,7 @@ async def case_parts(
     request: web.Request, visitor: Visitor, number: str, *, before: str = "", only_messages: bool = False
 ) -> dict[str, Any]:
     """What the templates show of a case, with its newest history, or with the part before a cursor."""
-    path = fill("/cases/{number}", number=number)
+    path = path_of(number)
     (case, same_device), limits, older, told = await asyncio.gather(
         _case_and_device(request, visitor, path),
         limits_of(request, visitor),
@@ -78,6 +73,7 @@ async def case_parts(
     return {
         "case": case,
         "talk": Conversation.of(case, older, only_messages=only_messages),
+        "menu": menu(case, by_vendor=visitor.is_of_vendor),
         "actions": ACTIONS,
         "by_entry": BY_ENTRY,
         "limits": limits,
@@ -101,7 +97,7 @@ def _empty(action: str) -> Form:
 
 
 def _path(request: web.Request, action: str = "") -> str:
-    return fill("/cases/{number}", number=request.match_info["number"]) + action
+    return path_of(request.match_info["number"], action)
 
 
 @pages.get("/cases/{number}")
@@ -124,44 +120,23 @@ async def act_on_case(request: web.Request) -> web.Response:
     visitor = await signed_in(request)
     posted = await read_form_with_files(request, visitor)
     typed = posted.typed
-    shown = ACTIONS.get(typed.get("action", ""))
-    if shown is None:
+    row = ACTIONS.get(typed.get("action", ""))
+    if row is None:
         raise errors.Invalid("This cannot be done with a case.", params={"reason": "action"})
+    if row.label:
+        # Of a page of before, on which each action had its form.
+        return await act_by_form(request, visitor, row, typed)
     if posted.refused:
-        return await case_page(request, visitor, refused_form=posted.form(shown.form), status=_REFUSED)
-    action = _without_text(typed) or shown
+        return await case_page(request, visitor, refused_form=posted.form(row.form), status=_REFUSED)
+    action = _without_text(typed) or row
     body, key = to_json({**typed, "action": action.name}, action.form), idempotency_header(typed)
     sent = await send(request, visitor, "cases", "POST", _path(request, "/actions"), body=body, headers=key)
     if sent.problem is None:
-        # A case that was like that already is the same as before: nothing was done.
-        is_unchanged = str(sent.content.get("version")) == typed.get("version")
-        return redirect(_seen_after(sent.content["number"], None if is_unchanged else action))
-    form = _refused_action(shown.form, typed, sent)
-    return await case_page(request, visitor, refused_form=form, status=sent.status)
-
-
-def _seen_after(number: str, action: ActionRow | None) -> str:
-    """Where what was done is seen: a message stands at the end of the conversation."""
-    if action is None:
-        return f"/cases/{number}"
-    return f"/cases/{number}?done={action.name}" + ("#newest" if action.is_message else "")
+        return redirect(seen_after(sent.content["number"], action))
+    return await case_page(request, visitor, refused_form=refused_action(row, typed, sent), status=sent.status)
 
 
 def _without_text(typed: FormData) -> ActionRow | None:
     """What a comment of files alone is; None for anything else."""
     is_files_alone = typed["action"] == "comment" and typed.get("attachment_ids") and not typed.get("text", "").strip()
     return ACTIONS["attach"] if is_files_alone else None
-
-
-def _refused_action(spec: FormSpec, typed: FormData, sent: Sent) -> Form:
-    form = refused_with_files(spec, typed, sent.problem or {})
-    match sent.code:
-        case errors.StaleVersion.code:
-            sentence = _(
-                "Somebody changed this case in the meantime. You see it as it is now; what you typed is still there."
-            )
-        case errors.IdempotencyKeyReused.code:
-            sentence = _("This was sent before and has arrived: see the history. If you send it again, it is repeated.")
-        case _:
-            return form
-    return replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))

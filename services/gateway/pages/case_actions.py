@@ -1,45 +1,15 @@
-"""Actions on a case, one row each: its menu entry, dialog, fields, confirmation, and its entry in the history."""
+"""Actions on a case, one row each: its menu entry, form, confirmation, and its entry in the history."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
-from services.gateway import labels
-from services.gateway.fields import FILES, YES_OR_NO, Field, FormSpec, hidden
+from services.gateway.fields import FILES, YES_OR_NO, Field, FormSpec
+from services.gateway.pages.action_row import GROUPS, ActionRow
+from services.gateway.pages.case_calls import CALLS, REASON
+from services.gateway.pages.case_changes import CHANGES, SEVERITY
 from services.gateway.texts import lazy
 
-
-@dataclass(frozen=True, kw_only=True)
-class ActionRow:
-    """An action, by the name that the API knows it by. What a page does not offer yet has only its history."""
-
-    name: str
-    label: str = ""  # in the menu, and above its dialog; empty for what has a place of its own on the page
-    button: str = ""
-    explanation: str = ""
-    dismiss: str = ""  # the way out of the dialog, where "Cancel" could be taken for the action
-    is_danger: bool = False  # it cannot be undone
-    fields: tuple[Field, ...] = ()
-    done: str = ""  # on the page that is shown next
-    undone: str = ""  # above the reasons, where it was refused
-    entry: str = ""  # the kind of its entry in the history
-    history: str = ""  # with the name of who did it, and the new value; empty for what is a message
-    values: Mapping[str, str] | None = None  # labels of the new value that the entry carries
-    icon: str = ""  # of its entry; a message has the face of its writer
-
-    @property
-    def is_message(self) -> bool:
-        """Whether its entry is what somebody wrote or sent, and not only that something happened."""
-        return not self.history
-
-    @cached_property
-    def form(self) -> FormSpec:
-        """What is sent."""
-        return FormSpec((hidden("action"), hidden("version", json="number"), *self.fields))
-
-
-_REASON = Field("reason", lazy("Reason"), "area", rows=3, ask=lazy("Enter the reason."))
-ROWS = (
+_MESSAGES = (
     ActionRow(
         name="comment",
         fields=(Field("text", lazy("Message"), "area", rows=1, ask=lazy("Write a message.")), FILES),
@@ -54,13 +24,94 @@ ROWS = (
         undone=lazy("Your files were not added"),
         entry="attached",
     ),
+    ActionRow(name="submit", entry="created", history=lazy("%(name)s created the case"), icon="case"),
+    # Agents write these in a place of their own.
+    ActionRow(name="reply", entry="reply"),
+    ActionRow(name="note", entry="note"),
+)
+_WORK = (
+    ActionRow(
+        name="take",
+        label=lazy("Take the case"),
+        button=lazy("Take the case"),
+        explanation=lazy("You look after it from now on, and the customer reads your name."),
+        is_of_vendor=True,
+        group="work",
+        done=lazy("You have taken the case."),
+        undone=lazy("You have not taken the case"),
+        entry="taken",
+        history=lazy("%(name)s took the case"),
+        icon="person",
+    ),
+    ActionRow(
+        name="assign",
+        label=lazy("Assign the case"),
+        button=lazy("Assign the case"),
+        explanation=lazy("The agent looks after it from now on, and the customer reads the name."),
+        is_of_vendor=True,
+        group="work",
+        fields=(Field("agent_id", lazy("Support agent"), "select", is_id=True, ask=lazy("Choose an agent.")),),
+        done=lazy("The case is assigned."),
+        undone=lazy("The case was not assigned"),
+        entry="assigned",
+        history=lazy("%(name)s assigned the case to %(new)s"),
+        value="text",
+        icon="person",
+    ),
+    ActionRow(
+        name="set_status",
+        label=lazy("Change the status"),
+        button=lazy("Change the status"),
+        explanation=lazy("The customer sees it at once, and whose turn it is."),
+        is_of_vendor=True,
+        group="work",
+        fields=(Field("status", lazy("Status"), "select", ask=lazy("Choose a status.")),),
+        done=lazy("The status is changed."),
+        undone=lazy("The status was not changed"),
+        entry="status_changed",
+        history=lazy("%(name)s changed the status to %(new)s"),
+        value="status",
+        icon="clock",
+    ),
+    ActionRow(
+        name="change_severity",
+        label=lazy("Change the severity"),
+        button=lazy("Change the severity"),
+        explanation=lazy("The support agents see it at once."),
+        explanation_for_vendor=lazy("The customer sees it at once."),
+        group="ask",
+        fields=(SEVERITY,),
+        done=lazy("The severity is changed."),
+        undone=lazy("The severity was not changed"),
+        entry="severity_changed",
+        history=lazy("%(name)s changed the severity from %(old)s to %(new)s"),
+        value="severity",
+        icon="info",
+    ),
+)
+_END = (
+    ActionRow(
+        name="reopen",
+        label=lazy("Reopen the case"),
+        button=lazy("Reopen the case"),
+        explanation=lazy("We continue to work on it."),
+        group="end",
+        fields=(REASON,),
+        done=lazy("The case is open again."),
+        undone=lazy("The case was not reopened"),
+        entry="reopened",
+        history=lazy("%(name)s reopened the case"),
+        icon="case",
+    ),
     ActionRow(
         name="close",
         label=lazy("Close the case"),
         button=lazy("Close the case"),
         explanation=lazy("An e-mail tells everybody on the case. You can reopen it within 14 days."),
+        explanation_for_vendor=lazy("An e-mail tells everybody on the case. It can be reopened within 14 days."),
+        group="end",
         fields=(
-            _REASON,
+            REASON,
             Field(
                 "resolved",
                 lazy("Is the problem solved?"),
@@ -85,64 +136,32 @@ ROWS = (
         ),
         dismiss=lazy("Keep the case as it is"),
         is_danger=True,
-        fields=(_REASON,),
+        group="end",
+        fields=(REASON,),
         done=lazy("The case is cancelled."),
         undone=lazy("The case was not cancelled"),
         entry="cancelled",
         history=lazy("%(name)s cancelled the case"),
         icon="leave",
     ),
-    ActionRow(
-        name="reopen",
-        label=lazy("Reopen the case"),
-        button=lazy("Reopen the case"),
-        explanation=lazy("We continue to work on it."),
-        fields=(_REASON,),
-        done=lazy("The case is open again."),
-        undone=lazy("The case was not reopened"),
-        entry="reopened",
-        history=lazy("%(name)s reopened the case"),
-        icon="case",
-    ),
-    ActionRow(
-        name="change_severity",
-        label=lazy("Change the severity"),
-        button=lazy("Change the severity"),
-        explanation=lazy("The support agents see it at once."),
-        fields=(
-            Field(
-                "severity",
-                lazy("Severity"),
-                "select",
-                json="number",
-                choices=labels.severity_choices,
-                ask=lazy("Choose a severity."),
-            ),
-        ),
-        done=lazy("The severity is changed."),
-        undone=lazy("The severity was not changed"),
-        entry="severity_changed",
-        history=lazy("%(name)s changed the severity to %(new)s"),
-        values=labels.severities,
-        icon="info",
-    ),
-    ActionRow(name="submit", entry="created", history=lazy("%(name)s created the case"), icon="case"),
-    # Agents do these by the API.
-    ActionRow(name="take", entry="taken", history=lazy("%(name)s took the case"), icon="person"),
-    ActionRow(
-        name="assign", entry="assigned", history=lazy("%(name)s assigned the case to %(new)s"), values={}, icon="person"
-    ),
-    ActionRow(
-        name="set_status",
-        entry="status_changed",
-        history=lazy("%(name)s changed the status to %(new)s"),
-        values=labels.statuses,
-        icon="clock",
-    ),
-    ActionRow(name="reply", entry="reply"),
-    ActionRow(name="note", entry="note"),
 )
+# In the order of the menu.
+ROWS = (*_MESSAGES, *_WORK[:3], *CALLS, *_WORK[3:], *CHANGES, *_END)
 ACTIONS: Mapping[str, ActionRow] = {row.name: row for row in ROWS if row.done}
-BY_ENTRY: Mapping[str, ActionRow] = {row.entry: row for row in ROWS}
+BY_ENTRY: Mapping[str, ActionRow] = {row.entry: row for row in ROWS if row.entry}
 # The fields of whichever action was posted, for a form that could not be sent.
 ANY_ACTION = FormSpec(tuple({field.name: field for row in ROWS for field in row.fields}.values()))
+
+
+def allowed(case: Mapping[str, Any], *, by_vendor: bool) -> list[ActionRow]:
+    """What the services allow this visitor to do now, of what has a form of its own, in the order of the menu."""
+    names = set(case["allowed_actions"])
+    of_vendor = set(case.get("allowed_agent_actions", ())) if by_vendor else set()
+    return [row for row in ACTIONS.values() if row.label and row.name in (of_vendor if row.is_of_vendor else names)]
+
+
+def menu(case: Mapping[str, Any], *, by_vendor: bool) -> list[list[ActionRow]]:
+    """The same in the parts of the menu; none of them is empty."""
+    rows = allowed(case, by_vendor=by_vendor)
+    parts = [[row for row in rows if row.group == group] for group in GROUPS]
+    return [part for part in parts if part]

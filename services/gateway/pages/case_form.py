@@ -19,7 +19,7 @@ from services.gateway.fields import (
 from services.gateway.forms import Form, FormData, to_json
 from services.gateway.texts import lazy
 
-_CONTACT = (
+CONTACT = (
     *with_help(
         (
             FIRST_NAME,
@@ -48,8 +48,8 @@ _CONTACT = (
     ),
 )
 # The browser knows the contact, who is mostly the one before it; of the other person it would only guess.
-_OTHER_CONTACT = with_autocomplete(_CONTACT, dict.fromkeys(("first_name", "last_name", "email", "phone"), ""))
-_ADDRESS = with_help(
+_OTHER_CONTACT = with_autocomplete(CONTACT, dict.fromkeys(("first_name", "last_name", "email", "phone"), ""))
+ADDRESS_OF_CASE = with_help(
     ADDRESS,
     {
         "company_name": lazy("The name on the door or the gate."),
@@ -154,7 +154,7 @@ CASE = FormSpec(
         ),
         *_PROBLEM,
         FILES,
-        *in_group("contact", lazy("Contact"), _CONTACT),
+        *in_group("contact", lazy("Contact"), CONTACT),
         Field(
             "preferred_channel",
             lazy("How should we contact you?"),
@@ -178,8 +178,8 @@ CASE = FormSpec(
             hint=lazy("The case keeps the site’s address as it is today."),
             ask=lazy("Choose a site."),
         ),
-        *in_group("equipment_address", lazy("Equipment address"), _ADDRESS),
-        *in_group("parts_address", lazy("Parts shipping address"), _ADDRESS),
+        *in_group("equipment_address", lazy("Equipment address"), ADDRESS_OF_CASE),
+        *in_group("parts_address", lazy("Parts shipping address"), ADDRESS_OF_CASE),
         *_DETAILS,
     ),
     always=("contact", "equipment_address", "parts_address"),

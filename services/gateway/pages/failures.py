@@ -16,7 +16,7 @@ from services.gateway.pages.finding import MISTYPED
 from services.gateway.pages.new_case import address_of_form
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, redirect
-from services.gateway.pages.unsent_forms import fields_for_sign_in, unsent_fields, unsent_form_page
+from services.gateway.pages.unsent_forms import fields_for_sign_in, shown_fields, unsent_fields, unsent_form_page
 from services.gateway.session import OldForm, visitor_if_known
 from services.gateway.texts import N_, _
 from services.gateway.waits import when_again
@@ -40,6 +40,7 @@ HEADINGS = {
     503: N_("A part of the portal is not reachable"),
 }
 _PASSING = {408, 429, 500, 503}
+_LOST = {403, 404}  # what was meant is out of sight meanwhile, or not to be changed any more
 _BEING_CHECKED = "scanning"
 _LISTS, _FILE = ("/cases.xlsx", "/cases.csv"), re.compile(r"(/cases/[^/]+)/files/")
 _EXPORT = re.compile(r"(/cases/exports)/[^/]+/file$")
@@ -112,6 +113,7 @@ async def _page(request: web.Request, refusal: Refusal, *, allow: str | None = N
         path=request.path_qs,
         back=_back(request, refusal),
         sought=_sought(request, refusal),
+        kept=shown_fields(request) if refusal.status in _LOST else [],
     )
     if allow is not None:
         response.headers["Allow"] = allow

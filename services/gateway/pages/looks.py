@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -51,6 +52,23 @@ def ago_at(value: str, zone: ZoneInfo, now: datetime) -> str:
     local = datetime.fromisoformat(value).astimezone(zone)
     short, time = ago(value, zone, now), f"{local:%H:%M}"
     return time if short == time else f"{short}, {time}"
+
+
+def window(value: Mapping[str, Any] | str, zone: ZoneInfo, now: datetime) -> str:
+    """When to call: as soon as possible, or Tue 2 Dec, 10:00–12:00; of a callback, or as an entry has it."""
+    text = value if isinstance(value, str) else f"{value.get('from') or ''}/{value.get('to') or ''}"
+    begins, slash, ends = text.partition("/")
+    if not (begins and slash and ends):
+        return _("as soon as possible")
+    first, last = (datetime.fromisoformat(each).astimezone(zone) for each in (begins, ends))
+    days = [_weekday(each, now.astimezone(zone)) for each in (first, last)]
+    if first.date() == last.date():
+        return f"{days[0]}, {first:%H:%M}–{last:%H:%M}"
+    return f"{days[0]}, {first:%H:%M} – {days[1]}, {last:%H:%M}"
+
+
+def _weekday(local: datetime, now: datetime) -> str:
+    return _day_of_this_year(local.date(), "EEE d MMM" if local.year == now.year else "EEE d MMM y", language())
 
 
 def age(value: str, now: datetime) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -104,7 +105,7 @@ def _environment() -> Environment:
     install(environment, TEXTS)
     environment.add_extension(Isolation)
     environment.filters |= {"country": country_name, "phone": phone_number, "file_size": sizes.size}
-    environment.filters |= {"ago": _ago, "ago_at": _ago_at, "age": _age}
+    environment.filters |= {"ago": _ago, "ago_at": _ago_at, "age": _age, "window": _window, "zone_label": zone_label}
     environment.filters |= {"ends_soon": _ends_soon, "days_left": _days_left}
     environment.filters |= {"span": looks.span, "late_s": _late_s}
     environment.filters |= {"initials": looks.initials, "pictogram": looks.pictogram, "linked": linked}
@@ -128,6 +129,10 @@ def _ago(value: str, zone: ZoneInfo) -> str:
 
 def _ago_at(value: str, zone: ZoneInfo) -> str:
     return looks.ago_at(value, zone, SURROUNDINGS.get().now)
+
+
+def _window(value: Mapping[str, Any] | str, zone: ZoneInfo) -> str:
+    return looks.window(value, zone, SURROUNDINGS.get().now)
 
 
 def _age(value: str) -> str:
@@ -172,6 +177,11 @@ def time_zones(chosen: str = "") -> list[tuple[str, str]]:
     """
     zones = _time_zones(language())
     return zones if not chosen or chosen in dict(zones) else [(chosen, chosen), *zones]
+
+
+def zone_label(zone: ZoneInfo) -> str:
+    """What a zone is called where one is chosen."""
+    return dict(time_zones(zone.key)).get(zone.key, zone.key)
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from aiohttp import web
 
 from services.gateway.echo import CUT, shortened
-from services.gateway.fields import FormSpec
+from services.gateway.fields import Field, FormSpec
 from services.gateway.forms import FormData
 from services.gateway.messages import of_refusal
 from services.gateway.pages.file_forms import IDS, LOST_FILES, names_of_files, read_unproven_fields
@@ -92,15 +92,22 @@ def _page(
         sentence=sentence,
         path=path,
         fields=list(_fields(typed)),
-        shown=[
-            (field, typed[field.name])
-            for field in spec_at(request.app[FORM_SPECS], path).fields
-            if field.is_readable and typed.get(field.name, "").strip()
-        ],
+        shown=_readable(request, path, typed),
         is_cut=is_cut,
         files=names_of_files(typed),
         lost_files=LOST_FILES in typed,
     )
+
+
+def shown_fields(request: web.Request) -> list[tuple[Field, str]]:
+    """What was typed into the form at hand, to be copied where it cannot be sent again."""
+    typed, _is_cut = shortened(request.get(TYPED, {}))
+    return _readable(request, request.path, typed)
+
+
+def _readable(request: web.Request, path: str, typed: FormData) -> list[tuple[Field, str]]:
+    fields = spec_at(request.app[FORM_SPECS], path).fields
+    return [(each, typed[each.name]) for each in fields if each.is_readable and typed.get(each.name, "").strip()]
 
 
 def _fields(typed: FormData) -> Iterator[tuple[str, str]]:

@@ -57,7 +57,7 @@ def _forms(gateway: Gateway) -> set[str]:
 
 
 def _address(path: str) -> str:
-    return path.format(number="1000000009", code="a-code", token="a-token")  # of a link
+    return path.format(number="1000000009", code="a-code", token="a-token", action="close")  # of a link
 
 
 async def _post(gateway: Gateway, path: str, typed: dict[str, str], **headers: str) -> web.StreamResponse | Any:
