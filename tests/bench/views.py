@@ -1,6 +1,5 @@
 """Every view, order, filter, count and queue, for each role: what one read waits for must not grow with the table."""
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -97,7 +96,7 @@ def beside(figures: Mapping[str, Mapping[str, Any]], scales: Sequence[int]) -> s
     A cell is `12 / 15 × 1.1`: p50 and p95 at the largest size in ms, and p50 beside that of the smallest size.
     """
     small, large = (f"{size:,} cases" for size in (min(scales), max(scales)))
-    values: dict[str, dict[str, dict[tuple[str, str], float]]] = {}
+    values: dict[str, dict[str, dict[tuple[str, str], float | None]]] = {}
     for name, row in figures.items():
         kind, _, rest = name.rpartition(f", {small}, ") if small in name else name.rpartition(f", {large}, ")
         if kind:
@@ -121,13 +120,13 @@ def _split(kind: str) -> tuple[str, str]:
     return kind.removesuffix(f", {role}"), role
 
 
-def _cell(values: Mapping[tuple[str, str], float], small: str, large: str) -> str:
+def _cell(values: Mapping[tuple[str, str], float | None], small: str, large: str) -> str:
     if (large, "p50") not in values:
         return ""
-    p50, p95, before = values[large, "p50"], values[large, "p95"], values.get((small, "p50"), math.nan)
-    if not math.isfinite(p50):
+    p50, p95, before = values[large, "p50"], values[large, "p95"], values.get((small, "p50"))
+    if p50 is None or p95 is None:
         return "refused"
-    return f"{p50:.0f} / {p95:.0f} × {p50 / before:.1f}"
+    return f"{p50:.0f} / {p95:.0f}" + (f" × {p50 / before:.1f}" if before else "")
 
 
 if __name__ == "__main__":

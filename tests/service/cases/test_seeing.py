@@ -377,7 +377,8 @@ async def test_the_export_is_in_the_words_and_the_time_of_whoever_reads_it(
     await cases.db["cases"].update_one({"number": number}, {"$set": {"created_at": at}})
     reader = an_actor(role, company_id=ana.company_id, language=language, time_zone="Europe/Paris")
     headings, row = await export(cases, reader, serial=serial)
-    assert headings == (FRENCH_HEADINGS if language == "fr" else ENGLISH_HEADINGS)
+    of_vendor = {"en": ["Assigned to"], "fr": ["Attribué à"]}[language] if role is Role.AGENT else []
+    assert headings == [*(FRENCH_HEADINGS if language == "fr" else ENGLISH_HEADINGS), *of_vendor]
     assert [row[column] for column in (2, 3, 4, 12)] == words
     assert row[14] == datetime(2026, 11, 23, 0, 30)  # noqa: DTZ001  # a sheet's times have no zone of their own
 
@@ -385,12 +386,12 @@ async def test_the_export_is_in_the_words_and_the_time_of_whoever_reads_it(
 ENGLISH_HEADINGS = [
     *("Case", "Title", "Status", "Severity", "Whose turn", "Product", "Product number", "Serial number", "Site"),
     *("Company", "Submitted by", "Your reference", "Coverage", "Covered until"),
-    *("Created (Europe/Paris)", "Updated (Europe/Paris)"),
+    *("Created (Europe/Paris)", "Updated (Europe/Paris)", "Product line", "Whose turn since (Europe/Paris)"),
 ]
 FRENCH_HEADINGS = [
-    *("Dossier", "Titre", "État", "Gravité", "En attente de", "Produit", "Numéro de produit", "Numéro de série"),
+    *("Dossier", "Titre", "État", "Gravité", "À qui d’agir", "Produit", "Numéro de produit", "Numéro de série"),
     *("Site", "Société", "Émetteur", "Votre référence", "Couverture", "Couvert jusqu’au"),
-    *("Créé (Europe/Paris)", "Mis à jour (Europe/Paris)"),
+    *("Créé (Europe/Paris)", "Mis à jour (Europe/Paris)", "Gamme", "À qui d’agir depuis (Europe/Paris)"),
 ]
 
 
