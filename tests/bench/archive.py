@@ -34,6 +34,9 @@ _LARGE = 50_000
 _CHUNK_WITHIN_S = 60  # far more than the services wait: nobody is served yet
 _FIRST_NUMBER = 300_000_000  # far behind those that the service gives out
 _LONGEST_AGO = timedelta(days=730)
+# Of open cases.
+_AGENTS = 300
+_UNANSWERED, _NEVER_ANSWERED, _CALLED_BACK, _ESCALATED = 0.3, 0.1, 0.01, 0.02
 _SHARES = {
     Status.CLOSED: 70,
     Status.CANCELLED: 5,
@@ -128,6 +131,7 @@ class Archive:
             "closed_at": None if status in OPEN else updated_at,
             "version": len(history),
             "history": history,
+            **(self._of_queues(status, created_at, updated_at, template["submitter"]) if status in OPEN else {}),
         }
         counted = {
             "company_id": company_id,
@@ -139,6 +143,28 @@ class Archive:
         }
         loaded = CASES.load(case)
         return {**case, "readers": readers_of(loaded), "words": words_of(loaded), "counted": counted}
+
+    def _of_queues(self, status: Status, created_at: datetime, updated_at: datetime, customer: Document) -> Document:
+        """What puts an open case into the agents' queues."""
+        rng, found = self._rng, dict[str, object]()
+        if status is not Status.NEW:
+            own = rng.randrange(_AGENTS) == 0
+            agent = self._people.agent.portal.user
+            user_id = UUID(agent["id"]) if own else UUID(int=rng.randrange(2**64))
+            found["assignee"] = {"user_id": user_id, "name": agent["name"] if own else "Another agent"}
+            found["unanswered_since"] = updated_at if rng.random() < _UNANSWERED else None
+        found["first_answer"] = {
+            "due_at": created_at + timedelta(hours=8),
+            "answered_at": None if rng.random() < _NEVER_ANSWERED else created_at + timedelta(hours=2),
+        }
+        if rng.random() < _CALLED_BACK:
+            call = {"due_at": updated_at, "phone": "+33472000000", "requested_at": updated_at}
+            found["callback"] = {"window": None, **call, "requested_by": customer, "confirmed_at": None}
+        if rng.random() < _ESCALATED:
+            state = rng.choice(("requested", "accepted"))
+            reason = {"reason": "The line stands still.", "requested_by": customer, "requested_at": updated_at}
+            found["escalation"] = {"state": state, **reason, "decided_by": None, "decided_at": None, "answer": ""}
+        return found
 
 
 def _history(first: Document, created_at: datetime, rng: random.Random) -> Iterator[Document]:
