@@ -222,7 +222,7 @@ async def test_after_a_refusal_one_may_ask_again(cases: CasesApi, agent: Actor) 
     assert (await cases.agent_act(number, agent, action="decline_escalation")).field_codes == {"text": "missing"}
     declined = (await cases.agent_act(number, agent, action="decline_escalation", text="Parts come first.")).body
     assert (declined["escalation"]["state"], declined["escalation"]["answer"]) == ("declined", "Parts come first.")
-    assert declined["history"][-1]["text"] == "Parts come first."
+    assert (declined["history"][-1]["text"], declined["status"]) == ("Parts come first.", "in_progress")
     again = (await cases.act(number, ana, **ask)).body["escalation"]
     assert (again["state"], again["answer"], again["decided_by"]) == ("requested", "", None)
 
