@@ -25,7 +25,7 @@ document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (event.defaultPrevented || !dialog.contains(form)) return;
   event.preventDefault();
-  const came = await partOf(fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) }));
+  const came = await partOf(fetch(form.getAttribute("action"), { method: "POST", body: new URLSearchParams(new FormData(form)) }));
   if (came.arrivedAt) location.assign(came.arrivedAt);
   else if (came.part) show(came.part);
   else form.submit(); // once more by the same key: what comes is shown as it is

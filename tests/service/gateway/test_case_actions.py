@@ -523,9 +523,23 @@ async def test_both_sides_read_what_becomes_of_an_escalation(
     assert said in words(await answer.text())
 
 
-async def test_a_window_in_the_history_is_told_in_the_readers_time(gateway: Gateway) -> None:
-    changes = {"from": "now", "to": "2026-12-02T09:00:00.000Z/2026-12-02T11:00:00.000Z"}
-    with_case(gateway, history=[an_entry("", "callback_changed", changes=changes)])
+@pytest.mark.parametrize(
+    ("kind", "changes", "said"),
+    [
+        (
+            "callback_changed",
+            {"from": "now", "to": "2026-12-02T09:00:00.000Z/2026-12-02T11:00:00.000Z"},
+            "Ana Duarte changed the callback from as soon as possible to Wed 2 Dec, 10:00–12:00",
+        ),
+        ("callback_requested", {"to": "now"}, "Ana Duarte requested a callback: as soon as possible"),
+        ("callback_requested", {"from": None, "to": "now"}, "Ana Duarte requested a callback: as soon as possible"),
+        ("callback_confirmed", {"from": None, "to": None}, "Ana Duarte confirmed the callback ·"),
+        ("secondary_contact_changed", {"from": None, "to": "Eva Roy"}, "Ana Duarte added Eva Roy as other contact"),
+    ],
+)
+async def test_an_entry_tells_its_values_in_the_readers_words_and_time(
+    gateway: Gateway, kind: str, changes: Json, said: str
+) -> None:
+    with_case(gateway, history=[an_entry("", kind, changes=changes)])
     answer = await gateway.portal.get(CASE, headers=gateway.signed_in())
-    said = "Ana Duarte changed the callback from as soon as possible to Wed 2 Dec, 10:00–12:00"
     assert said in words(await answer.text())
