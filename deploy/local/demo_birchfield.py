@@ -5,9 +5,11 @@ from deploy.local.demo_files import AMBER_LED, CONFIGURATION, DISK_LOG, FAN_LOG,
 from deploy.local.demo_stories import (
     Story,
     ask,
+    call_me,
     cancel,
     close,
     comment,
+    escalate,
     note,
     order,
     raise_severity,
@@ -118,6 +120,7 @@ BIRCHFIELD = (
             *order(ARNO, 0.7, "412 reallocated sectors: it will fail soon. A new disk leaves our store today."),
             comment(HELEN, 26, "Shall we pull the old one before the new one is here?"),
             reply(ARNO, 0.5, "No, please wait for the new one. While disk 7 still answers, the rebuild is quicker."),
+            escalate(HELEN, 70, "The disk is four days late, and a second one shows errors since this morning."),
         ),
         (),
         more={"own_reference": "HD-2268", "error_code": "PFA-07"},
@@ -139,6 +142,7 @@ BIRCHFIELD = (
         *(3.4, HELEN, {"product_number": "FLEET-7"}, "Riverside Clinic", 3),
         "Licence for Fleet Manager not accepted",
         "The new licence key is refused with “not valid for this installation”. The old one ends this month.",
+        (call_me(HELEN, 79, at=1),),
         more={"operating_system": "Windows Server 2022", "error_code": "LIC-403"},
     ),
     Story(
@@ -230,5 +234,6 @@ BIRCHFIELD = (
         "Scanner glass cracked in transport to the ward, replacement wanted before Monday",
         "The glass of the scanner broke when the printer was wheeled over. Printing works. "
         "Can we buy the glass from you and change it ourselves?",
+        (call_me(NORA, 0.8),),
     ),
 )

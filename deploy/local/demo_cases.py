@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from deploy.local.demo_birchfield import BIRCHFIELD
 from deploy.local.demo_data import ARNO, Person
@@ -17,7 +17,8 @@ STORIES = tuple(sorted((*BIRCHFIELD, *LUMIERE), key=lambda story: story.days, re
 
 _VERDICT_WITHIN_S = 30.0
 _AT_ONCE = 4
-_TIMES = ("created_at", "updated_at", "turn_since", "closed_at")
+_TIMES = ("created_at", "updated_at", "turn_since", "unanswered_since", "closed_at")
+_CALLED_FOR = timedelta(hours=2)
 
 
 class NotDated(Exception):
@@ -65,7 +66,7 @@ async def date_back(mongo_url: str, stories: Mapping[str, Story]) -> None:
 
 
 async def _date_back(db: Database, number: str, times: list[datetime]) -> None:
-    wanted = {"history.at": 1, "first_answer": 1, **dict.fromkeys(_TIMES, 1)}
+    wanted = {"history.at": 1, "first_answer": 1, "callback": 1, "escalation": 1, **dict.fromkeys(_TIMES, 1)}
     case = await db["cases"].find_one({"number": number}, wanted)
     if case is None or len(case["history"]) != len(times):
         raise NotDated(f"The demo's case {number} was changed by somebody else while it was made.")
@@ -78,6 +79,11 @@ async def _date_back(db: Database, number: str, times: list[datetime]) -> None:
     if promise["due_at"] is not None:
         # Promised around the clock: no working hours have to be looked at.
         own["first_answer.due_at"] = promise["due_at"] + (own["created_at"] - case["created_at"])
+    for asked in ("callback", "escalation"):
+        if case[asked] is not None:
+            own[f"{asked}.requested_at"] = moved[case[asked]["requested_at"]]
+    if case["callback"] is not None and case["callback"]["window"] is None:
+        own["callback.due_at"] = own["callback.requested_at"]
     await db["cases"].update_one({"_id": case["_id"]}, {"$set": entries | own})
 
 
@@ -117,6 +123,9 @@ async def _take_step(world: World, step: Step, case: Json, *, key: str) -> Json:
     portal, body = world.of(step.by), dict(step.body)
     if step.needs_version:
         body["version"] = case["version"]
+    if step.call_in is not None:
+        begins = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1 + step.call_in)
+        body["at"] = {"from": begins.isoformat(), "to": (begins + _CALLED_FOR).isoformat()}
     if step.files:
         body["attachment_ids"] = await _upload(portal, step.files, key=key)
     return await portal.post(f"{step.side}/cases/{case['number']}/actions", body, key=key)

@@ -26,6 +26,7 @@ class Step:
     body: Json
     files: tuple[File, ...] = ()
     needs_version: bool = False
+    call_in: float | None = None  # hours from when the demo is made, where a call is asked for at a time
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,16 @@ class Story:
 def comment(by: Person, hours: float, text: str, *files: File) -> Step:
     """The customer writes, maybe with files."""
     return Step(by, hours, "", {"action": "comment", "text": text}, files)
+
+
+def call_me(by: Person, hours: float, *, at: float | None = None) -> Step:
+    """The customer asks for a call, at once or within two hours that begin so many hours from now."""
+    return Step(by, hours, "", {"action": "request_callback", "phone": by.phone}, call_in=at)
+
+
+def escalate(by: Person, hours: float, reason: str) -> Step:
+    """The customer asks for somebody who can do more."""
+    return Step(by, hours, "", {"action": "request_escalation", "reason": reason})
 
 
 def close(by: Person, hours: float, reason: str, *, resolved: bool) -> Step:
