@@ -10,7 +10,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, ConsoleMes
 
 from deploy.local.stack import Stack
 from deploy.local.waiting import until
-from tests.browser.walking import World, begin_session, make_world, sign_in
+from tests.browser.walking import World, begin_session, end_session, make_world, sign_in
 from tests.e2e.portal import PASSWORD, VENDOR_ADMIN
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -26,7 +26,8 @@ FIRST_PAGE_BYTES, FORM_BYTES = 20_000, 25_000
 FORMS = {"new-form", "sign-in-for-a-device", "profile", "profile-notices"}
 # These grow with what is written in them, and the other tests of this file write.
 CASE_BYTES = 30_000
-CASES = {"case", "case-closed"}
+QUEUES = {"vendor-queue", "vendor-queue-case"}
+CASES = {"case", "case-closed", *QUEUES}
 # Words of states that stand on two lines.
 BROKEN_CHIPS = """() => [...document.querySelectorAll(".chip")].flatMap((chip) => {
   const text = [...chip.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
@@ -172,6 +173,10 @@ async def test_every_first_page_is_small(stack: Stack, world: World, browser: Br
         await network.send("Network.setCacheDisabled", {"cacheDisabled": True})
         for name, path in (world.public_pages | world.pages).items():
             sizes[name] = await _bytes_of(page, network, f"{stack.base_url}{path}")
+        await begin_session(page, stack, VENDOR_ADMIN)
+        for name in QUEUES:
+            sizes[name] = await _bytes_of(page, network, f"{stack.base_url}{world.vendors_pages[name]}")
+        await end_session(page, stack)
     assert {name: size for name, size in sizes.items() if size > _most_bytes(name)} == {}
 
 

@@ -148,7 +148,7 @@ def kind_of(path: str) -> str:
     """The same for all pages that differ only in whose or which; of lists, in how they are filtered and sorted."""
     parts = urlsplit(path)
     plain = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{10}|(?<=/files/)[^/]+", "*", parts.path)
-    names = sorted(re.findall(r"(?:^|&)([^=&]+)=", parts.query)) if plain.startswith("/cases/new") else []
+    names = sorted(re.findall(r"(?:^|&)([^=&]+)=", parts.query)) if plain.startswith(("/cases/new", "/queue")) else []
     return f"{plain}?{'&'.join(names)}"
 
 

@@ -28,7 +28,7 @@ def pressing(row: Row, zone: ZoneInfo, now: datetime) -> Pressing:
     if callback := row.get("callback"):
         return _call(callback, zone, now)
     if (row.get("escalation") or {}).get("state") == "requested":
-        return Pressing(_("escalation to decide"), "soon")
+        return Pressing(_("escalation"), "soon")
     promise = row.get("first_answer")
     if promise and promise["due_at"] and not promise["answered_at"] and row["turn"]:
         return _promised(promise["due_at"], now)

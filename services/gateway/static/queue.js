@@ -25,6 +25,7 @@ async function open(address, { asNew = true } = {}) {
     old.replaceWith(fresh);
     if (part === ".pane.list") fresh.scrollTop = scrolled;
   }
+  bringIcons(page);
   document.getElementById("navigation").replaceChildren(...page.getElementById("navigation").childNodes);
   showKeys();
   document.getElementById("case").dispatchEvent(new Event("came", { bubbles: true }));
@@ -42,6 +43,14 @@ async function pageAt(address) {
     return page && page.querySelector("main.panes") ? page : null;
   } catch {
     return null;
+  }
+}
+
+// A page carries the icons that it names, and no others.
+function bringIcons(page) {
+  const drawn = document.querySelector("svg[hidden]");
+  for (const symbol of page.querySelectorAll("svg[hidden] > symbol")) {
+    if (!document.getElementById(symbol.id)) drawn.append(document.adoptNode(symbol));
   }
 }
 

@@ -111,7 +111,7 @@ async def test_a_filter_that_the_service_refuses_is_said_and_left_out(gateway: G
         ({"callback": {"at": None, "from": "2099-01-02T09:00:00Z", "to": "2099-01-02T10:00:00Z"}}, "call at", ""),
         ({"callback": {"at": None, "from": "2020-01-02T09:00:00Z", "to": "2020-01-02T10:00:00Z"}}, "call now", "late"),
         ({"callback": {"at": None, "from": "2020-01-02T09:00:00Z", "to": "2099-01-02T10:00:00Z"}}, "call now", "soon"),
-        ({"escalation": {"state": "requested"}}, "escalation to decide", "soon"),
+        ({"escalation": {"state": "requested"}}, "escalation", "soon"),
         ({"first_answer": {"due_at": "2020-01-02T09:00:00Z", "answered_at": None}}, "late", "late"),
         ({"first_answer": {"due_at": "2099-01-02T09:00:00Z", "answered_at": None}}, "answer in", ""),
         ({"unanswered_since": "2020-01-02T09:00:00Z"}, "replied", ""),
