@@ -79,7 +79,7 @@ async def test_the_list_of_cases_leads_to_the_report(gateway: Gateway) -> None:
     gateway["cases"].answers("GET /cases", says(a_list(A_CASE)))
     gateway["cases"].answers("GET /cases/facets", says(NO_COUNTS))
     answer = await gateway.portal.get("/cases", headers=gateway.signed_in())
-    assert f'<a href="{PAGE}">' in await answer.text()
+    assert f'href="{PAGE}">Whose turn it was, by site</a>' in await answer.text()
 
 
 # On the page of a case. The clock of the pages stands at 12:00 on 1 Dec 2026.
