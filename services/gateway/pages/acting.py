@@ -32,7 +32,7 @@ from shared.zones import zone_of
 
 pages = web.RouteTableDef()
 
-_MOST_MEANWHILE = 10
+_MOST_MEANWHILE = 5
 _SHOWN, _REFUSED = 200, 422
 
 

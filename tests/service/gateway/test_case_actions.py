@@ -400,7 +400,7 @@ async def test_after_a_change_by_somebody_else_the_page_says_what_and_keeps_what
     gateway["cases"].answers(f"GET {CASE}/history", says(a_list(moved)))
     status, page = await post(gateway, "request_escalation", reason="It is down.")
     assert status == 409
-    assert gateway["cases"].asked(f"GET {CASE}/history")[0].path.partition("?")[2] == "since_version=1&limit=10"
+    assert gateway["cases"].asked(f"GET {CASE}/history")[0].path.partition("?")[2] == "since_version=1&limit=5"
     said = words(page)
     assert "The escalation was not requested Somebody changed this case in the meantime." in said
     assert "Mira Lund changed the place of the equipment from Lyon to Paris" in said
