@@ -393,6 +393,20 @@ async def test_what_the_service_says_of_a_time_is_said_at_its_field(gateway: Gat
     assert f"{place}: " in words(page.partition('id="errors"')[2].partition("</div>")[0].join(["<main>", ""]))
 
 
+@pytest.mark.parametrize("pins", [[], [{"pin": "4711", "label": "Gold"}]])
+async def test_a_pin_that_is_not_valid_at_the_new_place_can_be_changed_there(
+    gateway: Gateway, pins: list[Json]
+) -> None:
+    with_case(gateway, pin="4711", site_id="s2")
+    gateway["identity"].answers("GET /pins", says(a_list(*pins)))
+    assert ('name="pin"' in await form_of(gateway, "change_site")) is bool(pins)
+    gateway["cases"].answers(f"POST {CASE}/actions", refuses(422, "invalid", "pin"))
+    status, page = await post(gateway, "change_site", where="site", site_id=SITE["id"])
+    assert status == 422
+    chosen = page.partition('name="pin"')[2].partition("</select>")[0]
+    assert re.findall(r'<option value="([^"]*)"', chosen) == ["", *(pin["pin"] for pin in pins)]
+
+
 async def test_after_a_change_by_somebody_else_the_page_says_what_and_keeps_what_was_typed(gateway: Gateway) -> None:
     moved = an_entry("", "site_changed", by=MIRA, changes={"from": "Lyon", "to": "Paris"})
     with_case(gateway, version=2)
