@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 from services.cases.cases import store
 from services.cases.cases.domain.actions import REOPEN_WITHIN
 from services.cases.cases.domain.numbers import case_number
+from services.cases.cases.domain.visibility import CONFIDENTIAL
 from services.cases.cases.store.history import AS_FILTER
 from shared.actor import Actor, Role
 from tests.builders import Json, a_contact, an_actor, an_address
@@ -104,7 +105,9 @@ async def a_copy(cases: CasesApi, number: str, *, entries: int = 1, text: str = 
     document = await stored(cases, number)
     copied = case_number(next(NUMBERS))
     first = document["history"][0] | {"text": text}
-    new = {"_id": uuid7(), "number": copied, "history": [first] * entries}
+    new: Json = {"_id": uuid7(), "number": copied, "history": [first] * entries}
+    if fields.get("confidential"):
+        new["readers"] = [*document["own_ids"], CONFIDENTIAL]
     await cases.db["cases"].insert_one(document | new | fields)
     return copied
 
@@ -126,18 +129,24 @@ async def do(cases: CasesApi, number: str, actor: Actor, action: str, fields: Js
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("who", ["owner", "contact", "agent"])
+@pytest.mark.parametrize("who", ["owner", "contact", "manager", "colleague", "agent"])
 async def test_the_service_does_exactly_what_the_case_says_is_allowed(
     cases: CasesApi, agent: Actor, who: str, state: str
 ) -> None:
     ana = an_actor(Role.MEMBER)
     contact = an_actor(Role.MEMBER, company_id=ana.company_id)
-    actor = {"owner": ana, "contact": contact, "agent": agent}[who]
+    manager, colleague = (an_actor(role, company_id=ana.company_id) for role in (Role.CASE_MANAGER, Role.MEMBER))
+    people = {"owner": ana, "contact": contact, "manager": manager, "colleague": colleague, "agent": agent}
+    actor = people[who]
     await cases.hear(user_changed(contact))
     await cases.hear(user_changed(agent))
     contact_body = a_contact(user_id=str(contact.user_id), email=contact.email)
     like = (await cases.submitted(ana, contact=contact_body))["number"]
-    seen = (await cases.get(await a_copy(cases, like, **STATES[state]), actor)).body
+    answer = await cases.get(await a_copy(cases, like, **STATES[state]), actor)
+    if who in ("manager", "colleague") and state == "confidential":
+        assert answer.status == 404
+        return
+    seen = answer.body
     agents = AGENTS | {
         "assign": {"agent_id": str(agent.user_id)},
         "set_status": {"status": "in_progress" if seen["status"] == "new" else "waiting_parts"},

@@ -72,6 +72,17 @@ async def test_of_many_cases_at_once_over_two_replicas_exactly_so_many_are_creat
         assert (await one.submit(an_actor(company_id=ana.company_id))).status == 201
 
 
+async def test_a_follow_up_counts_as_a_case_and_what_is_done_with_one_does_not(mongo_url: str) -> None:
+    bounds, ana, clock = only(CASES_PER_USER_AND_HOUR=2), an_actor(), Clock()
+    async with a_replica(mongo_url, clock.tell, **bounds) as cases:
+        number = (await cases.submitted(ana))["number"]
+        await cases.act(number, ana, action="cancel", version=1, reason="Later.")
+        following: Json = {"action": "follow_up", "description": "It jams again in the same tray."}
+        assert (await cases.act(number, ana, **following)).status == 201
+        assert wait_of(await cases.act(number, ana, **following)) > 0
+        assert len((await cases.get(number, ana)).body["follow_ups"]) == 1
+
+
 async def test_after_the_time_that_was_told_cases_are_created_again(mongo_url: str) -> None:
     ana, clock = an_actor(), Clock()
     async with a_replica(mongo_url, clock.tell, **only(CASES_PER_USER_AND_HOUR=1)) as cases:

@@ -105,8 +105,8 @@ async def find_links(db: Database, actor: Actor, case: Case) -> Links:
     """The links of a case as this actor may see them; of its follow-ups the first ones, should there be many."""
     shown = {"number": 1, "problem.title": 1, "status": 1}
     wanted = {"follow_up_of": case.number, **visible_to(actor)}
-    found = db[CASES.collection].find(wanted, shown).sort("_id", ASCENDING).limit(_MOST_FOLLOW_UPS)
-    follow_ups = await found.to_list(None)
+    found = db[CASES.collection].find(wanted, shown, hint="follow_up_of").sort("_id", ASCENDING)
+    follow_ups = await found.limit(_MOST_FOLLOW_UPS).to_list(None)
     if case.follow_up_of is None:
         return Links(None, follow_ups)
     before = await db[CASES.collection].find_one({"number": case.follow_up_of, **visible_to(actor)}, {"_id": 1})
