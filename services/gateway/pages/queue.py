@@ -12,7 +12,7 @@ from services.gateway.clients import fill
 from services.gateway.forms import Form
 from services.gateway.messages import of_problem
 from services.gateway.pages.answering import ANSWER, NOTE, REPLY, SENT, UNSENT, at_fields, body_of, empty_answer
-from services.gateway.pages.backend import fetch, optional, send
+from services.gateway.pages.backend import ServiceRefusal, fetch, optional, send
 from services.gateway.pages.case import case_page, case_parts
 from services.gateway.pages.case_actions import ACTIONS
 from services.gateway.pages.file_forms import read_form_with_files, refused_with_files
@@ -186,10 +186,12 @@ async def _queue_page(
             asked,
             query=lambda listing: {**listing.query, "limit": str(_ROWS)},
         ),
-        optional(fetch(request, visitor, "cases", "/agent/queues")),
+        _counts(request, visitor),
         case_parts(request, visitor, number) if number else _nothing(),
     )
-    queue, now = listing.wanted["queue"], request.app[CLOCK]()
+    # An older cases knows fewer queues, and the list leaves out what a service refuses.
+    queue, now = asked.wanted["queue"], request.app[CLOCK]()
+    listing = replace(listing, wanted={"queue": queue, **listing.wanted})
     zone = zone_of(visitor.user.time_zone)
     chosen: dict[str, Any] = parts or {"case": None}
     if parts:
@@ -201,7 +203,7 @@ async def _queue_page(
         visitor=visitor,
         status=status,
         queues=QUEUES,
-        counts={item["queue"]: item for item in counts["items"]} if counts else {},
+        counts=counts,
         listing=listing,
         here_now=_place_of(listing),
         rows=rows,
@@ -225,6 +227,17 @@ async def _nothing() -> None:
 def _asked(query: Mapping[str, str]) -> ListState:
     asked, queue = _LIST.at(query), asked_for(query, "queue")
     return replace(asked, wanted={"queue": queue if queue in QUEUES else _FIRST_QUEUE, **asked.wanted})
+
+
+async def _counts(request: web.Request, visitor: Visitor) -> dict[str, Mapping[str, Any]]:
+    """How many cases are in each queue; none while that cannot be told, as by a cases of before there were counts."""
+    try:
+        found = await optional(fetch(request, visitor, "cases", "/agent/queues"))
+    except ServiceRefusal as refusal:
+        if refusal.status != errors.NotFound.status:
+            raise
+        return {}
+    return {item["queue"]: item for item in found["items"]} if found else {}
 
 
 def _place_of(listing: ListState) -> str:

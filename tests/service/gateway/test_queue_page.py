@@ -75,6 +75,15 @@ async def test_a_queue_stands_without_its_counts(gateway: Gateway) -> None:
     assert A_CASE["title"] in await page_at(gateway, QUEUE)
 
 
+async def test_a_queue_of_an_older_cases_shows_what_there_is(gateway: Gateway) -> None:
+    begin(gateway)
+    gateway["cases"].answers("GET /agent/queues", refuses(404, "not_found"))
+    gateway["cases"].answers("GET /agent/cases", refuses(422, "invalid", "queue"), says(a_list(A_CASE)))
+    page = await page_at(gateway, "/queue?queue=callbacks")
+    assert A_CASE["title"] in page
+    assert "<h1>Callbacks</h1>" in page
+
+
 @pytest.mark.parametrize("asked", ["", "?queue=", "?queue=gone", "?queue=mine&colour=red"])
 async def test_an_address_that_names_no_queue_shows_my_own(gateway: Gateway, asked: str) -> None:
     begin(gateway)
