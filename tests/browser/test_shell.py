@@ -68,10 +68,10 @@ async def test_escape_closes_a_menu_and_gives_the_focus_back(shell: Page, stack:
     menu = shell.locator("summary", has_text="Ana Duarte")
     await menu.focus()
     await shell.keyboard.press("Enter")
-    await expect(shell.get_by_role("link", name="My profile")).to_be_visible()
+    await expect(shell.get_by_role("navigation").get_by_role("link", name="My profile")).to_be_visible()
     await shell.keyboard.press("Tab")
     await shell.keyboard.press("Escape")
-    await expect(shell.get_by_role("link", name="My profile")).to_be_hidden()
+    await expect(shell.get_by_role("navigation").get_by_role("link", name="My profile")).to_be_hidden()
     await expect(menu).to_be_focused()
 
 
