@@ -1,11 +1,13 @@
 """What programs send in a way of their own works, or is refused with the place and what is expected there."""
 
 import json
+from typing import get_args
 
 import pytest
 
 from services.cases.cases.domain.numbers import case_number
 from shared.actor import Actor
+from shared.schemas.case_actions import CaseActionName
 from shared.schemas.cases import CaseQuery
 from tests.builders import Json, an_actor
 from tests.client import Answer
@@ -99,9 +101,7 @@ async def test_a_wrong_action_is_told_so_whichever_case_it_is_for(cases: CasesAp
 
 async def test_an_unknown_action_is_told_the_known_ones(cases: CasesApi) -> None:
     answer = await cases.act(UNKNOWN_NUMBER, an_actor(), action="dance")
-    assert answer.body["errors"][0]["message"] == (
-        "Choose one of: comment, attach, change_severity, close, cancel, reopen."
-    )
+    assert answer.body["errors"][0]["message"] == f"Choose one of: {', '.join(get_args(CaseActionName))}."
 
 
 @pytest.mark.parametrize("name", sorted(CaseQuery.model_fields))
