@@ -1,6 +1,7 @@
 """The page of a case as a conversation: what scripts add to it, and what is there without them."""
 
 import base64
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,11 +10,11 @@ from playwright.async_api import Page, Route, expect
 
 from deploy.local.stack import Stack
 from tests.browser.test_case_drafts import case, comment, send
-from tests.browser.test_case_form import a_file, ana, attach, plain, until_attached
+from tests.browser.test_case_form import a_file, ana, attach, form, plain, until_attached
 from tests.builders import a_serial
 from tests.e2e.portal import Visitor
 
-__all__ = ["ana", "case", "plain"]
+__all__ = ["ana", "case", "form", "plain"]
 
 PASTE = """([field, content, text]) => {
   const pasted = new DataTransfer();
@@ -30,10 +31,10 @@ SHIFTS = """() => new Promise((answer) => {
 })"""
 
 
-async def paste(page: Page, *, text: str = "") -> bool:
+async def paste(page: Page, *, text: str = "", field: str = "#comment-text") -> bool:
     """Whether the browser goes on with it."""
     content = base64.b64encode(bytes(a_file("image.png")["buffer"])).decode()  # type: ignore[arg-type]  # it is bytes
-    return bool(await page.evaluate(PASTE, ["#comment-text", content, text]))
+    return bool(await page.evaluate(PASTE, [field, content, text]))
 
 
 async def test_screenshots_are_pasted_and_sent_by_keys_and_then_seen(case: Page) -> None:
@@ -55,6 +56,20 @@ async def test_screenshots_are_pasted_and_sent_by_keys_and_then_seen(case: Page)
         picture = newest.get_by_role("img", name=name, exact=True)
         await picture.scroll_into_view_if_needed()
         await case.wait_for_function("picture => picture.complete", arg=await picture.element_handle())
+
+
+async def test_a_screenshot_is_pasted_into_the_case_form_within_the_same_limits(form: Page) -> None:
+    for _ in range(3):
+        assert not await paste(form, field="#f-description")
+        await expect(form.locator(".file-list progress")).to_have_count(0)
+    await expect(form.locator(".file-list li")).to_have_count(3)
+    for row in await form.locator(".file-list li").all():
+        assert re.match(r"screenshot-\d{4}-\d\d-\d\d-\d{4}(-[23])?\.png ", await row.inner_text())
+    assert not await paste(form, field="#f-description")
+    await expect(form.locator(".file-errors")).to_contain_text(re.compile(r"screenshot-.*\.png: Too many files"))
+    await expect(form.locator(".files [data-status]")).to_contain_text("Too many files")
+    await expect(form.locator(".file-list li")).to_have_count(3)
+    assert await paste(form, text="13.02.00", field="#f-description")
 
 
 @pytest.mark.parametrize("pasted", [False, True])
@@ -163,3 +178,16 @@ async def test_a_case_is_read_and_answered_without_scripts(
     await plain.get_by_label("Yes").check()
     await plain.get_by_role("button", name="Close the case").click()
     await expect(plain.get_by_text("The case is closed.")).to_be_visible()
+
+
+async def test_a_follow_up_and_its_case_lead_to_each_other(case: Page, stack: Stack, ana: Visitor) -> None:
+    old = await ana.submit(serial=a_serial(), title="Paper jam in tray 2")
+    await ana.act(old["number"], action="close", version=1, reason="It works.", resolved=True)
+    new = await ana.act(old["number"], action="follow_up", title="Jams again", description="Since noon, as before.")
+    await case.goto(f"{stack.base_url}/cases/{old['number']}")
+    await case.locator("#follow-ups").get_by_role("link", name="Jams again").click()
+    await expect(case).to_have_url(f"{stack.base_url}/cases/{new['number']}")
+    # It is about the same device, too.
+    await expect(case.locator("#same-device").get_by_role("link", name="Paper jam in tray 2")).to_be_visible()
+    await case.locator(".page-head").get_by_role("link", name=old["number"]).click()
+    await expect(case.get_by_role("heading", level=1)).to_have_text("Paper jam in tray 2")
