@@ -151,7 +151,8 @@ class Archive:
             own = rng.randrange(_AGENTS) == 0
             agent = self._people.agent.portal.user
             user_id = UUID(agent["id"]) if own else UUID(int=rng.randrange(2**64))
-            found["assignee"] = {"user_id": user_id, "name": agent["name"] if own else "Another agent"}
+            name = agent["name"] if own else "Another agent"
+            found["assignee"] = {"user_id": user_id, "name": name, "email": "agent@example.com", "language": "en"}
             found["unanswered_since"] = updated_at if rng.random() < _UNANSWERED else None
         found["first_answer"] = {
             "due_at": created_at + timedelta(hours=8),
