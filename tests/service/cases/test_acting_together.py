@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.cases.cases import store
+from services.cases.cases.domain.case import Case
+from services.cases.cases.store import history
 from shared.actor import Actor, Role
+from shared.mongo import Database
 from tests.builders import Json, a_contact, an_actor, an_address
 from tests.client import Answer
 from tests.events import site_changed, user_changed
@@ -80,6 +85,33 @@ async def test_twenty_who_write_to_one_case_at_once_over_two_replicas_lose_nothi
     assert (seen["assignee"]["user_id"], seen["status"]) == (str(agent.user_id), "in_progress")
     # Each change that the customer sees counts, and notes do not.
     assert seen["version"] == len(seen["history"]) - 3
+
+
+@pytest.mark.parametrize(("changes", "status"), [(1, 200), (9, 200), (10, 409)])
+async def test_a_request_is_tried_again_on_the_case_as_it_has_become(
+    cases: CasesApi, changes: int, status: int
+) -> None:
+    ana, other = an_actor(), an_actor(Role.AGENT)
+    number = (await cases.submitted(ana))["number"]
+    read, left = store.get_case, [changes]
+
+    async def read_before_a_change(db: Database, actor: Actor, number: str) -> Case:
+        """Each time that the case is read under its turn, another replica changes it before it is written."""
+        case = await read(db, actor, number)
+        if left[0] and number in history._turns:
+            left[0] -= 1
+            await db["cases"].update_one({"number": number}, {"$inc": {"version": 1}})
+        return case
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "get_case", read_before_a_change)
+        answer = await cases.act(number, ana, action="request_callback", phone=PHONE)
+    assert (answer.status, left) == (status, [0])
+    seen = (await cases.get(number, other)).body
+    if status == 200:
+        assert (seen["callback"]["phone"], seen["version"]) == (PHONE, 2 + changes)
+    else:
+        assert (answer.code, seen["callback"], seen["version"]) == ("stale", None, 1 + changes)
 
 
 async def test_a_comment_in_between_makes_a_change_stale_and_a_request_not(cases: CasesApi) -> None:
