@@ -114,6 +114,7 @@ def _filters(labels: Labels, query: CaseQuery, *, site: str, company: str) -> It
         _("Created until"): day(query.created_to) if query.created_to else "",
         _("Words"): query.q,
         _("Only created by me"): _("Yes") if query.mine else "",
+        _("Also those that nobody has taken"): _("Yes") if query.untaken else "",
     }
     yield from ((label, value) for label, value in every.items() if value)
 

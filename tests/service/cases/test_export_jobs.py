@@ -583,6 +583,14 @@ async def test_the_cells_of_a_sheet_have_types_and_its_words_are_the_readers(cas
     ]
 
 
+async def test_what_an_agent_waits_for_with_what_nobody_has_taken_stands_in_the_filter(
+    cases: CasesApi, agent: Actor
+) -> None:
+    with idle(cases):
+        wanted = await asked(cases, agent, view="waiting", untaken=True, severity=1)
+        assert [each["label"] for each in wanted["filters"]] == ["View", "Severity", "Also those that nobody has taken"]
+
+
 async def test_favourites_are_those_of_the_same_moment_and_a_list_by_turn_comes_whole(
     cases: CasesApi, agent: Actor
 ) -> None:
