@@ -15,6 +15,7 @@ async function open(address, { asNew = true } = {}) {
     return;
   }
   const there = page.querySelector("main.panes");
+  const left = main.querySelector(".queue > .chosen")?.dataset.number;
   document.title = page.title;
   if (asNew) history.pushState({}, "", address);
   main.className = there.className;
@@ -30,8 +31,10 @@ async function open(address, { asNew = true } = {}) {
   showKeys();
   document.getElementById("case").dispatchEvent(new Event("came", { bubbles: true }));
   const title = document.getElementById("title");
-  (title ?? main.querySelector(".queue a[aria-current]") ?? links()[0] ?? main).focus({ preventScroll: true });
-  if (!title || scrollY) scrollTo(0, 0);
+  const beside = title ?? main.querySelector(`.queue > [data-number="${left}"] > a`) ?? links()[0] ?? main;
+  beside.focus({ preventScroll: true });
+  if (title) scrollTo(0, 0);
+  else beside.scrollIntoView({ block: "nearest" });
   toNewest();
   keepInSight();
 }
@@ -93,7 +96,8 @@ function write(kind) {
   if (!choice) return;
   choice.checked = true;
   choice.dispatchEvent(new Event("change", { bubbles: true }));
-  form.elements.text.focus();
+  form.elements.text.focus({ preventScroll: true }); // it stays in sight, and what is read stays where it is
+  if (form.getBoundingClientRect().bottom < 0) form.scrollIntoView({ block: "center" });
 }
 
 const keys = {
