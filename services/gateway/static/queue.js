@@ -8,8 +8,13 @@ const links = () => [...document.querySelectorAll(".queue > li > a")];
 
 // A case beside its queue
 
+let asked = 0; // of several that were chosen in a row, the last counts
+let shown = location.search;
+
 async function open(address, { asNew = true } = {}) {
+  const own = ++asked;
   const page = await pageAt(address);
+  if (own !== asked) return;
   if (!page) {
     location.assign(address); // which says why
     return;
@@ -18,6 +23,7 @@ async function open(address, { asNew = true } = {}) {
   const left = main.querySelector(".queue > .chosen")?.dataset.number;
   document.title = page.title;
   if (asNew) history.pushState({}, "", address);
+  shown = location.search;
   main.className = there.className;
   for (const part of [".pane.list", "#case"]) {
     const old = main.querySelector(part);
@@ -73,7 +79,8 @@ if (main) {
     event.preventDefault();
     open(link.href);
   });
-  addEventListener("popstate", () => open(location.href, { asNew: false }));
+  // A way to another part of the same page is none to another case.
+  addEventListener("popstate", () => { if (location.search !== shown) open(location.href, { asNew: false }); });
   toNewest();
   keepInSight();
 }
