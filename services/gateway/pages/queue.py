@@ -91,6 +91,13 @@ async def show_queue(request: web.Request) -> web.Response:
     return await _queue_page(request, await signed_in(request), request.query)
 
 
+@pages.get("/cases/{number}/answer")
+@pages.get("/cases/{number}/take")
+async def back_to_case(request: web.Request) -> web.Response:
+    """Whoever comes to the address of a form, after they chose another language on it, finds the case."""
+    return redirect(fill("/cases/{number}", number=request.match_info["number"]))
+
+
 @pages.post("/cases/{number}/answer")
 async def answer(request: web.Request) -> web.Response:
     """Sends an answer, closes with it, or keeps a note; what was refused comes back where it was written."""

@@ -267,6 +267,13 @@ async def test_files_go_with_what_is_written(gateway: Gateway) -> None:
     assert bodies(gateway) == [{"action": "note", "text": "See the log.", "attachment_ids": ["one", "two"]}]
 
 
+async def test_the_address_of_a_form_leads_to_its_case(gateway: Gateway) -> None:
+    begin(gateway)
+    for form in ("answer", "take"):
+        answer = await gateway.portal.get(f"{CASE}/{form}", headers=gateway.signed_in(), allow_redirects=False)
+        assert (answer.status, answer.headers["Location"]) == (303, CASE)
+
+
 # Taking
 
 
