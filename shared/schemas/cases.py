@@ -1,13 +1,12 @@
 """The HTTP bodies of cases: submitting, lists, detail."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.coverage import Verdict
 from shared.schemas.attachments import AttachmentAnswer, AttachmentIds
 from shared.schemas.base import (
     SMALL_BODY_BYTES,
@@ -15,7 +14,6 @@ from shared.schemas.base import (
     Answer,
     Cleaned,
     CompanyListQuery,
-    EmailText,
     ListAnswer,
     ListQuery,
     Pin,
@@ -27,6 +25,17 @@ from shared.schemas.base import (
     refuse_unless_one,
 )
 from shared.schemas.case_actions import AgentActionName, CaseActionName, EntryKindName
+from shared.schemas.case_answers import (
+    AddressAnswer,
+    CallbackAnswer,
+    ContactAnswer,
+    CoverageOnCase,
+    EscalationAnswer,
+    EscalationState,
+    LinkedCase,
+    PersonAnswer,
+    StatusName,
+)
 from shared.schemas.case_parts import ContactBody, Description, Severity, Title
 from shared.schemas.case_times import CalendarDay, CaseClock, FirstAnswerOnCase
 from shared.schemas.contracts import ProductNumber, Said, TypedSerial
@@ -34,8 +43,6 @@ from shared.schemas.contracts import ProductNumber, Said, TypedSerial
 Long = Annotated[str, Cleaned(most=10_000)]
 # Two long texts of characters beyond the first plane, which take twelve bytes each where they are escaped.
 _CASE_BYTES = 320 * 1024
-EscalationStateName = Literal["requested", "accepted", "declined"]
-StatusName = Literal["new", "in_progress", "waiting_customer", "waiting_parts", "closed", "cancelled"]
 
 
 class SubmitCase(Request):
@@ -84,83 +91,6 @@ class SubmitCase(Request):
         refuse_unless_one(serial=self.serial, said=self.said, product_number=self.product_number)
         refuse_unless_one(site_id=self.site_id, equipment_address=self.equipment_address)
         return self
-
-
-class ContactAnswer(Answer):
-    """A person on a case."""
-
-    first_name: str
-    last_name: str
-    email: EmailText
-    phone: str
-    language: str | None = None
-    user_id: UUID | None = None
-
-
-class AddressAnswer(Answer):
-    """A postal address as it was when the case was written."""
-
-    company_name: str
-    address_line_1: str
-    address_line_2: str = ""
-    city: str
-    postal_code: str
-    region: str = ""
-    country: str
-
-
-class PersonAnswer(Answer):
-    """A user on a case."""
-
-    user_id: UUID
-    name: str
-
-
-class CoverageOnCase(Answer):
-    """The verdict as it was when the case was written, or when the device became known."""
-
-    verdict: Verdict
-    level: str | None = None
-    until: date | None = None
-
-
-class CallbackAnswer(Answer):
-    """A call that was asked for and not made yet: within a window, or `at` is "now" and there is none."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
-
-    at: Literal["now"] | None
-    start: Annotated[Utc | None, Field(alias="from")]
-    end: Annotated[Utc | None, Field(alias="to")]
-    phone: str
-    requested_by: PersonAnswer
-    requested_at: Utc
-    confirmed_at: Utc | None  # when an agent confirmed it as it is
-
-
-class EscalationState(Answer):
-    """Whether somebody asked to have the case escalated, and what became of it."""
-
-    state: EscalationStateName
-
-
-class EscalationAnswer(EscalationState):
-    """The same, with the reason and the answer to it."""
-
-    reason: str
-    requested_by: PersonAnswer
-    requested_at: Utc
-    decided_by: PersonAnswer | None
-    decided_at: Utc | None
-    answer: str
-
-
-class LinkedCase(Answer):
-    """A case that another one names."""
-
-    number: str
-    title: str
-    status: StatusName
 
 
 class CaseRow(Answer):

@@ -21,7 +21,7 @@ from deploy.local.demo_data import ARNO, TOM, VENDOR, Person
 from deploy.local.portal import Json, Portal, signed_in
 from deploy.local.stack import SERVICES
 from deploy.local.waiting import until
-from shared.schemas.cases import StatusName
+from shared.schemas.case_answers import StatusName
 from tests.browser import pictures
 
 _REPOSITORY = Path(__file__).resolve().parents[2]

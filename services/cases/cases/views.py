@@ -24,13 +24,13 @@ from shared.actor import Actor
 from shared.mongo import Document
 from shared.paging import TOTAL_LIMIT, Kept, remembered
 from shared.schemas.base import ListAnswer
+from shared.schemas.case_answers import PersonAnswer
 from shared.schemas.cases import (
     CaseAttachment,
     CaseDetail,
     Facet,
     FacetsAnswer,
     HistoryEntry,
-    PersonAnswer,
     QueueCount,
     QueueName,
     QueuesAnswer,

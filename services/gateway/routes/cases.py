@@ -2,7 +2,7 @@
 
 from services.gateway import case_deliveries
 from services.gateway.forwarding import Route, stream, upload
-from shared.schemas import attachments, case_actions, case_exports, cases, notifications, turn_times
+from shared.schemas import attachments, case_actions, case_answers, case_exports, cases, notifications, turn_times
 from shared.schemas.base import ListAnswer, ListQuery, Request
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -245,7 +245,7 @@ CASES = (
         service="cases",
         summary="Whom a case can be assigned to",
         query=ListQuery,
-        answer=ListAnswer[cases.PersonAnswer],
+        answer=ListAnswer[case_answers.PersonAnswer],
         sorts=("name",),
     ),
     Route(

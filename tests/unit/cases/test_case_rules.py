@@ -11,12 +11,12 @@ import pytest
 from services.cases.cases.domain.actions import ACTIONS, REOPEN_WITHIN, allowed_actions
 from services.cases.cases.domain.numbers import CheckNumber, case_number, read_case_number
 from services.cases.cases.domain.refusals import CaseIsCancelled, CaseIsNew, ReopenTooLate, Unchanged
-from services.cases.cases.domain.values import OPEN, Equipment, Status, person_of
+from services.cases.cases.domain.values import OPEN, Equipment, Status, Window, person_of
 from shared.actor import Role
 from shared.coverage import NOT_COVERED, UNVERIFIED
 from shared.events.cases import CaseChanged, CaseClosed
 from tests.builders import an_actor
-from tests.unit.cases.acting import AGENT, ANA, NOW, a_case, act, act_as_agent, as_stored, closed
+from tests.unit.cases.acting import AGENT, ANA, NOW, a_case, a_change, act, act_as_agent, as_stored, closed
 
 
 def test_closing_emits_that_it_closed_and_that_it_is_no_longer_open() -> None:
@@ -156,3 +156,12 @@ def test_every_wrong_digit_and_every_swap_in_a_case_number_is_detected(serial_nu
     for mistyped in wrong:
         with pytest.raises(CheckNumber):
             read_case_number(mistyped)
+
+
+def test_another_number_to_call_changes_nothing_about_when_to_call() -> None:
+    for window in (None, Window(NOW, NOW + timedelta(hours=1))):
+        asked = ACTIONS["request_callback"].perform(a_case(), a_change(), at=window, phone="+33472000000")
+        later = a_change(at=NOW + timedelta(hours=2))
+        changed = ACTIONS["change_callback"].perform(as_stored(asked), later, at=window, phone="+33472000001").callback
+        assert changed is not None
+        assert (changed.phone, changed.window, changed.due_at) == ("+33472000001", window, NOW)

@@ -91,8 +91,11 @@ def change_callback(case: Case, change: Change, *, at: Window | None, phone: str
     before = _awaited(case)
     if (at, phone) == (before.window, before.phone):
         raise Unchanged
-    _refuse_unless_near(at, now=change.at)
-    due_at = at.start if at else change.at
+    due_at = before.due_at
+    # For another number only, a time that has come already stays, and whoever asked first is called first.
+    if at != before.window:
+        _refuse_unless_near(at, now=change.at)
+        due_at = at.start if at else change.at
     callback = replace(before, window=at, due_at=due_at, phone=phone, confirmed_at=None)
     entry = change.entry(EntryKind.CALLBACK_CHANGED, changes={"from": before.at, "to": callback.at})
     return replace(case, callback=callback).after(entry)
