@@ -113,6 +113,7 @@ MESSAGES: Mapping[str, str] = {
     "out_of_scope": N_("For a colleague, choose one of the sites that are yours."),
     "more_than_allowed": N_("This is more at once than is allowed. Please send less."),
     # Files.
+    "too_many_to_add": N_("There are too many cases in this time. Choose fewer days, or one company."),
     "too_many_days": N_("Choose at most %(limit)s days."),
     "too_many": N_("Too many files: the limit for one message is %(limit)s."),
     "too_large.file": N_("The file is too large. A file may have at most %(limit_bytes)s."),

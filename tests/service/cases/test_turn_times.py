@@ -177,3 +177,17 @@ async def test_beyond_the_sites_that_there_is_room_for_the_others_are_one_sum(
     assert [(row["site_name"], row["cases"]) for row in found["items"]] == [("Lyon", 3), ("Nice", 2)]
     assert found["others"] == {"cases": 2, "vendor_s": 14, "customer_s": 0, "ended_s": 0}
     assert found["total"] == {"cases": 7, "vendor_s": 49, "customer_s": 0, "ended_s": 0}
+
+
+async def test_what_takes_too_long_to_add_up_is_refused_with_what_helps(
+    timed: CasesApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = an_actor()
+    for _ in range(3):
+        await timed.submitted(ana)
+    many = {"$range": [0, {"$multiply": ["$version", 500_000]}]}
+    long = {"$reduce": {"input": many, "initialValue": 0, "in": {"$add": ["$$value", "$$this"]}}}
+    monkeypatch.setattr(turn_times, "CLOCK", dict.fromkeys(SUMS, long))
+    monkeypatch.setattr(turn_times, "_WITHIN_MS", 5)
+    answer = await timed.call("GET", "/cases/turn-times", ana)
+    assert (answer.status, answer.field_codes) == (422, {"created_from": "too_many_to_add"})

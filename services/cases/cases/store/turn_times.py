@@ -9,7 +9,8 @@ from services.cases.cases.domain.values import OPEN
 from services.cases.cases.store.cases import CASES, visible_to
 from services.cases.cases.store.clocks import BEGAN, CLOCK, plus
 from shared.actor import Actor
-from shared.mongo import Database, Document
+from shared.errors import Invalid
+from shared.mongo import Database, DatabaseError, Document
 from shared.paging import ALPHABETICAL
 from shared.text import in_alphabet
 
@@ -41,32 +42,45 @@ class TurnTimes:
 async def find_turn_times(
     db: Database, actor: Actor, *, company_id: UUID | None, begin: datetime, end: datetime, now: datetime
 ) -> TurnTimes:
-    """Of the cases that the actor sees and that were created from `begin` until before `end`, as they are now."""
-    found = await db[CASES.collection].aggregate(
-        [
-            {"$match": {"$and": [*_of(actor, company_id), {"created_at": {"$gte": begin, "$lt": end}}]}},
-            {"$project": dict.fromkeys(_PLACE, 1) | {"clock": CLOCK, "status": 1, "began": BEGAN}},
-            {"$set": {"clock": _until(now)}},
-            {
-                "$group": {
-                    "_id": {"company_id": "$company_id", "site_id": "$site_id"},
-                    # The name that it had in one of these cases, always the same one.
-                    "company_name": {"$max": "$company_name"},
-                    "site_name": {"$max": "$site_name"},
-                    "cases": {"$sum": 1},
-                    **{name: {"$sum": f"$clock.{name}"} for name in asdict(Clock())},
-                }
-            },
-        ],
-        collation=ALPHABETICAL,  # as the indexes of the orders have it
-        maxTimeMS=_WITHIN_MS,
-    )
-    sites = sorted([_site(group) async for group in found], key=_order)
+    """Of the cases that the actor sees and that were created from `begin` until before `end`, as they are now.
+
+    Invalid where there are more than can be added up in time.
+    """
+    added_up = _added_up([*_of(actor, company_id), {"created_at": {"$gte": begin, "$lt": end}}], now)
+    try:
+        found = await db[CASES.collection].aggregate(
+            added_up,
+            collation=ALPHABETICAL,  # as the indexes of the orders have it
+            maxTimeMS=_WITHIN_MS,
+        )
+        sites = sorted([_site(group) async for group in found], key=_order)
+    except DatabaseError as error:
+        if not error.timeout:
+            raise
+        sentence = "There are too many cases in this time. Choose fewer days, or one company."
+        raise Invalid.at("created_from", "too_many_to_add", sentence) from error
     shown, others = sites[:_MOST_SITES], sites[_MOST_SITES:]
     return TurnTimes(shown, _sum(others) if others else None, _sum(sites))
 
 
 _PLACE = ("company_id", "company_name", "site_id", "site_name")
+
+
+def _added_up(wanted: list[Document], now: datetime) -> list[Document]:
+    by_site = {
+        "_id": {"company_id": "$company_id", "site_id": "$site_id"},
+        # The name that it had in one of these cases, always the same one.
+        "company_name": {"$max": "$company_name"},
+        "site_name": {"$max": "$site_name"},
+        "cases": {"$sum": 1},
+        **{name: {"$sum": f"$clock.{name}"} for name in asdict(Clock())},
+    }
+    return [
+        {"$match": {"$and": wanted}},
+        {"$project": dict.fromkeys(_PLACE, 1) | {"clock": CLOCK, "status": 1, "began": BEGAN}},
+        {"$set": {"clock": _until(now)}},
+        {"$group": by_site},
+    ]
 
 
 def _of(actor: Actor, company_id: UUID | None) -> list[Document]:
