@@ -50,7 +50,14 @@ status_looks = {
     "closed": "closed",
     "cancelled": "cancelled",
 }
-views = {"recent": lazy("Recent cases"), "waiting": lazy("Waiting for me"), "submitted": lazy("Submitted by me")}
+views = {
+    "recent": lazy("Recent cases"),
+    "waiting": lazy("Waiting for me"),
+    "submitted": lazy("Submitted by me"),
+    "favourites": lazy("My favourites"),
+    "company": lazy("By company"),
+    "site": lazy("By site or product"),
+}
 start_options = {
     "serial": lazy("Continue with this serial number"),
     "said": lazy("Continue with this contract (SAID)"),

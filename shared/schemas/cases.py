@@ -125,7 +125,8 @@ class CaseRow(Answer):
     escalation: EscalationState | None = None  # none of an ended case
     version: int
     favourite: bool = False  # one of mine
-    is_new: bool = False  # somebody else did something that I see and have not seen yet, in the last 90 days
+    # Somebody else did something that I see and have not seen yet: in 90 days, or 14 where I never opened it.
+    is_new: bool = False
 
 
 class CaseGroup(Answer):

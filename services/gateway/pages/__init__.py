@@ -13,6 +13,7 @@ from services.gateway.pages.case import pages as case
 from services.gateway.pages.case_actions import ANY_ACTION
 from services.gateway.pages.case_form import CASE
 from services.gateway.pages.case_list import pages as case_list
+from services.gateway.pages.columns import pages as columns
 from services.gateway.pages.company import INVITATIONS, SITE
 from services.gateway.pages.company import pages as company
 from services.gateway.pages.components import pages as components
@@ -25,6 +26,8 @@ from services.gateway.pages.for_whom import pages as for_whom
 from services.gateway.pages.help import pages as help_page
 from services.gateway.pages.language import in_the_readers_language
 from services.gateway.pages.language import pages as language
+from services.gateway.pages.marks import VISITS, Visits, keep_visits
+from services.gateway.pages.marks import pages as marks
 from services.gateway.pages.new_case import pages as new_case
 from services.gateway.pages.profile import NOTICES, PROFILE
 from services.gateway.pages.profile import pages as profile
@@ -58,6 +61,8 @@ def add_pages(app: web.Application) -> None:
     # The last middleware is the innermost: it sees a refusal before the one that answers it as JSON.
     app[FORM_SPECS] = FORMS
     app[KNOWN_LIMITS] = KnownLimits()
+    app[VISITS] = Visits()
+    app.cleanup_ctx.append(keep_visits)
     app.middlewares.extend((compress_pages, in_the_readers_language, error_pages, refuse_over_limit))
     add_static(app)
     for part in (
@@ -69,6 +74,8 @@ def add_pages(app: web.Application) -> None:
         for_whom,
         new_case,
         case_list,
+        columns,
+        marks,
         exports,
         turn_times,
         finding,

@@ -15,6 +15,7 @@ from services.gateway.pages.backend import download, fetch, send
 from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, menu
 from services.gateway.pages.conversation import Conversation
 from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files
+from services.gateway.pages.marks import VISITS
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, new_idempotency_key, redirect
 from services.gateway.pages.same_device import Row, find_same_device
@@ -70,6 +71,8 @@ async def case_parts(
         fetch(request, visitor, "cases", f"{path}/history", {"cursor": before}) if before else _nothing(),
         find_told(request, visitor, number),
     )
+    if not before:
+        request.app[VISITS].remember(request, visitor, case)
     return {
         "case": case,
         "talk": Conversation.of(case, older, only_messages=only_messages),

@@ -8,7 +8,7 @@ from aiohttp import web
 from services.gateway.clients import fill
 from services.gateway.messages import of_problem
 from services.gateway.pages.backend import download, fetch, send
-from services.gateway.pages.case_list import CASES
+from services.gateway.pages.case_list import page_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import idempotency_header, read_form, redirect
 from services.gateway.session import Visitor, signed_in
@@ -32,7 +32,7 @@ async def make_export(request: web.Request) -> web.Response:
     visitor = await signed_in(request)
     typed = await read_form(request, visitor)
     kind = typed.get("format", "")
-    body = {"format": kind, "query": CASES.at(typed).wanted}
+    body = {"format": kind, "query": page_of(visitor).at(typed).wanted}
     # Both buttons of the list's form come with the same key.
     of_button = {**typed, "idempotency_key": f"{typed.get('idempotency_key', '')}.{kind}"}
     headers = idempotency_header(of_button)

@@ -16,13 +16,23 @@ MISTYPED = "check_number"
 
 @pages.get("/find")
 async def find(request: web.Request) -> web.Response:
-    """A case number leads to its case; a mistyped one and any other text lead to the list of what is found by it."""
+    """The number of an own case leads there; a colleague's and any other text to the list of what is found by it."""
     visitor = await signed_in(request)
     wanted = asked_for(request.query, "q")
     number = number_in(wanted)
-    if number and not await mistyped(request, visitor, number):
+    if number and await _leads_there(request, visitor, number):
         return redirect(f"/cases/{number}")
     return redirect(str(request.rel_url.with_path("/cases").with_query({"q": wanted} if wanted else {})))
+
+
+async def _leads_there(request: web.Request, visitor: Visitor, number: str) -> bool:
+    """Not for a number that no case has, nor for a colleague's case: the list says whose it is."""
+    try:
+        case = await optional(fetch(request, visitor, "cases", f"/cases/{number}"))
+    except ServiceRefusal as refusal:
+        return refusal.code != MISTYPED
+    submitter = (case or {}).get("submitter")
+    return submitter is None or visitor.is_of_vendor or submitter["user_id"] == str(visitor.user.id)
 
 
 def number_in(text: str) -> str:

@@ -16,6 +16,7 @@ from services.gateway.messages import sentence
 from services.gateway.pages.backend import ServiceRefusal, fetch
 from services.gateway.pages.requests import asked_for
 from services.gateway.session import Visitor
+from services.gateway.texts import _
 from shared import errors
 
 PAGE_SIZE = 50
@@ -35,17 +36,20 @@ class ListPage:
     sortable: frozenset[str] = frozenset()
     may_go: frozenset[str] = frozenset()  # columns that narrow screens do without
     order: str = ""  # as the service sorts where nothing else is asked for
+    orders: Mapping[str, str] = field(default_factory=dict)  # of views that have another
     views: tuple[str, ...] = ()  # the first is shown where the address names none of them
     filters: Mapping[str, str] = field(default_factory=dict)  # labels, by the name in the address
     exports: Mapping[str, str] = field(default_factory=dict)  # labels, by the path of the same rows as a file
 
     def at(self, query: Mapping[str, str]) -> "ListState":
-        """The state that an address asks for; what is empty or unknown does not count."""
+        """The state that an address asks for; what is empty or unknown does not count, and of a view that is said."""
         view = asked_for(query, "view")
+        unknown = {"view": view} if self.views and view and view not in self.views else {}
+        why = {"view": _("There is no such view.")} if unknown else {}
         wanted = {"view": view if view in self.views else self.views[0]} if self.views else {}
         wanted |= {name: text for name in (*self.filters, "sort") if (text := asked_for(query, name))}
         before = tuple(cursor for cursor in query.get("before", "").split(".") if cursor)
-        return ListState(self, wanted, query.get("cursor", ""), before[-_MOST_PAGES_BEFORE:])
+        return ListState(self, wanted, query.get("cursor", ""), before[-_MOST_PAGES_BEFORE:], unknown, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,8 @@ class ListState:
         return {**self.wanted, "limit": str(PAGE_SIZE)} | ({"cursor": self.cursor} if self.cursor else {})
 
     def without(self, name: str) -> dict[str, str]:
-        """The filters but one: what to count by for the choices of that one."""
-        return {other: text for other, text in self.wanted.items() if other not in (name, "sort")}
+        """All that is wanted but one."""
+        return {other: text for other, text in self.wanted.items() if other != name}
 
     def without_refused(self, said: Mapping[str, str]) -> "ListState":
         """The same list, from its first page, without what a service refuses of it, for the reasons that it gives."""
@@ -87,7 +91,8 @@ class ListState:
     @property
     def order(self) -> str:
         """How it is sorted: a column, with a minus before it where it goes down."""
-        return self.wanted.get("sort", self.page.order)
+        usual = self.page.orders.get(self.wanted.get("view", ""), self.page.order)
+        return self.wanted.get("sort", usual)
 
     @property
     def is_filtered(self) -> bool:
@@ -106,7 +111,7 @@ class ListState:
 
     def sorted_by(self, name: str) -> str:
         """By another column, or by the same one the other way round."""
-        return self.url(sort=f"-{name}" if self.wanted.get("sort") == name else name)
+        return self.url(sort=f"-{name}" if self.order == name else name)
 
     @property
     def without_filters(self) -> str:

@@ -16,6 +16,8 @@ _OF_CASES = {
     "follow_ups": (),
     "clock": None,
     "first_answer": None,
+    "favourite": False,
+    "is_new": False,
 }
 
 

@@ -38,11 +38,6 @@ if (dialog) {
   });
 }
 
-// A time lies above its row's link, so that a pointer that rests on it is told the exact one. A press goes to the link.
-for (const title of titles) {
-  title.closest("tr").querySelector("time").addEventListener("click", () => title.click());
-}
-
 // The chosen filter is in sight, however narrow the screen is.
 for (const row of document.querySelectorAll(".filters.scroll")) {
   const chosen = row.querySelector("[aria-current]");

@@ -142,3 +142,9 @@ document.addEventListener("submit", (event) => {
     if (own.some((start) => key.startsWith(start))) localStorage.removeItem(key);
   }
 });
+
+// A time lies above its row's link, so that a pointer that rests on it is told the exact one. A press goes to the link.
+for (const time of document.querySelectorAll(":is(tr, .items > li) time")) {
+  const title = time.closest("tr, li").querySelector("a.title");
+  if (title) time.addEventListener("click", () => title.click());
+}

@@ -29,7 +29,10 @@ TYPED = {
     "user_id": "another",
     "join": "yes",
     "to": "fr",
+    "add": "1000000009",
 }
+# Of the browser alone: no service hears of it.
+KEPT_HERE = {"/cases/columns"}
 TOKENS: list[dict[str, str]] = [{}, {"csrf_token": ""}, {"csrf_token": "of-another-session"}]
 OTHER_SITES = [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}]
 
@@ -114,7 +117,7 @@ async def test_joining_with_the_login_of_the_session_takes_its_token(portal: Gat
 async def test_the_same_forms_go_on_to_a_service_with_the_token(portal: Gateway) -> None:
     """Else a page that refuses everything would pass the tests above."""
     unheard = []
-    for path in sorted(_forms(portal)):
+    for path in sorted(_forms(portal) - KEPT_HERE):
         before = len(_changes_asked_of_services(portal))
         await _post(portal, path, TYPED | {"csrf_token": CSRF})
         if len(_changes_asked_of_services(portal)) == before:

@@ -98,10 +98,9 @@ async def test_agents_are_told_what_waits_for_an_answer_whose_it_is_and_whether_
         assert words not in page
 
 
-async def test_an_agent_who_has_much_to_do_is_led_to_all_open_cases(gateway: Gateway) -> None:
+async def test_an_agent_who_has_much_to_do_is_led_to_all_that_waits_for_them_or_for_nobody(gateway: Gateway) -> None:
     page = await _start(gateway, a_start(WAITS, total=9), role="vendor_admin")
-    assert '<a href="/cases?status=open&amp;sort=turn">Show all open cases</a>' in page
-    assert "view=waiting" not in page
+    assert '<a href="/cases?view=waiting&amp;untaken=1&amp;sort=turn">Show all 9</a>' in page
 
 
 async def test_open_cases_are_links_with_numbers_the_readers_turn_first(gateway: Gateway) -> None:

@@ -1,6 +1,7 @@
 """The addresses of a list: its filters, its order, and the way from page to page and back."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from yarl import URL
@@ -49,8 +50,23 @@ def test_a_column_sorts_up_then_down() -> None:
     assert at("/cases?sort=title").sorted_by("title") == "/cases?view=recent&sort=-title"
 
 
-def test_the_choices_of_a_filter_are_counted_without_it() -> None:
-    assert at("/cases?status=open&q=jam&sort=title").without("status") == {"view": "recent", "q": "jam"}
+def test_filters_are_counted_whatever_the_order() -> None:
+    asked = at("/cases?status=open&q=jam&sort=title").without("sort")
+    assert asked == {"view": "recent", "status": "open", "q": "jam"}
+
+
+def test_a_view_that_there_is_not_is_said() -> None:
+    for view in ("nonsense", "Recent", "x" * 5000):
+        state = at(f"/cases?view={view}&status=open")
+        assert (state.wanted, set(state.errors)) == ({"view": "recent", "status": "open"}, {"view"})
+    assert at("/cases?view=+").errors == at("/cases?view=waiting").errors == {}
+
+
+def test_a_view_has_an_order_of_its_own_until_another_is_asked_for() -> None:
+    grouped = replace(CASES, orders={"waiting": "title"})
+    for address, order in (("", "-number"), ("?view=waiting", "title"), ("?view=waiting&sort=number", "number")):
+        assert grouped.at(URL(f"/cases{address}").query).order == order
+    assert grouped.at({"view": "waiting"}).sorted_by("title") == "/cases?view=waiting&sort=-title"
 
 
 def test_a_list_without_views_and_filters_asks_for_its_page_alone() -> None:

@@ -6,6 +6,8 @@ from uuid import UUID
 
 # Nothing older is new, so that no visit needs to be remembered for longer.
 SEEN_FOR = timedelta(days=90)
+# Of a case that somebody never opened, as most are of colleagues.
+_NEVER_OPENED_FOR = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,5 +21,5 @@ class News:
     def is_new(self, reader: UUID, *, seen_until: datetime | None, now: datetime) -> bool:
         """Whether somebody else did something that this reader has not seen."""
         at = self.others_at if self.by == reader else self.at
-        long_ago = now - SEEN_FOR
-        return at is not None and at > max(seen_until or long_ago, long_ago)
+        since = now - _NEVER_OPENED_FOR if seen_until is None else max(seen_until, now - SEEN_FOR)
+        return at is not None and at > since
