@@ -8,8 +8,9 @@ from playwright.async_api import Locator, Page, expect
 from deploy.local.stack import Stack
 from tests.browser.test_case_drafts import case
 from tests.browser.test_case_form import ana, plain
+from tests.browser.walking import begin_session, end_session
 from tests.builders import a_contact, a_serial, an_email
-from tests.e2e.portal import Visitor, mail_for
+from tests.e2e.portal import VENDOR_ADMIN, Visitor, mail_for, visiting
 
 __all__ = ["ana", "case", "plain"]
 
@@ -61,6 +62,27 @@ async def test_a_case_is_printed_whole_whatever_is_folded(page: Page, stack: Sta
     assert await case.evaluate(opened)
     await case.evaluate("window.dispatchEvent(new Event('afterprint'))")
     await expect(case.get_by_text("Preferred contact")).to_be_hidden()
+
+
+async def test_agents_print_what_was_asked_for_and_notes_without_what_can_be_done(
+    page: Page, stack: Stack, ana: Visitor
+) -> None:
+    number = str((await ana.submit(serial=a_serial()))["number"])
+    await ana.act(number, action="request_callback", at="now", phone="+33472000000")
+    async with visiting(stack, VENDOR_ADMIN) as vera:
+        await vera.sign_in()
+        await vera.agent_act(number, action="note", text="The bearing is worn.")
+    await begin_session(page, stack, VENDOR_ADMIN)
+    await page.goto(f"{stack.base_url}/cases/{number}")
+    await page.emulate_media(media="print")
+    await expect(page.get_by_text("The bearing is worn.")).to_be_visible()
+    await expect(page.get_by_text("Note: only support sees it")).to_be_visible()
+    asked = page.locator(".asked li", has_text="Callback to be confirmed: ")
+    await expect(asked).to_be_visible()
+    assert "·" not in await asked.inner_text()
+    for pressed in await page.locator("main :is(button, .button, [data-act], [data-keys])").all():
+        await expect(pressed).to_be_hidden()
+    await end_session(page, stack)
 
 
 async def test_a_case_is_printed_whole_without_scripts(plain: Page, stack: Stack, ana: Visitor) -> None:
