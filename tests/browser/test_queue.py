@@ -63,11 +63,13 @@ async def expect_open(page: Page, title: str) -> None:
 async def go(page: Page, morning: Morning, place: int) -> None:
     await page.goto(morning.at(place))
     await expect(page.locator("#case #title")).to_have_text(TITLES[place])
+    # The last of the scripts has come, so all have.
+    await expect(page.locator("[data-keys]")).to_be_visible()
 
 
 @pytest.mark.timeout(120)
 async def test_a_morning_is_worked_by_keys_alone(agent: Page, morning: Morning) -> None:
-    await agent.goto(morning.at(0))
+    await go(agent, morning, 0)
     await agent.keyboard.press("j")
     await expect_open(agent, TITLES[1])
     await agent.keyboard.press("j")
@@ -144,6 +146,7 @@ async def test_a_note_stays_a_note_over_a_reload_and_never_reaches_the_customer(
     await agent.locator(TEXT).fill(f"Ask the depot: {SECRET}.")
     await agent.wait_for_function("text => Object.values(localStorage).some(value => value.includes(text))", arg=SECRET)
     await agent.reload()
+    await expect(agent.locator("[data-keys]")).to_be_visible()
     await expect(agent.locator(TEXT)).to_have_value(f"Ask the depot: {SECRET}.")
     await agent.get_by_role("button", name="Save note").click()
     await expect(agent.get_by_text("Your note is saved.")).to_be_visible()

@@ -38,12 +38,11 @@ async def case_page(
 ) -> web.Response:
     """A case by its number in the path, with the form that was refused: of an action, or an agent's answer."""
     query = request.query if request.method == "GET" else {}
-    parts = await case_parts(
-        request,
-        visitor,
-        request.match_info["number"],
-        before=query.get("before", ""),
-        only_messages=query.get("show") == "messages",
+    number = request.match_info["number"]
+    only_messages = query.get("show") == "messages"
+    parts, told = await asyncio.gather(
+        case_parts(request, visitor, number, before=query.get("before", ""), only_messages=only_messages),
+        find_told(request, visitor, number),
     )
     return render(
         "case.html",
@@ -56,6 +55,7 @@ async def case_page(
         refused=refused_form,
         refused_files=names_of_files(refused_form.typed) if refused_form else [],
         done=ACTIONS.get(query.get("done", "")),
+        told=told,
         **parts,
     )
 
@@ -65,11 +65,10 @@ async def case_parts(
 ) -> dict[str, Any]:
     """What the templates show of a case, with its newest history, or with the part before a cursor."""
     path = path_of(number)
-    (case, same_device), limits, older, told = await asyncio.gather(
+    (case, same_device), limits, older = await asyncio.gather(
         _case_and_device(request, visitor, path),
         limits_of(request, visitor),
         fetch(request, visitor, "cases", f"{path}/history", {"cursor": before}) if before else _nothing(),
-        find_told(request, visitor, number),
     )
     if not before:
         request.app[VISITS].remember(request, visitor, case)
@@ -81,7 +80,6 @@ async def case_parts(
         "by_entry": BY_ENTRY,
         "limits": limits,
         "same_device": same_device,
-        "told": told,
     }
 
 

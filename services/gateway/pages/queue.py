@@ -202,7 +202,6 @@ async def _queue_page(
     zone = zone_of(visitor.user.time_zone)
     chosen: dict[str, Any] = parts or {"case": None}
     if parts:
-        await _remember_visit(request, visitor, parts["case"])
         chosen["answer"] = answer or empty_answer(parts["case"])
         chosen["key"] = new_idempotency_key()
     return render(
@@ -252,12 +251,6 @@ def _place_of(listing: ListState) -> str:
     if listing.is_first:
         return listing.url()
     return listing.url(cursor=listing.cursor, before=".".join(listing.before))
-
-
-async def _remember_visit(request: web.Request, visitor: Visitor, case: Mapping[str, Any]) -> None:
-    """That the agent has seen it, as far as it is shown; the page does without it."""
-    seen = {"seen_until": case["history"][-1]["at"]} if case["history"] else {}
-    await send(request, visitor, "cases", "PUT", fill("/cases/{number}/visit", number=case["number"]), body=seen)
 
 
 def _companies(

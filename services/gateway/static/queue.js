@@ -72,7 +72,18 @@ function toNewest() {
   if (pane && newest && getComputedStyle(pane).overflowY === "auto") newest.scrollIntoView({ block: "end" });
 }
 
+// What is done in a dialog (act.js) comes when it is asked for.
+let acting;
+async function act(event) {
+  const link = event.target.closest?.("a[data-act]");
+  if (!link || acting || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  acting = import(main.dataset.acting);
+  acting.then(() => link.click(), () => location.assign(link.href));
+}
+
 if (main) {
+  document.addEventListener("click", act);
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.(".queue > li > a, .pane .back");
     if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
