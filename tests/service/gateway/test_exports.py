@@ -102,6 +102,17 @@ async def test_what_the_list_shows_is_asked_for_and_the_page_of_exports_follows(
     assert [each.headers["Idempotency-Key"] for each in (first, second)] == ["once.xlsx", "once.csv"]
 
 
+async def test_what_only_an_agents_list_asks_for_is_asked_for_too(gateway: Gateway) -> None:
+    session = a_session()
+    session["user"]["role"] = "agent"
+    gateway["identity"].answers("POST /session/resolve", says(session))
+    gateway["cases"].answers(f"POST {EXPORTS}", says(an_export(), status=202))
+    form = {"csrf_token": CSRF, "format": "csv", "view": "waiting", "untaken": "1"}
+    await gateway.portal.post(EXPORTS, data=form, headers=gateway.signed_in(), allow_redirects=False)
+    (sent,) = gateway["cases"].asked(f"POST {EXPORTS}")
+    assert orjson.loads(sent.body)["query"] == {"view": "waiting", "untaken": "1"}
+
+
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [
