@@ -10,9 +10,13 @@ PresenceState = Literal["here", "typing", "left"]
 
 
 class EventsQuery(Request):
-    """`GET /events`: with `case` only what happens at this case, and to agents also who else of the vendor is there."""
+    """`GET /events`: with `case` what happens at this case, and to agents also who else of the vendor is there.
+
+    With `scope=all` also what happens to all others that the user may see, as it is without `case`.
+    """
 
     case: Annotated[str, StringConstraints(max_length=100)] | None = None
+    scope: Literal["case", "all"] = "case"
 
 
 class PresenceBody(Request):

@@ -26,7 +26,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
     """What happens from now on to the cases that the actor may see, until either side ends it."""
     actor, query = actor_of(request), read_query(request, EventsQuery)
     number = None if query.case is None else read_case_number(query.case)
-    with request.app[STREAMS].opened(actor, number) as stream:
+    with request.app[STREAMS].opened(actor, number, of_all=query.scope == "all") as stream:
         return await _pass_on(request, stream)
 
 

@@ -51,10 +51,11 @@ PRESENCE = TypeAdapter(Presence)
 class Stream:
     """What one reader is still to be told. However slowly it is read, it holds no more than so much."""
 
-    def __init__(self, actor: Actor, number: str | None) -> None:
-        """Of one case, or of all that the actor may see."""
+    def __init__(self, actor: Actor, number: str | None, *, of_all: bool = False) -> None:
+        """Of one case, of all that the actor may see, or of both."""
         self.actor = actor
         self.number = number
+        self.of_all = of_all or number is None
         self._changed: dict[str, int] = {}
         self._presences: dict[UUID, Presence] = {}
         self._anything = False
@@ -140,19 +141,20 @@ class Streams:
         self._is_over = False
 
     @contextmanager
-    def opened(self, actor: Actor, number: str | None) -> Iterator[Stream]:
+    def opened(self, actor: Actor, number: str | None, *, of_all: bool = False) -> Iterator[Stream]:
         """A stream, for as long as the context lasts; TooManyStreams."""
         if self._count >= _MOST_STREAMS or self._is_over:
             raise TooManyStreams
-        stream = Stream(actor, number)
-        place = self._place(stream)
-        place.add(stream)
+        stream = Stream(actor, number, of_all=of_all)
+        for place in self._places(stream):
+            place.add(stream)
         self._count += 1
         _open.set(self._count)
         try:
             yield stream
         finally:
-            place.discard(stream)
+            for place in self._places(stream):
+                place.discard(stream)
             self._count -= 1
             _open.set(self._count)
             self._forget_empty(stream)
@@ -201,10 +203,11 @@ class Streams:
             for streams in places.values():
                 yield from streams
 
-    def _place(self, stream: Stream) -> set[Stream]:
+    def _places(self, stream: Stream) -> Iterator[set[Stream]]:
         if stream.number is not None:
-            return self._of_case[stream.number]
-        return self._of_vendor if stream.actor.is_vendor else self._of_company[stream.actor.company_id]
+            yield self._of_case[stream.number]
+        if stream.of_all:
+            yield self._of_vendor if stream.actor.is_vendor else self._of_company[stream.actor.company_id]
 
     def _forget_empty(self, stream: Stream) -> None:
         if stream.number is not None and not self._of_case[stream.number]:

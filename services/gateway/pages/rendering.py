@@ -15,7 +15,7 @@ from babel import Locale
 from babel.core import get_global
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.gateway import labels, limits, sizes
+from services.gateway import labels, limits, live_words, sizes
 from services.gateway.brand import Brand
 from services.gateway.countries import countries_in
 from services.gateway.csrf import masked
@@ -112,6 +112,8 @@ def _environment() -> Environment:
     environment.globals |= {
         "static": static_url,
         "file_patterns": limits.patterns,
+        "live_words": live_words.live_words,
+        "presence_words": live_words.presence_words,
         "countries": countries,
         "time_zones": time_zones,
         "labels": labels,

@@ -53,21 +53,23 @@ if (refused) {
 }
 
 // Copies a number, and says so for a moment.
-for (const button of document.querySelectorAll("button[data-copy]")) {
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("button[data-copy]");
+  if (!button || button.dataset.isSaid || !navigator.clipboard) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
   const [words, picture] = [button.querySelector("span"), button.querySelector("use")];
   const [copy, icon] = [words.textContent, picture.getAttribute("href")];
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.dataset.copy);
-    words.textContent = button.dataset.copied;
-    picture.setAttribute("href", button.dataset.done);
-    setTimeout(() => {
-      words.textContent = copy;
-      picture.setAttribute("href", icon);
-    }, 2000);
-  });
-  // Only a page that came by TLS may.
-  if (!navigator.clipboard) button.style.visibility = "hidden";
-}
+  button.dataset.isSaid = "yes";
+  words.textContent = button.dataset.copied;
+  picture.setAttribute("href", button.dataset.done);
+  setTimeout(() => {
+    delete button.dataset.isSaid;
+    words.textContent = copy;
+    picture.setAttribute("href", icon);
+  }, 2000);
+});
+// Only a page that came by TLS may.
+if (!navigator.clipboard) for (const button of document.querySelectorAll("[data-copy]")) button.style.visibility = "hidden";
 
 // Shows a password while it is typed, and hides it again.
 for (const button of document.querySelectorAll("button[data-reveals]")) {

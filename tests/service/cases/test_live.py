@@ -225,6 +225,18 @@ async def test_a_stream_of_one_case_tells_of_no_other(cases: CasesApi, agent: Ac
         assert await stream.next() == {"kind": "case", "number": number, "version": 2}
 
 
+@pytest.mark.usefixtures("told")
+async def test_a_stream_of_one_case_and_all_others_tells_each_change_once(cases: CasesApi, agent: Actor) -> None:
+    owner = an_actor()
+    number, other = [(await cases.submitted(owner))["number"] for _ in range(2)]
+    async with followed(cases, agent, case=number, scope="all") as stream:
+        for case in (number, other):
+            await cases.act(case, owner, action="comment", text="Any news?")
+            assert await stream.next() == {"kind": "case", "number": case, "version": 2}
+        await cases.call("POST", f"/cases/{number}/presence", an_actor(Role.AGENT), json={"state": "here"})
+        assert (await stream.next())["kind"] == "presence"
+
+
 # Who is at a case
 
 
@@ -381,7 +393,7 @@ def test_what_is_closed_leaves_nothing_behind() -> None:
     streams = Streams()
     for actor in (an_actor(), an_actor(Role.AGENT)):
         for case in (None, "1000000008"):
-            with streams.opened(actor, case):
+            with streams.opened(actor, case, of_all=True):
                 pass
     assert (len(streams._of_case), len(streams._of_company), len(streams._of_vendor)) == (0, 0, 0)
 

@@ -1,6 +1,7 @@
 """The page of a case: whose turn it is, the conversation, its files, and what may be done."""
 
 import re
+from uuid import NAMESPACE_OID, uuid5
 
 import pytest
 from aiohttp import web
@@ -30,7 +31,8 @@ async def page_of(gateway: Gateway, case: Json | None = None, *, query: str = ""
 
 def an_entry(text: str, kind: str = "comment", **more: object) -> Json:
     by = ARNO if more.get("by_vendor") else ANA
-    return {"id": text, "kind": kind, "at": "2026-11-22T09:00:00Z", "by": by, "by_vendor": False, "text": text} | {
+    its_id = str(uuid5(NAMESPACE_OID, text))
+    return {"id": its_id, "kind": kind, "at": "2026-11-22T09:00:00Z", "by": by, "by_vendor": False, "text": text} | {
         "internal": False,
         "changes": {},
         "attachments": [],
@@ -250,7 +252,7 @@ async def test_a_conversation_begins_with_the_problem_and_ends_with_the_newest(g
         "Arno Keller Support 22 Nov, 09:00 the answer",
     ]
     page = await page_of(gateway)
-    assert re.findall(r'<li class="message([^"]*)"(?: id="(\w+)")?', page) == [
+    assert re.findall(r'<li class="message([^"]*)"(?: data-entry="\w+")?(?: id="(\w+)")?', page) == [
         ("", "problem"),
         ("", ""),
         (" support", "newest"),
