@@ -41,7 +41,9 @@ async def pages(browser: Browser, portal_url: str, password: str) -> AsyncIterat
         await page.goto("/")
         link = await page.get_by_role("link", name=_CASE).first.get_attribute("href") or ""
         # From its beginning, though what waits is opened at its newest entry.
-        await page.goto(urldefrag(link).url, wait_until="networkidle")
+        # A page that follows what happens is never done with the network.
+        await page.goto(urldefrag(link).url)
+        await page.wait_for_function("[...document.images].every((image) => image.complete)")
         yield "case", page
 
 

@@ -307,7 +307,6 @@ function showOthers(place, number) {
   };
 
   function say(now) {
-    if (now !== "left" && state === now && Date.now() - saidAt < 1_000) return;
     [state, saidAt] = [now, Date.now()];
     fetch(`/api/v1/cases/${number}/presence`, {
       method: "POST",
