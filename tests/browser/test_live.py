@@ -235,6 +235,23 @@ async def test_the_start_page_says_so_too_and_only_of_what_it_shows(
     await expect(notice(page)).to_contain_text("1 case has changed.", timeout=SEEN_WITHIN_MS)
 
 
+async def test_a_queue_follows_its_case_and_its_list(
+    opened: Opened, ana: Visitor, marta: Visitor, vera: Visitor, number: str
+) -> None:
+    page = await opened(vera.email, f"/queue?queue=unassigned&case={number}")
+    await page.locator("#answer-text").fill("What I am typing")
+    await ana.act(number, action="comment", text="It jams again.")
+    await expect(page.locator("#newest")).to_contain_text("It jams again.", timeout=SEEN_WITHIN_MS)
+    await marta.agent_act(number, action="take")
+    await expect(page.locator("#case .work-head .buttons")).to_contain_text("Marta Lindqvist", timeout=SEEN_WITHIN_MS)
+    await expect(page.locator("#answer-text")).to_have_value("What I am typing")
+    assert (await marta.call("POST", f"/cases/{number}/presence", json={"state": "here"})).status == 204
+    await expect(page.locator("[data-presence]")).to_have_text("Marta Lindqvist is on this case too.")
+    other = (await ana.submit(serial=a_serial()))["number"]
+    await expect(notice(page)).to_contain_text("changed.", timeout=SEEN_WITHIN_MS)
+    await expect(page.locator(f".queue > [data-number='{other}']")).to_have_count(0)
+
+
 async def test_a_page_out_of_sight_has_no_stream_and_reads_again_when_it_is_seen(
     opened: Opened, ana: Visitor, marta: Visitor, number: str
 ) -> None:
