@@ -198,3 +198,40 @@ async def test_a_dialog_shows_the_keys_and_switches_them_off(listed: Page) -> No
     await listed.locator("h1").click()
     await listed.keyboard.press("j")
     await expect(titles(listed).first).to_be_focused()
+
+
+async def test_a_star_makes_a_case_a_favourite_and_takes_it_off_again(listed: Page, cases: Cases) -> None:
+    star = listed.locator(f"#star-{cases.waiting}")
+    await star.press("Enter")
+    await listed.wait_for_url(f"**/cases?*#star-{cases.waiting}")
+    await expect(star).to_have_accessible_name(f"Remove {cases.waiting} from favourites")
+    await listed.get_by_role("link", name="My favourites").click()
+    await expect(titles(listed)).to_have_text(["Waits for the customer"])
+    await titles(listed).click()
+    await listed.get_by_role("button", name=f"Remove {cases.waiting} from favourites").click()
+    await expect(listed.get_by_role("button", name=f"Add {cases.waiting} to favourites")).to_be_visible()
+
+
+async def test_the_columns_that_a_person_chose_are_there_again(listed: Page, stack: Stack) -> None:
+    head = listed.get_by_role("columnheader")
+    await expect(head.filter(has_text="Site")).to_have_count(1)
+    await listed.get_by_text("Columns", exact=True).click()
+    await listed.get_by_label("Site", exact=True).and_(listed.locator("[name=column]")).uncheck()
+    await listed.get_by_label("Whose turn").check()
+    await listed.get_by_role("button", name="Show these columns").click()
+    await listed.goto(f"{stack.base_url}/cases?sort=turn")
+    await expect(head.filter(has_text="Whose turn")).to_have_attribute("aria-sort", "ascending")
+    await expect(head.filter(has_text="Site")).to_have_count(0)
+    await listed.get_by_text("Columns", exact=True).click()
+    await listed.get_by_role("button", name="The usual ones").click()
+    await expect(head.filter(has_text="Site")).to_have_count(1)
+
+
+@pytest.mark.parametrize("view", ["company", "site"])
+async def test_on_a_phone_groups_have_heads_and_nothing_is_wider_than_it(listed: Page, stack: Stack, view: str) -> None:
+    await listed.goto(f"{stack.base_url}/cases?view={view}")
+    await resize(listed, 360, 740)
+    assert await listed.evaluate("document.documentElement.scrollWidth") == 360
+    head = listed.get_by_role("rowheader")
+    await expect(head.first).to_contain_text(str(len(TITLES)))
+    await expect(head.first).to_be_visible()
