@@ -43,6 +43,7 @@ function keep(form, key) {
   // The last moment in which a page is sure to run.
   document.addEventListener("visibilitychange", flush);
   window.addEventListener("pagehide", flush);
+  form.addEventListener("leave", flush); // another one takes its place (queue.js)
   // Whoever signs out leaves nothing behind (shell.js), not even what was typed a moment ago.
   document.querySelector("form[action='/sign-out']")?.addEventListener("submit", () => {
     clearTimeout(timer);

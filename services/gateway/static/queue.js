@@ -25,6 +25,7 @@ async function open(address, { asNew = true } = {}) {
   if (asNew) history.pushState({}, "", address);
   shown = location.search;
   main.className = there.className;
+  for (const form of main.querySelectorAll("form[data-draft]")) form.dispatchEvent(new Event("leave"));
   for (const part of [".pane.list", "#case"]) {
     const old = main.querySelector(part);
     const scrolled = old.scrollTop;
