@@ -17,6 +17,7 @@ from tests.e2e.authz_world import World
 ROLES = ("member", "case_manager", "own", "agent", "vendor_admin")
 GOOD = {200, 303}
 MENDABLE = {409, 412, 422}
+CHANGED = 409
 # Another session, and nothing that belongs to the portal's data.
 LEFT_OUT = ("/sign-out", "/language", "/switch-company")
 TEXTS = {
@@ -184,10 +185,18 @@ class Walk:
     async def _see(self, http: aiohttp.ClientSession, path: str, where: str) -> Page:
         async with http.get(f"{self._stack.base_url}{path}", headers=self._headers) as answer:
             text = await answer.text(errors="replace")
+            if answer.status == CHANGED and not await self._offers_still(http, where, path):
+                return Page("")
             if answer.status not in GOOD:
                 self.dead_ends.append(f"{where} offers {path}, which answers {answer.status}")
                 return Page("")
             return Page(text if answer.content_type == "text/html" else "")
+
+    async def _offers_still(self, http: aiohttp.ClientSession, where: str, path: str) -> bool:
+        """What was done on the way may have made impossible what a page offered before: it has to know that by now."""
+        async with http.get(f"{self._stack.base_url}{where}", headers=self._headers) as answer:
+            links = self._links(Page(await answer.text()), where)
+            return urlsplit(path).path in {urlsplit(link).path for link in links}
 
     def _next_form(self, page: Page, path: str) -> tuple[Form, tuple[str, str], str] | None:
         found = []
