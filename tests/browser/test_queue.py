@@ -122,6 +122,8 @@ async def test_of_two_agents_who_take_a_case_the_second_is_told_who_has_it(
     assert code == 0, said
     async with await browser.new_context(locale="en-GB") as context, visiting(stack, VENDOR_ADMIN) as vera:
         second = await context.new_page()
+        # Else the button would be gone a moment after the first agent pressed it.
+        await second.route("**/api/v1/events*", lambda route: route.abort())
         await begin_session(second, stack, other)
         for page in (agent, second):
             await go(page, morning, 0)
