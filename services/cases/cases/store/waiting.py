@@ -1,14 +1,26 @@
 """The cases that wait for somebody, each with what the other side wrote last."""
 
+import asyncio
+import heapq
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
 from services.cases.cases.domain.values import EntryKind
 from services.cases.cases.store.cases import CASES, own_of
 from services.cases.cases.store.lists import ROW, WAITS_FOR_CUSTOMER, news_for, read_order, taken_by, untaken
 from shared.actor import Actor
 from shared.mongo import Database, Document
-from shared.paging import ALPHABETICAL, Page, find_page
+from shared.paging import ALPHABETICAL, TOTAL_LIMIT, Page, find_page
 from shared.schemas.base import ListQuery
 
 _MESSAGES = [EntryKind.COMMENT.value, EntryKind.REPLY.value, EntryKind.REOPENED.value]
+# The indexes of what an agent has taken, and of what nobody has, by how long it has waited.
+_TAKEN, _UNTAKEN = "assigned_by_turn_alphabetical", "unassigned_by_turn_alphabetical"
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 # Of a text, more than is shown of it: blanks may be among them.
 _READ_CHARACTERS = 400
 
@@ -19,19 +31,48 @@ async def find_waiting(db: Database, actor: Actor, *, limit: int) -> Page:
     `asked` is the last message of the other side that the actor may see: text, author and time, as far as there is one.
     """
     if actor.is_vendor:
-        wanted: Document = {"$or": [taken_by(actor), untaken()]}
-    else:
-        wanted = {**own_of(actor), **WAITS_FOR_CUSTOMER}
-    asked = _asked_of_vendor() if actor.is_vendor else _asked(_messages(by_vendor=True))
+        return await _find_waiting_for_vendor(db, actor, limit)
     return await find_page(
         db[CASES.collection],
-        wanted,
+        {**own_of(actor), **WAITS_FOR_CUSTOMER},
         ListQuery(limit=limit),
-        order=read_order("turn" if actor.is_vendor else "-updated_at"),
+        order=read_order("-updated_at"),
         shown=ROW,
-        computed={"asked": asked, "news": news_for(actor)},
-        collation=ALPHABETICAL if actor.is_vendor else None,
+        computed={"asked": _asked(_messages(by_vendor=True)), "news": news_for(actor)},
     )
+
+
+async def _find_waiting_for_vendor(db: Database, agent: Actor, limit: int) -> Page:
+    """Each part in the order of an index of its own: together the database would sort all that nobody has taken."""
+    find_part = partial(
+        find_page,
+        db[CASES.collection],
+        query=ListQuery(limit=limit),
+        order=read_order("turn"),
+        shown=ROW,
+        computed={"asked": _asked_of_vendor(), "news": news_for(agent)},
+        collation=ALPHABETICAL,
+    )
+    parts = await asyncio.gather(
+        *(
+            find_part(wanted, by=index, counted_by=index)
+            for wanted, index in ((taken_by(agent), _TAKEN), (untaken(), _UNTAKEN))
+        )
+    )
+    documents = heapq.merge(*(part.documents for part in parts), key=_place)
+    total = sum(part.total for part in parts)
+    return Page(
+        documents=list(islice(documents, limit)),
+        next_cursor=None,
+        total=min(total, TOTAL_LIMIT),
+        total_is_lower_bound=total > TOTAL_LIMIT or any(part.total_is_lower_bound for part in parts),
+    )
+
+
+def _place(case: Mapping[str, Any]) -> tuple[bool, datetime, UUID]:
+    """As the database sorts: what has no time comes first."""
+    since = case["turn_since"]
+    return since is not None, since or _NEVER, case["_id"]
 
 
 def _messages(*, by_vendor: bool) -> Document:
