@@ -23,11 +23,14 @@ from services.cases.cases.domain.values import OPEN, Status
 from services.cases.cases.domain.visibility import readers_of
 from services.cases.cases.store import CASES, create_indexes, recount
 from services.cases.cases.store.cases import words_of
+from services.cases.copies import store as copies
 from shared.mongo import Collection, Database, Document, with_time_to_upgrade
 from tests.bench.people import People, Person
 from tests.bench.words import a_text, a_title
 
 _COMPANIES = 200
+_SITES = 5  # of a company; at the first of them are the cases that are at none
+_OF_A_COPY: Document = {"version": 1, "deleted": False}
 _CHUNK = 500
 _MADE = 20_000
 _LARGE = 50_000
@@ -97,6 +100,13 @@ class Archive:
             self._templates[company_id] = await made.sort("created_at").limit(2).to_list()
         strangers = [(UUID(int=self._rng.getrandbits(128)), f"Stranger {n}") for n in range(_COMPANIES - len(known))]
         self._companies = [*known.items(), *strangers]
+        sites = [(company_id, site) for company_id, _name in self._companies for site in range(1, _SITES)]
+        await self._db[copies.SITES].insert_many(
+            [
+                {"_id": _site_id(company_id, site), "company_id": company_id, "name": f"Site {site}", **_OF_A_COPY}
+                for company_id, site in sites
+            ]
+        )
 
     def _a_case(self, position: int) -> Document:
         rng = self._rng
@@ -107,7 +117,7 @@ class Archive:
         (status,) = rng.choices(list(_SHARES), weights=list(_SHARES.values()))
         history = list(_history(template["history"][0], created_at, rng))
         updated_at = history[-1]["at"]
-        site = rng.randrange(5)
+        site = rng.randrange(_SITES)
         case = {
             **template,
             "_id": uuid7(),
@@ -121,7 +131,7 @@ class Archive:
                 "severity": rng.randint(1, 4),
             },
             "equipment": {**template["equipment"], "serial": f"SN-{company_id.hex[:6]}-{rng.randrange(200)}"},
-            "site_id": UUID(int=company_id.int ^ site) if site else None,
+            "site_id": _site_id(company_id, site) if site else None,
             "site_name": f"Site {site}" if site else "",
             "confidential": rng.random() < 0.05,
             "status": status.value,
@@ -166,6 +176,10 @@ class Archive:
             reason = {"reason": "The line stands still.", "requested_by": customer, "requested_at": updated_at}
             found["escalation"] = {"state": state, **reason, "decided_by": None, "decided_at": None, "answer": ""}
         return found
+
+
+def _site_id(company_id: UUID, site: int) -> UUID:
+    return UUID(int=company_id.int ^ site)
 
 
 def _history(first: Document, created_at: datetime, rng: random.Random) -> Iterator[Document]:

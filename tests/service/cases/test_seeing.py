@@ -287,6 +287,27 @@ async def test_a_search_finds_by_reference_serial_number_and_words_alike(cases: 
         assert await cases.listed(ana, q=text) == [], text
 
 
+async def test_the_cases_of_a_site_are_found_for_agents_without_a_look_at_other_companies(
+    cases: CasesApi, agent: Actor
+) -> None:
+    ana, rival = an_actor(), an_actor()
+    lyon = site_changed(ana.company_id, name="Lyon")
+    await cases.hear(lyon)
+    numbers = [(await cases.submitted(ana, site_id=str(lyon.site_id)))["number"] for _ in range(2)]
+    for _ in range(30):
+        await cases.submitted(rival)
+    async with profiled(cases) as looks:
+        for sort in ("-updated_at", "title"):
+            assert sorted(await cases.listed(agent, site_id=str(lyon.site_id), sort=sort)) == sorted(numbers)
+    assert max(look["docsExamined"] for look in looks) <= len(numbers)
+    # What nobody has told of yet is found all the same.
+    unknown = await cases.db["cases"].find_one_and_update(
+        {"number": numbers[0]}, {"$set": {"site_id": (new := uuid7())}}
+    )
+    assert unknown
+    assert await cases.listed(agent, site_id=str(new)) == [numbers[0]]
+
+
 async def test_a_search_reads_no_case_but_those_that_it_finds(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     luc = an_actor(Role.MEMBER, company_id=ana.company_id, site_ids=frozenset({uuid7()}))

@@ -13,6 +13,7 @@ from services.cases.cases.domain.visibility import COMPANY, reads_as
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
 from services.cases.cases.store.marks import find_favourites
 from services.cases.cases.store.searching import WORDS, are_few, containing
+from services.cases.copies import store as copies
 from shared.actor import Actor
 from shared.mongo import Database, DatabaseError, Document, Session
 from shared.paging import ALPHABETICAL, Order, Page, find_page, find_page_of_parts, name_of_alphabetical
@@ -114,7 +115,15 @@ def news_for(actor: Actor) -> Document:
 async def find_wanted(db: Database, actor: Actor, query: CaseQuery, session: Session | None = None) -> Document:
     """The filter for what the actor may see and the query asks for; at the moment of `session`, if any."""
     favourites = await find_favourites(db, actor, session) if query.view == "favourites" else ()
+    if actor.is_vendor and query.site_id is not None and query.company_id is None:
+        query = await _with_company(db, query, query.site_id)
     return wanted_by(actor, query, favourites)
+
+
+async def _with_company(db: Database, query: CaseQuery, site_id: UUID) -> CaseQuery:
+    """A site's cases are its company's, in whose order they are found without a look at those of all others."""
+    site = await db[copies.SITES].find_one({"_id": site_id}, {"company_id": 1})
+    return query if site is None else query.model_copy(update={"company_id": site["company_id"]})
 
 
 def wanted_by(actor: Actor, query: CaseQuery, favourites: Sequence[UUID] = ()) -> Document:
