@@ -114,10 +114,10 @@ class LiveStreams:
         finally:
             self._remove(stream)
 
-    async def confirmed(self, stream: _Stream) -> bool:
-        """Whether its visitor is who opened it. Whatever was said of them before that is remembered may be used."""
+    async def confirmed(self, stream: _Stream, *, refresh: bool = False) -> bool:
+        """Whether its visitor is who opened it; not where nobody has confirmed it lately. `refresh` asks identity."""
         try:
-            return self._is_same(stream, await self._sessions.visitor(stream.visitor.token))
+            return self._is_same(stream, await self._sessions.visitor(stream.visitor.token, refresh=refresh))
         except Unavailable:
             return False
 
@@ -156,16 +156,14 @@ class LiveStreams:
 
     async def _check(self, stream: _Stream, *, refresh: bool) -> None:
         origin.set(stream.opened_by)
+        is_confirmed = False
         try:
-            visitor = await self._sessions.visitor(stream.visitor.token, refresh=refresh)
-        except Unavailable:
-            visitor = None  # nobody has confirmed it lately
-        if stream.is_over:
-            return
-        if self._is_same(stream, visitor):
+            is_confirmed = await self.confirmed(stream, refresh=refresh)
+        finally:  # whatever failed: nobody would ask about this stream again
+            if not is_confirmed:
+                stream.end()
+        if not stream.is_over:
             self._check_in(stream, CHECK_EVERY_S * random.uniform(0.7, 1.0))  # noqa: S311  # guards nothing
-        else:
-            stream.end()
 
     @staticmethod
     def _is_same(stream: _Stream, visitor: Visitor | None) -> bool:

@@ -252,6 +252,15 @@ async def test_while_identity_is_away_a_stream_goes_on_for_as_long_as_a_page_wou
         assert await stream.rest() == b"\n"
 
 
+async def test_a_stream_ends_when_what_identity_says_cannot_be_read(gateway: Gateway, source: Source) -> None:
+    """Nobody would ask about it again: it would go on for good."""
+    async with followed(gateway) as stream:
+        gateway["identity"].answers(RESOLVE, says({"of": "another version"}))
+        streams_of(gateway).check_all()
+        assert await stream.rest() == b"\n"
+    assert len(source.open) == 1
+
+
 async def test_a_session_that_ended_a_moment_before_gets_no_stream(gateway: Gateway, source: Source) -> None:
     told = a_session()
     gateway["identity"].answers(RESOLVE, says(told))
