@@ -5,17 +5,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from uuid import UUID
 
-from pymongo import timeout
 from pymongo.collation import Collation
 
 from services.cases.cases.domain.values import OPEN, Status, turn_of
 from services.cases.cases.domain.visibility import COMPANY, reads_as
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
 from services.cases.cases.store.marks import find_favourites
-from services.cases.cases.store.searching import WORDS, are_few, containing
+from services.cases.cases.store.searching import WORDS, containing, find_searched
 from services.cases.copies import store as copies
 from shared.actor import Actor
-from shared.mongo import Database, DatabaseError, Document, Session
+from shared.mongo import Database, Document, Session
 from shared.paging import ALPHABETICAL, Order, Page, find_page, find_page_of_parts, name_of_alphabetical
 from shared.schemas.cases import CaseQuery
 from shared.zones import zone_of
@@ -45,17 +44,15 @@ _THEN = {
 SORTS = {name: Order(field, alphabetical=True, then=_THEN.get(name, ())) for name, field in _FIELDS.items()}
 # One with the readers for every order would make writing a case cost twice as much.
 ORDERS_WITH_READERS = ("updated_at", "created_at")
-# Words of which each is in many cases may stand together in none: who has seen no page by then goes by the words.
-_SEARCHED_IN_ORDER_S = 0.5
 # These have indexes of their own.
 UNASSIGNED: Document = {"assignee": None}
 WAITS_FOR_CUSTOMER: Document = {"status": Status.WAITING_CUSTOMER.value}
 _WAITS_FOR_VENDOR: Document = {"status": {"$in": sorted(each.value for each in OPEN if turn_of(each) == "vendor")}}
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+EVER: Document = {"$gt": datetime(1970, 1, 1, tzinfo=UTC)}
 # Each of the ended states by itself: so an index has them in order. Of the open ones there are few.
 _TURNS: list[Document] = [
-    {**WAITS_FOR_CUSTOMER, "turn_since": {"$gt": _EVER}},
-    {**_WAITS_FOR_VENDOR, "turn_since": {"$gt": _EVER}},
+    {**WAITS_FOR_CUSTOMER, "turn_since": EVER},
+    {**_WAITS_FOR_VENDOR, "turn_since": EVER},
     {"status": Status.CANCELLED.value},
     {"status": Status.CLOSED.value},
 ]
@@ -243,14 +240,13 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
         return await page(by="_id_", counted_by="_id_")
     if not query.q:
         return await page()
-    if not await are_few(db, query.q, _company_of(actor, query)):
-        try:
-            with timeout(_SEARCHED_IN_ORDER_S):
-                return await page(by=_index_in_order(actor, query), counted_by=WORDS)
-        except DatabaseError as error:
-            if not error.timeout:
-                raise
-    return await page(by=WORDS, counted_by=WORDS)
+    return await find_searched(
+        db,
+        query.q,
+        _company_of(actor, query),
+        in_order=partial(page, by=_index_in_order(actor, query), counted_by=WORDS),
+        by_words=partial(page, by=WORDS, counted_by=WORDS),
+    )
 
 
 def _index_in_order(actor: Actor, query: CaseQuery) -> str:

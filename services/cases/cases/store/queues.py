@@ -3,27 +3,23 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-
-from pymongo import timeout
 
 from services.cases.cases.domain.values import Status
 from services.cases.cases.store.cases import CASES, IS_OPEN
-from services.cases.cases.store.lists import ROW, SORTS, UNANSWERED, UNASSIGNED, news_for
-from services.cases.cases.store.searching import WORDS, are_few, containing
+from services.cases.cases.store.lists import EVER, ROW, SORTS, UNANSWERED, UNASSIGNED, news_for
+from services.cases.cases.store.searching import WORDS, containing, find_searched
 from shared.actor import Actor
-from shared.mongo import Database, DatabaseError, Document
+from shared.mongo import Database, Document
 from shared.paging import ALPHABETICAL, TOTAL_LIMIT, Order, Page, create_alphabetical_index, find_page
 from shared.schemas.cases import AgentCaseQuery, QueueName
 
 # Each has an index of the cases in it alone, whose filter these are: a case that is in none of them costs nothing.
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
-IS_CALLED_BACK: Document = {"callback.requested_at": {"$gt": _EVER}}
-IS_ESCALATED: Document = {"escalation.requested_at": {"$gt": _EVER}}
-HAS_REPLIED: Document = {"unanswered_since": {"$gt": _EVER}}
+IS_CALLED_BACK: Document = {"callback.requested_at": EVER}
+IS_ESCALATED: Document = {"escalation.requested_at": EVER}
+HAS_REPLIED: Document = {"unanswered_since": EVER}
 # An ended case has none: so the order by it never walks past the ended ones.
-_HAS_A_TURN: Document = {"turn_since": {"$gt": _EVER}}
+_HAS_A_TURN: Document = {"turn_since": EVER}
 
 _SORTS = {
     **SORTS,
@@ -32,8 +28,6 @@ _SORTS = {
     "escalation": Order("escalation.state", alphabetical=True),
     "unanswered": Order("unanswered_since", alphabetical=True),
 }
-# Words of which each is in many cases may stand together in none: who has seen no page by then goes by the words.
-_SEARCHED_IN_ORDER_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +101,13 @@ async def find_queue(db: Database, agent: Actor, query: AgentCaseQuery) -> Page:
     )
     if not query.q:
         return await page(counted_by=QUEUES[query.queue].index)
-    if not await are_few(db, query.q, query.company_id):
-        try:
-            with timeout(_SEARCHED_IN_ORDER_S):
-                return await page(counted_by=WORDS)
-        except DatabaseError as error:
-            if not error.timeout:
-                raise
-    return await page(by=WORDS, counted_by=WORDS)
+    return await find_searched(
+        db,
+        query.q,
+        query.company_id,
+        in_order=partial(page, counted_by=WORDS),
+        by_words=partial(page, by=WORDS, counted_by=WORDS),
+    )
 
 
 async def count_queues(db: Database, agent: Actor) -> Mapping[QueueName, int]:

@@ -1,14 +1,20 @@
-"""How cases are found by words: the filter, and whether the index of words is the way to a page of them."""
+"""How cases are found by words: the filter, and the way to a page of them."""
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID
+
+from pymongo import timeout
 
 from services.cases.cases.domain.words import keys_for, sought_numbers, sought_words
 from services.cases.cases.store.cases import CASES
-from shared.mongo import Database, Document
+from shared.mongo import Database, DatabaseError, Document
+from shared.paging import Page
 
 WORDS = "words"
 # So many cases are read and sorted in a few milliseconds. A word that more have comes soon in any order of a list.
 _FEW = 2_000
+# Words of which each is in many cases may stand together in none: who has seen no page by then goes by the words.
+_SEARCHED_IN_ORDER_S = 0.5
 
 
 def containing(text: str, company_id: UUID | None) -> Document:
@@ -19,7 +25,26 @@ def containing(text: str, company_id: UUID | None) -> Document:
     return {"$or": either}
 
 
-async def are_few(db: Database, text: str, company_id: UUID | None) -> bool:
+async def find_searched(
+    db: Database,
+    text: str,
+    company_id: UUID | None,
+    *,
+    in_order: Callable[[], Awaitable[Page]],
+    by_words: Callable[[], Awaitable[Page]],
+) -> Page:
+    """A page by the order of the list where each word of the text is in many cases, else by the index of words."""
+    if not await _are_few(db, text, company_id):
+        try:
+            with timeout(_SEARCHED_IN_ORDER_S):
+                return await in_order()
+        except DatabaseError as error:
+            if not error.timeout:
+                raise
+    return await by_words()
+
+
+async def _are_few(db: Database, text: str, company_id: UUID | None) -> bool:
     """Whether one of the words is in few cases; the longest are looked at first."""
     words = sought_words(text)
     for word in words:
