@@ -133,8 +133,14 @@ async def meanwhile_of(request: web.Request, visitor: Visitor, case: Mapping[str
 
 
 def refused_action(row: ActionRow, typed: FormData, sent: Sent) -> Form:
-    """The form with what is wrong; where the case or the key was, a new key lets it be sent again."""
-    form = refused_with_files(row.form, {**typed, "action": row.name}, at_fields(sent.problem or {}))
+    """The form of an action with what is wrong."""
+    return sendable_again(
+        refused_with_files(row.form, {**typed, "action": row.name}, at_fields(sent.problem or {})), sent
+    )
+
+
+def sendable_again(form: Form, sent: Sent) -> Form:
+    """A refused form; where the case or the key was what is wrong, a new key lets it be sent again."""
     match sent.code:
         case errors.StaleVersion.code:
             sentence = _(

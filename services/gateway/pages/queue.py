@@ -11,6 +11,7 @@ from yarl import URL
 from services.gateway.clients import fill
 from services.gateway.forms import Form
 from services.gateway.messages import of_problem
+from services.gateway.pages.acting import sendable_again
 from services.gateway.pages.answering import ANSWER, NOTE, REPLY, SENT, UNSENT, at_fields, body_of, empty_answer
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional, send
 from services.gateway.pages.case import case_page, case_parts
@@ -112,15 +113,7 @@ async def answer(request: web.Request) -> web.Response:
     )
     if sent.problem is None:
         return redirect(_back_to(request, typed.get("next", ""), done=body["action"]))
-    form = refused_with_files(ANSWER, typed, at_fields(sent.problem))
-    if sent.code == errors.StaleVersion.code:
-        sentence = _(
-            "Somebody changed this case in the meantime. You see it as it is now; what you typed is still there."
-        )
-        form = replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))
-    elif sent.code == errors.IdempotencyKeyReused.code:
-        sentence = _("This was sent before and has arrived: see the history. If you send it again, it is repeated.")
-        form = replace(form.with_values(idempotency_key=new_idempotency_key()), errors={}, general=(sentence,))
+    form = sendable_again(refused_with_files(ANSWER, typed, at_fields(sent.problem)), sent)
     return await _written(request, visitor, form, status=sent.status)
 
 
