@@ -232,7 +232,14 @@ async def test_cases_from_before_are_found_by_their_site_after_the_upgrade(
     while await fill_in_sites(db):
         pass
     assert len((await find(db, ADMIN, "main hospital paper")).documents) == 5
-    # It is done once and for all.
+    # What an older replica has written meanwhile comes a day later, and then no more.
     await db["cases"].update_many({}, {"$set": {"site_name": "Clinic"}})
+    for hours, found in ((0, 0), (23, 0), (2, 6)):
+        await _let_pass(db, hours)
+        while await fill_in_sites(db):
+            pass
+        assert len((await find(db, ADMIN, "clinic")).documents) == found
+    await db["cases"].update_many({}, {"$set": {"site_name": "Ward"}})
+    await _let_pass(db, 48)
     assert not await fill_in_sites(db)
-    assert (await find(db, ADMIN, "clinic")).documents == []
+    assert (await find(db, ADMIN, "ward")).documents == []

@@ -35,8 +35,10 @@ _GOING = (
         for filter_ in ("", "company_id_1_")
     ),
 )
-_GONE_AFTER_HOURS = 24
-_UPGRADES, _SITE_WORDS = "upgrades", "words_of_sites"
+_OLDER_FOR_HOURS = 24
+_UPGRADES, _OLDER_INDEXES = "upgrades", "indexes_of_older"
+# All cases are gone through twice: the second time when no older version writes to them any more.
+_SITE_WORDS, _SITE_WORDS_AGAIN = "words_of_sites", "words_of_sites_again"
 # Every case has words: its number is one of them.
 _WITHOUT_WORDS: Document = {"words": None}
 _OF_WORDS = (
@@ -146,7 +148,13 @@ async def fill_in_sites(db: Database) -> bool:
 
     Where it stands is kept by the database: a replica that takes over goes on there, and two at once do no harm.
     """
-    state = await db[_UPGRADES].find_one({"_id": _SITE_WORDS}) or {}
+    if await _fill_in_sites(db, _SITE_WORDS):
+        return True
+    return await _is_a_day_ago(db, _SITE_WORDS) and await _fill_in_sites(db, _SITE_WORDS_AGAIN)
+
+
+async def _fill_in_sites(db: Database, name: str) -> bool:
+    state = await db[_UPGRADES].find_one({"_id": name}) or {}
     if state.get("done"):
         return False
     beyond: Document = {"_id": {"$gt": after}} if (after := state.get("after")) else {}
@@ -160,7 +168,7 @@ async def fill_in_sites(db: Database) -> bool:
     if changes:
         await db[CASES.collection].bulk_write(changes, ordered=False)
     now = {"after": found[-1]["_id"]} if len(found) == _AT_ONCE else {"done": True}
-    await db[_UPGRADES].update_one({"_id": _SITE_WORDS}, {"$set": now}, upsert=True)
+    await _note(db, name, now)
     return "done" not in now
 
 
@@ -169,10 +177,20 @@ async def drop_indexes_of_older(db: Database) -> None:
     going = [name for name in _GOING if name in await db[CASES.collection].index_information()]
     if not going:
         return
-    found = {"_id": "indexes_of_older"}
-    await db[_UPGRADES].update_one(found, [{"$set": {"at": {"$ifNull": ["$at", "$$NOW"]}}}], upsert=True)
-    a_day_ago = {"$dateSubtract": {"startDate": "$$NOW", "unit": "hour", "amount": _GONE_AFTER_HOURS}}
-    if await db[_UPGRADES].find_one({**found, "$expr": {"$lte": ["$at", a_day_ago]}}):
+    await _note(db, _OLDER_INDEXES, {})
+    if await _is_a_day_ago(db, _OLDER_INDEXES):
         for name in going:
             await drop_index(db[CASES.collection], name)
-        await db[_UPGRADES].delete_one(found)
+        await db[_UPGRADES].delete_one({"_id": _OLDER_INDEXES})
+
+
+async def _note(db: Database, name: str, state: Document) -> None:
+    """Keeps how far a part of the upgrade is, and when it began."""
+    noted = {**state, "at": {"$ifNull": ["$at", "$$NOW"]}}
+    await db[_UPGRADES].update_one({"_id": name}, [{"$set": noted}], upsert=True)
+
+
+async def _is_a_day_ago(db: Database, name: str) -> bool:
+    """Whether a part of the upgrade began so long ago that no replica of the version before is left."""
+    a_day_ago = {"$dateSubtract": {"startDate": "$$NOW", "unit": "hour", "amount": _OLDER_FOR_HOURS}}
+    return await db[_UPGRADES].find_one({"_id": name, "$expr": {"$lte": ["$at", a_day_ago]}}) is not None
