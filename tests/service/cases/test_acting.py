@@ -8,8 +8,8 @@ import pytest
 
 from services.cases.cases.store import history
 from shared.actor import Actor, Role, Visibility
-from tests.builders import Json, an_actor
-from tests.events import user_changed
+from tests.builders import Json, a_contact, an_actor
+from tests.events import site_changed, user_changed
 from tests.service.cases.conftest import CasesApi
 from tests.service.cases.files import MIB
 
@@ -119,6 +119,41 @@ async def test_a_repeated_action_with_the_same_key_happens_once(cases: CasesApi,
     assert len(answers[-1].body["history"]) == 2
     other = await cases.act(number, ana, key="again", action="comment", text="something else")
     assert (other.status, other.code) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize("who", ["owner", "contact", "second", "manager", "limited", "admin", "agent"])
+async def test_a_repeated_action_is_known_again_whoever_sends_it_and_wherever_it_stands(
+    cases: CasesApi, agent: Actor, who: str
+) -> None:
+    ana = an_actor(Role.MEMBER)
+    company = ana.company_id
+    contact, second = (an_actor(Role.MEMBER, company_id=company, visibility="own") for _ in range(2))
+    place = site_changed(company)
+    for event in (user_changed(contact), user_changed(second), place):
+        await cases.hear(event)
+    people = {
+        "owner": ana,
+        "contact": contact,
+        "second": second,
+        "manager": an_actor(Role.CASE_MANAGER, company_id=company),
+        "limited": an_actor(Role.CASE_MANAGER, company_id=company, site_ids=frozenset({place.site_id})),
+        "admin": an_actor(company_id=company),
+        "agent": agent,
+    }
+    number = (
+        await cases.submitted(
+            ana,
+            contact=a_contact(email=contact.login_email),
+            secondary_contact=a_contact(email=second.login_email),
+            site_id=str(place.site_id),
+            equipment_address=None,
+        )
+    )["number"]
+    for place_in_history in range(1, 5):
+        action: Json = {"action": "comment", "text": f"At {place_in_history}.", "key": f"key-{place_in_history}"}
+        answers = [await cases.act(number, people[who], **action) for _ in range(2)]
+        assert [answer.status for answer in answers] == [200, 200]
+        assert [answer.body["history_total"] for answer in answers] == [place_in_history + 1] * 2
 
 
 @pytest.mark.parametrize(

@@ -179,8 +179,9 @@ def history_as_written(case: Case) -> History:
 
 async def find_entry(db: Database, actor: Actor, number: str, key: IdempotencyKey) -> bool:
     """Whether an earlier request with this key is in the history already; IdempotencyKeyReused for another body."""
+    # `history.$` would be at the place where the last array of the filter matched, and readers are one too.
     document = await db[CASES.collection].find_one(
-        {"number": number, "history.id": key.id, **visible_to(actor)}, {"history.$": 1}
+        {"number": number, "history.id": key.id, **visible_to(actor)}, {"history": {"$elemMatch": {"id": key.id}}}
     )
     if document is None:
         return False
