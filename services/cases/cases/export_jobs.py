@@ -28,7 +28,7 @@ from shared.logging import Origin, origin
 from shared.mongo import Database, DatabaseError, Document, Session, is_too_old
 from shared.schemas.case_exports import MakeExport
 from shared.schemas.cases import CaseQuery
-from shared.tasks import repeat
+from shared.tasks import cancel_requested, repeat
 
 # For those that another replica was asked for, or has lost.
 _LOOKED_FOR_EVERY_S = 2.0
@@ -144,14 +144,14 @@ class Workshop:
         await self._refuse_if_over(db, export)
         writing = asyncio.ensure_future(self._write(db, export, progress))
         try:
-            while not writing.done():
-                await asyncio.wait({writing}, timeout=_TOLD_EVERY_S)
-                if writing.done():
-                    break
+            while not cancel_requested():
+                ended, _ = await asyncio.wait({writing}, timeout=_TOLD_EVERY_S)
+                if ended:
+                    await writing
+                    return
                 await self._refuse_if_over(db, export)
                 if not await jobs.keep(db, export, rows=progress.rows, total=progress.total):
                     return
-            await writing
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
@@ -173,6 +173,8 @@ class Workshop:
                 progress.total = await exports.count_rows(db, session, actor, query)
                 async with aclosing(exports.each_batch(db, session, actor, query)) as batches:
                     async for batch in batches:
+                        if cancel_requested():
+                            return
                         await file.write(await direct.write_in_slices(table, batch, shown.labels, self._places))
                         progress.rows += len(batch)
                         if file.size > _MOST_BYTES:

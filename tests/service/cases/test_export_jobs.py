@@ -1,9 +1,10 @@
 """Exports in the background: made by any replica, at one moment, for whoever asked and may still see the cases."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -213,6 +214,29 @@ async def test_of_a_process_that_was_killed_another_one_makes_the_export_anew(ca
         assert late["number"] in exported((await fetch(other, ana, wanted["id"])).body)
         # Who was only slow, and not killed, can end nothing any more.
         assert not await jobs.keep(cases.db, claimed, rows=1, total=1)
+
+
+async def test_a_process_that_stops_leaves_its_export_even_if_the_driver_swallows_that(
+    cases: CasesApi, mongo_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, is_keeping = an_actor(Role.COMPANY_ADMIN), asyncio.Event()
+    await many(cases, ana, 10)
+
+    async def keep(*_: Any, **_told: Any) -> bool:
+        is_keeping.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return True
+
+    with idle(cases):
+        async with AsyncExitStack() as stack:
+            other = await stack.enter_async_context(a_replica(mongo_url))
+            async with under_way(other, ana):
+                monkeypatch.setattr(jobs, "keep", keep)
+                async with asyncio.timeout(WITHIN_S):
+                    await is_keeping.wait()
+                async with asyncio.timeout(10):
+                    await stack.aclose()
 
 
 async def test_each_export_is_made_once_over_all_replicas(cases: CasesApi, mongo_url: str) -> None:
