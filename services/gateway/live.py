@@ -137,6 +137,8 @@ class LiveStreams:
         self._is_over = True
         if self._sweep is not None:
             self._sweep.cancel()
+        for check in self._checks:
+            check.cancel()
         for stream in self._all():
             stream.end()
 

@@ -26,6 +26,7 @@ from tests.service.gateway.stand_ins import (
     a_gateway,
     a_session,
     hangs_up,
+    never_answers,
     refuses,
     says,
     with_deadlines,
@@ -363,6 +364,19 @@ async def test_a_gateway_that_stops_ends_its_streams_at_once(gateway: Gateway, s
         assert [await stream.rest(SOON_S) for stream in (one, other)] == [b"\n", b"\n"]
         assert (await gateway.portal.get(PATH, headers=gateway.signed_in())).status == 503
     assert len(source.open) == 2
+
+
+async def test_a_gateway_that_stops_asks_about_no_stream_any_more(gateway: Gateway, source: Source) -> None:
+    async with followed(gateway) as stream:
+        gateway["identity"].answers(RESOLVE, never_answers)
+        asked = len(gateway["identity"].asked(RESOLVE))
+        streams_of(gateway).check_all()
+        assert await until(lambda: was_asked_again(gateway, asked), deadline_s=10, pause_s=0.01)
+        await app_of(gateway).shutdown()
+        assert await stream.rest(SOON_S) == b"\n"
+        # Identity is waited for longer than that.
+        assert not streams_of(gateway)._checks
+    assert len(source.open) == 1
 
 
 async def test_who_does_not_read_is_cut_off_when_the_stream_has_to_end(
