@@ -5,7 +5,7 @@ import re
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import monotonic
 from typing import Any, Protocol, Self
 from weakref import WeakSet
@@ -15,6 +15,7 @@ import aiohttp
 from deploy.local.waiting import until
 from tests.builders import Json, a_contact, an_address
 from tests.client import Answer, CheckedResponse, answer_of
+from tests.sse import Events, following
 
 PASSWORD = "correct horse battery staple"
 VENDOR_ADMIN = "vera.vendor@portico.example"
@@ -49,6 +50,16 @@ class Visitor:
         url = f"{self.stack.local_url}/api/v1{path}"
         async with self._http.request(method, url, headers=headers, **request) as response:
             return await answer_of(response)
+
+    async def page(self, path: str) -> str:
+        """A page of the portal, as HTML."""
+        async with self._http.get(f"{self.stack.local_url}{path}") as response:
+            assert response.status == 200, path
+            return await response.text()
+
+    def following(self) -> AbstractAsyncContextManager[Events]:
+        """What happens from now on to the cases that this visitor sees."""
+        return following(self._http, f"{self.stack.local_url}/api/v1/events", {})
 
     async def get(self, path: str, **query: Any) -> Any:
         return self._good(await self.call("GET", path, params=query))
