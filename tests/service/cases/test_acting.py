@@ -405,10 +405,10 @@ async def test_a_full_case_refuses_comments_but_can_be_taken_and_closed(cases: C
     assert closed.status == 200
 
 
-async def test_a_case_of_2_mib_refuses_comments_but_can_be_taken_and_closed(cases: CasesApi, agent: Actor) -> None:
+async def test_a_case_of_8_mib_refuses_comments_but_can_be_taken_and_closed(cases: CasesApi, agent: Actor) -> None:
     ana = an_actor()
     case = await cases.submitted(ana)
-    number, long = case["number"], "x" * (2 * MIB - 100_000)
+    number, long = case["number"], "x" * (8 * MIB - 100_000)
     await cases.db["cases"].update_one({"number": number}, {"$set": {"history.0.text": long}})
     while (comment := await cases.act(number, ana, action="comment", text="x" * 10_000)).status == 200:
         pass
@@ -424,7 +424,7 @@ async def test_a_case_of_2_mib_refuses_comments_but_can_be_taken_and_closed(case
 async def test_fifty_comments_at_once_all_fit_into_a_nearly_full_case(cases: CasesApi) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
-    await cases.db["cases"].update_one({"number": number}, {"$set": {"history.0.text": "x" * (2 * MIB - 100_000)}})
+    await cases.db["cases"].update_one({"number": number}, {"$set": {"history.0.text": "x" * (8 * MIB - 100_000)}})
     asked = [cases.act(number, ana, action="comment", text=f"{n}") for n in range(50)]
     assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
     document = await cases.db["cases"].find_one({"number": number})

@@ -45,7 +45,7 @@ STATES: dict[str, Json] = {
     "in progress and taken": {"status": "in_progress", "assignee": OTHER_AGENT},
     "waiting for the customer": {"status": "waiting_customer"},
     "full of entries": {"entries": 1_000},
-    "full of text": {"text": "x" * 2 * MIB},
+    "full of text": {"text": "x" * 8 * MIB},
     "closed": {"status": "closed", **ENDED},
     "closed long ago": {
         "status": "closed",

@@ -31,8 +31,8 @@ from shared.events.base import Addressee, Event, Relation
 from shared.events.cases import CaseChanged, CaseClosed, CaseCreated
 
 MAX_ENTRIES = 1_000
-# Every entry writes the whole document anew, at most this long; changes of the state fit into what MongoDB allows.
-MAX_BYTES = 2 * 1024 * 1024
+# Half of what MongoDB lets a document have: changes of the state still fit.
+MAX_BYTES = 8 * 1024 * 1024
 
 
 class _Fact(TypedDict):

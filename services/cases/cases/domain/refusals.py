@@ -66,7 +66,7 @@ class AlreadyTaken(Conflict):
 
 
 class CaseIsFull(Conflict):
-    """1,000 history entries or 2 MiB of text."""
+    """1,000 history entries or 8 MiB of text."""
 
     code = "case_full"
     title = "The case takes no further entries. Please create a follow-up."
