@@ -17,7 +17,7 @@ from services.cases.cases import export_api, store
 from services.cases.cases.export import Places
 from services.cases.cases.export_jobs import Workshop
 from services.cases.cases.store import citations, export_jobs
-from services.cases.cases.upgrading import keep_dropping, keep_filling_in, keep_filling_in_sites
+from services.cases.cases.upgrading import keep_dropping, keep_filling_in, keep_filling_in_later
 from services.cases.consumers import SUBSCRIPTIONS
 from services.cases.copies import store as copies
 from services.cases.live import api as live_api
@@ -50,7 +50,7 @@ def create_app(settings: CasesSettings) -> web.Application:
         background=[
             partial(sweep_files, owners=OWNERS_OF_FILES, scanned=settings.clamd is not None),
             keep_filling_in,
-            keep_filling_in_sites,
+            keep_filling_in_later,
             keep_dropping,
             workshop.work,
             store.keep_counter_seen,

@@ -141,6 +141,7 @@ class Archive:
             "closed_at": None if status in OPEN else updated_at,
             "version": len(history),
             "history": history,
+            "news": _news(history),
             **(self._of_queues(status, created_at, updated_at, template["submitter"]) if status in OPEN else {}),
         }
         counted = {
@@ -188,6 +189,12 @@ def _history(first: Document, created_at: datetime, rng: random.Random) -> Itera
     for _ in range(rng.randrange(6)):
         at += timedelta(hours=rng.expovariate(1 / 24))
         yield {**first, "id": uuid7(), "kind": "comment", "at": at, "text": a_text(rng, rng.randint(5, 60))}
+
+
+def _news(history: Sequence[Document]) -> Document:
+    """What the service keeps of a history that is all by one person and has no notes."""
+    told = {"by": history[-1]["by"]["user_id"], "at": history[-1]["at"], "others_at": None}
+    return {"version": len(history), "shown": told, "noted": told}
 
 
 def _with_other_ids(made: bytes, position: int) -> bytes:

@@ -211,9 +211,14 @@ async def _rows(
 ) -> dict[str, Any]:
     """The page with what the actor has marked of it."""
     rows = [row(document) for document in page.documents]
-    marks = await store.find_marks(request.app[DATABASE], actor, [row.case_id for row in rows])
+    marks, news = await asyncio.gather(
+        store.find_marks(request.app[DATABASE], actor, [row.case_id for row in rows]),
+        store.find_news(request.app[DATABASE], actor, [row.case_id for row in rows if row.news is None]),
+    )
     now = request.app[CLOCK]()
-    return replace(page, documents=rows).answer(lambda row: row.for_reader(actor, marks, now))
+    return replace(page, documents=rows).answer(
+        lambda row: row.for_reader(actor, marks.get(row.case_id, store.NO_MARK), row.news or news[row.case_id], now)
+    )
 
 
 async def _act(

@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from services.cases.cases.store.indexes import drop_indexes_of_older, fill_in, fill_in_sites
+from services.cases.cases.store.indexes import drop_indexes_of_older, fill_in, fill_in_later
 from shared.mongo import Database
 from shared.tasks import repeat
 
 _FILLED_IN_EVERY_S = 10.0
-_SITES_EVERY_S = 60.0
+_LATER_EVERY_S = 60.0
 _DROPPED_EVERY_S = 3600.0
 
 
@@ -19,9 +19,9 @@ async def keep_filling_in(db: Database) -> None:
     await repeat("fill_in", partial(fill_in, db), every_s=_FILLED_IN_EVERY_S)
 
 
-async def keep_filling_in_sites(db: Database) -> None:
-    """Runs in every replica until it is cancelled: some cases at a time, until each is found by its site's name."""
-    await repeat("fill_in_sites", partial(fill_in_sites, db), every_s=_SITES_EVERY_S)
+async def keep_filling_in_later(db: Database) -> None:
+    """Runs in every replica until it is cancelled: some cases at a time, until all have what newer ones have."""
+    await repeat("fill_in_later", partial(fill_in_later, db), every_s=_LATER_EVERY_S)
 
 
 async def keep_dropping(db: Database) -> None:

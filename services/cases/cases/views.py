@@ -19,7 +19,7 @@ from services.cases.cases.domain.visibility import sees
 from services.cases.cases.handlers.turn_times import Report
 from services.cases.cases.store.cases import Links
 from services.cases.cases.store.counts import Counts
-from services.cases.cases.store.marks import NO_MARK, Mark
+from services.cases.cases.store.marks import Mark
 from shared.actor import Actor
 from shared.mongo import Document
 from shared.paging import TOTAL_LIMIT, Kept, remembered
@@ -51,6 +51,7 @@ _INNER = {
     "callback",
     "escalation",
     "follow_up_of",
+    "news",
 }
 
 
@@ -59,12 +60,12 @@ class Row:
     """A row as everybody of a side sees it, and what makes it the row of one person."""
 
     case_id: UUID
-    news: News
+    news: News | None  # where None, only the history tells it
     written: bytes  # in JSON
 
-    def for_reader(self, actor: Actor, marks: Mapping[UUID, Mark], now: datetime) -> orjson.Fragment:
+    def for_reader(self, actor: Actor, mark: Mark, news: News, now: datetime) -> orjson.Fragment:
         """With what this person has marked of the case."""
-        mine = marked(self.news, actor, marks.get(self.case_id, NO_MARK), now)
+        mine = marked(news, actor, mark, now)
         return orjson.Fragment(self.written[:-1] + b"," + orjson.dumps(mine)[1:])
 
 
@@ -143,12 +144,19 @@ def _excerpt(text: str) -> str:
 
 def _kept(fields: Callable[[Document], dict[str, Any]]) -> Callable[[Kept], Row]:
     def make(document: Document) -> Row:
-        news = document["news"]
-        others_at = news.get("others_at")
-        told = News(UUID(bytes=news["by"]), _in_utc(news["at"]), others_at and _in_utc(others_at))
-        return Row(UUID(bytes=document["_id"]), told, orjson.dumps(fields(document)))
+        return Row(UUID(bytes=document["_id"]), _kept_news(document), orjson.dumps(fields(document)))
 
     return remembered(make)
+
+
+def _kept_news(document: Document) -> News | None:
+    """Of the reader's side; None where an older version, which does not keep it, has written last."""
+    news = document.get("news")
+    if not news or news["version"] != document["version"]:
+        return None
+    side = news["noted"] if "noted" in news else news["shown"]
+    others_at = side["others_at"]
+    return News(UUID(bytes=side["by"]), _in_utc(side["at"]), others_at and _in_utc(others_at))
 
 
 row, waiting_row = _kept(_row), _kept(_waiting_row)

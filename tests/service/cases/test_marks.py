@@ -189,7 +189,8 @@ async def test_a_visit_takes_a_time_with_its_zone_and_nothing_else(cases: CasesA
 async def test_what_is_older_than_a_visit_is_remembered_is_not_new(cases: CasesApi) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]
-    await cases.db["cases"].update_one({"number": number}, {"$set": {"history.0.at": datetime.now(UTC)}})
+    long_ago = dict.fromkeys(("history.0.at", "news.shown.at"), datetime.now(UTC))
+    await cases.db["cases"].update_one({"number": number}, {"$set": long_ago})
     luc = an_actor(Role.MEMBER, company_id=ana.company_id)
     assert not await is_new(cases, number, luc)
     await cases.act(number, ana, action="comment", text="Any news?")

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from services.cases.cases import store
 from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.store import indexes, searching
-from services.cases.cases.store.indexes import drop_indexes_of_older, fill_in, fill_in_sites
+from services.cases.cases.store.indexes import drop_indexes_of_older, fill_in, fill_in_later
 from services.cases.cases.store.lists import SORTS
 from shared.actor import Actor, Role, Visibility
 from shared.mongo import Database, Document
@@ -229,17 +229,17 @@ async def test_cases_from_before_are_found_by_their_site_after_the_upgrade(
     await db["cases"].update_many({}, {"$set": {"site_name": "Main Hospital"}})
     await put(db, "Toner", first=5)
     assert (await find(db, ADMIN, "hospital")).documents == []
-    while await fill_in_sites(db):
+    while await fill_in_later(db):
         pass
     assert len((await find(db, ADMIN, "main hospital paper")).documents) == 5
     # What an older replica has written meanwhile comes a day later, and then no more.
     await db["cases"].update_many({}, {"$set": {"site_name": "Clinic"}})
     for hours, found in ((0, 0), (23, 0), (2, 6)):
         await _let_pass(db, hours)
-        while await fill_in_sites(db):
+        while await fill_in_later(db):
             pass
         assert len((await find(db, ADMIN, "clinic")).documents) == found
     await db["cases"].update_many({}, {"$set": {"site_name": "Ward"}})
     await _let_pass(db, 48)
-    assert not await fill_in_sites(db)
+    assert not await fill_in_later(db)
     assert (await find(db, ADMIN, "ward")).documents == []

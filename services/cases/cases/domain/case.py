@@ -9,6 +9,7 @@ from services.cases.attachments.domain.files import AttachedFile
 from services.cases.cases.domain.answering import UNPROMISED, FirstAnswer, Promise, asks, is_answer
 from services.cases.cases.domain.clock import Clock
 from services.cases.cases.domain.moves import moves_of
+from services.cases.cases.domain.news import NewsOfSides
 from services.cases.cases.domain.values import (
     OPEN,
     Callback,
@@ -100,6 +101,8 @@ class Case(Submission):
     # Of the turns that are over. Where an older version has changed the turn, it does not reach up to the present turn:
     # what is read of it then comes from the history.
     clock: Clock | None = None
+    # Where an older version, which does not keep it, has written last, it is of a version before.
+    news: NewsOfSides | None = None
 
     @classmethod
     def submit(cls, submission: Submission, change: Change, *, number: str, follow_up_of: str | None = None) -> Self:
@@ -107,6 +110,7 @@ class Case(Submission):
         # What a follow-up goes on from was decided about already.
         if follow_up_of is None and change.by.user_id != submission.submitter.user_id:
             _refuse_for_colleague(submission, change.by)
+        opening = change.entry(EntryKind.CREATED)
         case = cls(
             **{field.name: getattr(submission, field.name) for field in fields(Submission)},
             id=change.key.id,
@@ -120,7 +124,8 @@ class Case(Submission):
             turn_since=change.at,
             clock=Clock(),
             follow_up_of=follow_up_of,
-            new_entries=(change.entry(EntryKind.CREATED),),
+            news=NewsOfSides.of(opening, version=1),
+            new_entries=(opening,),
         )
         fact = case._fact(change.at, case.version)
         coverage = case.equipment.coverage
@@ -164,6 +169,11 @@ class Case(Submission):
             return None
         return self.clock.plus(self.turn or "ended", self.turn_began, self._not_before_turn(now))
 
+    @property
+    def _known_news(self) -> NewsOfSides | None:
+        """None where only the history tells it; of a case with new entries those are in it."""
+        return self.news if self.news is not None and self.news.version >= self.version else None
+
     def _not_before_turn(self, at: datetime) -> datetime:
         """The clock of another machine may be a little behind."""
         return max(at, self.turn_began or at)
@@ -202,6 +212,7 @@ class Case(Submission):
             status=status,
             # Customers do not see an internal entry, so it must not change a time that they see.
             updated_at=self.updated_at if entry.internal else entry.at,
+            news=news.after(entry, version=self.version + 1) if (news := self._known_news) else None,
             new_entries=(*self.new_entries, entry),
         )
         if is_answer(entry) and self.first_answer.answered_at is None:
@@ -251,7 +262,9 @@ class Case(Submission):
         if self.equipment.coverage.verdict is not Verdict.UNVERIFIED:
             return self
         due_at = promise.due_after(self.created_at) if promise else None
-        verified = replace(self, equipment=equipment, first_answer=replace(self.first_answer, due_at=due_at))
+        news = replace(known, version=self.version + 1) if (known := self._known_news) else None
+        first_answer = replace(self.first_answer, due_at=due_at)
+        verified = replace(self, equipment=equipment, first_answer=first_answer, news=news)
         event = verified.changed_event(version=self.version + 1, now=self.updated_at)
         return replace(verified, events=(*self.events, event))
 

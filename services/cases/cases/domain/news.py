@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.cases.cases.domain.values import Entry
+
 # Nothing older is new, so that no visit needs to be remembered for longer.
 SEEN_FOR = timedelta(days=90)
 # Of a case that somebody never opened, as most are of colleagues.
@@ -16,10 +18,35 @@ class News:
 
     by: UUID
     at: datetime
-    others_at: datetime | None
+    others_at: datetime | None = None
+
+    def after(self, entry: Entry) -> "News":
+        """With one more entry, which the side sees."""
+        by = entry.by.user_id
+        return News(by, entry.at, self.others_at if by == self.by else self.at)
 
     def is_new(self, reader: UUID, *, seen_until: datetime | None, now: datetime) -> bool:
         """Whether somebody else did something that this reader has not seen."""
         at = self.others_at if self.by == reader else self.at
         since = now - _NEVER_OPENED_FOR if seen_until is None else max(seen_until, now - SEEN_FOR)
         return at is not None and at > since
+
+
+@dataclass(frozen=True, slots=True)
+class NewsOfSides:
+    """The news of each side, of the history as it was at this version of the case."""
+
+    version: int
+    shown: News  # of what customers see
+    noted: News  # with notes
+
+    @classmethod
+    def of(cls, opening: Entry, *, version: int) -> "NewsOfSides":
+        """Of a new case."""
+        news = News(opening.by.user_id, opening.at)
+        return cls(version, news, news)
+
+    def after(self, entry: Entry, *, version: int) -> "NewsOfSides":
+        """With one more entry."""
+        shown = self.shown if entry.internal else self.shown.after(entry)
+        return NewsOfSides(version, shown, self.noted.after(entry))

@@ -27,6 +27,7 @@ from services.cases.cases.store.history import (
 from services.cases.cases.store.indexes import create_indexes
 from services.cases.cases.store.lists import find_cases, read_order
 from services.cases.cases.store.marks import NO_MARK, Mark, add_favourite, find_marks, record_visit, remove_favourite
+from services.cases.cases.store.news import find_news
 from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore
 from services.cases.cases.store.queues import count_queues, find_queue
 from services.cases.cases.store.telling import read_telling
@@ -52,6 +53,7 @@ __all__ = [
     "find_groups",
     "find_links",
     "find_marks",
+    "find_news",
     "find_queue",
     "find_turn_times",
     "find_unverified",

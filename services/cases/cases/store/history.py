@@ -16,6 +16,7 @@ from services.cases.cases.domain.moves import Moves, moves_of
 from services.cases.cases.domain.values import Entry
 from services.cases.cases.store.cases import CASES, IS_FULL, IS_OPEN, visible_to
 from services.cases.cases.store.clocks import CLOCK, turn_becomes
+from services.cases.cases.store.news import news_become
 from services.cases.cases.store.telling import tell_of_entry
 from shared.actor import Actor
 from shared.errors import Invalid, NotFound, Unavailable
@@ -217,8 +218,9 @@ def _changes(entry: Entry) -> Document:
     if entry.internal:
         # Nothing that the customer can see has changed: neither the time of the last change, nor the version, by which
         # a change that is being written would be refused as stale.
-        return {"version": "$version"}
-    changes: Document = {"updated_at": entry.at, **status_becomes(moves_of(entry), now=entry.at)}
+        return {"version": "$version", "news": news_become(entry)}
+    changes: Document = {"updated_at": entry.at, "news": news_become(entry)}
+    changes |= status_becomes(moves_of(entry), now=entry.at)
     if is_answer(entry):
         changes["first_answer.answered_at"] = {"$ifNull": ["$first_answer.answered_at", entry.at]}
         changes["unanswered_since"] = None

@@ -10,6 +10,7 @@ from services.cases.cases.domain.words import keys_of, keys_of_words
 from services.cases.cases.store import counters, marks, queues
 from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.lists import ORDERS_WITH_READERS, SORTS, WAITS_FOR_CUSTOMER
+from services.cases.cases.store.news import NEWS, OF_HISTORY
 from services.cases.cases.store.searching import WORDS
 from shared.coverage import Verdict
 from shared.mongo import Database, Document, drop_index
@@ -38,7 +39,7 @@ _GOING = (
 _OLDER_FOR_HOURS = 24
 _UPGRADES, _OLDER_INDEXES = "upgrades", "indexes_of_older"
 # All cases are gone through twice: the second time when no older version writes to them any more.
-_SITE_WORDS, _SITE_WORDS_AGAIN = "words_of_sites", "words_of_sites_again"
+_FILLED_IN, _FILLED_IN_AGAIN = "filled_in", "filled_in_again"
 # Every case has words: its number is one of them.
 _WITHOUT_WORDS: Document = {"words": None}
 _OF_WORDS = (
@@ -123,7 +124,10 @@ async def fill_in(db: Database) -> int:
     found = await cases.find(_WITHOUT_WORDS, dict.fromkeys(_OF_WORDS, 1)).limit(_AT_ONCE).to_list(None)
     if found:
         changes = [
-            UpdateOne({"_id": each["_id"], **_WITHOUT_WORDS}, [{"$set": {"readers": _READERS, "words": _words(each)}}])
+            UpdateOne(
+                {"_id": each["_id"], **_WITHOUT_WORDS},
+                [{"$set": {"readers": _READERS, "words": _words(each), "news": NEWS}}],
+            )
             for each in found
         ]
         await cases.bulk_write(changes, ordered=False)
@@ -143,33 +147,35 @@ def _words(document: Document) -> list[int]:
     )
 
 
-async def fill_in_sites(db: Database) -> bool:
-    """Gives some cases that an older version wrote the words of their site's name; whether there may be more.
+async def fill_in_later(db: Database) -> bool:
+    """Gives some older cases the words of their site's name, and what is new in them; whether there may be more.
 
     Where it stands is kept by the database: a replica that takes over goes on there, and two at once do no harm.
     """
-    if await _fill_in_sites(db, _SITE_WORDS):
+    if await _fill_in_some(db, _FILLED_IN):
         return True
-    return await _is_a_day_ago(db, _SITE_WORDS) and await _fill_in_sites(db, _SITE_WORDS_AGAIN)
+    return await _is_a_day_ago(db, _FILLED_IN) and await _fill_in_some(db, _FILLED_IN_AGAIN)
 
 
-async def _fill_in_sites(db: Database, name: str) -> bool:
+async def _fill_in_some(db: Database, name: str) -> bool:
     state = await db[_UPGRADES].find_one({"_id": name}) or {}
     if state.get("done"):
         return False
     beyond: Document = {"_id": {"$gt": after}} if (after := state.get("after")) else {}
     some = db[CASES.collection].find(beyond, {"company_id": 1, "site_name": 1}).sort("_id", ASCENDING).limit(_AT_ONCE)
     found = await some.max_time_ms(5000).to_list(None)
-    changes = [
-        UpdateOne({"_id": case["_id"]}, {"$addToSet": {"words": {"$each": keys}}})
-        for case in found
-        if (keys := keys_of_words(case["company_id"], case.get("site_name", "")))
-    ]
+    # What has no words at all gets them, and the rest, from `fill_in`.
+    changes = [UpdateOne({"_id": case["_id"], "words": {"$ne": None}}, [{"$set": _later_of(case)}]) for case in found]
     if changes:
         await db[CASES.collection].bulk_write(changes, ordered=False)
     now = {"after": found[-1]["_id"]} if len(found) == _AT_ONCE else {"done": True}
     await _note(db, name, now)
     return "done" not in now
+
+
+def _later_of(case: Document) -> Document:
+    keys = keys_of_words(case["company_id"], case.get("site_name", ""))
+    return {"words": {"$concatArrays": ["$words", {"$setDifference": [keys, "$words"]}]}, "news": OF_HISTORY}
 
 
 async def drop_indexes_of_older(db: Database) -> None:

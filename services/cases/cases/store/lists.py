@@ -11,6 +11,7 @@ from services.cases.cases.domain.values import OPEN, Status, turn_of
 from services.cases.cases.domain.visibility import COMPANY, reads_as
 from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
 from services.cases.cases.store.marks import find_favourites
+from services.cases.cases.store.news import news_field
 from services.cases.cases.store.searching import WORDS, containing, find_searched
 from services.cases.copies import store as copies
 from shared.actor import Actor
@@ -63,7 +64,7 @@ UNANSWERED: Document = {
     "status": IS_OPEN,
 }
 # What a row shows.
-ROW = (
+_ROW = (
     "number",
     "problem.title",
     "problem.severity",
@@ -95,18 +96,9 @@ ROW = (
 )
 
 
-def news_for(actor: Actor) -> Document:
-    """Of the history that the actor's side sees, who did the last of it and when, and when somebody else did.
-
-    So that a row of it is the same for everybody of a side.
-    """
-    last = {"$last": "$$seen"}
-    others = {"$filter": {"input": "$$seen", "cond": {"$ne": ["$$this.by.user_id", "$$last.by.user_id"]}}}
-    others_at = {"$last": {"$map": {"input": others, "in": "$$this.at"}}}
-    told = {"by": "$$last.by.user_id", "at": "$$last.at", "others_at": others_at}
-    not_internal = {"$filter": {"input": "$history", "cond": {"$ne": ["$$this.internal", True]}}}
-    seen = "$history" if actor.is_vendor else not_internal
-    return {"$let": {"vars": {"seen": seen}, "in": {"$let": {"vars": {"last": last}, "in": told}}}}
+def row_for(actor: Actor) -> tuple[str, ...]:
+    """What is read for a row, which is the same for everybody of the actor's side."""
+    return (*_ROW, "news.version", news_field(actor))
 
 
 async def find_wanted(db: Database, actor: Actor, query: CaseQuery, session: Session | None = None) -> Document:
@@ -232,8 +224,7 @@ async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
         await find_wanted(db, actor, query),
         query,
         order=order_of(actor, query),
-        shown=ROW,
-        computed={"news": news_for(actor)},
+        shown=row_for(actor),
         collation=ALPHABETICAL if actor.is_vendor and query.view == "waiting" else collation_of(query),
     )
     if query.view == "favourites" and not query.q:

@@ -7,7 +7,7 @@ from functools import partial
 
 from services.cases.cases.domain.values import Status
 from services.cases.cases.store.cases import CASES, IS_OPEN
-from services.cases.cases.store.lists import EVER, ROW, SORTS, UNANSWERED, UNASSIGNED, news_for
+from services.cases.cases.store.lists import EVER, SORTS, UNANSWERED, UNASSIGNED, row_for
 from services.cases.cases.store.searching import WORDS, containing, find_searched
 from shared.actor import Actor
 from shared.mongo import Database, Document
@@ -95,8 +95,7 @@ async def find_queue(db: Database, agent: Actor, query: AgentCaseQuery) -> Page:
         _wanted_by(agent, query, order),
         query,
         order=order,
-        shown=ROW,
-        computed={"news": news_for(agent)},
+        shown=row_for(agent),
         collation=ALPHABETICAL,  # as all indexes of queues have it
     )
     if not query.q:

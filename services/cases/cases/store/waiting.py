@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.cases.cases.domain.values import EntryKind
 from services.cases.cases.store.cases import CASES, own_of
-from services.cases.cases.store.lists import ROW, WAITS_FOR_CUSTOMER, news_for, read_order, taken_by, untaken
+from services.cases.cases.store.lists import WAITS_FOR_CUSTOMER, read_order, row_for, taken_by, untaken
 from shared.actor import Actor
 from shared.mongo import Database, Document
 from shared.paging import ALPHABETICAL, TOTAL_LIMIT, Page, find_page
@@ -37,8 +37,8 @@ async def find_waiting(db: Database, actor: Actor, *, limit: int) -> Page:
         {**own_of(actor), **WAITS_FOR_CUSTOMER},
         ListQuery(limit=limit),
         order=read_order("-updated_at"),
-        shown=ROW,
-        computed={"asked": _asked(_messages(by_vendor=True)), "news": news_for(actor)},
+        shown=row_for(actor),
+        computed={"asked": _asked(_messages(by_vendor=True))},
     )
 
 
@@ -49,8 +49,8 @@ async def _find_waiting_for_vendor(db: Database, agent: Actor, limit: int) -> Pa
         db[CASES.collection],
         query=ListQuery(limit=limit),
         order=read_order("turn"),
-        shown=ROW,
-        computed={"asked": _asked_of_vendor(), "news": news_for(agent)},
+        shown=row_for(agent),
+        computed={"asked": _asked_of_vendor()},
         collation=ALPHABETICAL,
     )
     parts = await asyncio.gather(

@@ -1,0 +1,53 @@
+"""What is new in a case, as it is kept beside its history: `domain.news` in the database's terms."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.cases.cases.domain.news import News
+from services.cases.cases.domain.values import Entry
+from services.cases.cases.store.cases import CASES
+from shared.actor import Actor
+from shared.mongo import Database, Document
+
+_NOT_INTERNAL: Document = {"$filter": {"input": "$history", "cond": {"$ne": ["$$this.internal", True]}}}
+
+
+def _of(seen: object) -> Document:
+    """Of these entries, who did the last of it and when, and when somebody else did."""
+    last = {"$last": "$$seen"}
+    others = {"$filter": {"input": "$$seen", "cond": {"$ne": ["$$this.by.user_id", "$$last.by.user_id"]}}}
+    others_at = {"$ifNull": [{"$last": {"$map": {"input": others, "in": "$$this.at"}}}, None]}
+    told = {"by": "$$last.by.user_id", "at": "$$last.at", "others_at": others_at}
+    return {"$let": {"vars": {"seen": seen}, "in": {"$let": {"vars": {"last": last}, "in": told}}}}
+
+
+OF_HISTORY: Document = {"version": "$version", "shown": _of(_NOT_INTERNAL), "noted": _of("$history")}
+# Cases from before it was kept have none; where a replica of an older version has written last, it falls behind.
+NEWS: Document = {"$cond": [{"$eq": ["$news.version", "$version"]}, "$news", OF_HISTORY]}
+
+
+def news_field(actor: Actor) -> str:
+    """Where the news of the actor's side are kept."""
+    return "news.noted" if actor.is_vendor else "news.shown"
+
+
+def news_become(entry: Entry) -> Document:
+    """The news with one more entry, as a pipeline expression over the case without it."""
+    by = entry.by.user_id
+
+    def after(side: str) -> Document:
+        others_at = {"$cond": [{"$eq": [f"$$was.{side}.by", by]}, f"$$was.{side}.others_at", f"$$was.{side}.at"]}
+        return {"by": by, "at": entry.at, "others_at": others_at}
+
+    shown: object = "$$was.shown" if entry.internal else after("shown")
+    version: object = "$version" if entry.internal else {"$add": ["$version", 1]}
+    return {"$let": {"vars": {"was": NEWS}, "in": {"version": version, "shown": shown, "noted": after("noted")}}}
+
+
+async def find_news(db: Database, actor: Actor, case_ids: Sequence[UUID]) -> dict[UUID, News]:
+    """Of cases that the actor sees, what their histories tell the actor's side."""
+    if not case_ids:
+        return {}
+    told = _of("$history" if actor.is_vendor else _NOT_INTERNAL)
+    found = db[CASES.collection].find({"_id": {"$in": list(case_ids)}}, {"news": told})
+    return {case["_id"]: News(**case["news"]) for case in await found.max_time_ms(5000).to_list(None)}
