@@ -107,6 +107,10 @@ async def optional(content: Awaitable[_T]) -> _T | None:
         raise
 
 
+async def nothing() -> None:
+    """Takes the place of a part that this page does not have."""
+
+
 async def send(
     request: web.Request,
     visitor: Visitor | None,

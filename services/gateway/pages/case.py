@@ -11,7 +11,7 @@ from services.gateway.forms import Form, FormData, to_json
 from services.gateway.pages.acting import act_by_form, path_of, refused_action, seen_after
 from services.gateway.pages.action_row import ActionRow
 from services.gateway.pages.answering import SENT, UNSENT, empty_answer
-from services.gateway.pages.backend import download, fetch, send
+from services.gateway.pages.backend import download, fetch, nothing, send
 from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, menu
 from services.gateway.pages.conversation import Conversation
 from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files
@@ -68,7 +68,7 @@ async def case_parts(
     (case, same_device), limits, older = await asyncio.gather(
         _case_and_device(request, visitor, path),
         limits_of(request, visitor),
-        fetch(request, visitor, "cases", f"{path}/history", {"cursor": before}) if before else _nothing(),
+        fetch(request, visitor, "cases", f"{path}/history", {"cursor": before}) if before else nothing(),
     )
     if not before:
         request.app[VISITS].remember(request, visitor, case)
@@ -86,10 +86,6 @@ async def case_parts(
 async def _case_and_device(request: web.Request, visitor: Visitor, path: str) -> tuple[dict[str, Any], Sequence[Row]]:
     case = await fetch(request, visitor, "cases", path)
     return case, await find_same_device(request, visitor, case)
-
-
-async def _nothing() -> None:
-    """Takes the place of a request that is not needed."""
 
 
 def _empty(action: str) -> Form:

@@ -13,7 +13,7 @@ from services.gateway.forms import Form
 from services.gateway.messages import of_problem
 from services.gateway.pages.acting import sendable_again
 from services.gateway.pages.answering import ANSWER, NOTE, REPLY, SENT, UNSENT, at_fields, body_of, empty_answer
-from services.gateway.pages.backend import ServiceRefusal, fetch, optional, send
+from services.gateway.pages.backend import ServiceRefusal, fetch, nothing, optional, send
 from services.gateway.pages.case import case_page, case_parts
 from services.gateway.pages.case_actions import ACTIONS
 from services.gateway.pages.file_forms import read_form_with_files, refused_with_files
@@ -187,7 +187,7 @@ async def _queue_page(
             query=lambda listing: {**listing.query, "limit": str(_ROWS)},
         ),
         _counts(request, visitor),
-        case_parts(request, visitor, number) if number else _nothing(),
+        case_parts(request, visitor, number) if number else nothing(),
     )
     # An older cases knows fewer queues, and the list leaves out what a service refuses.
     queue, now = asked.wanted["queue"], request.app[CLOCK]()
@@ -217,10 +217,6 @@ async def _queue_page(
         done=ACTIONS.get(query.get("done", "")),
         **chosen,
     )
-
-
-async def _nothing() -> None:
-    """Takes the place of a case where none is chosen."""
 
 
 def _asked(query: Mapping[str, str]) -> ListState:
