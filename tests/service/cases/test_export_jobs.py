@@ -231,12 +231,15 @@ async def test_a_process_that_stops_leaves_its_export_even_if_the_driver_swallow
     with idle(cases):
         async with AsyncExitStack() as stack:
             other = await stack.enter_async_context(a_replica(mongo_url))
-            async with under_way(other, ana):
-                monkeypatch.setattr(jobs, "keep", keep)
-                async with asyncio.timeout(WITHIN_S):
-                    await is_keeping.wait()
-                async with asyncio.timeout(10):
-                    await stack.aclose()
+            async with under_way(other, ana) as wanted:
+                with monkeypatch.context() as patch:
+                    patch.setattr(jobs, "keep", keep)
+                    async with asyncio.timeout(WITHIN_S):
+                        await is_keeping.wait()
+                    async with asyncio.timeout(10):
+                        await stack.aclose()
+        await cases.db["export_jobs"].update_one({"_id": UUID(wanted["id"])}, [{"$set": {"due": "$$NOW"}}])
+    assert (await ended(cases, ana, wanted["id"]))["state"] == "done"
 
 
 async def test_each_export_is_made_once_over_all_replicas(cases: CasesApi, mongo_url: str) -> None:
@@ -586,6 +589,7 @@ async def test_the_name_of_a_site_stands_in_the_filter_of_a_job(cases: CasesApi)
             {"label": "Site", "value": "Lyon"},
             {"label": "Afficher uniquement les dossiers créés par moi", "value": "Oui"},
         ]
+    assert (await ended(cases, ana, wanted["id"]))["state"] == "done"
 
 
 async def test_the_cells_of_a_sheet_have_types_and_its_words_are_the_readers(cases: CasesApi) -> None:
@@ -613,6 +617,8 @@ async def test_what_an_agent_waits_for_with_what_nobody_has_taken_stands_in_the_
     with idle(cases):
         wanted = await asked(cases, agent, view="waiting", untaken=True, severity=1)
         assert [each["label"] for each in wanted["filters"]] == ["View", "Severity", "Also those that nobody has taken"]
+    # It would stand in the way of the next one, where that is to stand still.
+    assert (await ended(cases, agent, wanted["id"]))["state"] == "done"
 
 
 async def test_favourites_are_those_of_the_same_moment_and_a_list_by_turn_comes_whole(
