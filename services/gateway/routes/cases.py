@@ -100,6 +100,7 @@ CASES = (
         path="/cases/exports",
         service="cases",
         summary="My exports that are made in the background, the newest first, and how far they are",
+        query=Request,
         answer=ListAnswer[case_exports.ExportAnswer],
     ),
     Route(

@@ -326,6 +326,11 @@ async def test_a_user_has_one_export_under_way_at_a_time(cases: CasesApi, mongo_
         assert (await ask(other, ana)).status == 202
 
 
+async def test_the_list_of_exports_takes_no_parameters(cases: CasesApi) -> None:
+    refused = await cases.call("GET", "/cases/exports?limit=1", an_actor())
+    assert (refused.status, refused.field_codes) == (422, {"limit": "extra_forbidden"})
+
+
 async def test_the_same_key_makes_one_export(cases: CasesApi) -> None:
     ana, key = an_actor(), "a-key"
     with idle(cases):
