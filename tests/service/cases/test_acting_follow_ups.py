@@ -107,6 +107,20 @@ async def test_the_same_request_makes_one_follow_up_even_at_once_and_after_reope
     assert (other.status, other.code) == (422, "idempotency_key_reused")
 
 
+async def test_a_key_does_not_both_follow_a_case_up_and_do_something_else_to_it(cases: CasesApi) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    close: Json = {"action": "close", "version": 1, "reason": "It prints.", "resolved": True, "key": "closed"}
+    assert (await cases.act(number, ana, **close)).status == 200
+    assert (await follow_up(cases, number, ana, key="followed")).status == 201
+    others: list[Json] = [{"action": "comment", "text": "And again."}, {"action": "mark_confidential"}]
+    refused = [await cases.act(number, ana, key="followed", **other) for other in others]
+    refused.append(await follow_up(cases, number, ana, key="closed"))
+    assert {(answer.status, answer.code) for answer in refused} == {(422, "idempotency_key_reused")}
+    seen = (await cases.get(number, ana)).body
+    assert (len(seen["follow_ups"]), seen["history_total"], seen["confidential"]) == (1, 2, False)
+
+
 @pytest.mark.parametrize(
     ("role", "status"), [(Role.MEMBER, 403), (Role.CASE_MANAGER, 201), (Role.COMPANY_ADMIN, 201), (Role.AGENT, 201)]
 )

@@ -48,8 +48,11 @@ async def act(
     """Does an action of both sides, once for each key. A value that the case already has changes nothing.
 
     Raises NotFound, Forbidden for a case that the actor sees but may not change, a refusal of the action's rules,
-    StaleVersion with the current state, TooManyEntries, and Invalid for files that cannot be cited.
+    StaleVersion with the current state, TooManyEntries, Invalid for files that cannot be cited, and
+    IdempotencyKeyReused for a key that made a follow-up of the case.
     """
+    # What a follow-up writes is no entry of this case: it is looked for where it is.
+    await store.CASES.find_made_with(db, change.key)
     await _act_once(db, number, ACTIONS[body.action], body, change, limits=limits, quota=quota)
 
 

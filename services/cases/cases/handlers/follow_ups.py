@@ -26,12 +26,14 @@ async def follow_up(
 ) -> tuple[Case, store.History]:
     """Writes a new case that goes on from this one. A repeat with the same key gets the case that was written before.
 
-    Raises NotFound, Forbidden, NeedsNoFollowUp for an open case that has room, and TooManyCases.
+    Raises NotFound, Forbidden, NeedsNoFollowUp for an open case that has room, TooManyCases, and IdempotencyKeyReused
+    for a key that did something else to the case.
     """
     by, key = change.by, change.key
     # The case may have been reopened since: a repeat is answered again all the same.
     if await store.CASES.find_made_with(db, key):
         return await store.get_submitted_case(db, by, key)
+    await store.find_entry(db, by, number, key)
     case = await store.get_case(db, by, number)
     FOLLOW_UP.refuse_unless_allowed(case, by, change.at)
     submission = await _carried_on(db, case, body, by=by, now=change.at)
