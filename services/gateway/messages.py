@@ -18,7 +18,6 @@ _CHOOSE = N_("Choose one from the list.")
 _WHOLE_NUMBER = N_("Enter a whole number.")
 _YES_OR_NO = N_("Choose yes or no.")
 _DATE = N_("Enter a date, such as 2026-11-22.")
-_MOMENT = N_("Enter a day and a time with its zone, such as 2026-11-22T09:30:00Z.")
 _TOO_MANY_UPLOADS = N_("More was uploaded than is allowed within a day. Please try again tomorrow.")
 _TOO_MANY_UNCITED = N_("You have added too many files without sending a message. Send them, or try again tomorrow.")
 _NO_PART = N_("This is not accepted here.")
@@ -61,10 +60,6 @@ MESSAGES: Mapping[str, str] = {
     "date_parsing": _DATE,
     "date_from_datetime_parsing": _DATE,
     "date_from_datetime_inexact": _DATE,
-    "datetime_type": _MOMENT,
-    "datetime_parsing": _MOMENT,
-    "datetime_from_date_parsing": _MOMENT,
-    "timezone_aware": _MOMENT,
     "union_tag_invalid": N_("This cannot be done here."),
     "union_tag_not_found": N_("This cannot be done here."),
     "list_type": _NO_PART,

@@ -1,10 +1,9 @@
 """The HTTP bodies of cases: submitting, lists, detail."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.schemas.attachments import AttachmentAnswer, AttachmentIds
@@ -36,7 +35,7 @@ from shared.schemas.case_answers import (
     PersonAnswer,
     StatusName,
 )
-from shared.schemas.case_parts import ContactBody, Description, Severity, Title
+from shared.schemas.case_parts import ContactBody, Description, Moment, Severity, Title
 from shared.schemas.case_times import CalendarDay, CaseClock, FirstAnswerOnCase
 from shared.schemas.contracts import ProductNumber, Said, TypedSerial
 
@@ -250,13 +249,6 @@ class CaseQuery(CompanyListQuery):
         return self
 
 
-def _written_moment(value: object) -> object:
-    """A rule for moments: as text. A number would be taken for seconds since 1970."""
-    if isinstance(value, str | datetime):
-        return value
-    raise PydanticCustomError("datetime_parsing", "Enter a day and a time with its zone, such as 2026-11-22T09:30:00Z.")
-
-
 class VisitCase(Request):
     """`PUT /cases/{number}/visit`: I have seen the case, as it was at a moment; without one, as it is now."""
 
@@ -264,7 +256,7 @@ class VisitCase(Request):
     max_body_bytes: ClassVar[int] = SMALL_BODY_BYTES
 
     # Of the newest entry that was shown; one that is still to come means now.
-    seen_until: Annotated[AwareDatetime, BeforeValidator(_written_moment)] | None = None
+    seen_until: Moment | None = None
 
 
 class HistoryQuery(Request):

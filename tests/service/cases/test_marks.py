@@ -176,7 +176,17 @@ async def test_the_detail_says_when_i_saw_it_before(cases: CasesApi) -> None:
     assert before <= datetime.fromisoformat((await cases.get(number, ana)).body["visited_at"]) <= datetime.now(UTC)
 
 
-@pytest.mark.parametrize("body", [{"seen_until": "2026-11-22T09:30:00"}, {"seen_until": 5}, {"seen": True}], ids=str)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"seen_until": "2026-11-22T09:30:00"},
+        {"seen_until": "0001-01-01T00:00:00+14:00"},
+        {"seen_until": "9999-12-31T23:59:59-14:00"},
+        {"seen_until": 5},
+        {"seen": True},
+    ],
+    ids=str,
+)
 async def test_a_visit_takes_a_time_with_its_zone_and_nothing_else(cases: CasesApi, body: Json) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]

@@ -33,7 +33,6 @@ _PYDANTIC = {
         "greater_than_equal",
         "less_than_equal",
     },
-    "datetime": {"datetime_type", "datetime_parsing", "datetime_from_date_parsing", "timezone_aware"},
     "dict": {"dict_type"},
     "enum": {"enum"},
     "int": {
