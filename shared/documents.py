@@ -188,13 +188,22 @@ class Documents(Generic[E]):
         key.refuse_unless_same(existing.get("intent"))
         return self.load(existing)
 
-    async def save(self, db: Database, entity: E, *, before: E | None = None, session: Session | None = None) -> E:
+    async def save(
+        self,
+        db: Database,
+        entity: E,
+        *,
+        before: E | None = None,
+        changes: Document | None = None,
+        session: Session | None = None,
+    ) -> E:
         """Writes a changed entity over the version that it was read at; StaleVersion when another change came first.
 
-        The hint is told how it was `before`, where that can make a difference.
+        The hint is told how it was `before`, where that can make a difference. `changes` are pipeline expressions over
+        the document as it was, for fields that an append changes without a version.
         """
         pending = pending_events(entity.events)
-        changes: Document = {name: {"$literal": value} for name, value in self._fields(entity).items()}
+        changes = {name: {"$literal": value} for name, value in self._fields(entity).items()} | (changes or {})
         for field, items in self._additions(entity, entity.version + 1).items():
             if items:
                 changes[field] = _pushed(field, {"$literal": items})

@@ -1,18 +1,22 @@
 """What is new in a case is kept beside its history, and is what the history tells, whoever has written."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from services.cases.cases import store
+from services.cases.cases.domain.actions import ACTIONS
 from services.cases.cases.store import CASES, indexes
 from shared.actor import Actor, Role
 from shared.coverage import Verdict
 from shared.mongo import Document
 from tests.builders import Json, an_actor
 from tests.service.cases.conftest import CasesApi
+from tests.unit.cases.acting import a_change
 
 
 async def kept(cases: CasesApi, number: str) -> Document:
@@ -101,6 +105,20 @@ async def test_a_row_is_read_without_the_history(cases: CasesApi, agent: Actor) 
     await cases.db["cases"].update_one({"number": number}, {"$set": {"news.noted.at": later}})
     assert await is_new(cases, number, agent)
     assert await is_new(cases, number, agent, "/agent/cases")
+
+
+async def test_a_note_that_comes_while_somebody_saves_stays_new_to_them(cases: CasesApi, agent: Actor) -> None:
+    other = replace(agent, user_id=uuid4())
+    number = (await cases.submitted(an_actor()))["number"]
+    read = await store.get_case(cases.db, agent, number)
+    assert (await cases.agent_act(number, other, action="note", text="Known fault.")).status == 200
+    change = a_change(agent, at=datetime.now(UTC) + timedelta(seconds=1))
+    await store.save_case(cases.db, ACTIONS["change_severity"].perform(read, change, severity=1), before=read)
+    document = await kept(cases, number)
+    assert document["news"]["version"] == document["version"]
+    for side in ("shown", "noted"):
+        for reader in (agent.user_id, other.user_id):
+            assert told_to(document["news"][side], reader) == newest_of_others(document, reader, side)
 
 
 @pytest.mark.parametrize("change", [{"$unset": {"news": 1}}, {"$set": {"news": None}}], ids=["none", "null"])

@@ -97,7 +97,7 @@ async def _save(db: Database, case: Case, action: Action, body: _Body, change: C
     owner = entry_of(case.id, change.key.id)
     async with attaching.claimed(db, change.by, file_ids, limits, owner=owner, digest=change.key.digest) as files:
         try:
-            await store.CASES.save(db, changed.with_files(files), before=case)
+            await store.save_case(db, changed.with_files(files), before=case)
         except StaleVersion as error:
             if file_ids and await store.find_entry(db, change.by, case.number, change.key):
                 # An equal request was faster: to refuse this one would give back the files of its entry.
@@ -112,7 +112,7 @@ async def _save_at_any_version(db: Database, case: Case, action: Action, body: _
         for _ in range(_TRIES):
             case = await store.get_case(db, change.by, case.number)
             with suppress(StaleVersion):
-                await store.CASES.save(db, action.perform(case, change, **fields), before=case)
+                await store.save_case(db, action.perform(case, change, **fields), before=case)
                 return
     raise StaleVersion(state=case.current)
 

@@ -29,7 +29,7 @@ async def give_verdict(db: Database, case: Case, *, now: datetime) -> bool:
             return False
         promise = promise_in(found, equipment, company_id=case.company_id, now=now)
         try:
-            await store.CASES.save(db, case.with_coverage(equipment, promise))
+            await store.save_case(db, case.with_coverage(equipment, promise))
         except StaleVersion:
             case = await store.CASES.get(db, {"_id": case.id})
         else:

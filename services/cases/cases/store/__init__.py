@@ -27,7 +27,7 @@ from services.cases.cases.store.history import (
 from services.cases.cases.store.indexes import create_indexes
 from services.cases.cases.store.lists import find_cases, read_order
 from services.cases.cases.store.marks import NO_MARK, Mark, add_favourite, find_marks, record_visit, remove_favourite
-from services.cases.cases.store.news import find_news
+from services.cases.cases.store.news import find_news, save_case
 from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore
 from services.cases.cases.store.queues import count_queues, find_queue
 from services.cases.cases.store.telling import read_telling
@@ -72,6 +72,7 @@ __all__ = [
     "record_visit",
     "recount",
     "remove_favourite",
+    "save_case",
     "skip_after_restore",
     "turn_at",
     "visible_to",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.news import News
 from services.cases.cases.domain.values import Entry
 from services.cases.cases.store.cases import CASES
@@ -42,6 +43,15 @@ def news_become(entry: Entry) -> Document:
     shown: object = "$$was.shown" if entry.internal else after("shown")
     version: object = "$version" if entry.internal else {"$add": ["$version", 1]}
     return {"$let": {"vars": {"was": NEWS}, "in": {"version": version, "shown": shown, "noted": after("noted")}}}
+
+
+async def save_case(db: Database, case: Case, *, before: Case | None = None) -> Case:
+    """Saves a changed case over its version, but over its news as they are: a note changes only those."""
+    news: Document = {"$mergeObjects": [NEWS, {"version": case.version + 1}]}
+    if case.new_entries:
+        (entry,) = case.new_entries
+        news = news_become(entry)
+    return await CASES.save(db, case, before=before, changes={"news": news})
 
 
 async def find_news(db: Database, actor: Actor, case_ids: Sequence[UUID]) -> dict[UUID, News]:
