@@ -203,15 +203,16 @@ class Documents(Generic[E]):
         the document as it was, for fields that an append changes without a version.
         """
         pending = pending_events(entity.events)
-        changes = {name: {"$literal": value} for name, value in self._fields(entity).items()} | (changes or {})
+        update: Document = {name: {"$literal": value} for name, value in self._fields(entity).items()}
+        update |= changes or {}
         for field, items in self._additions(entity, entity.version + 1).items():
             if items:
-                changes[field] = _pushed(field, {"$literal": items})
-        changes["version"] = entity.version + 1
+                update[field] = _pushed(field, {"$literal": items})
+        update["version"] = entity.version + 1
         if pending:
-            changes |= {"pending": _pushed("pending", {"$literal": pending}), **_relay_soon(pending)}
+            update |= {"pending": _pushed("pending", {"$literal": pending}), **_relay_soon(pending)}
         result = await db[self.collection].update_one(
-            {"_id": entity.id, "version": entity.version}, [{"$set": changes}], session=session
+            {"_id": entity.id, "version": entity.version}, [{"$set": update}], session=session
         )
         if result.matched_count == 0:
             raise StaleVersion

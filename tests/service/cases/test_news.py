@@ -154,7 +154,7 @@ async def test_a_verdict_that_comes_later_is_no_news_and_keeps_them(cases: Cases
     number = (await cases.submitted(ana))["number"]
     case = await CASES.get(cases.db, {"number": number})
     coverage = replace(case.equipment.coverage, verdict=Verdict.NOT_COVERED)
-    await CASES.save(cases.db, case.with_coverage(replace(case.equipment, coverage=coverage), None))
+    await store.save_case(cases.db, case.with_coverage(replace(case.equipment, coverage=coverage), None))
     document = await kept(cases, number)
     assert (document["news"]["version"], document["version"]) == (2, 2)
     assert document["news"]["shown"]["at"] == document["created_at"]

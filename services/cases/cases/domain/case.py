@@ -101,7 +101,7 @@ class Case(Submission):
     # Of the turns that are over. Where an older version has changed the turn, it does not reach up to the present turn:
     # what is read of it then comes from the history.
     clock: Clock | None = None
-    # Where an older version, which does not keep it, has written last, it is of a version before.
+    # As the case was written first: each later write puts it right in the database (`store.news`).
     news: NewsOfSides | None = None
 
     @classmethod
@@ -169,11 +169,6 @@ class Case(Submission):
             return None
         return self.clock.plus(self.turn or "ended", self.turn_began, self._not_before_turn(now))
 
-    @property
-    def _known_news(self) -> NewsOfSides | None:
-        """None where only the history tells it; of a case with new entries those are in it."""
-        return self.news if self.news is not None and self.news.version >= self.version else None
-
     def _not_before_turn(self, at: datetime) -> datetime:
         """The clock of another machine may be a little behind."""
         return max(at, self.turn_began or at)
@@ -212,7 +207,6 @@ class Case(Submission):
             status=status,
             # Customers do not see an internal entry, so it must not change a time that they see.
             updated_at=self.updated_at if entry.internal else entry.at,
-            news=news.after(entry, version=self.version + 1) if (news := self._known_news) else None,
             new_entries=(*self.new_entries, entry),
         )
         if is_answer(entry) and self.first_answer.answered_at is None:
@@ -262,9 +256,7 @@ class Case(Submission):
         if self.equipment.coverage.verdict is not Verdict.UNVERIFIED:
             return self
         due_at = promise.due_after(self.created_at) if promise else None
-        news = replace(known, version=self.version + 1) if (known := self._known_news) else None
-        first_answer = replace(self.first_answer, due_at=due_at)
-        verified = replace(self, equipment=equipment, first_answer=first_answer, news=news)
+        verified = replace(self, equipment=equipment, first_answer=replace(self.first_answer, due_at=due_at))
         event = verified.changed_event(version=self.version + 1, now=self.updated_at)
         return replace(verified, events=(*self.events, event))
 

@@ -20,11 +20,6 @@ class News:
     at: datetime
     others_at: datetime | None = None
 
-    def after(self, entry: Entry) -> "News":
-        """With one more entry, which the side sees."""
-        by = entry.by.user_id
-        return News(by, entry.at, self.others_at if by == self.by else self.at)
-
     def is_new(self, reader: UUID, *, seen_until: datetime | None, now: datetime) -> bool:
         """Whether somebody else did something that this reader has not seen."""
         at = self.others_at if self.by == reader else self.at
@@ -45,8 +40,3 @@ class NewsOfSides:
         """Of a new case."""
         news = News(opening.by.user_id, opening.at)
         return cls(version, news, news)
-
-    def after(self, entry: Entry, *, version: int) -> "NewsOfSides":
-        """With one more entry."""
-        shown = self.shown if entry.internal else self.shown.after(entry)
-        return NewsOfSides(version, shown, self.noted.after(entry))
