@@ -197,7 +197,9 @@ async def _bytes_of(page: Page, network: CDPSession, url: str) -> float:
     lengths: list[float] = []
 
     def note(answer: Response) -> None:
-        answers.append(answer)
+        # A stream of live updates does not end.
+        if answer.request.resource_type != "eventsource":
+            answers.append(answer)
 
     def note_length(event: dict[str, float]) -> None:
         lengths.append(event["encodedDataLength"])

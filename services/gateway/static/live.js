@@ -169,7 +169,9 @@ function follow(element, isFirst) {
   }
 
   function compare(page) {
-    const rows = (root) => new Set([...root.querySelectorAll(dataset.list)].map(textOf));
+    // Two cases may look the same.
+    const keyOf = (row) => `${row.closest("[href]") ?? row.querySelector("[href]")} ${textOf(row)}`;
+    const rows = (root) => new Set([...root.querySelectorAll(dataset.list)].map(keyOf));
     const [before, after] = [rows(document), rows(page)];
     const isSame = before.size === after.size && [...after].every((row) => before.has(row));
     if (isSame) {
