@@ -110,6 +110,20 @@ async def test_one_favourite_too_many_is_refused_and_the_others_stay(
     ]
 
 
+async def test_favourites_that_one_does_not_see_any_more_make_room(
+    cases: CasesApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "MOST_FAVOURITES", 2)
+    ana = an_actor()
+    luc = an_actor(Role.MEMBER, company_id=ana.company_id)
+    first, second, third = [(await cases.submitted(ana))["number"] for _ in range(3)]
+    for number in (first, second):
+        assert (await mark(cases, "PUT", number, luc)).status == 204
+    assert (await cases.act(first, ana, action="mark_confidential")).status == 200
+    assert (await mark(cases, "PUT", third, luc)).status == 204
+    assert set(await cases.listed(luc, view="favourites")) == {second, third}
+
+
 # What is new
 
 

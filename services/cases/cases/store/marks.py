@@ -72,10 +72,19 @@ async def add_favourite(db: Database, actor: Actor, number: str, now: datetime) 
     key = _key(actor, await find_id(db, actor, number))
     others = {**_favourites_of(actor), "_id": {"$ne": key}}
     # One more for each that comes at this very moment does no harm: the bound is for what has to be read together.
-    if await db[MARKS].count_documents(others, limit=MOST_FAVOURITES) == MOST_FAVOURITES:
+    is_full = await db[MARKS].count_documents(others, limit=MOST_FAVOURITES) == MOST_FAVOURITES
+    if is_full and not await _forget_unseen(db, actor):
         raise TooManyFavourites(MOST_FAVOURITES)
     kept = {"$set": {"favourite_since": {"$ifNull": ["$favourite_since", now]}}}
     await db[MARKS].update_one({"_id": key}, [kept, {"$unset": "forget_at"}], upsert=True)
+
+
+async def _forget_unseen(db: Database, actor: Actor) -> int:
+    """Makes room: nobody can take the mark away from a case that they do not see any more. How many were forgotten."""
+    ids = await find_favourites(db, actor)
+    seen = await db[CASES.collection].distinct("_id", {"_id": {"$in": ids}, **visible_to(actor)})
+    unseen = [_key(actor, case_id) for case_id in set(ids) - set(seen)]
+    return (await db[MARKS].delete_many({"_id": {"$in": unseen}})).deleted_count
 
 
 async def remove_favourite(db: Database, actor: Actor, number: str, now: datetime) -> None:
