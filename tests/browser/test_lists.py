@@ -75,6 +75,22 @@ async def test_on_a_phone_each_case_is_a_card_of_a_few_lines(listed: Page) -> No
     await expect(listed.get_by_role("table").get_by_role("row")).to_have_count(len(TITLES) + 1)
 
 
+async def test_on_a_phone_the_star_covers_nothing_of_its_card(listed: Page) -> None:
+    await resize(listed, 360, 740)
+    gaps = await listed.evaluate("""[...document.querySelectorAll('#list tbody tr')].map((row) => {
+        const box = (part) => row.querySelector(part).getBoundingClientRect();
+        return [box('.marks svg').top - box('.when').bottom, box('td:first-child').top - box('.marks svg').bottom];
+    })""")
+    assert len(gaps) == len(TITLES)
+    assert min(min(pair) for pair in gaps) >= 0
+
+
+async def test_on_a_phone_the_view_that_is_open_is_in_sight(listed: Page, stack: Stack) -> None:
+    await resize(listed, 360, 740)
+    await listed.goto(f"{stack.base_url}/cases?view=site")
+    await expect(listed.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=0.95)
+
+
 @pytest.mark.parametrize("width", [720, 1023])
 async def test_between_phones_and_notebooks_it_stays_a_table_that_fits(listed: Page, width: int) -> None:
     await resize(listed, width, 900)

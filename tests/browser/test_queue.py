@@ -82,7 +82,8 @@ async def test_a_morning_is_worked_by_keys_alone(agent: Page, morning: Morning) 
     await agent.go_forward()
     await expect_open(agent, TITLES[1])
     await agent.keyboard.press("t")
-    await expect(agent.get_by_role("status").filter(has_text="You have taken the case.")).to_be_visible()
+    # In the part that stays in sight.
+    await expect(agent.locator(".work-head").get_by_role("status")).to_have_text("You have taken the case.")
     await agent.keyboard.press("n")
     await expect(agent.locator(TEXT)).to_be_focused()
     await agent.keyboard.type("jkrnat? only for us")
@@ -94,6 +95,11 @@ async def test_a_morning_is_worked_by_keys_alone(agent: Page, morning: Morning) 
     await agent.keyboard.press("r")
     await expect(agent.locator(TEXT)).to_be_focused()
     await agent.keyboard.type("Which tray?")
+    await agent.keyboard.press("Escape")
+    await expect(agent.locator("#title")).to_be_focused()
+    await agent.keyboard.press("r")
+    await expect(agent.locator(TEXT)).to_have_value("Which tray?")
+    await expect(agent.locator(TEXT)).to_be_focused()
     await expect(agent.get_by_role("button", name="Send reply")).to_be_visible()
     await agent.keyboard.press("Control+Enter")
     await expect(agent.get_by_role("status").filter(has_text="Your reply is sent.")).to_be_visible()
@@ -225,3 +231,29 @@ async def test_a_queue_works_on_a_phone_without_scripts(browser: Browser, stack:
         await expect(page.locator(".queue")).to_be_visible()
         await expect(page.get_by_role("link", name=TITLES[2])).to_have_count(0)
         await end_session(page, stack)
+
+
+async def test_on_a_phone_the_answer_takes_little_room_until_somebody_writes(agent: Page, morning: Morning) -> None:
+    await agent.set_viewport_size({"width": 360, "height": 740})
+    await agent.goto(morning.at(0))
+    composer, state = agent.locator(".answer.composer"), agent.get_by_label("and then")
+    await expect(state).to_be_hidden()
+    assert await composer.evaluate("(all) => all.offsetHeight") <= 150
+    await agent.locator(TEXT).focus()
+    await expect(state).to_be_visible()
+    await state.focus()
+    await expect(state).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+async def test_the_filters_of_a_queue_are_called_so(agent: Page, stack: Stack, width: int) -> None:
+    await agent.set_viewport_size({"width": width, "height": 740})
+    await agent.goto(f"{stack.base_url}/queue?queue=open")
+    await agent.get_by_text("Filters · ").click()
+    await expect(agent.get_by_label("Company", exact=True)).to_be_visible()
+
+
+async def test_a_queue_without_cases_offers_none_to_choose(agent: Page, morning: Morning) -> None:
+    await agent.goto(f"{morning.address}-nobody")
+    await expect(agent.get_by_text("No case matches these filters.")).to_be_visible()
+    await expect(agent.get_by_text("Choose a case from the list.")).to_have_count(0)

@@ -39,7 +39,7 @@ if (dialog) {
 }
 
 // The chosen filter is in sight, however narrow the screen is.
-for (const row of document.querySelectorAll(".filters.scroll")) {
+for (const row of document.querySelectorAll(".filters.scroll, .tabs")) {
   const chosen = row.querySelector("[aria-current]");
   if (chosen) row.scrollLeft = chosen.offsetLeft - row.offsetLeft - (row.clientWidth - chosen.offsetWidth) / 2;
 }

@@ -130,6 +130,14 @@ const keys = {
   "?": () => document.getElementById("keys").showModal(),
 };
 
+// Whoever has written goes on by keys: what is typed stays there.
+function leave(event) {
+  if (event.key !== "Escape" || event.isComposing || event.defaultPrevented || !event.target.matches(".answer textarea")) return;
+  event.target.blur();
+  document.getElementById("title")?.focus({ preventScroll: true });
+}
+
+document.addEventListener("keydown", leave);
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
   if (event.target.closest("input:not([type=radio], [type=checkbox]), select, textarea, dialog, [contenteditable]")) return;

@@ -524,7 +524,7 @@ def an_escalation(state: str) -> Json:
     ("state", "as_agent", "said"),
     [
         ("requested", False, "Escalation requested: a support agent accepts or declines it."),
-        ("requested", True, "Ana Duarte requests an escalation; the reason is in the conversation. · accept"),
+        ("requested", True, "Ana Duarte requests an escalation: “Down.” · accept"),
         ("accepted", False, "Escalated: Arno Keller accepted it."),
         ("declined", False, "Escalation declined by Arno Keller; the answer is in the conversation."),
     ],
