@@ -25,14 +25,22 @@ RULES = {
 }
 FIRST_PAGE_BYTES, FORM_BYTES = 20_000, 25_000
 FORMS = {"new-form", "sign-in-for-a-device", "profile", "profile-notices", "do-contact", "do-place", "do-callback"}
-# Lists stay up to date while they are looked at; the script for it is 5,300 bytes.
+# Lists stay up to date while they are looked at; the script for it is 5,300 bytes. /components shows all there is.
 LIST_BYTES = 22_000
-LISTS = {"cases", "cases-empty", "cases-found", "cases-filtered-wrongly", "cases-number-mistyped", "sign-in-not-kept"}
+LISTS = {
+    "components",
+    "cases",
+    "cases-empty",
+    "cases-found",
+    "cases-filtered-wrongly",
+    "cases-number-mistyped",
+    "sign-in-not-kept",
+}
 # Cases do, too; and these grow with what is written in them, and the other tests of this file write.
 CASE_BYTES = 32_000
-CASES = {"case", "case-closed", "vendor-queue"}
+CASES = {"case", "case-closed"}
 # A list and a case on one page.
-QUEUE_BYTES = 33_000
+QUEUE_BYTES = 37_000
 QUEUES = {"vendor-queue", "vendor-queue-case"}
 # Words of states that stand on two lines.
 BROKEN_CHIPS = """() => [...document.querySelectorAll(".chip")].flatMap((chip) => {
