@@ -37,10 +37,10 @@ LISTS = {
     "sign-in-not-kept",
 }
 # Cases do, too; and these grow with what is written in them, and the other tests of this file write.
-CASE_BYTES = 32_000
+CASE_BYTES = 33_000
 CASES = {"case", "case-closed"}
 # A list and a case on one page.
-QUEUE_BYTES = 37_000
+QUEUE_BYTES = 38_000
 QUEUES = {"vendor-queue", "vendor-queue-case"}
 # Words of states that stand on two lines.
 BROKEN_CHIPS = """() => [...document.querySelectorAll(".chip")].flatMap((chip) => {

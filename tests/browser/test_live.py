@@ -238,7 +238,7 @@ async def test_the_start_page_says_so_too_and_only_of_what_it_shows(
 async def test_a_queue_follows_its_case_and_its_list(
     opened: Opened, ana: Visitor, marta: Visitor, vera: Visitor, number: str
 ) -> None:
-    page = await opened(vera.email, f"/queue?queue=unassigned&case={number}")
+    page = await opened(vera.email, f"/queue?queue=unassigned&sort=-created_at&case={number}")
     await page.locator("#answer-text").fill("What I am typing")
     await ana.act(number, action="comment", text="It jams again.")
     await expect(page.locator("#newest")).to_contain_text("It jams again.", timeout=SEEN_WITHIN_MS)

@@ -214,8 +214,8 @@ async def test_a_loop_that_stands_still_is_seen(
     keep_the_lock: Callable[[float], None],
     aside: bool,  # noqa: FBT001  # a parameter
 ) -> None:
-    # The machine may be slow now, which is taken into account.
-    work_s = 3 * MOST_S * slowness()
+    # The machine may be slow now, and slower while it is looked at, which is taken into account.
+    work_s = 10 * MOST_S * slowness()
     async with _watching(lambda: keep_the_lock(work_s), aside=aside) as watch:
         outcome = await watch.send_all(["/", "/", "/work", "/", "/"], at_once=1)
     assert outcome.statuses == {200: 5}

@@ -11,7 +11,7 @@ from services.gateway.case_deliveries import deliveries_of
 from services.gateway.clients import SERVICES
 from services.gateway.session import Visitor
 from shared.errors import Unavailable
-from shared.text import isolated
+from shared.text import in_alphabet, isolated
 
 _SHOWN = 20
 _WAITING = frozenset({"queued", "claimed", "sending"})
@@ -57,5 +57,5 @@ async def find_told(request: web.Request, visitor: Visitor, number: str) -> Told
 
 def _mail(rows: Sequence[Mapping[str, Any]]) -> Mail:
     judged = [{**row, "outcome": "waiting" if row["state"] in _WAITING else row["state"]} for row in rows]
-    judged.sort(key=lambda row: _FIRST.index(row["outcome"]))
+    judged.sort(key=lambda row: (_FIRST.index(row["outcome"]), in_alphabet(row["name"])))
     return Mail(rows[0]["kind"], rows[0]["created_at"], judged)
