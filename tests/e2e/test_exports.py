@@ -27,12 +27,12 @@ async def test_an_export_survives_kill_9_of_the_process_that_makes_it(stack: Sta
         return bool((await admin.get(path))["state"] == "running")
 
     assert await until(is_begun, deadline_s=60, pause_s=0.005)
+    shown: Json = await admin.get(path)
+    assert shown["state"] == "running", "it was to be killed in the middle of the work"
     stack.kill("cases")
     # Nobody knows yet that it was killed; when that is known, everything begins anew.
     await copy_case(stack, first, times=1)
     await stack.restart("cases")
-    shown: Json = await admin.get(path)
-    assert shown["state"] == "running", "it was to be killed in the middle of the work"
 
     async def is_over() -> bool:
         return (await admin.get(path))["state"] not in ("waiting", "running")
