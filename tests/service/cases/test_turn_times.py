@@ -187,6 +187,7 @@ async def test_what_takes_too_long_to_add_up_is_refused_with_what_helps(
     number = (await timed.submitted(ana))["number"]
     # The database looks at the time only between cases.
     case = await timed.db["cases"].find_one({"number": number}, {"pending": 0, "relay_after": 0})
+    assert case is not None
     await timed.db["cases"].insert_many([{**case, "_id": uuid7(), "number": f"{number}-{n}"} for n in range(1_000)])
     many = {"$range": [0, {"$multiply": ["$version", 5_000]}]}
     long = {"$reduce": {"input": many, "initialValue": 0, "in": {"$add": ["$$value", "$$this"]}}}
