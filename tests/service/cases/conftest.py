@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -96,6 +96,29 @@ def a_case(**fields: Any) -> Json:
     if "site_id" in fields:
         del body["equipment_address"]
     return body | fields
+
+
+class Hands:
+    """A clock that stands still until a test moves it."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_by(self, **span: float) -> None:
+        """Goes on, by seconds, hours, days."""
+        self.now += timedelta(**span)
+
+
+HANDS = Hands()
+
+
+@pytest.fixture(scope="module")
+async def timed(mongo_url: str) -> AsyncIterator[CasesApi]:
+    """The service by the clock of `HANDS`; a file sets it before each of its tests."""
+    async with a_replica(mongo_url, HANDS, **UNBOUNDED) as api:
+        yield api
 
 
 @asynccontextmanager

@@ -1,8 +1,7 @@
 """Whose turn it has been for how long, however a case is changed: its parts are its lifetime, to the second."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
@@ -10,32 +9,10 @@ import pytest
 from shared.actor import Actor
 from shared.mongo import Document
 from tests.builders import Json, an_actor
-from tests.service.cases.conftest import CasesApi, a_replica
-from tests.unbounded import UNBOUNDED
+from tests.service.cases.conftest import HANDS, CasesApi, Hands
 
 BEGIN = datetime(2026, 3, 27, 9, 30, 0, 999_000, tzinfo=UTC)
 STATUSES = ("in_progress", "waiting_customer", "waiting_parts")
-
-
-class Hands:
-    """The clock of a replica, which a test moves."""
-
-    now = BEGIN
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_by(self, **span: float) -> None:
-        self.now += timedelta(**span)
-
-
-HANDS = Hands()
-
-
-@pytest.fixture(scope="module")
-async def timed(mongo_url: str) -> AsyncIterator[CasesApi]:
-    async with a_replica(mongo_url, HANDS, **UNBOUNDED) as api:
-        yield api
 
 
 @pytest.fixture(autouse=True)

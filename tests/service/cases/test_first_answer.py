@@ -1,7 +1,6 @@
 """A first answer is due when the level of the covering agreement says so, and comes once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,27 +12,10 @@ from shared.events.contracts import AgreementChanged
 from shared.paging import ALPHABETICAL
 from tests.builders import Json, a_serial, an_actor
 from tests.events import agreement_changed, company_changed, device_changed
-from tests.service.cases.conftest import CasesApi, a_replica
-from tests.unbounded import UNBOUNDED
+from tests.service.cases.conftest import HANDS, CasesApi
 
 FRIDAY = datetime(2026, 3, 27, 16, 0, tzinfo=UTC)  # 17:00 in Paris, where the clocks are set forward on Sunday
 DATES: Json = {"start": "2026-01-01", "end": "2026-12-31"}
-
-
-class Hands:
-    now = FRIDAY
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-HANDS = Hands()
-
-
-@pytest.fixture(scope="module")
-async def timed(mongo_url: str) -> AsyncIterator[CasesApi]:
-    async with a_replica(mongo_url, HANDS, **UNBOUNDED) as api:
-        yield api
 
 
 @pytest.fixture(autouse=True)

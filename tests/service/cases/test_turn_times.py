@@ -1,7 +1,6 @@
 """The report by site: its sums are those of the cases' own clocks, to the second, of what the reader sees."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -14,27 +13,10 @@ from services.cases.cases.store import turn_times
 from shared.actor import Actor, Role
 from tests.builders import Json, an_actor
 from tests.events import site_changed
-from tests.service.cases.conftest import CasesApi, a_replica
-from tests.unbounded import UNBOUNDED
+from tests.service.cases.conftest import HANDS, CasesApi
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 500_000, tzinfo=UTC)
 SUMS = ("vendor_s", "customer_s", "ended_s")
-
-
-class Hands:
-    now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-HANDS = Hands()
-
-
-@pytest.fixture(scope="module")
-async def timed(mongo_url: str) -> AsyncIterator[CasesApi]:
-    async with a_replica(mongo_url, HANDS, **UNBOUNDED) as api:
-        yield api
 
 
 @pytest.fixture(autouse=True)
