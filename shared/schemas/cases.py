@@ -215,7 +215,7 @@ Multi = StatusName | list[StatusName]
 
 _SEARCHED = (
     "Words that all are in the title, the description or the name of the site, or the number of a case, the serial "
-    "number of a device, or an own reference."
+    "number of a device, or an own reference, of which three characters of the beginning are enough."
 )
 
 

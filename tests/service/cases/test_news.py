@@ -168,7 +168,7 @@ async def test_older_cases_are_filled_in(cases: CasesApi, agent: Actor) -> None:
     # A note of an older replica leaves the version as it is.
     for change in ({"$unset": {"news": 1}}, {"$set": {"news.noted": before["news"]["shown"]}}):
         await cases.db["cases"].update_one({"number": number}, change)
-        await cases.db["upgrades"].delete_one({"_id": "filled_in"})
+        await cases.db["upgrades"].delete_one({"_id": "numbers_filled_in"})
         while await indexes.fill_in_later(cases.db):
             pass
         assert (await kept(cases, number))["news"] == before["news"]

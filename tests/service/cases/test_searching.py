@@ -1,7 +1,9 @@
 """What a search finds: however the text was typed, pasted or copied from somewhere."""
 
 import pytest
+from uuid_utils.compat import uuid7
 
+from shared.actor import Actor
 from tests.builders import Json, an_actor
 from tests.events import site_changed
 from tests.service.cases.conftest import CasesApi
@@ -52,6 +54,60 @@ async def test_an_own_reference_is_found_with_its_accents_dashes_and_zeros_as_ty
     cases: CasesApi, *, kept: str, typed: str, is_found: bool
 ) -> None:
     assert await found(cases, await a_case(cases, own_reference=kept), q=typed) is is_found
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_found"),
+    [
+        ("RX42", True),
+        ("rx4 2\u20110", True),
+        ("RX42-00", True),
+        ("X42", False),
+        ("RX43", False),
+        ("RX", False),
+        ("RX4200123456789012", True),
+        ("PO-", True),
+        ("po-47", True),
+        ("PO47", False),
+        (" PO-4711 BI", True),
+        ("réf", False),
+    ],
+)
+async def test_the_beginning_of_a_serial_number_or_a_reference_finds_a_case(
+    cases: CasesApi, *, typed: str, is_found: bool
+) -> None:
+    case = await a_case(cases, serial="RX42-00123456789012", own_reference="PO-4711 bis")
+    assert await found(cases, case, q=typed) is is_found
+
+
+async def test_signs_of_patterns_in_the_beginning_of_a_number_are_signs(cases: CasesApi) -> None:
+    case = await a_case(cases, own_reference="a.*(b")
+    assert await found(cases, case, q="A.*(")
+    for typed in (".*(", "a.x", "^a.*"):
+        assert not await found(cases, case, q=typed), typed
+
+
+@pytest.mark.parametrize("form", ["{}", "case #{}", "Dossier n° {}"])
+async def test_the_beginning_of_a_case_number_finds_it_and_those_beside_it(cases: CasesApi, form: str) -> None:
+    case = await a_case(cases)
+    answer = await cases.call("GET", "/cases", case["ana"], params={"q": form.format(case["number"][:-1])})
+    assert [row["number"] for row in answer.body["items"]] == [case["number"]]
+    answer = await cases.call("GET", "/cases", case["ana"], params={"q": form.format(case["number"][:3])})
+    assert answer.body["total"] == 3  # all of their company, and none of another
+
+
+async def test_an_agent_finds_by_beginnings_in_a_queue_over_all_companies(cases: CasesApi, agent: Actor) -> None:
+    mark = f"Z{uuid7().hex[-9:]}"
+    numbers: list[str] = []
+    for _ in range(2):
+        ana = an_actor()
+        numbers.append((await cases.submitted(ana, serial=f"{mark}-{len(numbers)}"))["number"])
+    for path, query in (("/agent/cases", {"queue": "open"}), ("/cases", {"sort": "created_at"})):
+        answer = await cases.call("GET", path, agent, params={"q": mark[:8], **query})
+        assert [row["number"] for row in answer.body["items"]] == numbers
+    of_one = {"q": mark[:8], "queue": "open", "company_id": str(ana.company_id)}
+    answer = await cases.call("GET", "/agent/cases", agent, params=of_one)
+    assert [row["number"] for row in answer.body["items"]] == numbers[1:]
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,42 @@ async def test_a_search_for_what_is_in_many_cases_stops_when_the_page_is_full(
     assert "hasSortStage" not in look
 
 
+@pytest.mark.parametrize("actor", EVERYBODY.values(), ids=EVERYBODY)
+@pytest.mark.parametrize("sort", ["-updated_at", "number"])
+async def test_a_search_by_the_beginning_of_a_number_reads_those_that_begin_so_alone(
+    db: Database, actor: Actor, sort: str
+) -> None:
+    await put(db, *[f"Paper jam {number}" for number in range(300)])
+    page, (look,) = await looks(db, actor, case_number(700_000_117)[:8], sort=sort)
+    assert {title[:-1] for title in titles_of(page)} == {"Paper jam 11"}
+    assert len(page.documents) == 10
+    assert look["docsExamined"] <= 2 * 10
+    assert look["keysExamined"] <= 10 + 8  # of each way one more, where it ends
+
+
+@pytest.mark.parametrize("few", [50, 1_000])
+async def test_a_company_looks_at_no_number_of_another(db: Database, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(searching, "_FEW", few)
+    await put(db, *[f"Of others {number}" for number in range(300)], company_id=uuid7())
+    await put(db, "Own", first=300)
+    page, (look,) = await looks(db, ADMIN, case_number(700_000_300)[:4])
+    assert titles_of(page) == ["Own"]
+    assert look["docsExamined"] <= 2
+    assert look["keysExamined"] <= 10
+
+
+async def test_a_beginning_that_many_numbers_have_stops_when_the_page_is_full(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_FEW", 50)
+    monkeypatch.setattr(searching, "_SEARCHED_IN_ORDER_S", 60)  # also on a busy machine
+    await put(db, *[f"Paper jam {number}" for number in range(300)])
+    page, (look,) = await looks(db, VENDOR, case_number(700_000_000)[:4], sort="number", limit=10)
+    assert (len(page.documents), page.total) == (10, 300)
+    assert look["docsExamined"] <= 11
+    assert "hasSortStage" not in look
+
+
 async def test_words_that_are_in_many_cases_but_seldom_together_are_found_by_the_words(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +168,7 @@ async def test_nobody_finds_what_they_may_not_see(db: Database, monkeypatch: pyt
     stranger = an_actor(Role.COMPANY_ADMIN)
     found = {name: len((await find(db, actor, "secret")).documents) for name, actor in EVERYBODY.items()}
     assert found == {"vendor": 1, "admin": 1, "member": 0, "of a site": 0, "own only": 1}
-    for text in ("secret", case_number(700_000_000), "CN1"):
+    for text in ("secret", case_number(700_000_000), "CN1", case_number(700_000_000)[:5]):
         assert (await find(db, stranger, text)).documents == []
         assert (await find(db, VENDOR, text, company_id=stranger.company_id)).documents == []
         assert len((await find(db, VENDOR, text, company_id=COMPANY)).documents) == 1
@@ -243,3 +279,18 @@ async def test_cases_from_before_are_found_by_their_site_after_the_upgrade(
     await _let_pass(db, 48)
     assert not await fill_in_later(db)
     assert (await find(db, ADMIN, "ward")).documents == []
+
+
+async def test_cases_from_before_are_found_by_the_beginning_of_their_numbers_after_the_upgrade(db: Database) -> None:
+    case = await store.CASES.insert(db, a_case(LUC, id=uuid7()))
+    written = await db["cases"].find_one({"_id": case.id})
+    assert written is not None
+    # As a version wrote them that knew words alone.
+    await db["cases"].update_one({"_id": case.id}, {"$pull": {"words": {"$type": "binData"}}})
+    assert (await find(db, ADMIN, case.number[:5])).documents == []
+    while await fill_in_later(db):
+        pass
+    assert len((await find(db, ADMIN, case.number[:5])).documents) == 1
+    now = await db["cases"].find_one({"_id": case.id})
+    assert now is not None
+    assert set(now["words"]) == set(written["words"])

@@ -9,7 +9,7 @@ from pymongo import ASCENDING
 from services.cases.cases.domain.case import MAX_BYTES, MAX_ENTRIES, Case
 from services.cases.cases.domain.values import OPEN
 from services.cases.cases.domain.visibility import Reader, readers_of, reads_as
-from services.cases.cases.domain.words import keys_of
+from services.cases.cases.domain.words import Key, keys_of
 from services.cases.cases.store.telling import said_of
 from shared.actor import Actor
 from shared.case_passes import CasePass
@@ -27,7 +27,7 @@ IS_FULL: Document = {
 }
 
 
-def words_of(case: Case) -> list[int]:
+def words_of(case: Case) -> list[Key]:
     """What a search finds the case by."""
     problem = case.problem
     return keys_of(

@@ -6,7 +6,7 @@ from typing import Any
 from pymongo import ASCENDING, UpdateOne
 
 from services.cases.cases.domain.visibility import COMPANY, CONFIDENTIAL, NO_SITE
-from services.cases.cases.domain.words import keys_of, keys_of_words
+from services.cases.cases.domain.words import Key, keys_of, keys_of_numbers, keys_of_words
 from services.cases.cases.store import counters, marks, queues
 from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.lists import ORDERS_WITH_READERS, SORTS, WAITS_FOR_CUSTOMER
@@ -39,13 +39,14 @@ _GOING = (
 _OLDER_FOR_HOURS = 24
 _UPGRADES, _OLDER_INDEXES = "upgrades", "indexes_of_older"
 # All cases are gone through twice: the second time when no older version writes to them any more.
-_FILLED_IN, _FILLED_IN_AGAIN = "filled_in", "filled_in_again"
+_FILLED_IN, _FILLED_IN_AGAIN = "numbers_filled_in", "numbers_filled_in_again"
 # Every case has words: its number is one of them.
 _WITHOUT_WORDS: Document = {"words": None}
 _OF_WORDS = (
     *("company_id", "number", "equipment.serial"),
     *("problem.title", "problem.description", "problem.own_reference", "site_name"),
 )
+_OF_WORDS_LATER = ("company_id", "number", "equipment.serial", "problem.own_reference", "site_name")
 _ASSIGNED: Document = {"assignee.user_id": {"$exists": True}}
 # As `visibility.readers_of` says it.
 _READERS: Document = {
@@ -134,23 +135,30 @@ async def fill_in(db: Database) -> int:
     return len(found)
 
 
-def _words(document: Document) -> list[int]:
+def _words(document: Document) -> list[Key]:
     problem = document["problem"]
     return keys_of(
         document["company_id"],
-        number=document["number"],
-        serial=document["equipment"]["serial"],
-        own_reference=problem.get("own_reference", ""),
+        **_numbers_of(document),
         title=problem["title"],
         description=problem["description"],
         site_name=document.get("site_name", ""),
     )
 
 
-async def fill_in_later(db: Database) -> bool:
-    """Gives some older cases the words of their site's name, and what is new in them; whether there may be more.
+def _numbers_of(document: Document) -> dict[str, Any]:
+    return {
+        "number": document["number"],
+        "serial": document["equipment"]["serial"],
+        "own_reference": document["problem"].get("own_reference", ""),
+    }
 
-    Where it stands is kept by the database: a replica that takes over goes on there, and two at once do no harm.
+
+async def fill_in_later(db: Database) -> bool:
+    """Gives some older cases what their numbers begin with, the words of their site's name, and what is new in them.
+
+    Whether there may be more. Where it stands is kept by the database: a replica that takes over goes on there, and two
+    at once do no harm.
     """
     if await _fill_in_some(db, _FILLED_IN):
         return True
@@ -162,7 +170,8 @@ async def _fill_in_some(db: Database, name: str) -> bool:
     if state.get("done"):
         return False
     beyond: Document = {"_id": {"$gt": after}} if (after := state.get("after")) else {}
-    some = db[CASES.collection].find(beyond, {"company_id": 1, "site_name": 1}).sort("_id", ASCENDING).limit(_AT_ONCE)
+    shown = dict.fromkeys(_OF_WORDS_LATER, 1)
+    some = db[CASES.collection].find(beyond, shown).sort("_id", ASCENDING).limit(_AT_ONCE)
     found = await some.max_time_ms(5000).to_list(None)
     # What has no words at all gets them, and the rest, from `fill_in`.
     changes = [UpdateOne({"_id": case["_id"], "words": {"$ne": None}}, [{"$set": _later_of(case)}]) for case in found]
@@ -174,7 +183,9 @@ async def _fill_in_some(db: Database, name: str) -> bool:
 
 
 def _later_of(case: Document) -> Document:
-    keys = keys_of_words(case["company_id"], case.get("site_name", ""))
+    company_id = case["company_id"]
+    numbers = keys_of_numbers(company_id, **_numbers_of(case))
+    keys = keys_of_words(company_id, case.get("site_name", "")) + numbers
     return {"words": {"$concatArrays": ["$words", {"$setDifference": [keys, "$words"]}]}, "news": OF_HISTORY}
 
 

@@ -1,11 +1,19 @@
 """How cases are found by words: the filter, and the way to a page of them."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 from pymongo import timeout
 
-from services.cases.cases.domain.words import keys_for, sought_numbers, sought_words
+from services.cases.cases.domain.words import (
+    Key,
+    keys_for,
+    keys_that_begin,
+    sought_beginnings,
+    sought_numbers,
+    sought_words,
+)
 from services.cases.cases.store.cases import CASES
 from shared.mongo import Database, DatabaseError, Document
 from shared.paging import Page
@@ -18,10 +26,14 @@ _SEARCHED_IN_ORDER_S = 0.5
 
 
 def containing(text: str, company_id: UUID | None) -> Document:
-    """The filter for cases with all words of a text, or with one of its numbers; of one company, or of all."""
-    either: list[Document] = [_has(number, company_id) for number in sought_numbers(text)]
+    """The filter for cases with all words of a text, or with one of its numbers or a number that begins so.
+
+    Of one company, or of all.
+    """
+    either = [_has(*keys_for(number, company_id)) for number in sought_numbers(text)]
+    either += [_has(*keys_that_begin(each, company_id)) for each in sought_beginnings(text)]
     if words := sought_words(text):
-        either.append({"$and": [_has(word, company_id) for word in words]})
+        either.append({"$and": [_has(*keys_for(word, company_id)) for word in words]})
     return {"$or": either}
 
 
@@ -33,7 +45,7 @@ async def find_searched(
     in_order: Callable[[], Awaitable[Page]],
     by_words: Callable[[], Awaitable[Page]],
 ) -> Page:
-    """A page by the order of the list where each word of the text is in many cases, else by the index of words."""
+    """A page by the order of the list where what is sought is in many cases, else by the index of words."""
     if not await _are_few(db, text, company_id):
         try:
             with timeout(_SEARCHED_IN_ORDER_S):
@@ -45,7 +57,10 @@ async def find_searched(
 
 
 async def _are_few(db: Database, text: str, company_id: UUID | None) -> bool:
-    """Whether one of the words is in few cases; the longest are looked at first."""
+    """Whether few numbers begin with the text, and one of its words is in few cases; the longest is looked at first."""
+    for each in sought_beginnings(text):
+        if await _is_in_many(db, *keys_that_begin(each, company_id)):
+            return False
     words = sought_words(text)
     for word in words:
         if not await _is_in_many(db, *keys_for(word, company_id)):
@@ -53,12 +68,14 @@ async def _are_few(db: Database, text: str, company_id: UUID | None) -> bool:
     return not words
 
 
-async def _is_in_many(db: Database, first: int, last: int) -> bool:
+async def _is_in_many(db: Database, first: Key, last: Key) -> bool:
     """Whether there are more of these keys than of few cases; no case is read."""
-    keys = db[CASES.collection].find(hint=WORDS, return_key=True).min([("words", first)]).max([("words", last + 1)])
+    # What follows the last one: no text has a byte like those that end the bytes.
+    end: Any = last + 1 if isinstance(last, int) else last
+    begin: Any = first
+    keys = db[CASES.collection].find(hint=WORDS, return_key=True).min([("words", begin)]).max([("words", end)])
     return bool(await keys.skip(_FEW).limit(1).max_time_ms(5000).to_list(None))
 
 
-def _has(word: str, company_id: UUID | None) -> Document:
-    first, last = keys_for(word, company_id)
+def _has(first: Key, last: Key) -> Document:
     return {"words": first if first == last else {"$elemMatch": {"$gte": first, "$lte": last}}}
