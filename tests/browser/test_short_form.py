@@ -24,6 +24,7 @@ class World:
     ana: Visitor
     label: str
     product_number: str
+    vera: Visitor
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ async def world(stack: Stack) -> AsyncIterator[World]:
         await vera.post("/vendor/agreements", {"kind": "service_contract", **cover, **dates})
         await until_true(lambda: _is_covered(ana, label))
         await ana.submit(serial=label, title="The fan is loud")
-        yield World(ana, label, number)
+        yield World(ana, label, number, vera)
 
 
 async def _is_covered(ana: Visitor, serial: str) -> bool:
@@ -133,6 +134,37 @@ async def test_what_is_changed_below_a_line_stands_in_it(page: Page, stack: Stac
     await expect(place).not_to_contain_text("Old mill")
     await page.locator("[id='f-equipment_address.country']").select_option(label="Belgium")
     assert len(lists) == 1
+    await end_session(page, stack)
+
+
+async def test_products_without_serial_numbers_are_offered_by_name_while_one_types(
+    page: Page, stack: Stack, world: World
+) -> None:
+    mark = secrets.token_hex(3)
+    names = {f"Fleet {mark}": False, f"Fleet {mark} Plus": False, f"Fleet {mark} Press": True}
+    for n, (name, has_serials) in enumerate(names.items()):
+        product = {"product_number": f"FL{mark.upper()}{n}", "name": name, "has_serials": has_serials}
+        await world.vera.post("/vendor/products", product)
+    await begin_session(page, stack, world.ana.email)
+    await page.goto(f"{stack.base_url}/cases/new")
+    field = page.get_by_label("Serial number, contract (SAID) or product name")
+    await field.press_sequentially(f"fleet {mark}")
+    await expect(page.locator("#products option")).to_have_count(2)
+    offered = page.locator("#products option").evaluate_all("options => options.map(({ value }) => value).sort()")
+    assert await offered == [f"Fleet {mark}", f"Fleet {mark} Plus"]
+    # The name that was chosen is that product alone, though the words are in another name too.
+    await field.fill(f"Fleet {mark}")
+    await field.press("Enter")
+    await page.wait_for_url(f"**/cases/new?*product_number=FL{mark.upper()}0")
+    await expect(page.locator(".page-head")).to_contain_text(f"Fleet {mark}")
+    # What is no name of a product is looked up as ever.
+    await page.goto(f"{stack.base_url}/cases/new")
+    await field.fill(f"fleet {mark}")
+    await expect(page.locator("#products option")).to_have_count(2)
+    await field.press("Enter")
+    await page.wait_for_url("**/cases/new?q=fleet*")
+    await expect(page.get_by_role("heading", name="Did you mean one of these?")).to_be_visible()
+    assert "product_number=" not in page.url
     await end_session(page, stack)
 
 
