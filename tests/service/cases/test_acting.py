@@ -25,6 +25,7 @@ async def test_a_case_is_taken_answered_and_closed_with_its_resolution(cases: Ca
         await cases.agent_act(number, agent, action="close", version=version, resolution="Replaced the roller.")
     ).body
     assert (closed["status"], closed["turn"], closed["resolution"]) == ("closed", None, "Replaced the roller.")
+    assert closed["resolved"] is True
     assert [entry["kind"] for entry in closed["history"]] == ["created", "taken", "reply", "closed"]
     *_, fact, state = await cases.said(number)
     assert (fact["type"], fact["outcome"], fact["reason"]) == ("cases.case.closed.v1", "closed", "Replaced the roller.")
@@ -96,6 +97,7 @@ async def test_a_closed_case_can_be_reopened_and_an_open_case_cannot(cases: Case
     assert closed["allowed_actions"] == ["mark_confidential", "reopen", "follow_up"]
     opened = (await cases.act(number, ana, action="reopen", version=closed["version"], reason="again")).body
     assert (opened["status"], opened["closed_at"]) == ("in_progress", None)
+    assert (opened["resolution"], opened["resolved"]) == (None, None)
     assert (await cases.said(number))[-1]["is_open"] is True
 
 
