@@ -1,7 +1,8 @@
 """Exports in the background: asked for by one request, made by any replica, fetched by another request.
 
-Whoever makes one holds a lease on it, and says every few seconds how far it is. Of a process that was killed the lease
-ends, and another one makes the export anew, from a new moment, which the file tells.
+Whoever makes one holds a lease on it, and says every few seconds how far it is. A process that is told to stop gives it
+back, of one that was killed the lease ends: then another one makes the export anew, from a new moment, which the file
+tells.
 """
 
 import asyncio
@@ -137,6 +138,8 @@ class Workshop:
             await jobs.fail(db, export, ended.reason)
         finally:
             origin.reset(token)
+            if cancel_requested():
+                await jobs.give_back(db, export)
 
     async def _make_watched(self, db: Database, export: Export) -> None:
         """Tells meanwhile how far it is. Given up where the job is somebody else's, or its user may not have it."""

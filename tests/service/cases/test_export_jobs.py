@@ -99,9 +99,14 @@ async def under_way(cases: CasesApi, by: Actor, kind: str = "csv", **query: Any)
         yield wanted
 
 
-async def chunks_of(cases: CasesApi, export_id: str) -> int:
-    job = await cases.db["export_jobs"].find_one({"_id": UUID(export_id)})
+async def job_of(cases: CasesApi, export_id: str) -> Json:
+    job: Json | None = await cases.db["export_jobs"].find_one({"_id": UUID(export_id)})
     assert job is not None
+    return job
+
+
+async def chunks_of(cases: CasesApi, export_id: str) -> int:
+    job = await job_of(cases, export_id)
     return await cases.db["export_chunks"].count_documents({"file_id": job["file_id"]})
 
 
@@ -212,11 +217,59 @@ async def test_of_a_process_that_was_killed_another_one_makes_the_export_anew(ca
         assert claimed.as_of is not None
         assert datetime.fromisoformat(done["as_of"]) > claimed.as_of - timedelta(milliseconds=1)
         assert late["number"] in exported((await fetch(other, ana, wanted["id"])).body)
+        assert (await job_of(cases, wanted["id"]))["attempts"] == 2
         # Who was only slow, and not killed, can end nothing any more.
         assert not await jobs.keep(cases.db, claimed, rows=1, total=1)
 
 
-async def test_a_process_that_stops_leaves_its_export_even_if_the_driver_swallows_that(
+async def test_a_process_that_stops_gives_its_export_back_and_another_one_goes_on_at_once(
+    cases: CasesApi, mongo_url: str
+) -> None:
+    ana = an_actor(Role.COMPANY_ADMIN)
+    numbers = await many(cases, ana, 10)
+    with idle(cases):
+        async with AsyncExitStack() as stack:
+            other = await stack.enter_async_context(a_replica(mongo_url))
+            async with under_way(other, ana) as wanted:
+                assert (await job_of(cases, wanted["id"]))["attempts"] == 1
+                await stack.aclose()
+        given_back = await job_of(cases, wanted["id"])
+        assert (given_back["state"], given_back["attempts"]) == ("waiting", 0)
+        told = await shown(cases, ana, wanted["id"])
+        assert (told["state"], told["rows"], told["total"], told["as_of"]) == ("waiting", 0, None, None)
+        # Nobody has to wait for the end of a lease, and those that were asked for later come after it.
+        ben = an_actor(Role.COMPANY_ADMIN)
+        await asked(cases, ben)
+        claimed = await jobs.claim(cases.db)
+        assert claimed is not None
+        assert str(claimed.id) == wanted["id"]
+        await jobs.give_back(cases.db, claimed)
+    done = await ended(cases, ana, wanted["id"])
+    assert (done["state"], done["rows"]) == ("done", len(numbers))
+    assert (await job_of(cases, wanted["id"]))["attempts"] == 1
+
+
+async def test_what_has_ended_or_is_somebody_elses_is_not_given_back(cases: CasesApi) -> None:
+    ana = an_actor(Role.COMPANY_ADMIN)
+    await cases.submitted(ana)
+    with idle(cases):
+        wanted = await asked(cases, ana)
+        slow = await jobs.claim(cases.db)
+        assert slow is not None
+        await cases.db["export_jobs"].update_one({"_id": slow.id}, [{"$set": {"due": "$$NOW"}}])
+        second = await jobs.claim(cases.db)
+        assert second is not None
+        await jobs.give_back(cases.db, slow)
+        held = await job_of(cases, wanted["id"])
+        assert (held["state"], held["attempts"], held["file_id"]) == ("running", 2, second.file_id)
+        await cases.db["export_jobs"].update_one({"_id": slow.id}, [{"$set": {"due": "$$NOW"}}])
+    assert (await ended(cases, ana, wanted["id"]))["state"] == "done"
+    done = await job_of(cases, wanted["id"])
+    await jobs.give_back(cases.db, replace(second, file_id=done["file_id"]))
+    assert await job_of(cases, wanted["id"]) == done
+
+
+async def test_a_process_that_stops_gives_its_export_back_even_if_the_driver_swallows_that(
     cases: CasesApi, mongo_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ana, is_keeping = an_actor(Role.COMPANY_ADMIN), asyncio.Event()
@@ -238,7 +291,7 @@ async def test_a_process_that_stops_leaves_its_export_even_if_the_driver_swallow
                         await is_keeping.wait()
                     async with asyncio.timeout(10):
                         await stack.aclose()
-        await cases.db["export_jobs"].update_one({"_id": UUID(wanted["id"])}, [{"$set": {"due": "$$NOW"}}])
+        assert (await job_of(cases, wanted["id"]))["attempts"] == 0
     assert (await ended(cases, ana, wanted["id"]))["state"] == "done"
 
 

@@ -106,6 +106,13 @@ async def keep(db: Database, export: Export, *, rows: int, total: int | None) ->
     return kept.matched_count == 1
 
 
+async def give_back(db: Database, export: Export) -> None:
+    """Before all others it waits again for somebody, as if it had not been claimed; not what has ended meanwhile."""
+    waits: Document = {"state": ExportState.WAITING.value, "due": "$created_at", "file_id": None, "as_of": None}
+    uncounted = {"attempts": {"$subtract": ["$attempts", 1]}, "rows": 0, "total": None}
+    await db[_JOBS].update_one(_held(export), [{"$set": waits | uncounted}])
+
+
 async def finish(db: Database, export: Export, *, rows: int, size: int, session: Session) -> bool:
     """The file is whole; False where the job is somebody else's by now."""
     told = {"state": ExportState.DONE.value, "rows": rows, "total": rows, "size": size, "expires_at": ahead(_FILE_KEPT)}
