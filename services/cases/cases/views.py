@@ -14,7 +14,7 @@ from services.cases.cases.domain.actions import AGENT_ACTIONS, OFFERS, allowed_a
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.clock import Clock
 from services.cases.cases.domain.news import News
-from services.cases.cases.domain.values import Callback, Entry, Escalation, Person, Status, turn_of
+from services.cases.cases.domain.values import Entry, Person, Status, turn_of
 from services.cases.cases.domain.visibility import sees
 from services.cases.cases.handlers.turn_times import Report
 from services.cases.cases.store.cases import Links
@@ -214,8 +214,8 @@ def detail(
             "pin_instructions": pin_instructions,
             **marked(_news_of(history, case), actor, mark, now),
             "visited_at": mark.visited_at,
-            "callback": _callback(case.callback) if case.callback else None,
-            "escalation": _escalation(case.escalation) if case.escalation else None,
+            "callback": case.callback.told if case.callback else None,
+            "escalation": case.escalation.told if case.escalation else None,
             "follow_up_of": links.follow_up_of,
             "follow_ups": [_linked(document) for document in links.follow_ups],
             "reopen_until": reopened_until(case) if "reopen" in for_both_sides else None,
@@ -300,31 +300,6 @@ def _flat(case: Case) -> dict[str, Any]:
 
 def _creator(case: Case) -> PersonAnswer | None:
     return PersonAnswer(user_id=case.created_by, name=case.created_by_name) if case.created_by_name else None
-
-
-def _callback(callback: Callback) -> dict[str, Any]:
-    window = callback.window
-    return {
-        "at": None if window else "now",
-        "from": window.start if window else None,
-        "to": window.end if window else None,
-        "phone": callback.phone,
-        "requested_by": _person(callback.requested_by),
-        "requested_at": callback.requested_at,
-        "confirmed_at": callback.confirmed_at,
-    }
-
-
-def _escalation(escalation: Escalation) -> dict[str, Any]:
-    return {
-        "state": escalation.state,
-        "reason": escalation.reason,
-        "requested_by": _person(escalation.requested_by),
-        "requested_at": escalation.requested_at,
-        "decided_by": _person(escalation.decided_by) if escalation.decided_by else None,
-        "decided_at": escalation.decided_at,
-        "answer": escalation.answer,
-    }
 
 
 def _linked(document: Document) -> dict[str, Any]:

@@ -114,6 +114,54 @@ async def test_a_request_is_tried_again_on_the_case_as_it_has_become(
         assert (answer.code, seen["callback"], seen["version"]) == ("stale", None, 1 + changes)
 
 
+async def test_a_stale_change_is_told_all_that_others_may_have_changed_as_the_case_says_it(cases: CasesApi) -> None:
+    ana, agent = an_actor(), an_actor(Role.AGENT)
+    number = (await cases.submitted(ana))["number"]
+    site = site_changed(ana.company_id, name="Nice")
+    await cases.hear(site)
+    day = (datetime.now(UTC) + timedelta(days=3)).date()
+    window = {"from": f"{day}T09:00:00.000Z", "to": f"{day}T12:00:00.250+01:00"}
+
+    async def told() -> Json:
+        """Beside the case as it is read at the same time."""
+        stale = await cases.act(number, ana, action="change_severity", version=0, severity=2)
+        assert (stale.status, stale.code) == (409, "stale")
+        current: Json = stale.body["current"]
+        seen = (await cases.get(number, ana)).body
+        seen["assignee"] = seen["assignee"] and seen["assignee"]["name"]
+        assert current == {name: seen[name] for name in current}
+        return current
+
+    before = await told()
+    assert await told() == before
+    by_customer: Mapping[str, Json] = {
+        "change_contact": {"contact": a_contact(first_name="Nina")},
+        "change_secondary_contact": {"contact": a_contact(first_name="Max")},
+        "change_site": {"site_id": str(site.site_id)},
+        "change_parts_address": {"parts_address": an_address(city="Metz")},
+        "change_severity": {"severity": 1},
+        "mark_confidential": {},
+        "request_callback": {"at": window, "phone": PHONE},
+        "request_escalation": {"reason": "It is urgent."},
+    }
+    for action, fields in by_customer.items():
+        version = {"version": before["version"]} if action.startswith("change_") else {}
+        assert (await cases.act(number, ana, action=action, **version, **fields)).status == 200
+        # What this action has changed, it tells.
+        now = await told()
+        assert {name for name in now if now[name] != before[name]} > {"version"}, action
+        before = now
+    for action in ("take", "confirm_callback", "accept_escalation"):
+        assert (await cases.agent_act(number, agent, action=action, version=before["version"])).status == 200
+        now = await told()
+        assert {name for name in now if now[name] != before[name]} > {"version"}, action
+        before = now
+    assert (before["callback"]["from"], before["callback"]["to"]) == (window["from"], f"{day}T11:00:00.250Z")
+    assert (before["contact"]["first_name"], before["secondary_contact"]["first_name"]) == ("Nina", "Max")
+    assert before["escalation"]["decided_by"] == {"user_id": str(agent.user_id), "name": agent.name}
+    assert before["site_name"] == "Nice"
+
+
 async def test_a_comment_in_between_makes_a_change_stale_and_a_request_not(cases: CasesApi) -> None:
     ana = an_actor()
     number = (await cases.submitted(ana))["number"]

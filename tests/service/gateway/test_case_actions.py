@@ -424,6 +424,43 @@ async def test_after_a_change_by_somebody_else_the_page_says_what_and_keeps_what
     assert "the-key-of-this-form" not in page
 
 
+PLACES = {"from": "Lyon", "to": "Metz"}
+PEOPLE = {"from": "Luc Petit", "to": "Nina Roy"}
+WINDOW_OF_ENTRY = "2026-12-02T09:00:00.000Z/2026-12-02T11:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "said"),
+    [
+        ("contact_changed", PEOPLE, "changed the contact from Luc Petit to Nina Roy"),
+        ("secondary_contact_changed", PEOPLE, "changed the other contact from Luc Petit to Nina Roy"),
+        ("site_changed", PLACES, "changed the place of the equipment from Lyon to Metz"),
+        ("parts_address_changed", PLACES, "changed the shipping address of parts from Lyon to Metz"),
+        ("severity_changed", {"from": 3, "to": 1}, "changed the severity from Normal to Critical"),
+        ("status_changed", {"from": "in_progress", "to": "waiting_parts"}, "changed the status"),
+        ("marked_confidential", {}, "marked the case as confidential"),
+        ("unmarked_confidential", {}, "made the case visible to colleagues again"),
+        ("callback_requested", {"at": "now", "phone": "+33472000000"}, "requested a callback"),
+        ("callback_changed", {"at": WINDOW_OF_ENTRY, "phone": "+33472000000"}, "changed the callback"),
+        ("callback_cancelled", {}, "cancelled the callback"),
+        ("callback_confirmed", {}, "confirmed the callback"),
+        ("callback_done", {}, "called back"),
+        ("escalation_requested", {}, "requested an escalation"),
+        ("escalation_accepted", {}, "accepted the escalation"),
+        ("escalation_declined", {}, "declined the escalation"),
+    ],
+)
+async def test_a_stale_change_says_who_changed_what_whatever_it_was(
+    gateway: Gateway, kind: str, changes: Json, said: str
+) -> None:
+    with_case(gateway, version=2)
+    gateway["cases"].answers(f"POST {CASE}/actions", refuses(409, "stale"))
+    gateway["cases"].answers(f"GET {CASE}/history", says(a_list(an_entry("", kind, by=MIRA, changes=changes))))
+    status, page = await post(gateway, "close", resolution="It works.")
+    assert status == 409
+    assert f"Mira Lund {said}" in words(page)
+
+
 async def test_whoever_comes_from_an_old_page_reads_first_what_has_happened(gateway: Gateway) -> None:
     with_case(gateway, version=3)
     moved = an_entry("", "severity_changed", by=MIRA, changes={"from": 3, "to": 1})

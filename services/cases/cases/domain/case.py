@@ -1,6 +1,6 @@
 """A case, its owner's rights, and how it changes."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Literal, Self, TypedDict
 from uuid import UUID
@@ -264,12 +264,22 @@ class Case(Submission):
 
     @property
     def current(self) -> dict[str, object]:
-        """What a refused change is told about the case as it is now."""
+        """What a refused change is told about the case as it is now: all that somebody may have changed."""
         return {
             "version": self.version,
             "status": self.status.value,
             "severity": self.problem.severity,
             "assignee": self.assignee.name if self.assignee else None,
+            "contact": asdict(self.contact),
+            "secondary_contact": asdict(self.secondary_contact) if self.secondary_contact else None,
+            "site_id": self.site_id,
+            "site_name": self.site_name,
+            "equipment_address": asdict(self.equipment_address),
+            "parts_address": asdict(self.parts_address) if self.parts_address else None,
+            "pin": self.pin,
+            "confidential": self.confidential,
+            "callback": self.callback.told if self.callback else None,
+            "escalation": self.escalation.told if self.escalation else None,
         }
 
     def changed_event(self, *, version: int, now: datetime) -> CaseChanged:

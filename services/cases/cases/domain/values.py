@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 from uuid import UUID
@@ -42,6 +42,11 @@ class Person:
     name: str
     email: str
     language: str = "en"
+
+    @property
+    def told(self) -> Mapping[str, object]:
+        """As the API names its parts."""
+        return {"user_id": self.user_id, "name": self.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,11 @@ class Place:
         return self.site_name or self.address.line
 
 
+def written(time: datetime) -> str:
+    """As the API writes it."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """From when to when to call."""
@@ -107,8 +117,7 @@ class Window:
     @property
     def interval(self) -> str:
         """As ISO 8601 writes it."""
-        start, end = (time.isoformat(timespec="milliseconds").replace("+00:00", "Z") for time in (self.start, self.end))
-        return f"{start}/{end}"
+        return f"{written(self.start)}/{written(self.end)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,19 @@ class Callback:
     def at(self) -> str:
         """When to call, as the history tells it."""
         return self.window.interval if self.window else "now"
+
+    @property
+    def told(self) -> Mapping[str, object]:
+        """As the API names its parts."""
+        return {
+            "at": None if self.window else "now",
+            "from": written(self.window.start) if self.window else None,
+            "to": written(self.window.end) if self.window else None,
+            "phone": self.phone,
+            "requested_by": self.requested_by.told,
+            "requested_at": written(self.requested_at),
+            "confirmed_at": written(self.confirmed_at) if self.confirmed_at else None,
+        }
 
 
 class EscalationState(StrEnum):
@@ -147,6 +169,19 @@ class Escalation:
     decided_by: Person | None = None
     decided_at: datetime | None = None
     answer: str = ""
+
+    @property
+    def told(self) -> Mapping[str, object]:
+        """As the API names its parts."""
+        return {
+            "state": self.state.value,
+            "reason": self.reason,
+            "requested_by": self.requested_by.told,
+            "requested_at": written(self.requested_at),
+            "decided_by": self.decided_by.told if self.decided_by else None,
+            "decided_at": written(self.decided_at) if self.decided_at else None,
+            "answer": self.answer,
+        }
 
 
 Changes = Mapping[str, str | int | bool | None]
