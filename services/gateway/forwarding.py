@@ -21,7 +21,8 @@ from services.gateway.session import (
 )
 from shared import errors
 from shared.bodies import read_bytes
-from shared.schemas.base import SMALL_BODY_BYTES, Body
+from shared.schemas.base import SMALL_BODY_BYTES, Body, Request
+from shared.web.requests import read_query
 
 CSRF_HEADER = "X-CSRF-Token"
 # Nothing else that a client sends gets past the door, so no header can claim to come from inside.
@@ -57,7 +58,7 @@ class Route:
     status: int = 200
     other_statuses: tuple[int, ...] = ()  # of other successes
     body: type[Body] | None = None
-    query: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None  # without one, every parameter is refused
     answer: type[BaseModel] | None = None
     files: str | None = None  # the name of the multipart parts that hold files, where these are the body
     media_type: str = "application/json"  # of a success
@@ -94,6 +95,10 @@ def _handler_of(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRes
     serve = route.handler or forward
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        # What a row has parameters for, its owner reads.
+        if route.query is None and request.query_string:
+            await allowed_visitor(request, route)  # who may not ask at all is told that first
+            read_query(request, Request)
         return await serve(request, route)
 
     return handle

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -14,7 +15,7 @@ from services.cases.cases.domain.visibility import CONFIDENTIAL
 from services.cases.cases.store.history import AS_FILTER
 from shared.actor import Actor, Role
 from tests.builders import Json, a_contact, an_actor, an_address
-from tests.events import user_changed
+from tests.events import site_changed, user_changed
 from tests.service.cases.conftest import CasesApi
 
 MIB = 1024 * 1024
@@ -128,23 +129,53 @@ async def do(cases: CasesApi, number: str, actor: Actor, action: str, fields: Js
     return is_done
 
 
+# Who sees the case: also where it is confidential, only where it is not, and never. The limited ones are limited to
+# another site, those of the site to this one, and those from elsewhere are of another company.
+ALWAYS = ("owner", "contact", "administrator", "agent", "limited owner", "limited contact")
+IN_COMPANY = ("manager", "colleague", "manager of the site", "colleague of the site")
+NEVER = ("limited manager", "limited colleague", "administrator from elsewhere")
+
+
+def a_person(who: str, company_id: UUID, site_id: UUID) -> Actor:
+    """Of the company, unless they are from elsewhere."""
+    role = Role.MEMBER
+    if "manager" in who:
+        role = Role.CASE_MANAGER
+    elif "administrator" in who:
+        role = Role.COMPANY_ADMIN
+    limits = {"of the site": frozenset({site_id}), "limited": frozenset({uuid7()})}
+    site_ids = next((ids for words, ids in limits.items() if words in who), None)
+    return an_actor(role, company_id=uuid7() if "elsewhere" in who else company_id, site_ids=site_ids)
+
+
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("who", ["owner", "contact", "manager", "colleague", "agent"])
+@pytest.mark.parametrize("who", [*ALWAYS, *IN_COMPANY, *NEVER])
 async def test_the_service_does_exactly_what_the_case_says_is_allowed(
     cases: CasesApi, agent: Actor, who: str, state: str
 ) -> None:
-    ana = an_actor(Role.MEMBER)
-    contact = an_actor(Role.MEMBER, company_id=ana.company_id)
-    manager, colleague = (an_actor(role, company_id=ana.company_id) for role in (Role.CASE_MANAGER, Role.MEMBER))
-    people = {"owner": ana, "contact": contact, "manager": manager, "colleague": colleague, "agent": agent}
-    actor = people[who]
+    site = site_changed(uuid7())
+    await cases.hear(site)
+    owner, contact = (
+        a_person(name if who == name else name.split()[-1], site.company_id, site.site_id)
+        for name in ("limited owner", "limited contact")
+    )
+    people = {"agent": agent, "owner": owner, "limited owner": owner, "contact": contact, "limited contact": contact}
+    actor = people.get(who) or a_person(who, site.company_id, site.site_id)
     await cases.hear(user_changed(contact))
     await cases.hear(user_changed(agent))
     contact_body = a_contact(user_id=str(contact.user_id), email=contact.email)
-    like = (await cases.submitted(ana, contact=contact_body))["number"]
+    like = (await cases.submitted(owner, contact=contact_body, site_id=str(site.site_id)))["number"]
     answer = await cases.get(await a_copy(cases, like, **STATES[state]), actor)
-    if who in ("manager", "colleague") and state == "confidential":
-        assert answer.status == 404
+    assert answer.status == (200 if who in ALWAYS or (who in IN_COMPANY and state != "confidential") else 404)
+    if answer.status != 200:
+        number = await a_copy(cases, like, **STATES[state])
+        for call, actions, status in ((cases.act, BOTH_SIDES, 404), (cases.agent_act, AGENTS, 403)):
+            for name, fields in actions.items():
+                sent = {"assign": {"agent_id": str(agent.user_id)}, "set_status": {"status": "waiting_parts"}}
+                refused = await call(number, actor, action=name, version=1, **sent.get(name, fields))
+                assert refused.status == status, (name, refused.body)
+        left = await stored(cases, number)
+        assert (left["version"], len(left["history"])) == (1, STATES[state].get("entries", 1))
         return
     seen = answer.body
     agents = AGENTS | {
