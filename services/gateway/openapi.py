@@ -26,8 +26,9 @@ _ABOUT = """The JSON API of the portal. Times are RFC 3339 in UTC; ids are opaqu
 
 Sign in with POST /session; the session is a cookie. A request that changes something needs the header
 X-CSRF-Token with the value from GET /session. Refusals are application/problem+json; a 429 says in Retry-After when
-to come back. In a body or a query, an optional field that is null is the same as one that is left out; in the body of a
-PATCH, null empties the field, and a field that is left out stays as it is."""
+to come back. A field or a parameter that is not described is refused (422). In a body or a query, an optional field
+that is null is the same as one that is left out; in the body of a PATCH, null empties the field, and a field that is
+left out stays as it is."""
 _DONE = {
     200: "Done.",
     201: "Created, or created before with the same Idempotency-Key.",

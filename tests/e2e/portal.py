@@ -57,6 +57,12 @@ class Visitor:
             assert response.status == 200, path
             return await response.text()
 
+    async def led_to(self, path: str) -> tuple[int, str]:
+        """The status of a page, and where it leads on to."""
+        url = f"{self.stack.local_url}{path}"
+        async with self._http.get(url, allow_redirects=False) as response:
+            return response.status, response.headers.get("Location", "")
+
     def following(self) -> AbstractAsyncContextManager[Events]:
         """What happens from now on to the cases that this visitor sees."""
         return following(self._http, f"{self.stack.local_url}/api/v1/events", {})

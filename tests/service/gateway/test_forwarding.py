@@ -1,6 +1,7 @@
 """What passes the door and what does not, and what happens when a service fails behind it."""
 
 import asyncio
+import re
 import time
 from io import BytesIO
 
@@ -12,6 +13,8 @@ from yarl import URL
 
 from deploy.local.waiting import until
 from services.gateway.deadlines import USUAL
+from services.gateway.forwarding import Access, Route
+from services.gateway.routes import ROUTES
 from tests.service.gateway.stand_ins import (
     PATIENT,
     SIGNED_ACTOR,
@@ -123,6 +126,23 @@ async def test_five_megabytes_of_json_are_too_large_and_no_service_sees_them(gat
     answer = await gateway.portal.post("/api/v1/cases", data=huge, headers=gateway.signed_in(Content_Type=JSON))
     assert (answer.status, answer.content_type) == (413, "application/problem+json")
     assert gateway["cases"].seen == []
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.query is None], ids=lambda route: route.name)
+async def test_a_row_without_parameters_names_each_that_is_sent(gateway: Gateway, route: Route) -> None:
+    path = "/api/v1" + re.sub(r"{\w+}", "1000000009", route.path)
+    for query, unknown in (("?company_id=1&x", ["company_id", "x"]), ("?as=picture&as=", ["as"])):
+        answer = await gateway.portal.request(route.method, path + query, headers=gateway.signed_in())
+        body = await answer.json()
+        assert (answer.status, body["code"]) == (422, "invalid")
+        assert [(wrong["field"], wrong["code"]) for wrong in body["errors"]] == [
+            (name, "extra_forbidden") for name in unknown
+        ]
+    asked = {seen.path for service in gateway.services.values() for seen in service.seen}
+    assert asked <= {"/session/resolve"}
+    # Whoever may not ask at all is told that.
+    anonymous = await gateway.portal.request(route.method, path + "?x=1")
+    assert anonymous.status == (401 if route.access is Access.SIGNED_IN else 422)
 
 
 @pytest.mark.parametrize(
