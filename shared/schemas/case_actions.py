@@ -206,11 +206,10 @@ class ChangeCallbackAction(Request):
     phone: Phone
 
 
-class CancelCallbackAction(Request):
+class CancelCallbackAction(MayNameVersion):
     """Nobody has to call any more."""
 
     action: Literal["cancel_callback"]
-    version: Version
 
 
 class RequestEscalationAction(FitsAnyVersion):

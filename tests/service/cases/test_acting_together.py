@@ -179,7 +179,10 @@ async def test_a_comment_in_between_makes_a_change_stale_and_a_request_not(cases
         assert (answer.status, answer.code) == (409, "stale")
         assert answer.body["current"]["version"] == 2
         without = await cases.act(number, ana, action=action, **fields)
-        assert (without.status, without.field_codes) == (422, {"version": "missing"})
+        if action == "cancel_callback":
+            assert (without.status, without.code) == (409, "no_callback")
+        else:
+            assert (without.status, without.field_codes) == (422, {"version": "missing"})
     requests: Mapping[str, Json] = {
         "request_callback": {"phone": PHONE},
         "request_escalation": {"reason": "It is urgent."},
@@ -188,6 +191,10 @@ async def test_a_comment_in_between_makes_a_change_stale_and_a_request_not(cases
     }
     for action, fields in requests.items():
         assert (await cases.act(number, ana, action=action, version=1, **fields)).status == 200
+    # Whoever names no version takes the call back whatever has happened; with a version, only the call that they saw.
+    assert (await cases.act(number, ana, action="cancel_callback", version=1)).code == "stale"
+    taken_back = await cases.act(number, ana, action="cancel_callback")
+    assert (taken_back.status, taken_back.body["callback"]) == (200, None)
 
 
 async def test_no_note_of_an_agent_is_in_any_answer_about_a_case_or_in_what_is_said_of_it(

@@ -269,7 +269,7 @@ def test_what_an_agent_may_do_in_each_state(
 # What is judged by the case as it is when it is written, whatever was seen of it before.
 ANY_VERSION = {
     *("request_callback", "request_escalation", "mark_confidential", "unmark_confidential", "follow_up"),
-    *("confirm_callback", "finish_callback", "accept_escalation", "decline_escalation"),
+    *("cancel_callback", "confirm_callback", "finish_callback", "accept_escalation", "decline_escalation"),
 }
 # What its handler makes of the fields of a body.
 LOOKED_UP = {"agent_id": "agent", "site_id": "place", "equipment_address": "place", "pin": "place"}
