@@ -166,3 +166,14 @@ async def test_an_address_is_checked_as_in_a_new_case(cases: CasesApi) -> None:
     for action, field in (("change_site", "equipment_address"), ("change_parts_address", "parts_address")):
         answer = await cases.act(number, ana, action=action, version=1, key=None, **{field: wrong})
         assert answer.wrong_fields == {f"{field}.country", f"{field}.city", f"{field}.floor"}
+
+
+async def test_with_another_pin_come_its_instructions_which_outlive_it(cases: CasesApi, agent: Actor) -> None:
+    ana = an_actor()
+    nice = await a_site(cases, ana, "Nice")
+    await cases.hear(company_with(ana, a_pin("LYON"), a_pin("NICE", instructions="Ring at the gate.")))
+    case = await cases.submitted(ana, pin="LYON")
+    moved = await move(cases, case, ana, site_id=str(nice.site_id), pin="NICE")
+    assert (moved.status, moved.body["pin"]) == (200, "NICE")
+    await cases.hear(company_with(ana, version=2))
+    assert (await cases.get(case["number"], agent)).body["pin_instructions"] == "Ring at the gate."

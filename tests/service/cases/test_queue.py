@@ -114,6 +114,11 @@ async def test_who_is_to_be_called_now_comes_before_those_with_a_time(cases: Cas
     await cases.act(cancelled, ana, action="cancel_callback", version=2)
     of_company = {"company_id": str(ana.company_id)}
     assert await queued(cases, agent, "callbacks", **of_company) == [now, soon, later]
+    # An agent who offers another time calls then.
+    start = datetime.now(UTC) + timedelta(hours=3)
+    window = {"from": start.isoformat(), "to": (start + timedelta(hours=1)).isoformat()}
+    await cases.agent_act(now, agent, action="confirm_callback", at=window)
+    assert await queued(cases, agent, "callbacks", **of_company) == [soon, now, later]
 
 
 async def test_an_undecided_escalation_comes_before_the_accepted_and_declined_ones_are_left_out(
