@@ -269,6 +269,12 @@ async def test_a_case_is_assigned_to_agents_only(cases: CasesApi, agent: Actor) 
         number, agent, action="assign", version=assigned.body["version"], agent_id=str(ana.user_id)
     )
     assert (wrong.status, wrong.code) == (409, "not_yet_known")
+    left = an_actor(Role.AGENT)
+    await cases.hear(user_changed(left, active=False))
+    wrong = await cases.agent_act(
+        number, agent, action="assign", version=assigned.body["version"], agent_id=str(left.user_id)
+    )
+    assert (wrong.status, wrong.code) == (409, "not_yet_known")
 
 
 async def test_setting_the_current_value_changes_nothing(cases: CasesApi, agent: Actor) -> None:
