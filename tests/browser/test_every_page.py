@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, CDPSession, ConsoleMessage, Page, Request, Response
 
 from deploy.local.stack import Stack
 from deploy.local.waiting import until
-from tests.browser.walking import World, begin_session, end_session, make_world, sign_in
+from services.gateway.pages import add_pages
+from tests.browser.walking import NOBODYS_NUMBER, World, begin_session, end_session, make_world, sign_in
 from tests.e2e.portal import PASSWORD, VENDOR_ADMIN
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -31,6 +33,7 @@ LISTS = {
     "components",
     "cases",
     "cases-empty",
+    "cases-by-site",
     "cases-found",
     "cases-filtered-wrongly",
     "cases-number-mistyped",
@@ -42,6 +45,19 @@ CASES = {"case", "case-closed"}
 # A list and a case on one page.
 QUEUE_BYTES = 38_000
 QUEUES = {"vendor-queue", "vendor-queue-case"}
+# No pages: these addresses lead elsewhere, or to a file.
+ELSEWHERE = {
+    *("/find", "/language", "/sign-out", "/switch-company", "/profile/notices", "/cases/columns", "/cases/favourites"),
+    *("/cases/{number}/answer", "/cases/{number}/take"),
+    *(
+        "/static/{name}",
+        "/favicon.ico",
+        "/cases.csv",
+        "/cases.xlsx",
+        "/cases/{number}/files/{id}",
+        "/cases/exports/{id}/file",
+    ),
+}
 # Words of states that stand on two lines.
 BROKEN_CHIPS = """() => [...document.querySelectorAll(".chip")].flatMap((chip) => {
   const text = [...chip.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
@@ -57,6 +73,16 @@ BROKEN_CHIPS = """() => [...document.querySelectorAll(".chip")].flatMap((chip) =
 @pytest.fixture(scope="module")
 async def world(stack: Stack) -> World:
     return await make_world(stack)
+
+
+def test_no_page_is_left_out() -> None:
+    app = web.Application()
+    add_pages(app)
+    there = {route.resource.canonical for route in app.router.routes() if route.resource and route.method == "GET"}
+    world = World("ana@example.com", "SN1", NOBODYS_NUMBER, NOBODYS_NUMBER, "code", "token")
+    seen = {urlsplit(path).path for path in (world.public_pages | world.pages | world.vendors_pages).values()}
+    left_out = {page for page in there if not any(re.fullmatch(re.sub(r"{\w+}", "[^/]+", page), path) for path in seen)}
+    assert left_out == ELSEWHERE
 
 
 @asynccontextmanager

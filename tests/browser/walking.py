@@ -67,6 +67,7 @@ class World:
             "start": "/",
             "cases": "/cases",
             "cases-empty": "/cases?view=waiting",
+            "cases-by-site": "/cases?view=company",
             "cases-found": "/cases?q=tray&sort=-title",
             "cases-filtered-wrongly": "/cases?created_from=never&status=exploded&cursor=x",
             "cases-number-mistyped": "/cases?q=1000000008",
@@ -101,6 +102,7 @@ class World:
         return {
             "vendor-start": "/",
             "vendor-cases": "/cases",
+            "vendor-cases-by-company": "/cases?view=company",
             "vendor-turn-times": "/cases/turn-times",
             "vendor-case": f"/cases/{self.number}",
             "vendor-queue": "/queue?queue=open",

@@ -41,6 +41,9 @@ async def test_after_a_customers_comment_it_is_the_vendors_turn(cases: CasesApi,
     waiting = await cases.agent_act(number, agent, action="set_status", version=version, status="waiting_customer")
     assert waiting.body["turn"] == "customer"
     assert await cases.listed(ana, view="waiting") == [number]
+    colleague = an_actor(company_id=ana.company_id)
+    assert await cases.listed(colleague) == [number]
+    assert await cases.listed(colleague, view="waiting") == [], "it waits for its own people"
     answered = (await cases.act(number, ana, action="comment", text="Here is the log.")).body
     assert (answered["status"], answered["turn"]) == ("in_progress", "vendor")
     assert answered["turn_since"] == answered["updated_at"]

@@ -304,6 +304,17 @@ async def test_a_member_cannot_create_a_case_for_a_colleague(cases: CasesApi) ->
     assert (answer.status, answer.code) == (403, "forbidden")
 
 
+async def test_a_case_is_created_for_active_users_of_customers_only(cases: CasesApi, agent: Actor) -> None:
+    manager, other = an_actor(Role.CASE_MANAGER), an_actor(Role.AGENT)
+    luc = an_actor(Role.MEMBER, company_id=manager.company_id)
+    for actor in (luc, other):
+        await cases.hear(company_changed(actor.company_id, is_vendor=actor.is_vendor))
+        await cases.hear(user_changed(actor, active=actor is other))
+    for by, submitter in ((manager, luc), (agent, luc), (agent, other)):
+        answer = await cases.submit(by, submitter_id=str(submitter.user_id))
+        assert (answer.status, answer.code) == (409, "not_yet_known")
+
+
 async def test_the_vendors_side_names_the_submitter_whose_company_gets_the_case(cases: CasesApi, agent: Actor) -> None:
     nobody = await cases.submit(agent)
     assert (nobody.status, nobody.wrong_fields) == (422, {"submitter_id"})

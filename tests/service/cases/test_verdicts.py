@@ -6,20 +6,38 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from services.cases.attachments.domain.files import Limits
+from services.cases.cases.domain.values import Change
+from services.cases.cases.handlers.follow_ups import follow_up
 from services.cases.cases.handlers.submission import submit_case
 from services.cases.cases.handlers.verdicts import copy_devices
 from services.cases.cases.store import CaseNumbers
 from services.cases.copies.store import create_indexes
 from services.cases.settings import CasesSettings
 from shared.bus import Delivery
+from shared.events.base import Event
 from shared.idempotency import IdempotencyKey
 from shared.logging import Origin
+from shared.schemas.case_actions import FollowUpAction
 from shared.schemas.cases import SubmitCase
 from tests.builders import TEST_SECRET, Json, a_serial, an_actor
 from tests.events import agreement_changed, device_changed
 from tests.service.cases.conftest import CasesApi, a_case
 
 NOW = datetime.now(UTC)
+QUOTA = CasesSettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET}).quotas.cases
+
+
+class NumbersAfter(CaseNumbers):
+    """Gives a number when the copies have been read already, and these events come just then."""
+
+    def __init__(self, cases: CasesApi, *events: Event) -> None:
+        super().__init__(cases.db)
+        self.cases, self.events = cases, events
+
+    async def take(self) -> str:
+        for event in self.events:
+            await self.cases.hear(event)
+        return await super().take()
 
 
 @pytest.mark.parametrize("agreement_first", [True, False])
@@ -84,23 +102,34 @@ async def test_a_verdict_that_comes_while_its_case_is_being_written_is_not_misse
     ana, name = an_actor(), a_serial()
     contract = agreement_changed(said=name, company_id=ana.company_id)
 
-    class NumbersInAMoment(CaseNumbers):
-        async def take(self) -> str:
-            for event in (contract,) if by_said else (contract, device_changed(ana.company_id, name, contract)):
-                await cases.hear(event)
-            return await super().take()
-
+    came = (contract,) if by_said else (contract, device_changed(ana.company_id, name, contract))
     case, _ = await submit_case(
         cases.db,
-        NumbersInAMoment(cases.db),
+        NumbersAfter(cases, *came),
         ana,
         SubmitCase.model_validate(a_case(**{"said" if by_said else "serial": name})),
         limits=Limits(),
-        quota=CasesSettings.model_validate({"PORTICO_SECRET_KEY": TEST_SECRET}).quotas.cases,
+        quota=QUOTA,
         key=IdempotencyKey(uuid7(), ""),
         now=NOW,
     )
     assert (await cases.get(case.number, ana)).body["coverage"]["verdict"] == "covered"
+
+
+async def test_nor_is_one_that_comes_while_a_follow_up_is_being_written(cases: CasesApi) -> None:
+    ana, name = an_actor(), a_serial()
+    number = (await cases.submitted(ana, serial=name))["number"]
+    await cases.act(number, ana, action="close", version=1, reason="It prints.", resolved=True)
+    contract = agreement_changed(company_id=ana.company_id)
+    new, _ = await follow_up(
+        cases.db,
+        NumbersAfter(cases, contract, device_changed(ana.company_id, name, contract)),
+        number,
+        FollowUpAction(action="follow_up", description="It jams again, now in tray 2."),
+        Change(ana, NOW, IdempotencyKey(uuid7(), "")),
+        quota=QUOTA,
+    )
+    assert (await cases.get(new.number, ana)).body["coverage"]["verdict"] == "covered"
 
 
 @pytest.mark.parametrize(
