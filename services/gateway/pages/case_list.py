@@ -13,7 +13,7 @@ from services.gateway import labels
 from services.gateway.pages.backend import ServiceRefusal, download, fetch, optional
 from services.gateway.pages.columns import ALWAYS, OF_CUSTOMER, OF_VENDOR, chosen_columns, columns_for
 from services.gateway.pages.finding import mistyped, number_in
-from services.gateway.pages.lists import ListPage, ListState, fetch_list
+from services.gateway.pages.lists import ListPage, ListState, companies_in_sight, fetch_list
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import LONGEST_ASKED, new_idempotency_key
 from services.gateway.session import Visitor, signed_in
@@ -55,6 +55,7 @@ _OF_VENDOR = replace(
     views=("recent", "waiting", "favourites", "company", "site"),
     orders={"company": "company_name", "site": "serial"},
     filters={
+        "company_id": lazy("Company"),
         **{name: label for name, label in CASES.filters.items() if name != "mine"},
         "untaken": lazy("Also those that nobody has taken"),
     },
@@ -89,6 +90,7 @@ async def list_cases(request: web.Request) -> web.Response:
     )
     if listing.ignored:
         choices = await _choices(request, visitor, listing)
+    companies = companies_in_sight(rows["items"], listing) if visitor.is_of_vendor else {}
     words = listing.wanted.get("q", "")
     number = "" if rows["items"] else number_in(words)
     return render(
@@ -100,7 +102,8 @@ async def list_cases(request: web.Request) -> web.Response:
         groups=list(_groups(visitor, listing, rows)),
         colleagues=_colleagues_case(visitor, rows, number_in(words)),
         choices=choices,
-        chips=list(_chips(listing, choices)),
+        companies=companies,
+        chips=list(_chips(listing, choices, companies)),
         columns=columns_for(visitor).choices,
         orders=_ORDERS,
         is_cut=len(words) == LONGEST_ASKED,
@@ -139,7 +142,9 @@ def _colleagues_case(visitor: Visitor, rows: Mapping[str, Any], number: str) -> 
     return None if is_own else found
 
 
-def _chips(listing: ListState, choices: Mapping[str, list[Facet]]) -> Iterator[tuple[str, str, str]]:
+def _chips(
+    listing: ListState, choices: Mapping[str, list[Facet]], companies: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
     """Each filter in use beside the status, which has its own row: its name, its value, the list without it."""
     sites = {facet["value"]: facet["label"] for facet in choices["site_id"]}
     for name, label in listing.page.filters.items():
@@ -148,6 +153,8 @@ def _chips(listing: ListState, choices: Mapping[str, list[Facet]]) -> Iterator[t
             continue
         if name == "severity":
             value = str(labels.severities.get(value, value))
+        elif name == "company_id":
+            value = companies[value]
         elif name == "site_id":
             value = sites.get(value) or _("Chosen")
         elif name in {"created_from", "created_to"}:

@@ -1,10 +1,11 @@
 """Lists on pages: what the address asks for, and the addresses of the same list in another state.
 
 A page describes its list once (`ListPage`), reads the address (`ListPage.at`), fetches with `fetch_list`, and gives the
-`ListState` to the macros of `ui.html`: `list_refused`, `list_table`, `list_foot`, `filter_link`, `filter_choice`.
+`ListState` to the macros of `ui.html`: `list_refused`, `list_table`, `list_foot`, `filter_link`, `filter_choice`,
+`filter_company`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from services.gateway.pages.requests import asked_for
 from services.gateway.session import Visitor
 from services.gateway.texts import _
 from shared import errors
+from shared.text import in_alphabet
 
 PAGE_SIZE = 50
 # Cursors only lead on, so the address carries those of the pages before; so many of them fit into it.
@@ -174,3 +176,11 @@ async def fetch_list(
             if less.ignored == listing.ignored:
                 raise
             listing = less
+
+
+def companies_in_sight(cases: Iterable[Mapping[str, Any]], listing: ListState) -> dict[str, str]:
+    """Whose cases these are: there may be thousands of companies, and those are the ones that are worked on."""
+    names = {str(case["company_id"]): str(case["company_name"]) for case in cases}
+    if wanted := listing.wanted.get("company_id"):
+        names.setdefault(wanted, _("Chosen"))
+    return dict(sorted(names.items(), key=lambda company: in_alphabet(company[1])))

@@ -18,14 +18,14 @@ from services.gateway.pages.case import case_page, case_parts
 from services.gateway.pages.case_actions import ACTIONS
 from services.gateway.pages.file_forms import read_form_with_files, refused_with_files
 from services.gateway.pages.finding import number_in
-from services.gateway.pages.lists import ListPage, ListState, fetch_list
+from services.gateway.pages.lists import ListPage, ListState, companies_in_sight, fetch_list
 from services.gateway.pages.queue_rows import pressing
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import asked_for, idempotency_header, new_idempotency_key, read_form, redirect
 from services.gateway.session import Visitor, signed_in
 from services.gateway.texts import _, lazy
 from shared import errors
-from shared.text import in_alphabet, isolated
+from shared.text import isolated
 from shared.web.app import CLOCK
 from shared.zones import zone_of
 
@@ -207,7 +207,7 @@ async def _queue_page(
         here_now=_place_of(listing),
         rows=rows,
         pressing={row["number"]: pressing(row, zone, now) for row in rows["items"]},
-        companies=_companies(rows["items"], parts, listing),
+        companies=companies_in_sight([*rows["items"], *([parts["case"]] if parts else [])], listing),
         orders={order: ORDERS[order] for order in (QUEUES[queue].order, *_OF_EVERY_QUEUE)},
         order=listing.wanted.get("sort", QUEUES[queue].order),
         turns=TURNS,
@@ -240,14 +240,3 @@ def _place_of(listing: ListState) -> str:
     if listing.is_first:
         return listing.url()
     return listing.url(cursor=listing.cursor, before=".".join(listing.before))
-
-
-def _companies(
-    rows: list[dict[str, Any]], parts: Mapping[str, Any] | None, listing: ListState
-) -> list[tuple[str, str]]:
-    """Whose cases are in sight: there may be thousands of companies, and those are the ones that are worked on."""
-    shown = [*rows, *([parts["case"]] if parts else [])]
-    names = {str(row["company_id"]): str(row["company_name"]) for row in shown}
-    if (wanted := listing.wanted.get("company_id")) and wanted not in names:
-        names[wanted] = _("Chosen")
-    return sorted(names.items(), key=lambda company: in_alphabet(company[1]))

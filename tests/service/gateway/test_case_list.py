@@ -21,6 +21,7 @@ A_ROW: Json = {
     "serial_label": "CN-1",
     "product_name": "Laserprint 310",
     "site_name": "Lyon",
+    "company_id": "0198c0de-0000-7000-8000-000000000001",
     "company_name": "Birchfield",
     "submitter": {"user_id": ME, "name": "Ana Duarte"},
     "assignee": None,
@@ -142,6 +143,30 @@ async def test_each_filter_in_use_can_be_taken_away_by_itself(portal: Gateway) -
             "Words: tray jam": "q",
         }.items()
     }
+
+
+async def test_an_agent_narrows_the_list_to_a_company_that_is_in_sight(portal: Gateway) -> None:
+    as_role(portal, "agent")
+    rows = [{**A_ROW, "company_id": name[0], "company_name": name} for name in ("lumière", "Birchfield", "lumière")]
+    portal["cases"].answers("GET /cases", says(listing(*rows)))
+    content = await page(portal, "/cases?company_id=l")
+    for what in ("GET /cases", "GET /cases/facets"):
+        assert URL(portal["cases"].asked(what)[-1].path).query["company_id"] == "l"
+    choice = content.partition('<select id="filter-company_id"')[2].partition("</select>")[0]
+    assert re.findall(r'<option value="(\w*)"( selected)?>([^<]+)<', choice) == [
+        ("", "", "Any"),
+        ("B", "", "Birchfield"),
+        ("l", " selected", "lumière"),
+    ]
+    assert 'aria-current="true" title="Take this filter away">Company: lumière' in content
+    assert "company_id=l" in content.partition('href="/cases.xlsx?')[2].partition('"')[0]
+    portal["cases"].answers("GET /cases", says(listing()))
+    assert "Company: Chosen" in await page(portal, "/cases?company_id=l")
+
+
+async def test_a_customer_has_no_choice_of_companies(portal: Gateway) -> None:
+    assert "filter-company_id" not in await page(portal, "/cases?company_id=l")
+    assert "company_id" not in portal["cases"].asked("GET /cases")[-1].path
 
 
 async def test_an_agent_sees_with_what_waits_also_what_nobody_has_taken_if_they_like(portal: Gateway) -> None:
