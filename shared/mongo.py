@@ -201,7 +201,13 @@ def with_time_to_upgrade() -> AbstractContextManager[None]:
 
 
 async def drop_index(collection: Collection, name: str) -> None:
-    """Takes away an index that an older version made; another replica may be faster."""
+    """Takes away an index that an older version made; another replica may be faster.
+
+    It is asked for first: even to drop what is not there, the database waits until nobody writes to the collection, and
+    lets nobody begin meanwhile. A transaction whose process was killed stays open for a minute.
+    """
+    if name not in await collection.index_information():
+        return
     try:
         await collection.drop_index(name)
     except OperationFailure as error:

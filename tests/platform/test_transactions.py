@@ -1,5 +1,6 @@
 """What a transaction says is said once it is committed, and only then."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -7,7 +8,7 @@ from uuid import uuid4
 import pytest
 from pymongo.errors import PyMongoError
 
-from shared.mongo import Database, Document, Driver, Session
+from shared.mongo import Database, Document, Driver, Session, drop_index
 from tests.platform.bus_helpers import a_database
 
 EVENT: Document = {"id": uuid4(), "type": "tests.thing.happened.v1"}
@@ -93,3 +94,17 @@ async def test_what_no_replica_listens_to_gives_no_hint(db: Database) -> None:
     types = ("cases.case.changed.v1", "identity.user.changed.v1", "identity.user.invited.v1")
     db.notify_pending("things", 1, [{"id": uuid4(), "type": each} for each in types])
     assert hints == ["identity.user.changed"]
+
+
+@pytest.mark.parametrize("name", ["of_older_1", "things_are_there_1"])
+async def test_whoever_starts_waits_for_no_transaction_to_drop_an_index_that_is_gone(db: Database, name: str) -> None:
+    await db["things"].create_index("things_are_there")
+
+    async def left_open(session: Session) -> None:
+        await db["things"].insert_one({"_id": 1}, session=session)
+        async with asyncio.timeout(30):
+            await drop_index(db["things"], "of_older_1")
+
+    await db.atomically(left_open)
+    await drop_index(db["things"], name)
+    assert name not in await db["things"].index_information()

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pymongo import AsyncMongoClient
 from uuid_utils.compat import uuid7
 
 from deploy.local.waiting import until
@@ -22,7 +23,8 @@ from shared.mongo import Database, Document, with_time_to_upgrade
 from shared.schemas.cases import CaseQuery
 from tests.builders import MONGO_DRIVER, Json, a_contact, an_actor
 from tests.events import site_changed, user_changed
-from tests.service.cases.conftest import CasesApi
+from tests.service.cases.conftest import CasesApi, a_replica
+from tests.unbounded import UNBOUNDED
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 QUERIES: list[Json] = [{}, {"status": "open"}, {"status": ["new", "closed"], "severity": 2}, {"severity": 3}]
@@ -204,6 +206,19 @@ async def test_wherever_the_worker_is_stopped_the_counters_stay_right(db: Databa
             break
     assert stopped >= 3
     assert await counters.recount(db) == 0
+
+
+async def test_a_replica_starts_while_what_one_that_was_killed_has_begun_is_still_open(
+    cases: CasesApi, db: Database, mongo_url: str
+) -> None:
+    case = await cases.submitted(an_actor())
+    async with AsyncMongoClient[Json](mongo_url) as killed, killed.start_session() as session:
+        await session.start_transaction()
+        for collection, wanted in (("cases", {"number": case["number"]}), (counters.COUNTERS, {"_id": "of this test"})):
+            await killed["cases"][collection].update_one(wanted, {"$set": {"x": 1}}, upsert=True, session=session)
+        async with a_replica(mongo_url, **UNBOUNDED) as replica:
+            assert (await replica.get(case["number"], an_actor(Role.AGENT))).status == 200
+        await session.abort_transaction()
 
 
 async def test_workers_at_the_same_cases_at_once_count_each_case_once(db: Database, company: Company) -> None:
