@@ -25,7 +25,7 @@ RULES = {
     "rules": {LABEL_IN_NAME: {"enabled": True}},
     "resultTypes": ["violations"],
 }
-FIRST_PAGE_BYTES, FORM_BYTES = 20_000, 25_000
+FIRST_PAGE_BYTES, FORM_BYTES = 20_000, 25_500
 FORMS = {"new-form", "sign-in-for-a-device", "profile", "profile-notices", "do-contact", "do-place", "do-callback"}
 # Lists stay up to date while they are looked at; the script for it is 5,300 bytes. /components shows all there is.
 LIST_BYTES = 22_000
@@ -205,9 +205,11 @@ async def _trouble_on(page: Page, name: str, language: str) -> list[str]:
 @pytest.mark.timeout(300)
 async def test_every_first_page_is_small(stack: Stack, world: World, browser: Browser) -> None:
     sizes: dict[str, float] = {}
-    async with a_browser(browser, width=1440, scheme="light", language="en") as context:
+    # In French they are longer.
+    async with a_browser(browser, width=1440, scheme="light", language="fr") as context:
         page = await context.new_page()
         await begin_session(page, stack, world.admin_email)
+        await in_language(page, stack, "fr")
         network = await context.new_cdp_session(page)
         await network.send("Network.enable")
         await network.send("Network.setCacheDisabled", {"cacheDisabled": True})
