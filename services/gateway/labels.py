@@ -50,6 +50,17 @@ status_looks = {
     "closed": "closed",
     "cancelled": "cancelled",
 }
+# Of the agents, by the names of the API, in the order of the navigation.
+queues = {
+    "unassigned": lazy("Unassigned"),
+    "mine": lazy("Mine"),
+    "replied": lazy("Customer replied"),
+    "first_answers": lazy("First answer due"),
+    "callbacks": lazy("Callbacks"),
+    "escalations": lazy("Escalations"),
+    "waiting_parts": lazy("Waiting for parts"),
+    "open": lazy("All open cases"),
+}
 views = {
     "recent": lazy("Recent cases"),
     "waiting": lazy("Waiting for me"),

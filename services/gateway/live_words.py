@@ -3,7 +3,7 @@
 from services.gateway.texts import _
 
 
-def live_words(*, of_case: bool = False, of_list: bool = False) -> dict[str, str]:
+def live_words(*, of_case: bool = False, of_list: bool = False, of_rows: bool = False) -> dict[str, str]:
     """Of a case that has changed, of a list with changed cases, or of both."""
     words = {"reload": _("Reload")}
     if of_case:
@@ -20,6 +20,8 @@ def live_words(*, of_case: bool = False, of_list: bool = False) -> dict[str, str
             "cases": _("%(count)s cases have changed."),
             "list": _("Something has changed."),
         }
+    if of_rows:
+        words["left"] = _("No longer in this part of the list")
     return words
 
 

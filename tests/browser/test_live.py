@@ -252,6 +252,43 @@ async def test_a_queue_follows_its_case_and_its_list(
     await expect(page.locator(f".queue > [data-number='{other}']")).to_have_count(0)
 
 
+async def test_the_rows_of_a_queue_are_renewed_where_they_stand(
+    opened: Opened, ana: Visitor, marta: Visitor, vera: Visitor
+) -> None:
+    word = f"w{secrets.token_hex(6)}"
+    cases = [
+        await ana.submit(serial=a_serial(), title="Paper jam", description=f"It stopped this morning: {word}.")
+        for _ in range(3)
+    ]
+    numbers = [str(case["number"]) for case in cases]
+    queue = f"/queue?queue=open&sort=-updated_at&company_id={cases[0]['company_id']}&q={word}"
+    page = await opened(vera.email, f"{queue}&case={numbers[0]}")
+    rows = {number: page.locator(f".queue > [data-number='{number}']") for number in numbers}
+    await page.locator("#answer-text").fill("What I am typing")
+    await page.evaluate("window.isStillHere = true")
+    places = [await top_of(row) for row in rows.values()]
+    # The chosen one, whose number the case beside it has, and another, on whose link the keys stand.
+    for number in numbers[:2]:
+        await rows[number].locator("a").focus()
+        await marta.agent_act(number, action="take")
+        await expect(rows[number]).to_contain_text("Marta Lindqvist", timeout=SEEN_WITHIN_MS)
+        await expect(rows[number]).to_contain_text("In progress")
+        await expect(rows[number].locator("a")).to_be_focused()
+        version = (await marta.get(f"/cases/{number}"))["version"]
+        await marta.agent_act(number, action="set_status", version=version, status="waiting_customer")
+        await expect(rows[number]).to_contain_text("their turn", timeout=SEEN_WITHIN_MS)
+    # By their last change they would be in another order.
+    assert [await top_of(row) for row in rows.values()] == pytest.approx(places, abs=1)
+    await expect(rows[numbers[2]]).to_contain_text("New")
+    version = (await marta.get(f"/cases/{numbers[1]}"))["version"]
+    await marta.agent_act(numbers[1], action="close", version=version, resolution="It works.")
+    await expect(rows[numbers[1]]).to_contain_text("No longer in this part of the list", timeout=SEEN_WITHIN_MS)
+    await expect(notice(page)).to_contain_text("changed.")
+    assert [await top_of(row) for row in rows.values()] == pytest.approx(places, abs=1)
+    await expect(page.locator("#answer-text")).to_have_value("What I am typing")
+    assert await page.evaluate("window.isStillHere")
+
+
 async def test_a_page_out_of_sight_has_no_stream_and_reads_again_when_it_is_seen(
     opened: Opened, ana: Visitor, marta: Visitor, number: str
 ) -> None:

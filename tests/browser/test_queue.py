@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from deploy.local.stack import Stack
 from tests.browser.test_case_form import ana
+from tests.browser.test_every_page import in_language
 from tests.browser.walking import begin_session, end_session
 from tests.builders import a_serial, an_email
 from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, Visitor, mails_to, visiting
@@ -243,6 +244,45 @@ async def test_on_a_phone_the_answer_takes_little_room_until_somebody_writes(age
     await expect(state).to_be_visible()
     await state.focus()
     await expect(state).to_be_visible()
+
+
+async def test_on_a_phone_what_is_done_with_a_case_stands_in_one_row(
+    agent: Page, stack: Stack, morning: Morning
+) -> None:
+    try:
+        for place, (language, name) in enumerate((("en", "Update this case"), ("fr", "Mettre à jour ce dossier"))):
+            await in_language(agent, stack, language)
+            await agent.goto(morning.at(place))
+            await agent.set_viewport_size({"width": 360, "height": 740})
+            await expect_one_row(agent, name)
+            await agent.locator("[data-take]").click()
+            await expect(agent.locator(".work-head .assignee")).to_be_visible()
+            await expect_one_row(agent, name)
+    finally:
+        await in_language(agent, stack, "en")
+
+
+async def expect_one_row(page: Page, name: str) -> None:
+    buttons = page.locator(".work-head .buttons > *")
+    tops = await buttons.evaluate_all("all => all.map((one) => Math.round(one.getBoundingClientRect().top))")
+    assert (len(tops), len(set(tops))) == (3, 1)
+    assert await page.evaluate("document.documentElement.scrollWidth") == 360
+    await expect(page.locator(".work-head .menu > summary")).to_have_text(name)  # which is heard; dots are seen
+
+
+async def test_the_queues_are_counted_on_every_page_of_an_agent(agent: Page, stack: Stack, morning: Morning) -> None:
+    await agent.goto(f"{stack.base_url}/cases/{morning.numbers[0]}")
+    navigation = agent.locator("#navigation")
+    unassigned = navigation.get_by_role("link", name=re.compile(r"^Unassigned ?[\d,]+\+?$"))
+    await expect(unassigned).to_be_visible()
+    # They are not counted anew for every page.
+    asked: list[str] = []
+    agent.on("request", lambda request: asked.append(request.url))
+    await agent.goto(f"{stack.base_url}/help")
+    await expect(unassigned).to_be_visible()
+    assert not [url for url in asked if url.endswith("/agent/queues")]
+    await navigation.get_by_role("link", name=re.compile("^Unassigned")).click()
+    await expect(agent.locator("h1")).to_have_text("Unassigned")
 
 
 @pytest.mark.parametrize("width", [360, 1440])

@@ -72,8 +72,10 @@ def _weekday(local: datetime, now: datetime) -> str:
 
 
 def age(value: str, now: datetime) -> str:
-    """How long ago it was, in the largest unit: 5 min, 2 h, 3 days."""
-    seconds = max((now - datetime.fromisoformat(value)).total_seconds(), 0)
+    """How long ago it was, in the largest unit: just now, 5 min, 2 h, 3 days."""
+    seconds = (now - datetime.fromisoformat(value)).total_seconds()
+    if seconds < _MINUTE_S:
+        return _("just now")
     if seconds < _HOUR_S:
         return _("%(count)s min") % {"count": int(seconds // _MINUTE_S)}
     if seconds < _DAY_S:
@@ -84,6 +86,8 @@ def age(value: str, now: datetime) -> str:
 
 def span(seconds: int) -> str:
     """How long something took, in its two largest units: 5 min, 2 h 10 min, 3 d 4 h; what is smaller is left out."""
+    if 0 < seconds < _MINUTE_S:
+        return _("less than a minute")
     days, hours, minutes = seconds // _DAY_S, seconds % _DAY_S // _HOUR_S, seconds % _HOUR_S // _MINUTE_S
     if days and hours:
         return _("%(days)s d %(hours)s h") % {"days": number(days), "hours": hours}

@@ -36,29 +36,24 @@ _SHOWN, _REFUSED = 200, 422
 _FIRST_QUEUE = "mine"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class QueueOfPage:
-    """A queue as the page shows it."""
+    """What the page says of an empty queue, and the order where nobody asks for another."""
 
-    label: str
     empty: str
     order: str = "created_at"
 
 
-# By the names of the API, in the order of the navigation.
+# As in labels.queues.
 QUEUES: Mapping[str, QueueOfPage] = {
-    "unassigned": QueueOfPage(label=lazy("Unassigned"), empty=lazy("Every case has somebody who looks after it.")),
-    "mine": QueueOfPage(label=lazy("Mine"), empty=lazy("You look after no case now.")),
-    "replied": QueueOfPage(
-        label=lazy("Customer replied"), empty=lazy("You have answered everybody."), order="unanswered"
-    ),
-    "first_answers": QueueOfPage(
-        label=lazy("First answer due"), empty=lazy("No first answer is due."), order="first_answer"
-    ),
-    "callbacks": QueueOfPage(label=lazy("Callbacks"), empty=lazy("Nobody waits for a call."), order="callback"),
-    "escalations": QueueOfPage(label=lazy("Escalations"), empty=lazy("No case is escalated."), order="-escalation"),
-    "waiting_parts": QueueOfPage(label=lazy("Waiting for parts"), empty=lazy("No case is waiting for parts.")),
-    "open": QueueOfPage(label=lazy("All open cases"), empty=lazy("No case is open.")),
+    "unassigned": QueueOfPage(lazy("Every case has somebody who looks after it.")),
+    "mine": QueueOfPage(lazy("You look after no case now.")),
+    "replied": QueueOfPage(lazy("You have answered everybody."), "unanswered"),
+    "first_answers": QueueOfPage(lazy("No first answer is due."), "first_answer"),
+    "callbacks": QueueOfPage(lazy("Nobody waits for a call."), "callback"),
+    "escalations": QueueOfPage(lazy("No case is escalated."), "-escalation"),
+    "waiting_parts": QueueOfPage(lazy("No case is waiting for parts.")),
+    "open": QueueOfPage(lazy("No case is open.")),
 }
 ORDERS = {
     "created_at": lazy("Oldest case first"),
@@ -71,6 +66,14 @@ ORDERS = {
     "callback": lazy("Callbacks by time"),
     "-escalation": lazy("Undecided escalations first"),
 }
+# What a row shows at its end: the time that the list is sorted by, else since when it is somebody's turn.
+_TIMES = {
+    "created_at": ("created_at", lazy("Created:")),
+    "-created_at": ("created_at", lazy("Created:")),
+    "-updated_at": ("updated_at", lazy("Changed:")),
+    "unanswered": ("unanswered_since", lazy("Replied:")),
+}
+_TURN_TIME = ("turn_since", lazy("Waiting for:"))
 _OF_EVERY_QUEUE = ("created_at", "-created_at", "-updated_at", "turn", "severity")
 _LIST = ListPage(
     "/queue",
@@ -192,6 +195,7 @@ async def _queue_page(
     # An older cases knows fewer queues, and the list leaves out what a service refuses.
     queue, now = asked.wanted["queue"], request.app[CLOCK]()
     listing = replace(listing, wanted={"queue": queue, **listing.wanted})
+    order = listing.wanted.get("sort", QUEUES[queue].order)
     zone = zone_of(visitor.user.time_zone)
     chosen: dict[str, Any] = parts or {"case": None}
     if parts:
@@ -201,15 +205,16 @@ async def _queue_page(
         "queue.html",
         visitor=visitor,
         status=status,
-        queues=QUEUES,
-        counts=counts,
+        empty=QUEUES[queue].empty,
+        queue_counts=counts,
         listing=listing,
         here_now=_place_of(listing),
         rows=rows,
         pressing={row["number"]: pressing(row, zone, now) for row in rows["items"]},
         companies=companies_in_sight([*rows["items"], *([parts["case"]] if parts else [])], listing),
         orders={order: ORDERS[order] for order in (QUEUES[queue].order, *_OF_EVERY_QUEUE)},
-        order=listing.wanted.get("sort", QUEUES[queue].order),
+        order=order,
+        time=_TIMES.get(order, _TURN_TIME),
         turns=TURNS,
         answered=SENT.get(query.get("done", "")),
         unsent=UNSENT,

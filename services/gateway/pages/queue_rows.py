@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from services.gateway.pages import looks
 from services.gateway.texts import _
 
-_SOON = timedelta(hours=1)
+_MINUTE, _SOON = timedelta(minutes=1), timedelta(hours=1)
 
 Look = Literal["", "soon", "late"]
 Row = Mapping[str, Any]
@@ -33,7 +33,8 @@ def pressing(row: Row, zone: ZoneInfo, now: datetime) -> Pressing:
     if promise and promise["due_at"] and not promise["answered_at"] and row["turn"]:
         return _promised(promise["due_at"], now)
     if since := row.get("unanswered_since"):
-        return Pressing(_("replied %(age)s ago") % {"age": looks.age(since, now)})
+        is_now = now - datetime.fromisoformat(since) < _MINUTE
+        return Pressing(_("replied just now") if is_now else _("replied %(age)s ago") % {"age": looks.age(since, now)})
     if row["turn"] == "customer":
         return Pressing(_("their turn"))
     return Pressing("")
@@ -51,6 +52,8 @@ def _call(callback: Row, zone: ZoneInfo, now: datetime) -> Pressing:
 
 def _promised(due_at: str, now: datetime) -> Pressing:
     due = datetime.fromisoformat(due_at)
+    if abs(due - now) < _MINUTE:
+        return Pressing(_("answer due now"), "late" if due < now else "soon")
     if due < now:
         return Pressing(_("answer %(age)s late") % {"age": looks.age(due_at, now)}, "late")
     left = looks.age(now.isoformat(), due)

@@ -5,6 +5,7 @@
 //   data-case           the case that it shows, if any, and data-version its version: its parts are renewed
 //   data-parts          selectors of those parts, which are as many in every answer; what has the focus is left alone
 //   data-list           the selector of a list: of its rows only the number of changed ones is said, nothing moves
+//   data-rows      the selector of that list's rows, by data-number: each is renewed where it stands
 //   data-address        where the page is read again, if not at its own address
 //
 // Beside it, for agents at a case, an element with data-presence: who else is there. A stream is open only while the page
@@ -143,6 +144,7 @@ function follow(element, isFirst) {
       return;
     }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (dataset.rows) renewRows(page);
     if (number) takeOver(page);
     if (dataset.list) compare(page);
   }
@@ -165,6 +167,19 @@ function follow(element, isFirst) {
         entries[0].focus({ preventScroll: true });
       });
       untilSeen(entries[0], () => say(""));
+    }
+  }
+
+  // A row stays where it is, and its link keeps the focus; one that the list has no longer says so at its end.
+  function renewRows(page) {
+    const fresh = new Map([...page.querySelectorAll(dataset.rows)].map((row) => [row.dataset.number, row]));
+    for (const row of document.querySelectorAll(dataset.rows)) {
+      const now = fresh.get(row.dataset.number);
+      row.classList.toggle("left", !now);
+      if (!now) row.lastElementChild.textContent = words.left;
+      else [...row.children].forEach((part, place) => {
+        if (part.outerHTML !== now.children[place].outerHTML) renewPart(part, now.children[place]);
+      });
     }
   }
 

@@ -1,7 +1,9 @@
 """The agents' workspace: the queue, the case beside it, and what is written there."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -9,6 +11,7 @@ from aiohttp import FormData
 from yarl import URL
 
 from deploy.local.waiting import until
+from services.gateway.pages.queue_rows import pressing
 from tests.service.gateway.stand_ins import CSRF, Gateway, Json, a_session, refuses, says
 from tests.service.gateway.test_case_page import ARNO, CASE, an_entry, words
 from tests.service.gateway.test_pages import A_CASE, a_list
@@ -68,6 +71,73 @@ async def test_the_queues_stand_in_the_navigation_with_how_many_cases_are_in_eac
     assert "All open cases1,000+ Work All cases" in navigation
     assert queries(gateway) == [{"queue": "mine", "limit": "25"}]
     assert f'href="/queue?queue=mine&amp;case={NUMBER}"' in page
+
+
+async def test_the_queues_stand_on_every_page_of_an_agent_and_their_counts_come_after_it(gateway: Gateway) -> None:
+    begin(gateway, A_CASE)
+    for path in ("/help", CASE):
+        page = await page_at(gateway, path)
+        assert page.count('<a href="/queue?queue=') == 8
+        assert page.count('<span class="number" data-queue="') == 8
+        assert "queue_counts" in page
+    assert gateway["cases"].asked("GET /agent/queues") == []
+
+
+async def test_customers_have_no_queue_in_their_navigation(gateway: Gateway) -> None:
+    begin(gateway, role="company_admin")
+    page = await page_at(gateway, "/help")
+    assert "/queue?" not in page
+    assert "queue_counts" not in page
+
+
+@pytest.mark.parametrize(
+    ("sort", "shown", "label"),
+    [
+        ("", "2020-01-01T09:00:00Z", "Created:"),
+        ("-created_at", "2020-01-01T09:00:00Z", "Created:"),
+        ("-updated_at", "2020-01-03T09:00:00Z", "Changed:"),
+        ("unanswered", "2020-01-04T09:00:00Z", "Replied:"),
+        ("turn", "2020-01-02T09:00:00Z", "Waiting for:"),
+        ("severity", "2020-01-02T09:00:00Z", "Waiting for:"),
+    ],
+)
+async def test_a_row_shows_the_time_that_the_queue_is_sorted_by(
+    gateway: Gateway, sort: str, shown: str, label: str
+) -> None:
+    names = ("created_at", "turn_since", "updated_at", "unanswered_since")
+    begin(gateway, A_CASE | {name: f"2020-01-0{day}T09:00:00Z" for day, name in enumerate(names, start=1)})
+    page = await page_at(gateway, f"{QUEUE}&sort={sort}" if sort else QUEUE)
+    [age] = re.findall(r'<span class="age">(<span class="unseen">.*?</time>)', page)
+    assert f'datetime="{shown}"' in age
+    assert f">{label} <" in age
+
+
+async def test_a_row_says_who_has_taken_the_case_where_cases_of_several_agents_stand(gateway: Gateway) -> None:
+    begin(gateway, A_CASE | {"assignee": {"user_id": "9", "name": "Mira Lind"}})
+    assert "Mira Lind" in await page_at(gateway, "/queue?queue=open")
+    assert "Mira Lind" not in await page_at(gateway, QUEUE)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"unanswered_since": 30}, "replied just now"),
+        ({"unanswered_since": 90}, "replied 1 min ago"),
+        ({"first_answer": {"due_at": 30, "answered_at": None}}, "answer due now"),
+        ({"first_answer": {"due_at": -30, "answered_at": None}}, "answer due now"),
+        ({"first_answer": {"due_at": 90, "answered_at": None}}, "answer 1 min late"),
+        ({"first_answer": {"due_at": -90, "answered_at": None}}, "answer in 1 min"),
+    ],
+)
+def test_less_than_a_minute_is_now(row: Json, said: str) -> None:
+    now = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+    def ago(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: ago(each) for name, each in value.items()}
+        return value and (now - timedelta(seconds=value)).isoformat()
+
+    assert pressing({"turn": "vendor"} | ago(row), ZoneInfo("UTC"), now).text == said
 
 
 async def test_a_queue_stands_without_its_counts(gateway: Gateway) -> None:

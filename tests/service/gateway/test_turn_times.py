@@ -40,7 +40,7 @@ async def test_each_site_says_how_long_each_side_had_its_turn(gateway: Gateway) 
     page = await seen(gateway, a_report(LYON, NOWHERE))
     said = words(page)
     assert "Cases created from 25 Aug 2026 to 22 Nov 2026, as of 22 Nov 2026, 12:00." in said
-    took = "Support’s turn1 d 2 h Your company’s turn3 h 20 min Closed, then reopened0 min"
+    took = "Support’s turn1 d 2 h Your company’s turn3 h 20 min Closed, then reopenedless than a minute"
     for label, cases in (("Lyon", 2), ("No site", 2), ("In all", 4)):
         assert f"{label} Cases{cases} {took}" in said
     assert '<a href="/cases?site_id=7&amp;created_from=2026-08-25&amp;created_to=2026-11-22">' in page

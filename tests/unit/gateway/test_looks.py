@@ -71,7 +71,9 @@ def test_a_message_has_the_time_of_the_day_whatever_the_day(at: str, english: st
 @pytest.mark.parametrize(
     ("passed", "english", "french"),
     [
-        (timedelta(seconds=-5), "0 min", "0 min"),  # clocks differ
+        (timedelta(seconds=-5), "just now", "à l’instant"),  # clocks differ
+        (timedelta(seconds=59), "just now", "à l’instant"),
+        (timedelta(minutes=1), "1 min", "1 min"),
         (timedelta(minutes=59, seconds=59), "59 min", "59 min"),
         (timedelta(minutes=60), "1 h", "1 h"),
         (timedelta(hours=23, minutes=59), "23 h", "23 h"),
