@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 from services.gateway.fields import ADDRESS
 from services.gateway.forms import FormData, from_json, to_json
 from services.gateway.pages.action_row import ActionRow
-from services.gateway.texts import _
+from services.gateway.pages.case_calls import WINDOW
+from services.gateway.texts import _, lazy
 
 _CONTACT = ("first_name", "last_name", "email", "phone")
-_WHEN = ("date", "from", "to")
+_WHEN = tuple(field.name for field in WINDOW)
+_DAY = lazy("Enter a date, such as 2026-11-22.")
+_TIME = lazy("Enter a time of day, such as 14:30.")
 # Errors of the JSON, and the fields of the page that they are about.
 _PLACES = {"at.from": "from", "at.to": "to", "at": "when", "contact": "who"}
 
@@ -128,27 +131,30 @@ def _picked(
 
 def _window(typed: FormData, zone: ZoneInfo) -> dict[str, str]:
     wrong = {}
-    for name, read, sentence in (
-        ("date", date.fromisoformat, _("Choose a day.")),
-        ("from", time.fromisoformat, _("Enter when the time begins.")),
-        ("to", time.fromisoformat, _("Enter when the time ends.")),
-    ):
+    for field, read, sentence in zip(WINDOW, (date.fromisoformat, _time, _time), (_DAY, _TIME, _TIME), strict=True):
+        text = typed.get(field.name, "").strip()
         try:
-            read(typed.get(name, "").strip())
+            read(text)
         except ValueError:
-            wrong[name] = sentence
+            wrong[field.name] = str(sentence if text else field.ask)
     if wrong:
         raise Mistyped(wrong)
     day = date.fromisoformat(typed["date"].strip())
+    times = {name: _time(typed[name].strip()) for name in ("from", "to")}
     try:
-        return {name: _moment(day, typed[name], zone) for name in ("from", "to")}
+        moments = {name: datetime.combine(day, at, zone).astimezone(UTC) for name, at in times.items()}
+        skipped = {name: at for name, at in times.items() if moments[name].astimezone(zone).time() != at}
     except (OverflowError, ValueError) as error:
-        raise Mistyped({"date": _("Choose a day.")}) from error
+        raise Mistyped({"date": str(_DAY)}) from error
+    if skipped:
+        sentence = _("On this day the clocks go forward, and there is no %(time)s. Choose another time.")
+        raise Mistyped({name: sentence % {"time": f"{at:%H:%M}"} for name, at in skipped.items()})
+    # A time that comes twice, when the clocks go back, is the first of the two.
+    return {name: moment.isoformat() for name, moment in moments.items()}
 
 
-def _moment(day: date, text: str, zone: ZoneInfo) -> str:
-    at = datetime.combine(day, time.fromisoformat(text.strip()).replace(tzinfo=None), zone)
-    return at.astimezone(UTC).isoformat()
+def _time(text: str) -> time:
+    return time.fromisoformat(text).replace(tzinfo=None)
 
 
 def at_fields(problem: Mapping[str, Any]) -> dict[str, Any]:

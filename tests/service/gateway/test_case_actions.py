@@ -48,10 +48,12 @@ EVERYTHING = [
 OF_AGENTS = ["take", "assign", "set_status", "confirm_callback", "finish_callback", "accept_escalation"]
 
 
-def with_case(gateway: Gateway, *, as_agent: bool = False, **fields: Any) -> None:
+def with_case(
+    gateway: Gateway, *, as_agent: bool = False, zone: str = "Europe/Paris", language: str = "en", **fields: Any
+) -> None:
     """A case of which everything is allowed, for an administrator in Paris, or for Arno Keller of the vendor."""
     session = a_session()
-    session["user"] |= {"role": "company_admin", "time_zone": "Europe/Paris", "id": LUC["id"]}
+    session["user"] |= {"role": "company_admin", "time_zone": zone, "id": LUC["id"], "language": language}
     if as_agent:
         session["user"] |= {"role": "agent", "id": ARNO["user_id"], "name": ARNO["name"]}
     gateway["identity"].answers("POST /session/resolve", says(session))
@@ -368,8 +370,11 @@ WINDOW = {"when": "window", "date": "2026-12-02", "from": "10:00", "to": "12:00"
     ("wrong", "said"),
     [
         ({"date": ""}, "Day: Choose a day."),
-        ({"date": "0001-01-01", "from": "00:00"}, "Day: Choose a day."),
-        ({"from": "soon"}, "From: Enter when the time begins."),
+        ({"date": "0001-01-01", "from": "00:00"}, "Day: Enter a date, such as 2026-11-22."),
+        ({"date": "tomorrow"}, "Day: Enter a date, such as 2026-11-22."),
+        ({"from": "soon"}, "From: Enter a time of day, such as 14:30."),
+        ({"to": "25:00"}, "To: Enter a time of day, such as 14:30."),
+        ({"from": " "}, "From: Enter when the time begins."),
         ({"to": ""}, "To: Enter when the time ends."),
     ],
 )
@@ -380,6 +385,55 @@ async def test_a_time_that_cannot_be_read_is_said_at_its_field(gateway: Gateway,
     assert said in words(page)
     assert values(page)["phone"] == "+33 4 72 00 00 00"
     assert gateway["cases"].asked(f"POST {CASE}/actions") == []
+
+
+# The nights in which the clocks go forward, and back.
+PARIS, NEW_YORK = ("Europe/Paris", "2027-03-28", "2027-10-31"), ("America/New_York", "2027-03-14", "2027-11-07")
+
+
+@pytest.mark.parametrize("as_agent", [False, True])
+@pytest.mark.parametrize("night", [PARIS[:2], NEW_YORK[:2]])
+@pytest.mark.parametrize(
+    ("times", "skipped"),
+    [(("02:00", "04:00"), ["From"]), (("01:59", "02:30"), ["To"]), (("02:10", "02:59"), ["From", "To"])],
+)
+async def test_a_time_that_the_clocks_skip_is_refused_at_its_field(
+    gateway: Gateway, night: tuple[str, str], times: tuple[str, str], skipped: list[str], *, as_agent: bool
+) -> None:
+    (zone, forward), (begins, ends) = night, times
+    with_case(gateway, as_agent=as_agent, zone=zone)
+    action = "confirm_callback" if as_agent else "request_callback"
+    status, page = await post(gateway, action, **WINDOW | {"date": forward, "from": begins, "to": ends})
+    assert status == 422
+    for place, at in (("From", begins), ("To", ends)):
+        said = f"{place}: On this day the clocks go forward, and there is no {at}. Choose another time."
+        assert (said in words(page)) is (place in skipped)
+    assert values(page)["from"] == begins
+    with_case(gateway, as_agent=as_agent, zone=zone, language="fr")
+    _status, page = await post(gateway, action, **WINDOW | {"date": forward, "from": begins, "to": ends})
+    first = begins if "From" in skipped else ends
+    assert f"Ce jour-là, les horloges avancent et sautent {first}. Choisissez une autre heure." in words(page)
+
+
+@pytest.mark.parametrize(
+    ("night", "begins", "ends", "moments"),
+    [
+        (PARIS[:2], "01:59", "03:00", ("2027-03-28T00:59:00", "2027-03-28T01:00:00")),
+        (NEW_YORK[:2], "01:59", "03:00", ("2027-03-14T06:59:00", "2027-03-14T07:00:00")),
+        # Of a time that comes twice the first one counts.
+        (PARIS[::2], "02:00", "02:30", ("2027-10-31T00:00:00", "2027-10-31T00:30:00")),
+        (PARIS[::2], "02:30", "03:00", ("2027-10-31T00:30:00", "2027-10-31T02:00:00")),
+        (NEW_YORK[::2], "01:00", "01:30", ("2027-11-07T05:00:00", "2027-11-07T05:30:00")),
+        (NEW_YORK[::2], "01:30", "02:00", ("2027-11-07T05:30:00", "2027-11-07T07:00:00")),
+    ],
+)
+async def test_times_around_the_change_of_the_clocks_are_those_of_the_readers_zone(
+    gateway: Gateway, night: tuple[str, str], begins: str, ends: str, moments: tuple[str, str]
+) -> None:
+    zone, day = night
+    with_case(gateway, zone=zone)
+    body = await sent(gateway, "request_callback", **WINDOW | {"date": day, "from": begins, "to": ends})
+    assert body["at"] == {"from": f"{moments[0]}+00:00", "to": f"{moments[1]}+00:00"}
 
 
 @pytest.mark.parametrize(
@@ -448,6 +502,8 @@ WINDOW_OF_ENTRY = "2026-12-02T09:00:00.000Z/2026-12-02T11:00:00.000Z"
         ("escalation_requested", {}, "requested an escalation"),
         ("escalation_accepted", {}, "accepted the escalation"),
         ("escalation_declined", {}, "declined the escalation"),
+        # Of a service that is newer than these pages.
+        ("teleported", {"from": "Lyon", "to": "Metz"}, "changed the case"),
     ],
 )
 async def test_a_stale_change_says_who_changed_what_whatever_it_was(
