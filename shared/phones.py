@@ -42,6 +42,21 @@ class NoSuchNumber(NoNumber):
     """Its country has no such numbers."""
 
 
+class IncompleteNumber(NoNumber):
+    """It ends too early to be one."""
+
+
+class TooManyDigits(NoNumber):
+    """It goes on for longer than any number does."""
+
+
+_UNREADABLE = {
+    NumberParseException.TOO_SHORT_AFTER_IDD: IncompleteNumber,
+    NumberParseException.TOO_SHORT_NSN: IncompleteNumber,
+    NumberParseException.TOO_LONG: TooManyDigits,
+}
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def read_phone(text: str, *, country: str | None = None) -> str:
     """The number as it is kept; `country` is only for the example of a refusal. Raises NoNumber."""
@@ -49,7 +64,7 @@ def read_phone(text: str, *, country: str | None = None) -> str:
     try:
         number = phonenumbers.parse(written, None)
     except NumberParseException as error:
-        raise NoNumber(_example_of(country)) from error
+        raise _UNREADABLE.get(error.error_type, NoNumber)(_example_of(country)) from error
     if not phonenumbers.is_valid_number(number):
         raise NoSuchNumber(_example_beside(number))
     if not _is_told_from_words(written, number):

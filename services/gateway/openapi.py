@@ -67,7 +67,7 @@ _EXAMPLE: Json = {
         {
             "field": "contact.email",
             "code": "email",
-            "message": "Enter one e-mail address, such as ana@example.com.",
+            "message": "Check this e-mail address: it should look like ana@example.com.",
             "params": {},
         },
         {

@@ -29,13 +29,14 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from shared import text
-from shared.phones import NoNumber, NoSuchNumber, read_phone
+from shared.phones import IncompleteNumber, NoNumber, NoSuchNumber, TooManyDigits, read_phone
 from shared.zones import find_zone
 
 LANGUAGES = ("en", "fr")
 # Kosovo has no code of ISO yet, and XK everywhere else.
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries) | {"XK"}
 _LONGEST_TYPED = 100  # characters of a short code, with whatever stands around it
+_LONGEST_EMAIL = 254
 _REMEMBERED = 1_000  # addresses: those of a company's people come again and again
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # A portal may stand in an intranet, where `firma.local`, `home.arpa` and `mail.test` are domains like any other.
@@ -201,28 +202,38 @@ def refuse_unless_one(**fields: object) -> None:
         raise PydanticCustomError("exactly_one", sentence, {"fields": list(fields), "at": given or list(fields)})
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _email(given: str) -> str:
+    """Short ones as well: what is wrong with `x` is not its length."""
+    return given if len(given) > _LONGEST_EMAIL else _read_email(given)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_email(given: str) -> str:
     given = given.translate(_AS_TYPED)
     try:
         # The domain is not looked up: a mail that cannot be delivered is the ledger's business.
         address = validate_email(given, check_deliverability=False).normalized
     except EmailNotValidError as error:
-        _local, at, domain = given.rpartition("@")
-        if at and domain.isalnum():
-            # Most often the rest was forgotten: nobody's mistake should go to a host of that name.
-            sentence = "The part after the @ needs a dot, as in ana@example.com."
-            raise PydanticCustomError("email", sentence, {"reason": "no_dot"}) from error
-        raise _no_email() from error
+        raise _no_email(given) from error
     is_copied_badly = any(not each.isascii() and unicodedata.category(each) in _BESIDE_ADDRESSES for each in address)
     if is_copied_badly or address.startswith(_NO_RECIPIENT):
-        raise _no_email()
+        raise _no_email(given)
     # Composed again: some letters have only their small form in one piece, such as ǰ.
     return unicodedata.normalize("NFC", address.lower())
 
 
-def _no_email() -> PydanticCustomError:
-    return PydanticCustomError("email", "Enter one e-mail address, such as ana@example.com.")
+def _no_email(given: str) -> PydanticCustomError:
+    count, domain = given.count("@"), given.rpartition("@")[2]
+    if given and not count:
+        sentence = "The @ is missing: an e-mail address looks like ana@example.com."
+        return PydanticCustomError("email", sentence, {"reason": "no_at"})
+    if count > 1:
+        return PydanticCustomError("email", "Enter one e-mail address only.", {"reason": "several"})
+    if domain.isalnum():
+        # Most often the rest was forgotten: nobody's mistake should go to a host of that name.
+        sentence = "The part after the @ needs a dot, as in ana@example.com."
+        return PydanticCustomError("email", sentence, {"reason": "no_dot"})
+    return PydanticCustomError("email", "Check this e-mail address: it should look like ana@example.com.")
 
 
 def _phone(given: str, info: ValidationInfo) -> str:
@@ -232,6 +243,12 @@ def _phone(given: str, info: ValidationInfo) -> str:
     except NoSuchNumber as error:
         sentence = "There is no such number. In that country a number looks like {example}."
         raise PydanticCustomError("phone", sentence, {"reason": "no_such_number", "example": error.example}) from error
+    except IncompleteNumber as error:
+        sentence = "The number is not complete. A whole one looks like {example}."
+        raise PydanticCustomError("phone", sentence, {"reason": "incomplete", "example": error.example}) from error
+    except TooManyDigits as error:
+        sentence = "The number has too many digits. A right one looks like {example}."
+        raise PydanticCustomError("phone", sentence, {"reason": "too_many_digits", "example": error.example}) from error
     except NoNumber as error:
         sentence = "Enter the number with its country code, such as {example}."
         raise PydanticCustomError("phone", sentence, {"example": error.example}) from error
@@ -285,7 +302,7 @@ Short = Annotated[str, line(most=100)]
 # Whatever somebody pastes into a search field, an error message of several lines, too.
 Searched = Annotated[str, Cleaned(_words, most=500, clean=text.clean_line)]
 PostalCode = Annotated[str, line(least=1, most=20)]
-Email = Annotated[str, line(least=3, most=254), AfterValidator(_email), Field(json_schema_extra={"format": "email"})]
+Email = Annotated[str, line(_email, least=3, most=_LONGEST_EMAIL), Field(json_schema_extra={"format": "email"})]
 Phone = Annotated[
     str,
     line(most=60),

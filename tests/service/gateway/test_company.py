@@ -46,7 +46,7 @@ async def test_a_list_as_outlook_copies_it_invites_everybody_once(gateway: Gatew
 
 async def test_each_wrong_address_is_named_and_everything_that_was_pasted_stays(gateway: Gateway) -> None:
     _company_that_has_invited(gateway, mails=(), bouncing=())
-    error = {"code": "email", "message": "Enter one e-mail address, such as ana@example.com."}
+    error = {"code": "email", "message": "Check this e-mail address: it should look like ana@example.com."}
     errors = [error | {"field": f"invitations.{place}.email"} for place in (1, 2)]
     problem = {"status": 422, "code": "invalid", "title": "Invalid", "errors": errors}
     gateway["identity"].answers("POST /invitations", says(problem, status=422))
@@ -55,7 +55,7 @@ async def test_each_wrong_address_is_named_and_everything_that_was_pasted_stays(
     page = await (await gateway.portal.post("/users", data=form, headers=gateway.signed_in())).text()
     assert "<h2>No invitation was sent</h2>" in page
     [beneath] = re.findall(r'<p class="error" id="f-emails-error">(.*?)</p>', page, re.DOTALL)
-    sentence = "Enter one e-mail address, such as ana@example.com."
+    sentence = "Check this e-mail address: it should look like ana@example.com."
     assert beneath.split("\n") == [f"bob@: {sentence}", f"luc.example.com: {sentence}"]
     assert page.count("bob@: ") == page.count("luc.example.com: ") == 2  # above the form, and at the field
     assert "\nAna &lt;ana@example.com&gt;; &lt;bob@&gt;, luc.example.com</textarea>" in page

@@ -100,7 +100,7 @@ def test_an_answer_fills_a_form_and_comes_back_the_same() -> None:
 def test_errors_are_shown_at_the_fields_of_the_page() -> None:
     problem = a_problem(("contact.email", "email", "Enter one e-mail address."), ("title", "missing", "Field required"))
     form = refused(SPEC, {"title": "", "contact.email": "luc@"}, problem)
-    sentence = "Enter one e-mail address, such as ana@example.com."
+    sentence = "Check this e-mail address: it should look like ana@example.com."
     assert form.errors == {"contact.email": sentence, "title": "Fill this in."}
     assert form.general == ()
     assert form["contact.email"] == "luc@"

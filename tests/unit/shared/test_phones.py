@@ -139,6 +139,21 @@ def test_a_number_without_its_country_code_is_refused_with_one_that_has_it(typed
     assert _refusal(typed) == (None, "+33 4 72 00 00 00")
 
 
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("+33 1", "incomplete"),
+        ("0049 3", "incomplete"),
+        ("+33 " + "4" * 18, "too_many_digits"),
+        ("+33 4 72 00 00 00 00 00 00 00 00", "too_many_digits"),
+    ],
+)
+def test_a_number_that_is_too_short_or_too_long_is_not_asked_for_the_country_code_that_it_has(
+    typed: str, reason: str
+) -> None:
+    assert _refusal(typed) == (reason, "+33 4 72 00 00 00")
+
+
 def test_the_example_is_of_the_country_of_the_address_beside_it() -> None:
     sent = {"country": "ch", "phone": "044 668 18 00", "alternative_phone": "+49 000 000"}
     with pytest.raises(ValidationError) as refused:
