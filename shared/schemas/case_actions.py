@@ -73,6 +73,7 @@ EntryKindName = Literal[
     "escalation_declined",
     "marked_confidential",
     "unmarked_confidential",
+    "other",  # of a newer release: something has happened
 ]
 
 

@@ -13,7 +13,7 @@ from services.gateway.pages.acting_choices import choices_for, colleague_of
 from services.gateway.pages.action_bodies import Mistyped, at_fields, body_of, values_of
 from services.gateway.pages.action_row import ActionRow
 from services.gateway.pages.backend import Sent, ServiceRefusal, fetch, optional, send
-from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, allowed
+from services.gateway.pages.case_actions import ACTIONS, allowed, row_of_entry
 from services.gateway.pages.file_forms import refused_with_files
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import (
@@ -173,7 +173,7 @@ async def _page(
         case=case,
         action=row,
         actions=ACTIONS,
-        by_entry=BY_ENTRY,
+        by_entry=row_of_entry,
         form=form.with_values(next=queue_of(form.typed, case["number"])),
         prefix=f"{row.name}-",
         choices=choices,

@@ -12,7 +12,7 @@ from services.gateway.pages.acting import act_by_form, path_of, refused_action, 
 from services.gateway.pages.action_row import ActionRow
 from services.gateway.pages.answering import SENT, UNSENT, empty_answer
 from services.gateway.pages.backend import download, fetch, nothing, send
-from services.gateway.pages.case_actions import ACTIONS, BY_ENTRY, menu
+from services.gateway.pages.case_actions import ACTIONS, menu, row_of_entry
 from services.gateway.pages.conversation import Conversation
 from services.gateway.pages.file_forms import limits_of, names_of_files, read_form_with_files
 from services.gateway.pages.marks import VISITS
@@ -77,7 +77,7 @@ async def case_parts(
         "talk": Conversation.of(case, older, only_messages=only_messages),
         "menu": menu(case, by_vendor=visitor.is_of_vendor),
         "actions": ACTIONS,
-        "by_entry": BY_ENTRY,
+        "by_entry": row_of_entry,
         "limits": limits,
         "same_device": same_device,
     }

@@ -149,8 +149,14 @@ _END = (
 ROWS = (*_MESSAGES, *_WORK[:3], *CALLS, *_WORK[3:], *CHANGES, *_END)
 ACTIONS: Mapping[str, ActionRow] = {row.name: row for row in ROWS if row.done}
 BY_ENTRY: Mapping[str, ActionRow] = {row.entry: row for row in ROWS if row.entry}
+_OTHER_ENTRY = ActionRow(name="other", entry="other", history=lazy("%(name)s changed the case"), icon="info")
 # The fields of whichever action was posted, for a form that could not be sent.
 ANY_ACTION = FormSpec(tuple({field.name: field for row in ROWS for field in row.fields}.values()))
+
+
+def row_of_entry(kind: str) -> ActionRow:
+    """What pages know of an entry; of a kind that only newer releases have, that something has changed."""
+    return BY_ENTRY.get(kind, _OTHER_ENTRY)
 
 
 def allowed(case: Mapping[str, Any], *, by_vendor: bool) -> list[ActionRow]:

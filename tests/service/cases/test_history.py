@@ -56,6 +56,28 @@ async def test_a_case_comes_with_its_newest_entries_and_the_way_to_the_others(
     assert (await older(cases, number, ana))["items"] == case["history"]
 
 
+async def test_what_a_newer_replica_has_written_is_shown_as_some_change_and_kept_as_it_is(
+    cases: CasesApi, agent: Actor
+) -> None:
+    ana = an_actor()
+    number = (await cases.submitted(ana))["number"]
+    await written(cases, number, {"kind": "teleported", "changes": {"from": "Lyon", "to": "Metz"}})
+    for by in (ana, agent):
+        case = (await cases.get(number, by)).body
+        assert [entry["kind"] for entry in case["history"]] == ["created", "other"]
+        assert (await older(cases, number, by))["items"] == case["history"]
+    assert (await cases.act(number, ana, action="comment", text="It prints.")).status == 200
+    replied = await cases.agent_act(number, agent, action="reply", text="Good.")
+    closed = await cases.act(
+        number, ana, action="close", version=replied.body["version"], reason="It prints.", resolved=True
+    )
+    kinds = ["created", "other", "comment", "reply", "closed"]
+    assert [entry["kind"] for entry in closed.body["history"]] == kinds
+    found = await cases.db["cases"].find_one({"number": number})
+    assert found is not None
+    assert [entry["kind"] for entry in found["history"]] == ["created", "teleported", *kinds[2:]]
+
+
 async def test_a_case_names_the_files_that_it_was_created_with_however_long_its_history(cases: CasesApi) -> None:
     ana = an_actor()
     file = await uploaded(cases, ana)

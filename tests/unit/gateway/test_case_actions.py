@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from services.cases.cases.domain.values import EntryKind
 from services.gateway.pages.action_row import GROUPS, ActionRow
-from services.gateway.pages.case_actions import ACTIONS, ANY_ACTION, BY_ENTRY, ROWS, allowed, menu
+from services.gateway.pages.case_actions import ACTIONS, ANY_ACTION, BY_ENTRY, ROWS, allowed, menu, row_of_entry
 from shared.i18n import reading_in
 from shared.schemas.case_actions import AgentActionUnion, CaseActionUnion
 
@@ -51,7 +51,7 @@ def test_an_action_has_all_its_words(row: ActionRow) -> None:
 
 
 def test_every_kind_of_entry_is_a_message_or_has_words_and_a_picture() -> None:
-    assert set(BY_ENTRY) == {kind.value for kind in EntryKind}
+    assert set(BY_ENTRY) == {kind.value for kind in EntryKind} - {"other"}
     assert {kind for kind, row in BY_ENTRY.items() if row.is_message} == {"comment", "attached", "reply", "note"}
     events = [row for row in BY_ENTRY.values() if not row.is_message]
     assert all(row.icon for row in events)
@@ -60,6 +60,13 @@ def test_every_kind_of_entry_is_a_message_or_has_words_and_a_picture() -> None:
     assert all(("%(" in row.history.replace("%(name)s", "")) == bool(row.value) for row in events)
     with reading_in("fr"):
         assert BY_ENTRY["closed"].history == "%(name)s a clôturé le dossier"
+
+
+@pytest.mark.parametrize("kind", ["other", "teleported"])
+def test_of_an_entry_that_only_newer_releases_know_it_is_said_that_something_changed(kind: str) -> None:
+    assert row_of_entry(kind).sentence({}) == "%(name)s changed the case"
+    with reading_in("fr"):
+        assert row_of_entry(kind).sentence({}) == "%(name)s a modifié le dossier"
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,11 @@ class EntryKind(StrEnum):
     ESCALATION_DECLINED = "escalation_declined"
     MARKED_CONFIDENTIAL = "marked_confidential"
     UNMARKED_CONFIDENTIAL = "unmarked_confidential"
+    OTHER = "other"  # what a newer replica has written: this one never writes it
+
+    @classmethod
+    def _missing_(cls, _value: object) -> "EntryKind":
+        return cls.OTHER
 
 
 @dataclass(frozen=True, slots=True)
