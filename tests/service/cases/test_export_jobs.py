@@ -232,14 +232,13 @@ async def test_a_process_that_stops_gives_its_export_back_and_another_one_goes_o
             other = await stack.enter_async_context(a_replica(mongo_url))
             async with under_way(other, ana) as wanted:
                 assert (await job_of(cases, wanted["id"]))["attempts"] == 1
+                await asked(cases, an_actor(Role.COMPANY_ADMIN))  # waits: both replicas are busy
                 await stack.aclose()
         given_back = await job_of(cases, wanted["id"])
         assert (given_back["state"], given_back["attempts"]) == ("waiting", 0)
         told = await shown(cases, ana, wanted["id"])
         assert (told["state"], told["rows"], told["total"], told["as_of"]) == ("waiting", 0, None, None)
         # Nobody has to wait for the end of a lease, and those that were asked for later come after it.
-        ben = an_actor(Role.COMPANY_ADMIN)
-        await asked(cases, ben)
         claimed = await jobs.claim(cases.db)
         assert claimed is not None
         assert str(claimed.id) == wanted["id"]
