@@ -151,6 +151,19 @@ async def test_whose_turn_it_is_and_how_a_case_ended_follow_the_case(
     await expect(page.locator(".composer")).to_have_count(0)
 
 
+async def test_what_was_asked_for_and_its_answer_follow_the_case_on_both_sides(
+    opened: Opened, ana: Visitor, marta: Visitor, number: str
+) -> None:
+    page = await opened(ana.email, f"/cases/{number}")
+    beside = await opened(marta.email, f"/queue?queue=unassigned&sort=-created_at&case={number}")
+    await ana.act(number, action="request_escalation", reason="The ward waits.")
+    for each, said in ((page, "Escalation requested"), (beside, "The ward waits.")):
+        await expect(each.locator(".asked")).to_contain_text(said, timeout=SEEN_WITHIN_MS)
+    await marta.agent_act(number, action="accept_escalation")
+    for each in (page, beside):
+        await expect(each.locator(".asked")).to_contain_text("Marta Lindqvist accepted it", timeout=SEEN_WITHIN_MS)
+
+
 async def test_a_dialog_that_is_open_keeps_what_was_decided_about(
     opened: Opened, ana: Visitor, marta: Visitor, number: str
 ) -> None:

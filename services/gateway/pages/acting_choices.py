@@ -11,6 +11,7 @@ from services.gateway.fields import Choices
 from services.gateway.pages.action_row import ActionRow
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional
 from services.gateway.pages.for_whom import may_create_for_others
+from services.gateway.pages.pins import MOST_PINS, pin_choices
 from services.gateway.pages.profile import sites_of
 from services.gateway.session import Visitor
 from services.gateway.texts import _
@@ -30,7 +31,10 @@ async def choices_for(
             return {"colleague_id": await _people(request, visitor, of_company)}
         case "change_site":
             sites = tuple(await sites_of(request, visitor, of_company) or ())
-            return {"site_id": sites, "pin": await _pins(request, visitor, of_company) if case.get("pin") else ()}
+            if not case.get("pin"):
+                return {"site_id": sites}
+            pins = await _list(request, visitor, "identity", "/pins", {**of_company, "limit": MOST_PINS})
+            return {"site_id": sites, "pin": pin_choices(pins, dict(sites))}
         case "assign":
             return {"agent_id": await _agents(request, visitor, case)}
         case "set_status":
@@ -70,11 +74,6 @@ async def _agents(request: web.Request, visitor: Visitor, case: Mapping[str, Any
     found = await _list(request, visitor, "cases", "/agent/agents", {"sort": "name", "limit": _MOST_PEOPLE})
     others = [agent for agent in found if str(agent["user_id"]) != has_it]
     return tuple((str(agent["user_id"]), isolated(agent["name"])) for agent in others)
-
-
-async def _pins(request: web.Request, visitor: Visitor, of_company: Mapping[str, str]) -> Choices:
-    found = await _list(request, visitor, "identity", "/pins", {**of_company, "limit": _MOST_PEOPLE})
-    return tuple((pin["pin"], f"{pin['pin']} · {isolated(pin['label'])}") for pin in found)
 
 
 async def _list(

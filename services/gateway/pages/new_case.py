@@ -27,6 +27,7 @@ from services.gateway.pages.for_whom import (
     without_whom,
 )
 from services.gateway.pages.lists import PAGE_SIZE
+from services.gateway.pages.pins import MOST_PINS, pin_choices
 from services.gateway.pages.profile import sites_of
 from services.gateway.pages.rendering import render
 from services.gateway.pages.requests import TYPED, asked_for, idempotency_header, new_idempotency_key, redirect
@@ -125,7 +126,7 @@ async def _form_page(  # what the page shows beside the form
         parts_choices=PARTS,
         start=start,
         sites=sites or [],
-        pins=_pin_choices(pins, dict(sites or [])),
+        pins=pin_choices(pins, dict(sites or [])),
         limits=limits,
         coverage=coverage or None,
         devices=_devices_to_choose(request, start, coverage or {}),
@@ -186,24 +187,11 @@ async def _sites(request: web.Request, visitor: Visitor, whom: ForWhom) -> list[
 
 async def _pins(request: web.Request, visitor: Visitor, whom: ForWhom) -> list[dict[str, Any]]:
     try:
-        answer = await optional(fetch(request, visitor, "identity", "/pins", {**whom.of_company, "limit": 200}))
+        answer = await optional(fetch(request, visitor, "identity", "/pins", {**whom.of_company, "limit": MOST_PINS}))
     except ServiceRefusal:
         # A company without PINs, or a visitor of the vendor: there is nothing to choose.
         return []
     return list(answer["items"]) if answer else []
-
-
-def _pin_choices(pins: Sequence[Mapping[str, Any]], sites: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What to choose from, each with its name and with what it is bound to."""
-    choices: list[tuple[str, str]] = []
-    for pin in pins:
-        parts = [f"{pin['pin']} · {isolated(pin['label'])}"]
-        if pin.get("said"):
-            parts.append(_("for contract %(said)s only") % {"said": pin["said"]})
-        if pin.get("site_id"):
-            parts.append(_("at %(site)s only") % {"site": sites.get(str(pin["site_id"]), _("another site"))})
-        choices.append((pin["pin"], ", ".join(parts)))
-    return choices
 
 
 async def _open_cases(request: web.Request, visitor: Visitor, start: Start, whom: ForWhom) -> dict[str, Any] | None:

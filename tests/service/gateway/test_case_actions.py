@@ -461,6 +461,14 @@ async def test_a_pin_that_is_not_valid_at_the_new_place_can_be_changed_there(
     assert re.findall(r'<option value="([^"]*)"', chosen) == ["", *(pin["pin"] for pin in pins)]
 
 
+async def test_each_pin_says_where_it_is_valid_when_the_place_is_changed(gateway: Gateway) -> None:
+    with_case(gateway, pin="4711")
+    bound = {"pin": "4711", "label": "Gold", "site_id": SITE["id"]}
+    gateway["identity"].answers("GET /pins", says(a_list(bound, {"pin": "4712", "label": "Night"})))
+    chosen = words((await form_of(gateway, "change_site")).partition('name="pin"')[2].join(["<main>", ""]))
+    assert f"4711 · Gold, at {SITE['name']}, {SITE['city']} only4712 · Night" in chosen
+
+
 async def test_after_a_change_by_somebody_else_the_page_says_what_and_keeps_what_was_typed(gateway: Gateway) -> None:
     moved = an_entry("", "site_changed", by=MIRA, changes={"from": "Lyon", "to": "Paris"})
     with_case(gateway, version=2)
@@ -488,7 +496,9 @@ WINDOW_OF_ENTRY = "2026-12-02T09:00:00.000Z/2026-12-02T11:00:00.000Z"
     [
         ("contact_changed", PEOPLE, "changed the contact from Luc Petit to Nina Roy"),
         ("secondary_contact_changed", PEOPLE, "changed the other contact from Luc Petit to Nina Roy"),
-        ("site_changed", PLACES, "changed the place of the equipment from Lyon to Metz"),
+        ("site_changed", PLACES, "changed the place of the equipment from Lyon to Metz · "),
+        ("site_changed", PLACES | {"pin_from": "4711", "pin_to": "4712"}, "to Metz; PIN 4712 instead of 4711 · "),
+        ("site_changed", PLACES | {"pin_from": "4711", "pin_to": None}, "to Metz; PIN 4711 no longer applies · "),
         ("parts_address_changed", PLACES, "changed the shipping address of parts from Lyon to Metz"),
         ("severity_changed", {"from": 3, "to": 1}, "changed the severity from Normal to Critical"),
         ("status_changed", {"from": "in_progress", "to": "waiting_parts"}, "changed the status"),
@@ -514,7 +524,8 @@ async def test_a_stale_change_says_who_changed_what_whatever_it_was(
     gateway["cases"].answers(f"GET {CASE}/history", says(a_list(an_entry("", kind, by=MIRA, changes=changes))))
     status, page = await post(gateway, "close", resolution="It works.")
     assert status == 409
-    assert f"Mira Lund {said}" in words(page)
+    done = words(page).partition("Mira Lund changed" if said.startswith("to") else "Mira Lund")[2]
+    assert said in done
 
 
 async def test_whoever_comes_from_an_old_page_reads_first_what_has_happened(gateway: Gateway) -> None:
@@ -544,6 +555,18 @@ async def test_what_was_typed_for_a_case_that_was_closed_meanwhile_can_be_copied
     assert "You had typed:Day2026-12-02 From10:00 To12:00 Number to call+33 4 72 00 00 00" in said
     assert "<form" not in page.partition('<div id="act"')[2].partition("</main>")[0]
     assert "Back to the case" in said
+
+
+async def test_a_message_for_a_case_that_was_closed_meanwhile_can_be_copied(gateway: Gateway) -> None:
+    ended = {"resolution": "", "resolved": True, "reopen_until": None, "closed_at": "2026-11-22T09:00:00Z"}
+    with_case(gateway, version=2, status="closed", turn=None, allowed_actions=["reopen"], **ended)
+    gateway["cases"].answers(f"POST {CASE}/actions", refuses(409, "case_closed"))
+    form = {"csrf_token": CSRF, "action": "comment", "text": "It is <b>down."}
+    answer = await gateway.portal.post(CASE, data=form, headers=gateway.signed_in())
+    page = await answer.text()
+    assert answer.status == 409
+    assert "Your message was not sent The case is closed. You had typed:" in words(page)
+    assert '<p class="prose" dir="auto">It is &lt;b&gt;down.</p>' in page
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, "not_found"), (403, "forbidden")])

@@ -276,6 +276,7 @@ async def test_a_wrong_pin_is_answered_with_the_valid_ones(portal: Gateway) -> N
     assert status == 422
     assert "This PIN is not valid for this case. Valid are: 4711 (Gold)." in text
     assert '<option value="4712" selected>4712 · Gold, for contract SA-1 only</option>' in text
+    assert "operating system, PIN" in text
     assert "A wrong PIN delays the case: in doubt, leave it out." in text
 
 
@@ -289,6 +290,7 @@ async def test_a_company_without_pins_and_a_service_without_files_leave_both_out
     text = await answer.text()
     assert answer.status == 200
     assert 'name="pin"' not in text
+    assert "operating system, PIN" not in text
     assert 'type="file"' not in text
     assert "No files can be added just now." in text
 

@@ -79,7 +79,7 @@ async def test_a_customer_reads_who_has_the_case_and_whose_turn_it_is(gateway: G
     ("case", "said", "is_loud"),
     [
         ({"status": "new"}, "Nobody has taken this case yet.", True),
-        ({"assignee": ARNO}, "Your turn: you have taken this case.", True),
+        ({"assignee": ARNO}, "Your turn: this case is assigned to you.", True),
         ({"assignee": MIRA}, "Mira Lund is working on it.", False),
         ({"assignee": ARNO, "status": "waiting_parts"}, "Waiting for parts. You are looking after it.", False),
         (
@@ -95,6 +95,13 @@ async def test_an_agent_reads_the_same_from_the_other_side(
     page = await page_of(gateway, case, role="agent")
     assert said in words(page)
     assert ('<p class="turn">' in page) is is_loud
+
+
+@pytest.mark.parametrize(("status", "said"), [("closed", "Closed on 22 Nov"), ("cancelled", "Cancelled on 22 Nov")])
+async def test_under_its_title_a_case_says_when_it_ended_and_how(gateway: Gateway, status: str, said: str) -> None:
+    ended = {"resolution": "", "resolved": True, "reopen_until": None}
+    case = {"status": status, "turn": None, "closed_at": "2026-11-22T09:00:00Z", **ended}
+    assert said in words(await page_of(gateway, case))
 
 
 async def test_a_confirmation_read_again_names_the_files_of_the_case_and_none_of_its_replies(gateway: Gateway) -> None:

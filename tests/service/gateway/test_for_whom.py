@@ -298,6 +298,7 @@ async def test_confidential_is_offered_only_where_it_is_not_refused(
     be(portal, role)
     _, text, _ = await see(portal, f"/cases/new?serial=CN1&submitter_id={LUC}")
     assert ('name="confidential"' in text) is for_luc
+    assert (", confidential</span>" in text) is for_luc
     if role not in VENDORS:
         _, text, _ = await see(portal, "/cases/new?serial=CN1")
         assert ('name="confidential"' in text) is for_self
