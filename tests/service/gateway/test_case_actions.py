@@ -558,7 +558,7 @@ async def test_what_was_typed_for_a_case_that_was_closed_meanwhile_can_be_copied
 
 
 async def test_a_message_for_a_case_that_was_closed_meanwhile_can_be_copied(gateway: Gateway) -> None:
-    ended = {"resolution": "", "resolved": True, "reopen_until": None, "closed_at": "2026-11-22T09:00:00Z"}
+    ended: Json = {"resolution": "", "resolved": True, "reopen_until": None, "closed_at": "2026-11-22T09:00:00Z"}
     with_case(gateway, version=2, status="closed", turn=None, allowed_actions=["reopen"], **ended)
     gateway["cases"].answers(f"POST {CASE}/actions", refuses(409, "case_closed"))
     form = {"csrf_token": CSRF, "action": "comment", "text": "It is <b>down."}
