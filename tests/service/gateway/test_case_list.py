@@ -193,7 +193,11 @@ def cookies_of(answer: Any) -> dict[str, Any]:
 
 
 async def test_a_person_chooses_columns_and_finds_them_again(portal: Gateway) -> None:
-    assert heads(await page(portal)) == USUAL
+    content = await page(portal)
+    assert heads(content) == USUAL
+    # Beside what else is done with the list, not on a line of its own.
+    foot = content.partition('<div class="foot">')[2]
+    assert foot.index('<details class="menu columns') < foot.index("</div>")
     ticked = [("column", name) for name in ("serial", "turn", "password", "title")]
     answer = await post(portal, "/cases/columns", [*ticked, ("next", "/cases?view=site")])
     assert (answer.status, answer.headers["Location"]) == (303, "/cases?view=site")

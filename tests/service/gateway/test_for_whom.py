@@ -501,12 +501,16 @@ async def test_nonsense_in_place_of_a_person_is_nobody(portal: Gateway, nobody: 
     assert f'<option value="{LUC}">Luc Petit · luc@work.example</option>' in text
 
 
-async def test_whose_devices_do_not_match_is_said_in_the_words_of_the_side_that_reads_it(portal: Gateway) -> None:
-    nothing = {"items": [], "next_cursor": None, "total": 0}
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [("company_admin", "None of your devices"), ("agent", "None of the company’s devices")],
+)
+async def test_that_no_device_matches_is_said_in_the_words_of_the_side_that_reads_it(
+    portal: Gateway, role: str, said: str
+) -> None:
     portal["contracts"].answers("GET /coverage", says({"items": [], "verdict": "unverified"}))
     for way in ("GET /products", "GET /devices"):
-        portal["contracts"].answers(way, says(nothing))
-    for role, said in (("company_admin", "None of your devices"), ("agent", "None of the company’s devices")):
-        be(portal, role)
-        _, text, _ = await see(portal, f"/cases/new?q=printer&submitter_id={LUC}")
-        assert said in text
+        portal["contracts"].answers(way, says({"items": [], "next_cursor": None, "total": 0}))
+    be(portal, role)
+    _, text, _ = await see(portal, f"/cases/new?q=printer&submitter_id={LUC}")
+    assert said in text
