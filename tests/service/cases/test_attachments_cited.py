@@ -13,6 +13,7 @@ from services.cases.attachments.handlers import claimed, hand_out
 from services.cases.attachments.store import files as attachments
 from services.cases.attachments.store.owners import OwnerRules
 from services.cases.attachments.sweeper import sweep
+from services.cases.cases import store
 from shared.actor import Actor, Role
 from shared.claims import ago
 from shared.errors import NotFound
@@ -240,6 +241,25 @@ async def test_a_refused_entry_gives_its_files_back(cases: CasesApi, agent: Acto
     await cases.act(number, ANA, action="close", reason="Full", resolved=True, version=case["version"])
     closed = await cases.act(number, ANA, action="attach", attachment_ids=[file_id])
     assert (closed.status, closed.code) == (409, "case_closed")
+    assert (await the_file(cases, file_id))["entry_id"] is None
+    assert (await cases.submit(ANA, attachment_ids=[file_id])).status == 201
+
+
+async def test_files_come_back_when_the_case_is_closed_after_they_were_claimed(
+    cases: CasesApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = await cases.submitted(ANA)
+    number, file_id = case["number"], await uploaded(cases, ANA)
+    append = store.append_entry
+
+    async def closed_before(*args: Any) -> bool:
+        assert (await the_file(cases, file_id))["entry_id"] is not None
+        await cases.act(number, ANA, action="close", reason="It prints.", resolved=True, version=case["version"])
+        return await append(*args)
+
+    monkeypatch.setattr(store, "append_entry", closed_before)
+    refused = await cases.act(number, ANA, action="attach", attachment_ids=[file_id])
+    assert (refused.status, refused.code) == (409, "case_closed")
     assert (await the_file(cases, file_id))["entry_id"] is None
     assert (await cases.submit(ANA, attachment_ids=[file_id])).status == 201
 

@@ -276,6 +276,25 @@ async def test_why_a_favourite_is_refused_is_a_page_that_says_so(portal: Gateway
     assert (await post(portal, "/cases/favourites", [("add", " - ")])).status == 404
 
 
+@pytest.mark.parametrize(("role", "waiting"), [("company_admin", ["answer us"]), ("agent", ["untaken", "mine"])])
+async def test_the_rows_that_wait_for_their_reader_are_marked(portal: Gateway, role: str, waiting: list[str]) -> None:
+    as_role(portal, role)
+    me, other = ({"user_id": user, "name": "Arno"} for user in (ME, "0198c0de-0000-7000-8000-00000000000f"))
+    rows: dict[str, Json] = {
+        "untaken": {"turn": "vendor"},
+        "mine": {"turn": "vendor", "assignee": me},
+        "another's": {"turn": "vendor", "assignee": other},
+        "answer us": {"turn": "customer", "status": "waiting_customer", "assignee": me},
+        "over": {"turn": None, "status": "closed", "assignee": me},
+    }
+    portal["cases"].answers(
+        "GET /cases", says(listing(*({**A_ROW, "title": name} | row for name, row in rows.items())))
+    )
+    content = await page(portal, "/cases")
+    marked = re.findall(r'<tr role="row" class="you">.*?class="title"[^>]*>(.*?)</a>', content, re.DOTALL)
+    assert marked == waiting
+
+
 async def test_the_title_of_a_row_is_bold_only_where_something_is_new(portal: Gateway) -> None:
     rows = [{**A_ROW, "title": title, "is_new": title == "b"} for title in "ab"]
     portal["cases"].answers("GET /cases", says(listing(*rows)))

@@ -14,8 +14,9 @@ from aiohttp import ClientSession, web
 from deploy.local.waiting import until
 from services.gateway import live, session
 from services.gateway.clients import SERVICES
+from services.gateway.forwarding import allowed_user
 from services.gateway.live import LIVE, LiveStreams
-from services.gateway.session import SESSIONS
+from services.gateway.session import SESSIONS, Visitor
 from shared.actor import Actor, Role, Visibility
 from shared.bus import Hint
 from shared.signing import actor_key, sign
@@ -269,6 +270,23 @@ async def test_a_session_that_ended_a_moment_before_gets_no_stream(gateway: Gate
     # Remembered, and outdated by the time the stream is there.
     gateway["identity"].answers(RESOLVE, refuses(401, "not_signed_in"))
     give_hint(gateway, "identity.session.changed", told["user"]["id"])
+    assert (await gateway.portal.get(PATH, headers=gateway.signed_in())).status == 401
+    assert source.open == []
+
+
+async def test_nor_does_one_that_ends_while_its_stream_is_being_opened(
+    gateway: Gateway, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = a_session()
+    gateway["identity"].answers(RESOLVE, says(told))
+
+    async def ended_just_then(request: web.Request) -> Visitor:
+        visitor = await allowed_user(request)
+        gateway["identity"].answers(RESOLVE, refuses(401, "not_signed_in"))
+        give_hint(gateway, "identity.session.changed", told["user"]["id"])
+        return visitor
+
+    monkeypatch.setattr(live, "allowed_user", ended_just_then)
     assert (await gateway.portal.get(PATH, headers=gateway.signed_in())).status == 401
     assert source.open == []
 

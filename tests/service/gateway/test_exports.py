@@ -84,6 +84,13 @@ async def test_a_list_of_which_nobody_tells_the_length_is_exported_in_the_backgr
     assert 'action="/cases/exports"' in await page_of(gateway, "/cases")
 
 
+async def test_a_list_that_is_short_is_exported_at_once_though_the_counts_are_away(gateway: Gateway) -> None:
+    gateway["cases"].answers("GET /cases", says(a_list(A_CASE)))
+    gateway["cases"].answers("GET /cases/facets", refuses(503, "unavailable"))
+    page = await page_of(gateway, "/cases")
+    assert ('href="/cases.xlsx' in page, 'action="/cases/exports"' in page) == (True, False)
+
+
 async def test_what_the_list_shows_is_asked_for_and_the_page_of_exports_follows(gateway: Gateway) -> None:
     gateway["cases"].answers(f"POST {EXPORTS}", says(an_export(state="waiting", total=None), status=202))
     form = {"csrf_token": CSRF, "idempotency_key": "once", "view": "submitted", "status": "open", "severity": "2"}
