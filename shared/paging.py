@@ -1,16 +1,19 @@
 """Lists by page: stable order, a cursor instead of page numbers, a total that is exact up to 1,000."""
 
+import asyncio
+import heapq
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import partial
 from hashlib import blake2b
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any
 from uuid import UUID
 
-from bson import decode, encode, json_util
+from bson import encode, json_util
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING
@@ -21,15 +24,10 @@ from shared.mongo import Collection, Document, drop_index
 from shared.schemas.base import ListQuery
 from shared.text import in_alphabet
 
-_M = TypeVar("_M")
-
-Kept = RawBSONDocument  # a document as the database keeps it
-
 TOTAL_LIMIT = 1_000
 # A list with so many rows does not fall to the limit meanwhile: its next pages, and whoever looks again, need no count.
 _SURELY_MORE, SURELY_FOR_S = 1_100, 10.0
 _MOST_LONG_LISTS = 10_000
-_ROWS_REMEMBERED = 5_000  # some 2 kB each
 # As people look texts up: by letters, then by accents, whatever the case. English and French are sorted alike by it, so
 # that one index serves every reader (docs/decisions/0020-alphabetical-lists.md).
 ALPHABETICAL = Collation(locale="en", strength=2)
@@ -94,18 +92,22 @@ class Order:
 
     def after(self, cursor: str, *, of: str = "") -> Document:
         """The filter for the documents after a cursor; Invalid for one of another list than that named by `of`."""
-        last = _read_cursor(cursor, of, len(self.keys))
-        further: list[Document] = []
-        same: Document = {}
-        for (field, direction), value in zip(self.keys, last, strict=True):
-            further += [{**same, field: beyond} for beyond in _beyond(value, direction)]
-            same[field] = value
-        value = last[0]
+        further = self.each_after(cursor, of=of)
+        value = _read_cursor(cursor, of, len(self.keys))[0]
         if value is None and not self.descending:
             return {"$or": further}
         # The index is entered here: by the `$or` alone, all pages before might be read again.
         from_here = value if value is None else {"$not": {"$gt": value}} if self.descending else {"$gte": value}
         return {self.field: from_here, "$or": further}
+
+    def each_after(self, cursor: str, *, of: str) -> list[Document]:
+        """Filters of which one finds each document after a cursor; Invalid as for `after`."""
+        further: list[Document] = []
+        same: Document = {}
+        for (field, direction), value in zip(self.keys, _read_cursor(cursor, of, len(self.keys)), strict=True):
+            further += [{**same, field: beyond} for beyond in _beyond(value, direction)]
+            same[field] = value
+        return further
 
     def cursor(self, document: Mapping[str, Any], *, of: str = "") -> str:
         """The cursor that leads to what follows a document, in the list that `of` names."""
@@ -193,33 +195,116 @@ async def find_page(  # a query has this many parts
     computed: Mapping[str, Document] | None = None,
     collation: Collation | None = None,
     by: str | None = None,
+    by_keys: bool = False,
     counted_by: str | None = None,
 ) -> Page:
     """The page that the query asks for of what `wanted` finds.
 
     `hidden` are fields to leave out; where a document has much more than a row, name in `shown` those to read. They
-    come as they are kept, for a row that is `remembered`: to make objects of them is half of what reading costs.
+    come as they are kept, to make objects of them is half of what reading costs.
     `computed` are fields beside them, with the expressions that give them.
     Give the collation where `wanted` names texts that only an alphabetical index finds: it is counted with it, too.
-    `by` and `counted_by` are indexes for what the database cannot choose well by itself.
+    `by` and `counted_by` are indexes for what the database cannot choose well by itself. With `by_keys`, those of `by`
+    have all that is wanted and sorted by: they are sorted, and only the documents of the page are read.
     """
     mark = _mark(collection, wanted, order)
+    documents = await _find(
+        collection,
+        wanted,
+        query,
+        mark,
+        order=order,
+        hidden=hidden,
+        shown=shown,
+        computed=computed,
+        by=by,
+        by_keys=by_keys,
+    )
+
+    async def count() -> int:
+        return await _count(collection, wanted, mark, collation, counted_by)
+
+    return await _page(documents, query, mark, order, count)
+
+
+async def find_page_of_union(  # a query has this many parts
+    either: Mapping[str, Document],
+    collection: Collection,
+    query: ListQuery,
+    *,
+    order: Order,
+    shown: tuple[str, ...],
+    computed: Mapping[str, Document] | None = None,
+    collation: Collation | None = None,
+) -> Page:
+    """A page of what is found by one of these filters; none finds what another does.
+
+    Each has the name of the index that has it in the query's order: of both together, the database would sort all. The
+    order is by no text.
+    """
+    mark = _mark(collection, {"$or": [*either.values()]}, order)
+    found = await asyncio.gather(
+        *(
+            _find(collection, wanted, query, mark, order=order, shown=shown, computed=computed, by=index)
+            for index, wanted in either.items()
+        )
+    )
+    merged = heapq.merge(*found, key=partial(_place_in, order), reverse=order.descending)
+
+    async def count() -> int:
+        counted = (_count(collection, wanted, f"{mark} {by}", collation, by) for by, wanted in either.items())
+        return sum(await asyncio.gather(*counted))
+
+    return await _page(list(islice(merged, query.limit + 1)), query, mark, order, count)
+
+
+def _place_in(order: Order, document: Mapping[str, Any]) -> tuple[Any, ...]:
+    """As the database sorts: what has no value comes first."""
+    values = [value_in(document, field) for field, _ in order.keys]
+    return tuple((value is not None, value) for value in values)
+
+
+async def _find(
+    collection: Collection,
+    wanted: Document,
+    query: ListQuery,
+    mark: str,
+    *,
+    order: Order,
+    hidden: tuple[str, ...] = (),
+    shown: tuple[str, ...] = (),
+    computed: Mapping[str, Document] | None = None,
+    by: str | None = None,
+    by_keys: bool = False,
+) -> list[Any]:
+    """The documents of a page, and the first of the next one."""
+    if query.cursor and by_keys:
+        # Apart from each other, no document is read to tell them.
+        wanted = {"$or": [{"$and": [wanted, each]} for each in order.each_after(query.cursor, of=mark)]}
+    elif query.cursor:
+        wanted = {"$and": [wanted, order.after(query.cursor, of=mark)]}
     as_kept: Any = collection.codec_options.with_options(document_class=RawBSONDocument)
     # A field comes with its parts, and the database refuses to be asked for both.
     sorted_by = [field for field, _ in order.keys]
     read = (*shown, *(field for field in sorted_by if not any(f"{field}.".startswith(f"{name}.") for name in shown)))
     found = (collection.with_options(as_kept) if shown else collection).find(
-        {"$and": [wanted, order.after(query.cursor, of=mark)]} if query.cursor else wanted,
+        wanted,
         {**dict.fromkeys(read, 1), **(computed or {})} if shown else dict.fromkeys(hidden, 0) or None,
         collation=order.collation,
         hint=by,
     )
-    documents: list[Any] = await found.sort(order.keys).limit(query.limit + 1).max_time_ms(5000).to_list(None)
+    return await found.sort(order.keys).limit(query.limit + 1).to_list(None)
+
+
+async def _page(
+    documents: list[Any], query: ListQuery, mark: str, order: Order, count: Callable[[], Awaitable[int]]
+) -> Page:
+    """What was found as a page, with the total, which is counted only where the documents do not tell it."""
     at_least = len(documents)
     more = at_least > query.limit
     del documents[query.limit :]
     is_whole = not (more or query.cursor)
-    total = await _count(collection, wanted, mark, collation, counted_by) if query.total and not is_whole else at_least
+    total = await count() if query.total and not is_whole else at_least
     return Page(
         documents=documents,
         next_cursor=order.cursor(documents[-1], of=mark) if more else None,
@@ -257,19 +342,6 @@ async def find_page_of_parts(
         total = await _count(collection, wanted, mark, how.get("collation"), how.get("counted_by"))
     is_more = total > TOTAL_LIMIT or not (query.total or is_whole)
     return Page(documents, next_cursor, min(total, TOTAL_LIMIT), total_is_lower_bound=is_more)
-
-
-def remembered(make: Callable[[Document], _M]) -> Callable[[Kept], _M]:
-    """What is made of a document as it is kept, with ids as bytes and times without a zone; none is older than that.
-
-    Lists are looked at again and again, and most rows are as before.
-    """
-
-    @lru_cache(maxsize=_ROWS_REMEMBERED)
-    def made(kept: bytes) -> _M:
-        return make(decode(kept))
-
-    return lambda document: made(document.raw)
 
 
 def page_of_texts(
@@ -318,9 +390,7 @@ async def _count(
     # Without a hint, the database counts by reading whole documents.
     by = by if wanted else "_id_"
     by_index: Document = {"hint": by} if by else {}
-    counted = await collection.count_documents(
-        wanted, limit=_SURELY_MORE, maxTimeMS=5000, collation=collation, **by_index
-    )
+    counted = await collection.count_documents(wanted, limit=_SURELY_MORE, collation=collation, **by_index)
     if counted == _SURELY_MORE:
         if len(_long_lists) == _MOST_LONG_LISTS:
             _long_lists.clear()

@@ -112,6 +112,7 @@ MESSAGES: Mapping[str, str] = {
     "out_of_scope": N_("For a colleague, choose one of the sites that are yours."),
     "more_than_allowed": N_("This is more at once than is allowed. Please send less."),
     # Files.
+    "too_many_found": N_("Too many cases are found. Choose fewer days, one company, or other words."),
     "too_many_to_add": N_("There are too many cases in this time. Choose fewer days, or one company."),
     "too_many_days": N_("Choose at most %(limit)s days."),
     "too_many": N_("Too many files: the limit for one message is %(limit)s."),

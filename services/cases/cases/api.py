@@ -19,7 +19,8 @@ from services.cases.copies import agents
 from shared.actor import Actor
 from shared.case_passes import sign_pass
 from shared.idempotency import IdempotencyKey
-from shared.paging import Kept, Page
+from shared.paging import Page
+from shared.rows import Kept
 from shared.schemas.base import ListQuery, Request
 from shared.schemas.case_actions import AgentAction, AgentActionUnion, CaseAction, CaseActionUnion, FollowUpAction
 from shared.schemas.cases import AgentCaseQuery, CasePassAnswer, CaseQuery, HistoryQuery, SubmitCase, VisitCase

@@ -22,7 +22,8 @@ from services.cases.cases.store.counts import Counts
 from services.cases.cases.store.marks import Mark
 from shared.actor import Actor
 from shared.mongo import Document
-from shared.paging import TOTAL_LIMIT, Kept, remembered
+from shared.paging import TOTAL_LIMIT
+from shared.rows import Kept, remembered
 from shared.schemas.base import ListAnswer
 from shared.schemas.case_answers import PersonAnswer
 from shared.schemas.cases import (

@@ -91,12 +91,12 @@ async def find_devices_of(db: Database, actor: Actor, agreement_id: UUID) -> tup
     """The devices that name an agreement, as far as the actor may see them."""
     wanted = {"agreement_ids": agreement_id, **visible_to(actor)}
     found = db["devices"].find(wanted, {"pending": 0}).sort("serial", ASCENDING)
-    found = found.limit(_OF_AN_AGREEMENT_AT_MOST).max_time_ms(5000)
+    found = found.limit(_OF_AN_AGREEMENT_AT_MOST)
     return tuple([DEVICES.load(document) async for document in found])
 
 
 async def find_devices_naming(db: Database, company_id: UUID, agreement_ids: Sequence[UUID]) -> list[Device]:
     """The devices of a company that name one of these agreements; some 500 where there are more."""
     wanted = {"company_id": company_id, "agreement_ids": {"$in": list(agreement_ids)}}
-    found = db["devices"].find(wanted, {"pending": 0}).limit(_ENDING_AT_MOST).max_time_ms(5000)
+    found = db["devices"].find(wanted, {"pending": 0}).limit(_ENDING_AT_MOST)
     return [DEVICES.load(document) async for document in found]

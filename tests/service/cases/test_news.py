@@ -131,6 +131,13 @@ async def test_a_case_from_before_is_told_by_its_history(cases: CasesApi, agent:
     await cases.agent_act(number, agent, action="note", text="Known fault, indeed.")
     await cases.db["cases"].update_one({"number": number}, change)
     assert [await is_new(cases, number, reader) for reader in (ana, agent, other)] == [False, True, True]
+    # Also after what this version writes to it.
+    await cases.act(number, ana, action="comment", text="Any news?")
+    version = (await cases.get(number, agent)).body["version"]
+    assert (
+        await cases.agent_act(number, agent, action="set_status", version=version, status="in_progress")
+    ).status == 200
+    assert [await is_new(cases, number, reader) for reader in (ana, agent, other)] == [True, True, True]
 
 
 async def test_what_an_older_replica_wrote_is_told_and_later_kept(cases: CasesApi, agent: Actor) -> None:
@@ -140,10 +147,15 @@ async def test_what_an_older_replica_wrote_is_told_and_later_kept(cases: CasesAp
     await visit(cases, number, ana, agent)
     await older_writes(cases, number, luc)
     assert [await is_new(cases, number, reader) for reader in (ana, agent)] == [True, True]
-    # What is appended sets it right; what is saved over a version leaves it to the history.
+    # It stays behind whatever this version writes, so that the history is asked, until it is filled in.
     for action in ({"action": "change_severity", "severity": 1, "version": 2}, {"action": "comment", "text": "More."}):
         assert (await cases.act(number, ana, **action)).status == 200
         assert await is_new(cases, number, ana)
+    document = await kept(cases, number)
+    assert document["news"]["version"] == document["version"] - 1
+    await cases.db["upgrades"].delete_one({"_id": "numbers_filled_in"})
+    while await indexes.fill_in_later(cases.db):
+        pass
     document = await kept(cases, number)
     assert document["news"]["version"] == document["version"]
     assert told_to(document["news"]["shown"], ana.user_id) == document["history"][1]["at"]

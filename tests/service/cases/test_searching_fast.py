@@ -84,7 +84,7 @@ async def test_a_search_for_what_is_in_many_cases_stops_when_the_page_is_full(
     db: Database, monkeypatch: pytest.MonkeyPatch, actor: Actor, sort: str
 ) -> None:
     monkeypatch.setattr(searching, "_FEW", 50)
-    monkeypatch.setattr(searching, "_SEARCHED_IN_ORDER_S", 60)  # also on a busy machine
+    monkeypatch.setattr(searching, "_IN_ORDER_S", 60)  # also on a busy machine
     await put(db, *[f"{'Paper' if number % 2 else 'Toner'} {number}" for number in range(300)])
     page, (look,) = await looks(db, actor, "paper", sort=sort, limit=10)
     assert (len(page.documents), page.total) == (10, 150)
@@ -120,7 +120,7 @@ async def test_a_beginning_that_many_numbers_have_stops_when_the_page_is_full(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searching, "_FEW", 50)
-    monkeypatch.setattr(searching, "_SEARCHED_IN_ORDER_S", 60)  # also on a busy machine
+    monkeypatch.setattr(searching, "_IN_ORDER_S", 60)  # also on a busy machine
     await put(db, *[f"Paper jam {number}" for number in range(300)])
     page, (look,) = await looks(db, VENDOR, case_number(700_000_000)[:4], sort="number", limit=10)
     assert (len(page.documents), page.total) == (10, 300)
@@ -132,7 +132,7 @@ async def test_words_that_are_in_many_cases_but_seldom_together_are_found_by_the
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searching, "_FEW", 50)
-    monkeypatch.setattr(searching, "_SEARCHED_IN_ORDER_S", 0.002)
+    monkeypatch.setattr(searching, "_IN_ORDER_S", 0.002)
     # So many that to look through them takes long, with no more indexes than they need.
     await db["cases"].drop_indexes()
     await create_index_for(SORTS["updated_at"], db["cases"])

@@ -101,7 +101,7 @@ class Case(Submission):
     # Of the turns that are over. Where an older version has changed the turn, it does not reach up to the present turn:
     # what is read of it then comes from the history.
     clock: Clock | None = None
-    # As the case was written first: each later write puts it right in the database (`store.news`).
+    # As the case was written first: each later write moves it on in the database (`store.news`).
     news: NewsOfSides | None = None
 
     @classmethod

@@ -13,6 +13,7 @@ from services.cases.cases.store.cases import (
 )
 from services.cases.cases.store.counters import keep_counting, recount
 from services.cases.cases.store.counts import count_cases
+from services.cases.cases.store.finding import find_cases
 from services.cases.cases.store.groups import find_groups
 from services.cases.cases.store.history import (
     History,
@@ -25,7 +26,7 @@ from services.cases.cases.store.history import (
     turn_at,
 )
 from services.cases.cases.store.indexes import create_indexes
-from services.cases.cases.store.lists import find_cases, read_order
+from services.cases.cases.store.lists import read_order
 from services.cases.cases.store.marks import NO_MARK, Mark, add_favourite, find_marks, record_visit, remove_favourite
 from services.cases.cases.store.news import find_news, save_case
 from services.cases.cases.store.numbers import CaseNumbers, keep_counter_seen, skip_after_restore

@@ -1,5 +1,6 @@
 """How many cases an actor sees: by the counters where they tell it, else by the cases; each says for whom."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -11,15 +12,19 @@ from pymongo import DESCENDING
 
 from services.cases.cases.domain.values import OPEN, Status
 from services.cases.cases.domain.visibility import sees
+from services.cases.cases.store.bounds import too_many_after
 from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.counters import COUNTERS, Kind, find_changed, name_of, read_name
-from services.cases.cases.store.lists import collation_of, find_wanted, status_filter, wanted_by
+from services.cases.cases.store.finding import taken_and_untaken
+from services.cases.cases.store.lists import collation_of, find_wanted, read_order, status_filter, wanted_by
 from shared.actor import Actor
 from shared.mongo import Database, Document, Session
+from shared.paging import ALPHABETICAL
 from shared.schemas.cases import CaseQuery
 from shared.text import in_alphabet
 
 _AT_MOST = 200
+_COUNTED_WITHIN_S = 2  # a page shows the list without the counts meanwhile
 _SEVERITIES = (1, 2, 3, 4)
 _STATUSES = frozenset(status.value for status in Status)  # another version may know more
 _FACETS = {"status": "status", "severity": "problem.severity", "site_id": "site_id"}
@@ -43,12 +48,16 @@ class Counts:
 
 
 async def count_cases(db: Database, actor: Actor, query: CaseQuery, *, most_sites: int = _AT_MOST) -> Counts:
-    """How many cases stand under each status, severity and site, most first: each under all filters but its own."""
+    """How many cases stand under each status, severity and site, most first: each under all filters but its own.
+
+    Invalid where no counters tell it, and there are more cases than can be counted in time.
+    """
     other_filters = query.model_copy(update=dict.fromkeys(_COUNTED_BY))
-    counts = None
     if query.view != "favourites" and wanted_by(actor, other_filters) == wanted_by(actor, CaseQuery()):
-        counts = await _by_counters(db, actor, query, most_sites)
-    return counts or await _by_cases(db, actor, query)
+        return await _by_counters(db, actor, query, most_sites) or await _by_cases(db, actor, query)
+    at = "q" if query.q else "view" if query.created_from is query.created_to is None else "created_from"
+    with too_many_after(_COUNTED_WITHIN_S, field=at):
+        return await _by_cases(db, actor, query)
 
 
 # By the counters
@@ -196,7 +205,26 @@ def _sites_in_order(tally: _Tally) -> tuple[list[Document], str | Document]:
 
 async def _by_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
     """In one look at them."""
-    wanted = await find_wanted(db, actor, query.model_copy(update=dict.fromkeys(_FACETS)))
+    everywhere = query.model_copy(update=dict.fromkeys(_FACETS))
+    if query.untaken and not query.q:
+        # Together the database would look through all that waits for anybody.
+        either = await taken_and_untaken(db, actor, everywhere, read_order("turn"))
+        found = await asyncio.gather(*(_grouped(db, query, wanted, {"hint": by}) for by, wanted in either.items()))
+    else:
+        found = [await _grouped(db, query, await find_wanted(db, actor, everywhere), {})]
+    status, severity = Counter[str](), Counter[int]()
+    site, names = Counter[UUID | None](), dict[UUID | None, str]()
+    for counts in found:
+        for counted, facet in ((status, "status"), (severity, "severity"), (site, "site_id")):
+            counted.update({group["_id"]: group["count"] for group in counts[facet]})
+        names |= {group["_id"]: group["name"] for group in counts["site_id"]}
+    sites = [(site_id, names[site_id], count) for site_id, count in site.items()]
+    sites.sort(key=lambda site: (-site[2], in_alphabet(site[1])))
+    return Counts(_most_first(status), _most_first(severity), sites[:_AT_MOST])
+
+
+async def _grouped(db: Database, query: CaseQuery, wanted: Document, by: Document) -> Document:
+    """The groups of each facet among what is `wanted`."""
     seen = {name: f"${field}" for name, field in _FACETS.items()}
     facets = {name: _summed(query, name) for name in _FACETS}
     counted = await db[CASES.collection].aggregate(
@@ -205,18 +233,11 @@ async def _by_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
             {"$group": {"_id": seen, "name": {"$last": "$site_name"}, "count": {"$sum": 1}}},
             {"$facet": facets},
         ],
-        maxTimeMS=5000,
-        collation=collation_of(query),
+        collation=ALPHABETICAL if by else collation_of(query),
+        **by,
     )
     (counts,) = await counted.to_list(None)
-    return Counts(
-        status=[(group["_id"], group["count"]) for group in counts["status"]],
-        severity=[(group["_id"], group["count"]) for group in counts["severity"]],
-        site=sorted(
-            [(group["_id"], group["name"], group["count"]) for group in counts["site_id"]],
-            key=lambda site: (-site[2], in_alphabet(site[1])),
-        ),
-    )
+    return counts
 
 
 def _summed(query: CaseQuery, facet: str) -> list[Document]:
@@ -232,6 +253,4 @@ def _summed(query: CaseQuery, facet: str) -> list[Document]:
     return [
         {"$match": others},
         {"$group": {"_id": f"$_id.{facet}", "name": {"$last": "$name"}, "count": {"$sum": "$count"}}},
-        {"$sort": {"count": -1, "_id": 1}},
-        {"$limit": _AT_MOST},
     ]

@@ -50,6 +50,6 @@ def _alike(case: Document, fields: tuple[str, ...]) -> list[Any]:
 
 async def _count(db: Database, wanted: Document, same: Document, *, rows: int) -> Group:
     found = await db[CASES.collection].count_documents(
-        {"$and": [wanted, same]}, limit=_COUNTED + 1, maxTimeMS=5000, collation=ALPHABETICAL
+        {"$and": [wanted, same]}, limit=_COUNTED + 1, collation=ALPHABETICAL
     )
     return Group(rows, max(min(found, _COUNTED), rows), is_lower_bound=found > _COUNTED)

@@ -9,8 +9,9 @@ from services.cases.cases.domain.visibility import COMPANY, CONFIDENTIAL, NO_SIT
 from services.cases.cases.domain.words import Key, keys_of, keys_of_numbers, keys_of_words
 from services.cases.cases.store import counters, marks, queues
 from services.cases.cases.store.cases import CASES
+from services.cases.cases.store.finding import CREATED
 from services.cases.cases.store.lists import ORDERS_WITH_READERS, SORTS, WAITS_FOR_CUSTOMER
-from services.cases.cases.store.news import NEWS, OF_HISTORY
+from services.cases.cases.store.news import OF_HISTORY
 from services.cases.cases.store.searching import WORDS
 from shared.coverage import Verdict
 from shared.mongo import Database, Document, drop_index
@@ -21,6 +22,7 @@ _FILTERS = ("status", "site_id", "site_name", "problem.severity")
 # Those of older versions that nothing searches by any more.
 _GONE = (
     "counts",
+    "counts_by_readers",
     "status_1_assignee.user_id_1_updated_at_-1",
     "company_id_1_own_ids_1__id_1",
     "company_id_1_submitter.user_id_1__id_1",
@@ -66,8 +68,10 @@ async def create_indexes(db: Database) -> None:
         pass
     await create("number", unique=True)
     # What totals count by, without a look at any case.
-    await create("readers", "company_id", *_FILTERS, name="counts_by_readers")
+    beside = ("created_at", "submitter.user_id")
+    await create("readers", "company_id", *_FILTERS, *beside, name="counts_by_readers_and_more")
     await create(*_FILTERS, name="counts_of_all")
+    await create("created_at", "updated_at", "_id", *_FILTERS, name=CREATED)
     await create("owner.user_id", "status")
     listed = partial(create_alphabetical_index, db[CASES.collection])
     await listed("submitter.user_id", "updated_at", "_id")
@@ -127,7 +131,7 @@ async def fill_in(db: Database) -> int:
         changes = [
             UpdateOne(
                 {"_id": each["_id"], **_WITHOUT_WORDS},
-                [{"$set": {"readers": _READERS, "words": _words(each), "news": NEWS}}],
+                [{"$set": {"readers": _READERS, "words": _words(each), "news": OF_HISTORY}}],
             )
             for each in found
         ]
@@ -172,7 +176,7 @@ async def _fill_in_some(db: Database, name: str) -> bool:
     beyond: Document = {"_id": {"$gt": after}} if (after := state.get("after")) else {}
     shown = dict.fromkeys(_OF_WORDS_LATER, 1)
     some = db[CASES.collection].find(beyond, shown).sort("_id", ASCENDING).limit(_AT_ONCE)
-    found = await some.max_time_ms(5000).to_list(None)
+    found = await some.to_list(None)
     # What has no words at all gets them, and the rest, from `fill_in`.
     changes = [UpdateOne({"_id": case["_id"], "words": {"$ne": None}}, [{"$set": _later_of(case)}]) for case in found]
     if changes:

@@ -2,21 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 from uuid import UUID
 
 from pymongo.collation import Collation
 
 from services.cases.cases.domain.values import OPEN, Status, turn_of
-from services.cases.cases.domain.visibility import COMPANY, reads_as
-from services.cases.cases.store.cases import CASES, IS_OPEN, own_of, visible_to
+from services.cases.cases.store.cases import IS_OPEN, own_of, visible_to
 from services.cases.cases.store.marks import find_favourites
 from services.cases.cases.store.news import news_field
-from services.cases.cases.store.searching import WORDS, containing, find_searched
+from services.cases.cases.store.searching import containing
 from services.cases.copies import store as copies
 from shared.actor import Actor
 from shared.mongo import Database, Document, Session
-from shared.paging import ALPHABETICAL, Order, Page, find_page, find_page_of_parts, name_of_alphabetical
+from shared.paging import ALPHABETICAL, Order
 from shared.schemas.cases import CaseQuery
 from shared.zones import zone_of
 
@@ -63,6 +61,8 @@ UNANSWERED: Document = {
     "first_answer.answered_at": None,
     "status": IS_OPEN,
 }
+# Views of all that somebody sees.
+_WHOLE = ("recent", "company", "site")
 # What a row shows.
 _ROW = (
     "number",
@@ -133,7 +133,7 @@ def wanted_by(actor: Actor, query: CaseQuery, favourites: Sequence[UUID] = ()) -
     if query.created_to is not None:
         every.append({"created_at": {"$lt": _midnight(query.created_to + timedelta(days=1), actor)}})
     if query.q:
-        every.append(containing(query.q, _company_of(actor, query)))
+        every.append(containing(query.q, company_of(actor, query)))
     every = [each for each in every if each]
     return {"$and": every} if len(every) > 1 else every[0] if every else {}
 
@@ -174,7 +174,7 @@ def untaken() -> Document:
     return {**UNASSIGNED, **_WAITS_FOR_VENDOR}
 
 
-def _company_of(actor: Actor, query: CaseQuery) -> UUID | None:
+def company_of(actor: Actor, query: CaseQuery) -> UUID | None:
     """The one company whose cases are looked at; None for all."""
     return query.company_id if actor.is_vendor else actor.company_id
 
@@ -215,45 +215,11 @@ def parts_of(actor: Actor, query: CaseQuery) -> list[Document]:
     return _TURNS[::-1] if order.descending else _TURNS
 
 
-async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
-    """One page of what the actor may see under the query's filters."""
-    parts = parts_of(actor, query)
-    page = partial(
-        find_page if parts == [{}] else partial(find_page_of_parts, parts),
-        db[CASES.collection],
-        await find_wanted(db, actor, query),
-        query,
-        order=order_of(actor, query),
-        shown=row_for(actor),
-        collation=ALPHABETICAL if actor.is_vendor and query.view == "waiting" else collation_of(query),
-    )
-    if query.view == "favourites" and not query.q:
-        return await page(by="_id_", counted_by="_id_")
-    if not query.q:
-        return await page()
-    return await find_searched(
-        db,
-        query.q,
-        _company_of(actor, query),
-        in_order=partial(page, by=_index_in_order(actor, query), counted_by=WORDS),
-        by_words=partial(page, by=WORDS, counted_by=WORDS),
-    )
-
-
-def _index_in_order(actor: Actor, query: CaseQuery) -> str:
-    """The index that has what the actor sees in the order of the list, and little else."""
-    order = order_of(actor, query)
-    fields = order.index_fields if order.field != _FIELDS["turn"] else SORTS["status"].index_fields
-    if actor.is_vendor and query.company_id is None:
-        return name_of_alphabetical(*fields)
-    if (
-        actor.is_vendor
-        or actor.is_company_admin
-        or COMPANY in reads_as(actor)
-        or order.field not in ORDERS_WITH_READERS
-    ):
-        return name_of_alphabetical("company_id", *fields)
-    return name_of_alphabetical("readers", "company_id", *fields)
+def is_of_a_period(query: CaseQuery) -> bool:
+    """Whether the time of creation is the only filter of what one company, or all of them, has."""
+    in_it = query.created_from is not None or query.created_to is not None
+    others = (query.status, query.site_id, query.serial, query.severity)
+    return in_it and not (any(each is not None for each in others) or query.mine or query.q) and query.view in _WHOLE
 
 
 def collation_of(query: CaseQuery) -> Collation | None:

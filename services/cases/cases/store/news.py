@@ -23,8 +23,6 @@ def _of(seen: object) -> Document:
 
 
 OF_HISTORY: Document = {"version": "$version", "shown": _of(_NOT_INTERNAL), "noted": _of("$history")}
-# Cases from before it was kept have none; where a replica of an older version has written last, it falls behind.
-NEWS: Document = {"$cond": [{"$eq": ["$news.version", "$version"]}, "$news", OF_HISTORY]}
 
 
 def news_field(actor: Actor) -> str:
@@ -37,17 +35,26 @@ def news_become(entry: Entry) -> Document:
     by = entry.by.user_id
 
     def after(side: str) -> Document:
-        others_at = {"$cond": [{"$eq": [f"$$was.{side}.by", by]}, f"$$was.{side}.others_at", f"$$was.{side}.at"]}
+        others_at = {"$cond": [{"$eq": [f"$news.{side}.by", by]}, f"$news.{side}.others_at", f"$news.{side}.at"]}
         return {"by": by, "at": entry.at, "others_at": others_at}
 
-    shown: object = "$$was.shown" if entry.internal else after("shown")
-    version: object = "$version" if entry.internal else {"$add": ["$version", 1]}
-    return {"$let": {"vars": {"was": NEWS}, "in": {"version": version, "shown": shown, "noted": after("noted")}}}
+    if entry.internal:
+        return _as_far_as_kept({"version": "$news.version", "shown": "$news.shown", "noted": after("noted")})
+    return _as_far_as_kept({"version": _NEXT, "shown": after("shown"), "noted": after("noted")})
+
+
+# Where a replica of an older version has written, it stays behind the case's: so nobody believes it.
+_NEXT: Document = {"$add": ["$news.version", 1]}
+
+
+def _as_far_as_kept(news: Document) -> Document:
+    """Cases from before it was kept have none; they get it later, from their history."""
+    return {"$cond": ["$news.version", news, "$$REMOVE"]}
 
 
 async def save_case(db: Database, case: Case, *, before: Case | None = None) -> Case:
     """Saves a changed case over its version, but over its news as they are: a note changes only those."""
-    news: Document = {"$mergeObjects": [NEWS, {"version": case.version + 1}]}
+    news = _as_far_as_kept({"$mergeObjects": ["$news", {"version": _NEXT}]})
     if case.new_entries:
         (entry,) = case.new_entries
         news = news_become(entry)
@@ -60,4 +67,4 @@ async def find_news(db: Database, actor: Actor, case_ids: Sequence[UUID]) -> dic
         return {}
     told = _of("$history" if actor.is_vendor else _NOT_INTERNAL)
     found = db[CASES.collection].find({"_id": {"$in": list(case_ids)}}, {"news": told})
-    return {case["_id"]: News(**case["news"]) for case in await found.max_time_ms(5000).to_list(None)}
+    return {case["_id"]: News(**case["news"]) for case in await found.to_list(None)}

@@ -118,9 +118,7 @@ async def count_queues(db: Database, agent: Actor) -> Mapping[QueueName, int]:
 async def _count(db: Database, agent: Actor, queue: Queue) -> int:
     wanted = {"$and": [{"status": IS_OPEN}, queue.wanted(agent)]}
     by: Document = {"hint": queue.index} if queue.index else {}
-    return await db[CASES.collection].count_documents(
-        wanted, limit=TOTAL_LIMIT + 1, maxTimeMS=5000, collation=ALPHABETICAL, **by
-    )
+    return await db[CASES.collection].count_documents(wanted, limit=TOTAL_LIMIT + 1, collation=ALPHABETICAL, **by)
 
 
 def _order_of(query: AgentCaseQuery) -> Order:

@@ -14,6 +14,7 @@ from services.cases.cases.domain.words import (
     sought_numbers,
     sought_words,
 )
+from services.cases.cases.store.bounds import too_many_after
 from services.cases.cases.store.cases import CASES
 from shared.mongo import Database, DatabaseError, Document
 from shared.paging import Page
@@ -22,7 +23,8 @@ WORDS = "words"
 # So many cases are read and sorted in a few milliseconds. A word that more have comes soon in any order of a list.
 _FEW = 2_000
 # Words of which each is in many cases may stand together in none: who has seen no page by then goes by the words.
-_SEARCHED_IN_ORDER_S = 0.5
+_IN_ORDER_S = 0.5
+_WITHIN_S = 3.5  # the gateway waits a little longer
 
 
 def containing(text: str, company_id: UUID | None) -> Document:
@@ -45,15 +47,27 @@ async def find_searched(
     in_order: Callable[[], Awaitable[Page]],
     by_words: Callable[[], Awaitable[Page]],
 ) -> Page:
-    """A page by the order of the list where what is sought is in many cases, else by the index of words."""
-    if not await _are_few(db, text, company_id):
-        try:
-            with timeout(_SEARCHED_IN_ORDER_S):
-                return await in_order()
-        except DatabaseError as error:
-            if not error.timeout:
-                raise
-    return await by_words()
+    """A page by the order of the list where what is sought is in many cases, else by the index of words.
+
+    Invalid where that has too many.
+    """
+    with too_many_after(_WITHIN_S, field="q"):
+        if await _are_few(db, text, company_id):
+            return await by_words()
+        return await find_in_order_or(by_words, in_order=in_order)
+
+
+async def find_in_order_or(
+    otherwise: Callable[[], Awaitable[Page]], *, in_order: Callable[[], Awaitable[Page]]
+) -> Page:
+    """A page by the order of the list, unless too many others come first there."""
+    try:
+        with timeout(_IN_ORDER_S):
+            return await in_order()
+    except DatabaseError as error:
+        if not error.timeout:
+            raise
+    return await otherwise()
 
 
 async def _are_few(db: Database, text: str, company_id: UUID | None) -> bool:
@@ -74,7 +88,7 @@ async def _is_in_many(db: Database, first: Key, last: Key) -> bool:
     end: Any = last + 1 if isinstance(last, int) else last
     begin: Any = first
     keys = db[CASES.collection].find(hint=WORDS, return_key=True).min([("words", begin)]).max([("words", end)])
-    return bool(await keys.skip(_FEW).limit(1).max_time_ms(5000).to_list(None))
+    return bool(await keys.skip(_FEW).limit(1).to_list(None))
 
 
 def _has(first: Key, last: Key) -> Document:

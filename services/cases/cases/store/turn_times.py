@@ -4,15 +4,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from pymongo import timeout
-
 from services.cases.cases.domain.clock import Clock
 from services.cases.cases.domain.values import OPEN
+from services.cases.cases.store.bounds import refused_after
 from services.cases.cases.store.cases import CASES, visible_to
 from services.cases.cases.store.clocks import BEGAN, CLOCK, plus
 from shared.actor import Actor
-from shared.errors import Invalid
-from shared.mongo import Database, DatabaseError, Document
+from shared.mongo import Database, Document
 from shared.paging import ALPHABETICAL
 from shared.text import in_alphabet
 
@@ -49,16 +47,11 @@ async def find_turn_times(
     Invalid where there are more than can be added up in time.
     """
     added_up = _added_up([*_of(actor, company_id), {"created_at": {"$gte": begin, "$lt": end}}], now)
-    try:
-        with timeout(_WITHIN_S):
-            # As the indexes of the orders have it.
-            found = await db[CASES.collection].aggregate(added_up, collation=ALPHABETICAL)
-            sites = sorted([_site(group) async for group in found], key=_order)
-    except DatabaseError as error:
-        if not error.timeout:
-            raise
-        sentence = "There are too many cases in this time. Choose fewer days, or one company."
-        raise Invalid.at("created_from", "too_many_to_add", sentence) from error
+    sentence = "There are too many cases in this time. Choose fewer days, or one company."
+    with refused_after(_WITHIN_S, field="created_from", code="too_many_to_add", sentence=sentence):
+        # As the indexes of the orders have it.
+        found = await db[CASES.collection].aggregate(added_up, collation=ALPHABETICAL)
+        sites = sorted([_site(group) async for group in found], key=_order)
     shown, others = sites[:_MOST_SITES], sites[_MOST_SITES:]
     return TurnTimes(shown, _sum(others) if others else None, _sum(sites))
 

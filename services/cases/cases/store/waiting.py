@@ -1,26 +1,16 @@
 """The cases that wait for somebody, each with what the other side wrote last."""
 
-import asyncio
-import heapq
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import partial
-from itertools import islice
-from typing import Any
-from uuid import UUID
-
 from services.cases.cases.domain.values import EntryKind
 from services.cases.cases.store.cases import CASES, own_of
-from services.cases.cases.store.lists import WAITS_FOR_CUSTOMER, read_order, row_for, taken_by, untaken
+from services.cases.cases.store.finding import taken_and_untaken
+from services.cases.cases.store.lists import WAITS_FOR_CUSTOMER, read_order, row_for
 from shared.actor import Actor
 from shared.mongo import Database, Document
-from shared.paging import ALPHABETICAL, TOTAL_LIMIT, Page, find_page
+from shared.paging import ALPHABETICAL, Page, find_page, find_page_of_union
 from shared.schemas.base import ListQuery
+from shared.schemas.cases import CaseQuery
 
 _MESSAGES = [EntryKind.COMMENT.value, EntryKind.REPLY.value, EntryKind.REOPENED.value]
-# The indexes of what an agent has taken, and of what nobody has, by how long it has waited.
-_TAKEN, _UNTAKEN = "assigned_by_turn_alphabetical", "unassigned_by_turn_alphabetical"
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 # Of a text, more than is shown of it: blanks may be among them.
 _READ_CHARACTERS = 400
 
@@ -31,7 +21,17 @@ async def find_waiting(db: Database, actor: Actor, *, limit: int) -> Page:
     `asked` is the last message of the other side that the actor may see: text, author and time, as far as there is one.
     """
     if actor.is_vendor:
-        return await _find_waiting_for_vendor(db, actor, limit)
+        query = CaseQuery(view="waiting", untaken=True, sort="turn", limit=limit)
+        order = read_order(query.sort)
+        return await find_page_of_union(
+            await taken_and_untaken(db, actor, query, order),
+            db[CASES.collection],
+            query,
+            order=order,
+            shown=row_for(actor),
+            computed={"asked": _asked_of_vendor()},
+            collation=ALPHABETICAL,
+        )
     return await find_page(
         db[CASES.collection],
         {**own_of(actor), **WAITS_FOR_CUSTOMER},
@@ -40,39 +40,6 @@ async def find_waiting(db: Database, actor: Actor, *, limit: int) -> Page:
         shown=row_for(actor),
         computed={"asked": _asked(_messages(by_vendor=True))},
     )
-
-
-async def _find_waiting_for_vendor(db: Database, agent: Actor, limit: int) -> Page:
-    """Each part in the order of an index of its own: together the database would sort all that nobody has taken."""
-    find_part = partial(
-        find_page,
-        db[CASES.collection],
-        query=ListQuery(limit=limit),
-        order=read_order("turn"),
-        shown=row_for(agent),
-        computed={"asked": _asked_of_vendor()},
-        collation=ALPHABETICAL,
-    )
-    parts = await asyncio.gather(
-        *(
-            find_part(wanted, by=index, counted_by=index)
-            for wanted, index in ((taken_by(agent), _TAKEN), (untaken(), _UNTAKEN))
-        )
-    )
-    documents = heapq.merge(*(part.documents for part in parts), key=_place)
-    total = sum(part.total for part in parts)
-    return Page(
-        documents=list(islice(documents, limit)),
-        next_cursor=None,
-        total=min(total, TOTAL_LIMIT),
-        total_is_lower_bound=total > TOTAL_LIMIT or any(part.total_is_lower_bound for part in parts),
-    )
-
-
-def _place(case: Mapping[str, Any]) -> tuple[bool, datetime, UUID]:
-    """As the database sorts: what has no time comes first."""
-    since = case["turn_since"]
-    return since is not None, since or _NEVER, case["_id"]
 
 
 def _messages(*, by_vendor: bool) -> Document:
