@@ -98,10 +98,15 @@ async def test_an_agent_reads_the_same_from_the_other_side(
 
 
 @pytest.mark.parametrize(("status", "said"), [("closed", "Closed on 22 Nov"), ("cancelled", "Cancelled on 22 Nov")])
-async def test_under_its_title_a_case_says_when_it_ended_and_how(gateway: Gateway, status: str, said: str) -> None:
+async def test_a_case_says_when_it_ended_and_how_under_its_title_and_in_its_details(
+    gateway: Gateway, status: str, said: str
+) -> None:
     ended = {"resolution": "", "resolved": True, "reopen_until": None}
     case = {"status": status, "turn": None, "closed_at": "2026-11-22T09:00:00Z", **ended}
-    assert said in words(await page_of(gateway, case))
+    read = words(await page_of(gateway, case))
+    assert said in read
+    # In its details the label and the date are apart.
+    assert read.count(said.partition(" 22")[0]) == 2
 
 
 async def test_a_confirmation_read_again_names_the_files_of_the_case_and_none_of_its_replies(gateway: Gateway) -> None:
