@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from services.cases.cases import store
 from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.store import counts, finding, searching
+from services.cases.cases.store.lists import SORTS
 from shared.actor import Actor, Role, Visibility
 from shared.errors import Invalid
 from shared.mongo import Database, Document
@@ -129,6 +130,23 @@ async def test_each_way_to_a_period_finds_the_same(
     if sort is None:
         newest = sorted(in_march, key=lambda made: (made["updated_at"], made["_id"]), reverse=True)
         assert whole == [made["number"] for made in newest]
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+@pytest.mark.parametrize("actor", EVERYBODY.values(), ids=EVERYBODY)
+async def test_a_period_is_found_in_every_order_and_group(
+    db: Database, monkeypatch: pytest.MonkeyPatch, actor: Actor, few: int
+) -> None:
+    """Each way names the index that it takes: there has to be one."""
+    for name in ("_FEW", "_FEW_OF_AN_AGE", "_FEW_KEYS"):
+        monkeypatch.setattr(finding, name, few)
+    numbers = sorted(made["number"] for made in await a_year(db) if made["created_at"].month == 3)
+    for sort in SORTS:
+        assert sorted(await pages(db, actor, **MARCH, sort=sort)) == numbers
+    for view in ("company", "site"):
+        assert sorted(await pages(db, actor, **MARCH, view=view)) == numbers
+    if actor.is_vendor:
+        assert sorted(await pages(db, actor, **MARCH, company_id=str(COMPANY))) == numbers
 
 
 async def test_many_cases_of_a_period_are_found_in_the_order_of_the_list(
