@@ -8,7 +8,7 @@ import pytest
 from services.cases.cases.domain.case import MAX_ENTRIES
 from shared.actor import Actor, Role, Visibility
 from shared.events.contracts import ProductChanged
-from tests.builders import Json, a_contact, a_serial, an_actor, an_address
+from tests.builders import Json, a_contact, a_serial, an_actor, an_address, an_email
 from tests.client import Answer
 from tests.events import agreement_changed, device_changed, site_changed, user_changed
 from tests.service.cases.conftest import CasesApi
@@ -219,6 +219,27 @@ async def test_a_pin_that_was_revoked_is_not_taken_over(cases: CasesApi) -> None
     new = await follow_up(cases, old["number"], ana)
     assert (new.status, new.body["pin"]) == (201, None)
     assert old["pin"] == "GOLD"
+
+
+async def test_a_pin_that_does_not_fit_any_more_is_not_taken_over(cases: CasesApi) -> None:
+    ana = an_actor()
+    lyon, nice = site_changed(ana.company_id, name="Lyon"), site_changed(ana.company_id, name="Nice")
+    for event in (lyon, nice, company_with(ana, a_pin("GOLD", site_id=lyon.site_id))):
+        await cases.hear(event)
+    old = await ended(cases, ana, site_id=str(lyon.site_id), pin="GOLD")
+    assert (await follow_up(cases, old["number"], ana)).body["pin"] == "GOLD"
+    await cases.hear(company_with(ana, a_pin("GOLD", site_id=nice.site_id), version=2))
+    new = await follow_up(cases, old["number"], ana)
+    assert (new.status, new.body["pin"]) == (201, None)
+
+
+async def test_a_contact_stays_the_user_who_was_picked_by_whichever_address(cases: CasesApi) -> None:
+    ana = an_actor()
+    luc = an_actor(Role.MEMBER, company_id=ana.company_id, login_email=an_email("luc"), visibility=Visibility.OWN)
+    await cases.hear(user_changed(luc))
+    old = await ended(cases, ana, contact=a_contact(user_id=str(luc.user_id), email=luc.email))
+    new = (await follow_up(cases, old["number"], ana)).body
+    assert (await cases.get(new["number"], luc)).status == 200
 
 
 async def test_a_contact_who_has_become_a_user_sees_the_follow_up(cases: CasesApi) -> None:

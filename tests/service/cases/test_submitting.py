@@ -154,6 +154,9 @@ async def test_a_serial_is_required_only_for_products_that_have_serials(cases: C
     await cases.hear(product.model_copy(update={"version": 2, "has_serials": True}))
     answer = await cases.submit(an_actor(), product_number=number)
     assert (answer.status, answer.wrong_fields) == (422, {"serial"})
+    await cases.hear(product.model_copy(update={"version": 3, "retired": True}))
+    answer = await cases.submit(an_actor(), product_number=number)
+    assert (answer.status, answer.code) == (409, "not_yet_known")
 
 
 async def test_a_site_gives_its_address_and_another_companys_site_is_not_known(cases: CasesApi) -> None:
