@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from deploy.local.stack import PythonPart, Stack
 from tests.browser.test_case_form import ana
-from tests.browser.walking import begin_session
+from tests.browser.walking import a_customer, begin_session
 from tests.builders import a_serial, an_email
 from tests.e2e.portal import PASSWORD, VENDOR_ADMIN, Visitor, vendor_admin_exists, visiting
 
@@ -225,10 +225,16 @@ async def test_who_stops_telling_is_forgotten(opened: Opened, marta: Visitor, ve
     await expect(others).to_be_empty(timeout=SEEN_WITHIN_MS)
 
 
-async def test_a_list_says_quietly_that_cases_have_changed(
-    opened: Opened, ana: Visitor, marta: Visitor, number: str
-) -> None:
-    page = await opened(ana.email, "/cases")
+@pytest.fixture
+async def lone(stack: Stack) -> AsyncIterator[Visitor]:
+    """An administrator of a company of whose cases nothing is told but what the test does."""
+    async with visiting(stack, an_email()) as admin:
+        yield (await a_customer(stack, admin)).admin
+
+
+async def test_a_list_says_quietly_that_cases_have_changed(opened: Opened, lone: Visitor, marta: Visitor) -> None:
+    number = (await lone.submit(serial=a_serial()))["number"]
+    page = await opened(lone.email, "/cases")
     before = await page.locator("tbody tr").all_inner_texts()
     await marta.agent_act(number, action="take")
     await expect(notice(page)).to_have_text("1 case has changed. Reload", timeout=SEEN_WITHIN_MS)
@@ -240,9 +246,10 @@ async def test_a_list_says_quietly_that_cases_have_changed(
 
 
 async def test_the_start_page_says_so_too_and_only_of_what_it_shows(
-    opened: Opened, ana: Visitor, marta: Visitor, number: str
+    opened: Opened, lone: Visitor, marta: Visitor
 ) -> None:
-    page = await opened(ana.email, "/")
+    number = (await lone.submit(serial=a_serial()))["number"]
+    page = await opened(lone.email, "/")
     version = (await marta.agent_act(number, action="take"))["version"]
     await marta.agent_act(number, action="set_status", version=version, status="waiting_customer")
     await expect(notice(page)).to_contain_text("1 case has changed.", timeout=SEEN_WITHIN_MS)

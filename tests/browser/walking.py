@@ -16,6 +16,7 @@ from tests.e2e.portal import (
     join,
     link_in,
     mail_for,
+    until_true,
     vendor_admin_exists,
     visiting,
 )
@@ -143,7 +144,13 @@ async def make_world(stack: Stack) -> World:
         number = await _a_lively_case(vera, ana, serial)
         closed = await ana.submit(serial=serial, title="Closed again")
         await ana.act(closed["number"], action="close", version=1, reason="It works again.", resolved=True)
-        await ana.post("/cases/exports", {"format": "xlsx", "query": {"status": "open", "q": "tray"}})
+        export = await ana.post("/cases/exports", {"format": "xlsx", "query": {"status": "open", "q": "tray"}})
+
+        async def is_made() -> bool:
+            return bool((await ana.get(f"/cases/exports/{export['id']}"))["state"] == "done")
+
+        # Else its page would be another one a moment later.
+        await until_true(is_made)
         guest = an_email("guest")
         await ana.post("/invitations", {"invitations": [{"email": guest, "role": "member"}]})
         code = link_in(await mail_for(stack, guest), "invitations")

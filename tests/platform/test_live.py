@@ -25,14 +25,17 @@ async def test_every_replica_tells_what_another_one_wrote(mongo_url: str, fresh_
         here, there = [await stack.enter_async_context(a_replica(mongo_url, **environment)) for _ in range(2)]
         for replica in (here, there):
             assert await until(partial(hears, replica), deadline_s=60)
+
+        async def followed(replica: CasesApi, **query: str) -> Events:
+            headers = signed(an_actor(Role.AGENT))
+            return await stack.enter_async_context(following(replica.client, "/events", headers, **query))
+
+        heard = [await followed(replica) for replica in (here, there)]
         number = (await here.submitted(owner))["number"]
-
-        async def followed(replica: CasesApi) -> Events:
-            return await stack.enter_async_context(
-                following(replica.client, "/events", signed(an_actor(Role.AGENT)), case=number)
-            )
-
-        streams = [await followed(replica) for replica in (here, there)]
+        # Else the streams of the case might be open before this is told.
+        for stream in heard:
+            assert await stream.next() == {"kind": "case", "number": number, "version": 1}
+        streams = [await followed(replica, case=number) for replica in (here, there)]
         for writer in (here, there):
             version = (await writer.act(number, owner, action="comment", text="Any news?")).body["version"]
             for stream in streams:

@@ -28,7 +28,7 @@ from tests.builders import TEST_SECRET, Json, a_contact, a_serial, an_actor, unt
 from tests.client import Answer
 from tests.contained import ContainedMongod
 from tests.events import agreement_changed, company_changed, device_changed, site_changed, user_changed
-from tests.service.cases.conftest import CasesApi, a_case, a_replica
+from tests.service.cases.conftest import HANDS, CasesApi, a_case, a_replica
 from tests.service.cases.files import uploaded
 from tests.unbounded import UNBOUNDED
 
@@ -101,6 +101,12 @@ class Gate:
             return self._held + len(self.batches._waiting) == count
 
         assert await until(is_full, deadline_s=30, pause_s=0.01)
+
+
+@pytest.fixture(autouse=True)
+def _no_second_passes() -> None:
+    """For `timed`: a case says how many seconds old it is, a repeat of its answer too."""
+    HANDS.now = datetime.now(UTC)
 
 
 @asynccontextmanager
@@ -181,16 +187,16 @@ async def test_what_is_refused_is_refused_alone(cases: CasesApi, customers: list
 
 
 async def test_the_same_key_twice_at_once_makes_one_case_and_another_body_is_refused_alone(
-    cases: CasesApi, customers: list[Customer]
+    timed: CasesApi, customers: list[Customer]
 ) -> None:
     ana, body = customers[0].ana, a_case(serial=customers[0].serial)
-    async with held_up(cases) as gate:
-        same = asyncio.gather(*(cases.call("POST", "/cases", ana, key="k", json=body) for _ in range(2)))
+    async with held_up(timed) as gate:
+        same = asyncio.gather(*(timed.call("POST", "/cases", ana, key="k", json=body) for _ in range(2)))
         await gate.until_before_it(2)
         # Who comes first has the key.
         later = asyncio.gather(
-            cases.call("POST", "/cases", ana, key="k", json=body | {"title": "Something else"}),
-            *(cases.submit(customer.ana) for customer in customers),
+            timed.call("POST", "/cases", ana, key="k", json=body | {"title": "Something else"}),
+            *(timed.submit(customer.ana) for customer in customers),
         )
         await gate.until_before_it(2 + 1 + len(customers))
         gate.opened.set()
@@ -198,7 +204,7 @@ async def test_the_same_key_twice_at_once_makes_one_case_and_another_body_is_ref
     assert [answer.status for answer in (first, again, *others)] == [201] * 6
     assert first.body == again.body
     assert (other.status, other.code) == (422, "idempotency_key_reused")
-    assert len(await cases.listed(ana)) == 2
+    assert len(await timed.listed(ana)) == 2
 
 
 async def test_who_gets_a_number_that_a_case_has_fails_alone_and_does_not_count(
@@ -266,17 +272,17 @@ async def test_what_is_asked_of_the_copies_is_read_from_indexes_and_in_one_read_
 
 
 async def test_a_repeat_gets_its_case_though_the_site_is_closed_and_the_pin_revoked_since(
-    cases: CasesApi, customers: list[Customer]
+    timed: CasesApi, customers: list[Customer]
 ) -> None:
     acme = customers[0]
     body = a_case(serial=acme.serial, site_id=acme.site_id, pin=acme.pin)
-    first = await cases.call("POST", "/cases", acme.ana, key="k", json=body)
+    first = await timed.call("POST", "/cases", acme.ana, key="k", json=body)
     site = site_changed(acme.ana.company_id, site_id=acme.site_id, version=2, closed=True)
     for event in (site, company_changed(acme.ana.company_id, version=2)):
-        await cases.hear(event)
-    again = await cases.call("POST", "/cases", acme.ana, key="k", json=body)
-    other = await cases.call("POST", "/cases", acme.ana, key="k", json=body | {"title": "Something else"})
-    new = await cases.call("POST", "/cases", acme.ana, key="new", json=body)
+        await timed.hear(event)
+    again = await timed.call("POST", "/cases", acme.ana, key="k", json=body)
+    other = await timed.call("POST", "/cases", acme.ana, key="k", json=body | {"title": "Something else"})
+    new = await timed.call("POST", "/cases", acme.ana, key="new", json=body)
     assert (first.status, again.status, again.body) == (201, 201, first.body)
     assert (other.status, other.code, new.status, new.code) == (422, "idempotency_key_reused", 409, "not_yet_known")
 
@@ -311,7 +317,7 @@ async def test_a_repeat_takes_neither_its_files_from_the_case_nor_a_share_of_wha
 
 
 async def test_the_answer_to_a_submission_is_what_reading_the_case_answers(
-    cases: CasesApi, customers: list[Customer], agent: Actor
+    timed: CasesApi, customers: list[Customer], agent: Actor
 ) -> None:
     acme = customers[0]
     product = ProductChanged(
@@ -323,13 +329,13 @@ async def test_the_answer_to_a_submission_is_what_reading_the_case_answers(
         version=1,
         at=NOW,
     )
-    await cases.hear(product)
-    file_id = await uploaded(cases, acme.ana)
+    await timed.hear(product)
+    file_id = await uploaded(timed, acme.ana)
     wishes: list[Json] = [*acme.wishes, {"product_number": product.product_number}, {"attachment_ids": [file_id]}]
     of_luc = acme.wishes[1] | {"submitter_id": str(acme.luc.user_id)}
     for by, wish in [*((acme.ana, wish) for wish in wishes), (agent, of_luc)]:
-        case = await cases.submitted(by, **wish)
-        assert case == (await cases.get(case["number"], by)).body
+        case = await timed.submitted(by, **wish)
+        assert case == (await timed.get(case["number"], by)).body
 
 
 async def test_a_verdict_that_is_given_while_the_case_is_written_is_in_the_answer(
