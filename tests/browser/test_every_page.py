@@ -272,7 +272,7 @@ async def _bytes_of(page: Page, network: CDPSession, url: str) -> float:
     async def all_came() -> bool:
         return len(lengths) >= sum(not 300 <= answer.status < 400 for answer in answers)
 
-    assert await until(all_came, deadline_s=10)
+    assert await until(all_came, deadline_s=60)
     page.remove_listener("response", note)
     network.remove_listener("Network.loadingFinished", note_length)
     assert {"document", "stylesheet", "script"} <= {answer.request.resource_type for answer in answers}

@@ -74,9 +74,8 @@ def _told(case: Json) -> tuple[Any, ...]:
     return case["number"], case["status"], case["version"], case["title"], entries
 
 
-async def _the_demo_is_alive(run: Child, now: datetime) -> list[Json]:
-    """As of when it had been made."""
-    cases = await _cases_in(run)
+async def _the_demo_is_alive(run: Child) -> list[Json]:
+    cases, now = await _cases_in(run), datetime.now(UTC)
     assert [case["title"] for case in cases] == [story.title for story in STORIES]
     assert {case["status"] for case in cases} == set(get_args(StatusName))
     assert {case["coverage"]["verdict"] for case in cases} == {"covered", "not_covered"}
@@ -142,8 +141,7 @@ async def test_it_is_ready_heals_itself_stops_or_is_killed_without_a_trace_and_s
     data_dir.mkdir(parents=True)
     async with _running(data_dir, free_port()) as run:
         password, port = _password_in(run), run.env["PORTICO_PORT"]
-        made_at = datetime.now(UTC)
-        cases_before = await _the_demo_is_alive(run, made_at)
+        cases_before = await _the_demo_is_alive(run)
         await _readme_shows_it(browser, f"http://localhost:{port}", password)
 
         second, same_port = await asyncio.gather(_started_too(run, PORTICO_PORT=str(free_port())), _started_too(run))
@@ -173,7 +171,7 @@ async def test_it_is_ready_heals_itself_stops_or_is_killed_without_a_trace_and_s
         assert _password_in(run) == password
         async with _as(VENDOR, run) as vendor:
             assert vendor.user["role"] == "vendor_admin"
-        assert list(map(_told, await _the_demo_is_alive(run, made_at))) == list(map(_told, cases_before))
+        assert list(map(_told, await _the_demo_is_alive(run))) == list(map(_told, cases_before))
 
         # A supervisor that is killed leaves nothing behind either.
         os.kill(run.pid, signal.SIGKILL)
