@@ -222,6 +222,11 @@ async def test_a_queue_works_on_a_phone_without_scripts(browser: Browser, stack:
         await expect(page.locator(".queue")).to_be_hidden()
         await page.get_by_role("button", name="Take the case").click()
         await expect(page.get_by_text("You have taken the case.")).to_be_visible()
+        for part in (".answer.composer form", "#answer-then", ".answer .drop", "[name=kind][value=note] + svg"):
+            box = await page.locator(part).bounding_box()
+            assert box is not None
+            assert (box["width"] >= 12, box["x"] + box["width"] <= 360) == (True, True), (part, box)
+        assert (await page.locator("#answer-then").bounding_box() or {})["width"] >= 80
         await page.get_by_text("Note, only for support").click()
         await expect(page.get_by_role("button", name="Save note")).to_be_visible()
         await page.locator("#answer-text").fill("From the train.")
@@ -239,7 +244,7 @@ async def test_on_a_phone_the_answer_takes_little_room_until_somebody_writes(age
     await agent.goto(morning.at(0))
     composer, state = agent.locator(".answer.composer"), agent.get_by_label("and then")
     await expect(state).to_be_hidden()
-    assert await composer.evaluate("(all) => all.offsetHeight") <= 150
+    assert await composer.evaluate("(all) => all.offsetHeight") <= 130
     await agent.locator(TEXT).focus()
     await expect(state).to_be_visible()
     await state.focus()
