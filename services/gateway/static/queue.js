@@ -9,12 +9,15 @@ const links = () => [...document.querySelectorAll(".queue > li > a")];
 // A case beside its queue
 
 let asked = 0; // of several that were chosen in a row, the last counts
+let coming = ""; // the address of the one that is on its way
 let shown = location.search;
 
 async function open(address, { asNew = true } = {}) {
   const own = ++asked;
+  coming = address;
   const page = await pageAt(address);
   if (own !== asked) return;
+  coming = "";
   if (!page) {
     location.assign(address); // which says why
     return;
@@ -99,11 +102,11 @@ if (main) {
 
 // Keys
 
-// The case before or after the one that is open, or that has the focus.
+// The case before or after the one that is on its way, that has the focus, or that is open.
 function step(by) {
   const all = links();
   if (!all.length) return;
-  const focused = all.indexOf(document.activeElement);
+  const focused = coming ? all.findIndex((link) => link.href === coming) : all.indexOf(document.activeElement);
   const here = focused < 0 ? all.findIndex((link) => link.getAttribute("aria-current")) : focused;
   const next = all[here < 0 ? 0 : Math.min(Math.max(here + by, 0), all.length - 1)];
   if (next !== all[here]) open(next.href);
