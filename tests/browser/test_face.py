@@ -29,12 +29,19 @@ TELL_SHIFTS = """() => new Promise((tell) =>
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => tell(shifts)))))"""
 
 # Shown by scripts only, and no page needs them: copy a number, fold all sections, see the password, discard a draft,
-# keys of a list.
-COMFORTS = "[data-copy], [data-sections], [data-reveals], [data-draft-notice], [data-draft-state], [data-keys]"
+# keys of a list, how many cases are in a queue that is not open.
+COMFORTS = (
+    "[data-copy], [data-sections], [data-reveals], [data-draft-notice], [data-draft-state], [data-keys], [data-queue]"
+)
 # What a page is for: its heading, its links, and what its forms send; and which of it can be seen.
 INVENTORY = """(comforts) => {
   const all = (selector) => [...document.querySelectorAll(selector)].filter((it) => !it.closest(comforts));
-  const named = (it) => [it.tagName, it.getAttribute("href") ?? it.name, it.textContent.trim()].join(":");
+  const textOf = (it) => {
+    const copy = it.cloneNode(true);
+    for (const comfort of copy.querySelectorAll(comforts)) comfort.remove();
+    return copy.textContent.trim();
+  };
+  const named = (it) => [it.tagName, it.getAttribute("href") ?? it.name, textOf(it)].join(":");
   return {
     heading: [document.querySelector("h1").textContent.trim()],
     link: all("a[href]").map((link) => link.getAttribute("href")),
