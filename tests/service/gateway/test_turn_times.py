@@ -1,5 +1,7 @@
 """The page of whose turn it was, by site, and what a case says of its clock and of its first answer."""
 
+import re
+
 import pytest
 
 from tests.service.gateway.stand_ins import Gateway, Json, a_session, refuses, says
@@ -50,6 +52,7 @@ async def test_each_site_says_how_long_each_side_had_its_turn(gateway: Gateway) 
 async def test_the_vendor_reads_the_company_and_can_have_its_sites_alone(gateway: Gateway) -> None:
     page = await seen(gateway, a_report(LYON, others=TIMES), role="agent")
     assert f'<a href="{PAGE}?company_id=2">' in page
+    assert re.search(r'<a href="/cases">All cases</a>\s+/ Whose turn it was, by site', page)
     assert "Customer’s turn" in words(page)
     assert "All other sites" in words(page)
 
