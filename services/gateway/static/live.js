@@ -5,7 +5,7 @@
 //   data-case           the case that it shows, if any, and data-version its version: its parts are renewed
 //   data-parts          selectors of those parts, which are as many in every answer; what has the focus is left alone
 //   data-list           the selector of a list: of its rows only the number of changed ones is said, nothing moves
-//   data-rows      the selector of that list's rows, by data-number: each is renewed where it stands
+//   data-rows      the selector of its rows, with data-number: renewed where they stand
 //   data-address        where the page is read again, if not at its own address
 //
 // Beside it, for agents at a case, an element with data-presence: who else is there. A stream is open only while the page
@@ -170,7 +170,7 @@ function follow(element, isFirst) {
     }
   }
 
-  // A row stays where it is, and its link keeps the focus; one that the list has no longer says so at its end.
+  // A row stays where it is, and its link keeps the focus.
   function renewRows(page) {
     const fresh = new Map([...page.querySelectorAll(dataset.rows)].map((row) => [row.dataset.number, row]));
     for (const row of document.querySelectorAll(dataset.rows)) {

@@ -9,7 +9,7 @@ const links = () => [...document.querySelectorAll(".queue > li > a")];
 // A case beside its queue
 
 let asked = 0; // of several that were chosen in a row, the last counts
-let coming = ""; // the address of the one that is on its way
+let coming = ""; // its address
 let shown = location.search;
 
 async function open(address, { asNew = true } = {}) {
@@ -102,7 +102,7 @@ if (main) {
 
 // Keys
 
-// The case before or after the one that is on its way, that has the focus, or that is open.
+// From the case that is on its way, has the focus, or is open.
 function step(by) {
   const all = links();
   if (!all.length) return;
