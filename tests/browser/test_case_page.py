@@ -59,16 +59,17 @@ async def test_screenshots_are_pasted_and_sent_by_keys_and_then_seen(case: Page)
 
 
 async def test_a_screenshot_is_pasted_into_the_case_form_within_the_same_limits(form: Page) -> None:
-    for _ in range(3):
+    rows, said = form.locator(".file-list li"), form.locator(".files [data-status]")
+    for n in range(3):
         assert not await paste(form, field="#f-description")
-        await expect(form.locator(".file-list progress")).to_have_count(0)
-    await expect(form.locator(".file-list li")).to_have_count(3)
-    for row in await form.locator(".file-list li").all():
-        assert re.match(r"screenshot-\d{4}-\d\d-\d\d-\d{4}(-[23])?\.png ", await row.inner_text())
+        await expect(rows).to_have_count(n + 1)
+        name = re.match(r"screenshot-\d{4}-\d\d-\d\d-\d{4}(-[23])?\.png(?= )", await rows.nth(n).inner_text())
+        assert name
+        await expect(said).to_have_text(f"{name[0]}: Sent.")
     assert not await paste(form, field="#f-description")
     await expect(form.locator(".file-errors")).to_contain_text(re.compile(r"screenshot-.*\.png: Too many files"))
-    await expect(form.locator(".files [data-status]")).to_contain_text("Too many files")
-    await expect(form.locator(".file-list li")).to_have_count(3)
+    await expect(said).to_contain_text("Too many files")
+    await expect(rows).to_have_count(3)
     assert await paste(form, text="13.02.00", field="#f-description")
 
 

@@ -61,6 +61,8 @@ class Visitor:
         """The status of a page, and where it leads on to."""
         url = f"{self.stack.local_url}{path}"
         async with self._http.get(url, allow_redirects=False) as response:
+            # A file that nobody reads to its end is still being made.
+            await response.read()
             return response.status, response.headers.get("Location", "")
 
     def following(self) -> AbstractAsyncContextManager[Events]:

@@ -110,7 +110,8 @@ async def test_a_stale_change_answers_409_with_the_current_state(cases: CasesApi
     await cases.act(number, ana, action="change_severity", version=1, severity=1)
     stale = await cases.act(number, ana, action="close", version=1, reason="done", resolved=True)
     assert (stale.status, stale.code) == (409, "stale")
-    assert stale.body["current"] == {"version": 2, "status": "new", "severity": 1, "assignee": None}
+    now = {"version": 2, "status": "new", "severity": 1, "assignee": None}
+    assert {name: stale.body["current"][name] for name in now} == now
 
 
 @pytest.mark.parametrize(
