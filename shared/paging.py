@@ -147,7 +147,8 @@ def _read_cursor(cursor: str, of: str, count: int = 2) -> Sequence[Any]:
         raise _not_ours() from error
     if made_for != of:
         raise _not_ours()
-    if len(values) != count or not all(isinstance(value, _SORTED_BY) for value in values):
+    # The last one is an id, which everything has: after nothing at all, there is nothing to look for.
+    if len(values) != count or values[-1] is None or not all(isinstance(value, _SORTED_BY) for value in values):
         raise _not_ours()
     return list(values)
 

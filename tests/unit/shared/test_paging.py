@@ -32,6 +32,7 @@ from shared.schemas.base import ListQuery
         '["", {"$regularExpression": {"pattern": "(", "options": ""}}, 1]',
         '["", 1, {"$binary": {"base64": "AAAA", "subType": "04"}}]',
         '["", {"$minKey": 1}, 1]',
+        '["", 1, null]',
     ],
 )
 def test_a_cursor_that_is_none_of_ours_is_refused(text: str) -> None:
