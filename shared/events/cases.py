@@ -73,6 +73,8 @@ class CaseCreated(CaseFact):
     """Only where covered."""
     coverage_until: date | None = None
     """Only where covered: the last day of the unbroken run of covered days."""
+    follow_up_of: str = ""
+    """The number of the case that this one goes on from."""
 
 
 class CaseClosed(CaseFact):

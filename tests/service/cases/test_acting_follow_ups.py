@@ -66,7 +66,8 @@ async def test_a_follow_up_is_a_new_case_with_all_that_is_known_of_the_old_one(c
     assert (await cases.get(new["number"], agent)).body["pin_instructions"] == SECRET
     created, state = await cases.said(new["number"])
     assert (created["type"], state["type"]) == ("cases.case.created.v1", "cases.case.changed.v1")
-    assert created["description"] == AGAIN
+    assert (created["description"], created["follow_up_of"]) == (AGAIN, old["number"])
+    assert (await cases.said(old["number"]))[0]["follow_up_of"] == ""
     assert "follow_up" not in new["allowed_actions"]
 
 

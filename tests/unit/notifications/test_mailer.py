@@ -163,6 +163,17 @@ def test_the_mail_about_a_new_case_says_who_created_it_for_somebody_else(languag
     assert line.partition(":")[0].strip() not in text_of(own) + html_of(own)
 
 
+@pytest.mark.parametrize(
+    ("language", "line"), [("en", "Follow-up of: 1000000017"), ("fr", "Fait suite à : 1000000017")]
+)
+def test_the_mail_about_a_follow_up_names_the_case_it_goes_on_from(language: str, line: str) -> None:
+    next_one = received(a_mail("case_created", {"follow_up_of": "1000000017"}), a_reader(language=language))
+    assert line in text_of(next_one).replace("\xa0", " ").splitlines()
+    assert "1000000017" in html_of(next_one)
+    first = received(a_mail("case_created", {"follow_up_of": ""}), a_reader(language=language))
+    assert line.partition(":")[0].strip() not in text_of(first) + html_of(first)
+
+
 @pytest.mark.parametrize(("reader", "most"), [(a_reader, 1500), (a_stranger, 500)])
 def test_a_long_description_is_cut_between_words_and_says_where_the_rest_is(
     reader: Callable[..., Person], most: int

@@ -139,6 +139,7 @@ class Case(Submission):
             coverage=coverage.verdict,
             coverage_level=coverage.level,
             coverage_until=coverage.until,
+            follow_up_of=follow_up_of or "",
         )
         return replace(case, events=(created, case.changed_event(version=case.version, now=change.at)))
 
