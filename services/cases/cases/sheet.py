@@ -157,7 +157,7 @@ def _columns(actor: Actor) -> tuple[Column, ...]:
         Column(_("Site"), 24, repeats=True),
         Column(_("Company"), 24, repeats=True),
         Column(_("Submitted by"), 24, repeats=True),
-        Column(_("Your reference"), 18),
+        Column(_("Customer’s reference") if actor.is_vendor else _("Your reference"), 18),
         Column(_("Coverage"), 26, repeats=True),
         Column(_("Covered until"), 16, repeats=True),
         Column(_("Created") + zone, 26),
@@ -165,5 +165,5 @@ def _columns(actor: Actor) -> tuple[Column, ...]:
         # Behind those that there were first: programs count columns.
         Column(_("Product line"), 18, repeats=True),
         Column(_("Whose turn since") + zone, 26),
-        *([Column(_("Assigned to"), 24, repeats=True)] if actor.is_vendor else []),
+        Column(_("Assigned to"), 24, repeats=True),
     )

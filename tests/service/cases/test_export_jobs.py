@@ -151,7 +151,7 @@ async def test_a_file_made_in_the_background_is_the_one_that_is_sent_directly(ca
         assert exported(later) == exported(direct)
 
 
-async def test_the_columns_say_the_product_line_whose_turn_since_and_for_the_vendor_who_has_it(
+async def test_the_columns_say_the_product_line_whose_turn_since_and_to_both_sides_who_has_it(
     cases: CasesApi, agent: Actor
 ) -> None:
     ana = an_actor(Role.COMPANY_ADMIN)
@@ -161,11 +161,11 @@ async def test_the_columns_say_the_product_line_whose_turn_since_and_for_the_ven
     query = {"company_id": str(ana.company_id)}
     of_vendor = (await cases.call("GET", "/cases.csv", agent, params=query)).body.decode("utf-8-sig")
     headings, row = csv.reader(io.StringIO(of_customer, newline=""))
-    assert headings[16:] == ["Product line", "Whose turn since (UTC)"]
+    assert headings[16:] == ["Product line", "Whose turn since (UTC)", "Assigned to"]
     assert datetime.now(UTC) - datetime.fromisoformat(row[17]) < timedelta(minutes=5)
+    assert row[18] == agent.name
     headings, row = csv.reader(io.StringIO(of_vendor, newline=""))
     assert (headings[18], row[18]) == ("Assigned to", agent.name)
-    assert agent.name not in of_customer
 
 
 async def test_all_rows_are_of_one_moment_while_others_write(cases: CasesApi) -> None:

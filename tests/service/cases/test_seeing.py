@@ -401,8 +401,9 @@ async def test_the_export_is_in_the_words_and_the_time_of_whoever_reads_it(
     await cases.db["cases"].update_one({"number": number}, {"$set": {"created_at": at}})
     reader = an_actor(role, company_id=ana.company_id, language=language, time_zone="Europe/Paris")
     headings, row = await export(cases, reader, serial=serial)
-    of_vendor = {"en": ["Assigned to"], "fr": ["Attribué à"]}[language] if role is Role.AGENT else []
-    assert headings == [*(FRENCH_HEADINGS if language == "fr" else ENGLISH_HEADINGS), *of_vendor]
+    named = FRENCH_HEADINGS if language == "fr" else ENGLISH_HEADINGS
+    of_vendor = {"Your reference": "Customer’s reference", "Votre référence": "Référence du client"}
+    assert headings == [of_vendor.get(each, each) if role is Role.AGENT else each for each in named]
     assert [row[column] for column in (2, 3, 4, 12)] == words
     assert row[14] == datetime(2026, 11, 23, 0, 30)  # noqa: DTZ001  # a sheet's times have no zone of their own
 
@@ -411,11 +412,13 @@ ENGLISH_HEADINGS = [
     *("Case", "Title", "Status", "Severity", "Whose turn", "Product", "Product number", "Serial number", "Site"),
     *("Company", "Submitted by", "Your reference", "Coverage", "Covered until"),
     *("Created (Europe/Paris)", "Updated (Europe/Paris)", "Product line", "Whose turn since (Europe/Paris)"),
+    "Assigned to",
 ]
 FRENCH_HEADINGS = [
     *("Dossier", "Titre", "État", "Gravité", "À qui d’agir", "Produit", "Numéro de produit", "Numéro de série"),
     *("Site", "Société", "Émetteur", "Votre référence", "Couverture", "Couvert jusqu’au"),
     *("Créé (Europe/Paris)", "Mis à jour (Europe/Paris)", "Gamme", "À qui d’agir depuis (Europe/Paris)"),
+    "Attribué à",
 ]
 
 

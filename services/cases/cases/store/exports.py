@@ -41,9 +41,8 @@ _ROW = [
     {"$toDouble": "$updated_at"},
     {"$ifNull": ["$equipment.product_line", ""]},
     {"$toDouble": "$turn_since"},
+    "$assignee.name",
 ]
-# Who of the vendor works on a case is the vendor's business.
-_ROW_OF_VENDOR = [*_ROW, "$assignee.name"]
 
 
 @asynccontextmanager
@@ -68,7 +67,7 @@ async def each_batch(db: Database, session: Session, actor: Actor, query: CaseQu
     The next batch is asked for while one is used.
     """
     order, wanted = order_of(actor, query), await find_wanted(db, actor, query, session)
-    shown = {"_id": 0, "row": _ROW_OF_VENDOR if actor.is_vendor else _ROW}
+    shown = {"_id": 0, "row": _ROW}
     for part in parts_of(actor, query):
         filter_ = {"$and": [wanted, part]} if part else wanted
         found = db[CASES.collection].find(filter_, shown, session=session, collation=order.collation)
