@@ -47,10 +47,10 @@ async def test_a_case_moves_to_an_address_that_is_no_site_and_back(cases: CasesA
     away = (await move(cases, case, ana, equipment_address=an_address(city="Metz", postal_code="57000"))).body
     assert (away["site_id"], away["site_name"], away["equipment_address"]["city"]) == (None, "", "Metz")
     line = "Acme SA, 1 rue de la Paix, 57000 Metz, FR"
-    assert away["history"][-1]["changes"] == {"from": "Lyon", "to": line}
+    assert away["history"][-1]["changes"] == {"from": "Lyon", "to": line, "country_to": "FR"}
     back = (await move(cases, away, ana, site_id=str(lyon.site_id))).body
     assert (back["site_id"], back["equipment_address"]["city"]) == (str(lyon.site_id), "Lyon")
-    assert back["history"][-1]["changes"] == {"from": line, "to": "Lyon"}
+    assert back["history"][-1]["changes"] == {"from": line, "to": "Lyon", "country_from": "FR"}
 
 
 async def test_no_other_companys_site_and_no_closed_one_is_taken(cases: CasesApi) -> None:
@@ -155,7 +155,11 @@ async def test_the_address_for_parts_is_set_changed_and_taken_back(cases: CasesA
         assert (case["parts_address"] or {}).get("city") == (address or {}).get("city")
         told.append(case["history"][-1]["changes"])
     metz, brest = (f"Acme SA, 1 rue de la Paix, 69001 {city}, FR" for city in ("Metz", "Brest"))
-    assert told == [{"from": None, "to": metz}, {"from": metz, "to": brest}, {"from": brest, "to": None}]
+    assert told == [
+        {"from": None, "to": metz, "country_to": "FR"},
+        {"from": metz, "to": brest, "country_from": "FR", "country_to": "FR"},
+        {"from": brest, "to": None, "country_from": "FR"},
+    ]
     assert {entry["kind"] for entry in case["history"][1:]} == {"parts_address_changed"}
 
 

@@ -68,6 +68,8 @@ def change_site(case: Case, change: Change, *, place: Place) -> Case:
         pin_instructions=place.pin_instructions,
     )
     changes: Changes = {"from": before.name, "to": place.name}
+    # A site is called by its name.
+    changes = {**changes, **_countries(*(None if each.site_name else each.address for each in (before, place)))}
     if place.pin != before.pin:
         changes = {**changes, "pin_from": before.pin, "pin_to": place.pin}
     return changed.after(change.entry(EntryKind.SITE_CHANGED, changes=changes))
@@ -81,9 +83,16 @@ def change_parts_address(case: Case, change: Change, *, parts_address: PostalAdd
     changes: Changes = {
         "from": before.line if before else None,
         "to": parts_address.line if parts_address else None,
+        **_countries(before, parts_address),
     }
     entry = change.entry(EntryKind.PARTS_ADDRESS_CHANGED, changes=changes)
     return replace(case, parts_address=parts_address).after(entry)
+
+
+def _countries(before: PostalAddress | None, after: PostalAddress | None) -> Changes:
+    """The codes at the ends of the lines, which readers see as names in their language."""
+    addresses = {"country_from": before, "country_to": after}
+    return {name: address.country for name, address in addresses.items() if address}
 
 
 def mark_confidential(case: Case, change: Change) -> Case:
