@@ -11,7 +11,7 @@ from babel.lists import format_list
 from services.gateway.sizes import size
 from services.gateway.texts import N_, _
 from shared.errors import Invalid, Params, Refusal
-from shared.i18n import language, number
+from shared.i18n import day, language, number
 
 _FILL_IN = N_("Fill this in.")
 _CHOOSE = N_("Choose one from the list.")
@@ -48,7 +48,9 @@ MESSAGES: Mapping[str, str] = {
     "int_parsing_size": N_("Enter a smaller number."),
     "int_from_float": _WHOLE_NUMBER,
     "greater_than_equal": N_("Enter %(limit)s or more."),
+    "greater_than_equal.date": N_("Enter %(limit)s or a later day."),
     "less_than_equal": N_("Enter %(limit)s or less."),
+    "less_than_equal.date": N_("Enter %(limit)s or an earlier day."),
     "less_than": N_("Enter less than %(limit)s."),
     "bool_type": _YES_OR_NO,
     "bool_parsing": _YES_OR_NO,
@@ -247,16 +249,18 @@ def sentence(code: str, params: Params, otherwise: str = "") -> str:
     """The text of a code, in the reader's language; `otherwise` where it is not known, or lacks a value."""
     text = MESSAGES.get(f"{code}.{params.get('reason')}") or MESSAGES.get(code)
     try:
-        return _(text) % {name: _shown(name, value) for name, value in params.items()} if text else otherwise
-    except KeyError:
+        return _(text) % {name: _shown(name, value, params) for name, value in params.items()} if text else otherwise
+    except (KeyError, ValueError):
         return otherwise  # a service of another release sends other values
 
 
-def _shown(name: str, value: object) -> str:
+def _shown(name: str, value: object, params: Params) -> str:
     if isinstance(value, list | tuple):
         return format_list([str(each) for each in value], style="unit", locale=language())
     if isinstance(value, int) and name.endswith("_bytes"):
         return size(value)
+    if name == "limit" and params.get("reason") == "date":
+        return day(str(value))
     return number(value) if isinstance(value, int) else str(value)
 
 

@@ -27,7 +27,9 @@ MESSAGES = {
     "bool_type": "Choose true or false.",
     "bool_parsing": "Choose true or false.",
     "greater_than_equal": "Enter {limit} or more.",
+    "greater_than_equal.date": "Enter {limit} or a later day.",
     "less_than_equal": "Enter {limit} or less.",
+    "less_than_equal.date": "Enter {limit} or an earlier day.",
     "less_than": "Enter less than {limit}.",
     "literal_error": "Choose one of: {allowed}.",
     "enum": "Choose one of: {allowed}.",
@@ -84,7 +86,7 @@ def _names(problem: ErrorDetails, schema: Mapping[str, Any]) -> Iterator[tuple[s
 
 
 def _message(code: str, params: Params) -> str:
-    text = MESSAGES.get(code, "")
+    text = MESSAGES.get(f"{code}.{params.get('reason')}") or MESSAGES.get(code, "")
     if params.get("limit") == 1:
         for many, one in _OF_ONE.items():
             text = text.replace(many, one)
@@ -101,6 +103,8 @@ def _params(code: str, details: Mapping[str, Any], schema: Mapping[str, Any]) ->
             limit = details[name]
             # pydantic tells a date as Python writes it: "datetime.date(1900, 1, 1)".
             params: dict[str, object] = {"limit": limit if isinstance(limit, int) else str(schema.get(name, limit))}
+            if schema["type"] == "date":
+                return params | {"reason": "date"}
             return params | {"reason": "empty"} if name == "min_length" and limit == 1 else params
     # Our own errors bring their values, and `at`, the fields that a rule about several of them is broken by.
     return {name: value for name, value in details.items() if name != "at"} if code not in MESSAGES else {}

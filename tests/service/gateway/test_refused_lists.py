@@ -77,6 +77,8 @@ DATE = "Enter a date, such as 2026-11-22."
         ({"created_from": "2026-13-01"}, "created_from", DATE),
         ({"created_from": "foo"}, "created_from", DATE),
         ({"created_to": "22.11.2026"}, "created_to", DATE),
+        ({"created_from": "1899-12-31"}, "created_from", "Enter 1 Jan 1900 or a later day."),
+        ({"created_to": "3000-01-01"}, "created_to", "Enter 31 Dec 2999 or an earlier day."),
         ({"created_from": "2026-11-22", "created_to": "2026-11-21"}, "created_to", "The end is before the start."),
         ({"site_id": "foo"}, "site_id", "Choose one from the list."),
         ({"severity": "9"}, "severity", "Enter 4 or less."),

@@ -30,8 +30,8 @@ _PYDANTIC = {
         "date_parsing",
         "date_from_datetime_parsing",
         "date_from_datetime_inexact",
-        "greater_than_equal",
-        "less_than_equal",
+        "greater_than_equal.date",
+        "less_than_equal.date",
     },
     "dict": {"dict_type"},
     "enum": {"enum"},
@@ -79,6 +79,7 @@ _PASS_ON = (
 _OF_PYDANTIC: Mapping[str, set[str]] = {
     **{code: {"limit"} for code in ("string_too_short", "string_too_long", "too_short", "too_long")},
     **{code: {"limit"} for code in ("greater_than_equal", "less_than_equal", "less_than")},
+    **{code: {"limit"} for code in ("greater_than_equal.date", "less_than_equal.date")},
     **{code: {"allowed"} for code in ("literal_error", "enum", "union_tag_invalid", "union_tag_not_found")},
     "exactly_one": {"fields", "at"},
 }
@@ -233,7 +234,8 @@ def test_no_text_is_of_a_code_that_nobody_refuses_with() -> None:
 def test_every_text_is_shown_with_its_values_in_both_languages(key: str) -> None:
     text = messages.MESSAGES[key]
     code, _dot, reason = key.partition(".")
-    params: Params = dict.fromkeys(_PLACEHOLDER.findall(text), 3) | ({"reason": reason} if reason else {})
+    value: object = "2026-11-22" if reason == "date" else 3
+    params: Params = dict.fromkeys(_PLACEHOLDER.findall(text), value) | ({"reason": reason} if reason else {})
     english = messages.sentence(code, params)
     assert english
     assert "%" not in english
@@ -245,14 +247,20 @@ def test_every_text_is_shown_with_its_values_in_both_languages(key: str) -> None
 def test_values_are_written_as_the_reader_writes_them() -> None:
     large = {"reason": "file", "limit_bytes": 1_600_000}
     kinds = {"allowed": ["jpg", "png", "pdf"]}
+    first_day = {"reason": "date", "limit": "1900-01-01"}
     with reading_in("en"):
         assert messages.sentence("string_too_long", {"limit": 10_000}) == "Use at most 10,000 characters."
         assert messages.sentence("too_large", large) == "The file is too large. A file may have at most 1.5 MB."
         assert messages.sentence("file_type", kinds).endswith("Accepted are: jpg, png, pdf.")
+        assert messages.sentence("greater_than_equal", first_day) == "Enter 1 Jan 1900 or a later day."
+        # Of a service of another release.
+        other = messages.sentence("less_than_equal", {"reason": "date", "limit": "soon"}, "As it says it.")
+        assert other == "As it says it."
     with reading_in("fr"):
         assert messages.sentence("string_too_long", {"limit": 10_000}) == "Au plus 10\u202f000 caractères."
         assert "1,5 Mo" in messages.sentence("too_large", large)
         assert "jpg, png et pdf" in messages.sentence("file_type", kinds)
+        assert messages.sentence("greater_than_equal", first_day) == "Saisissez le 1 janv. 1900 ou un jour suivant."
 
 
 def test_a_code_of_a_newer_service_is_shown_in_the_services_words() -> None:

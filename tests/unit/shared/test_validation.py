@@ -78,7 +78,7 @@ def test_of_fields_that_exclude_each_other_those_are_named_that_were_sent() -> N
 def test_limits_are_told_as_values() -> None:
     assert _errors(CaseQuery, {"limit": "201", "created_from": "1800-01-01", "sort": "x" * 51}) == {
         "limit": ("less_than_equal", {"limit": 200}),
-        "created_from": ("greater_than_equal", {"limit": "1900-01-01"}),
+        "created_from": ("greater_than_equal", {"limit": "1900-01-01", "reason": "date"}),
         "sort": ("string_too_long", {"limit": 50}),
     }
     assert _errors(SignIn, {"email": "a@example.com", "password": ""}) == {
