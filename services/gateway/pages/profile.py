@@ -13,6 +13,7 @@ from services.gateway.fields import ADDRESS, FIRST_NAME, LAST_NAME, Field, FormS
 from services.gateway.forms import Form, FormData, from_json, refused, to_json
 from services.gateway.pages.backend import Sent, fetch, fetch_all, optional, send
 from services.gateway.pages.invited import find_bouncing
+from services.gateway.pages.pins import MOST_PINS, pin_choices
 from services.gateway.pages.rendering import phone_number, render
 from services.gateway.pages.requests import local_path, read_form, redirect
 from services.gateway.session import Visitor, signed_in
@@ -22,6 +23,8 @@ from shared.schemas.notifications import CASE_MAIL_KINDS
 from shared.text import isolated
 
 pages = web.RouteTableDef()
+
+_Choice = tuple[str, str]
 
 PROFILE = FormSpec(
     (
@@ -114,12 +117,13 @@ async def sites_of(
     return [(site["id"], f"{isolated(site['name'])}, {isolated(site['city'])}") for site in sites]
 
 
-async def _pins_of(request: web.Request, visitor: Visitor) -> list[tuple[str, str]] | None:
-    """The company's PINs to choose from, as code and text; None while identity is away."""
-    answer = await optional(fetch(request, visitor, "identity", "/pins", {"limit": 200}))
-    if answer is None:
-        return None
-    return [(pin["pin"], f"{pin['pin']} · {isolated(pin['label'])}") for pin in answer["items"]]
+async def _sites_and_pins(request: web.Request, visitor: Visitor) -> tuple[list[_Choice] | None, list[_Choice] | None]:
+    """The company's, to choose from; a PIN says where it is valid. None for what identity does not tell now."""
+    sites, pins = await asyncio.gather(
+        sites_of(request, visitor),
+        optional(fetch(request, visitor, "identity", "/pins", {"limit": MOST_PINS})),
+    )
+    return sites, None if pins is None else list(pin_choices(pins["items"], dict(sites or ())))
 
 
 async def _preferences_of(request: web.Request, visitor: Visitor) -> dict[str, Any] | None:
@@ -137,9 +141,8 @@ async def _page(
     own_emails: Sequence[str] = (),
     status: int = 200,
 ) -> web.Response:
-    sites, pins, preferences, bouncing = await asyncio.gather(
-        sites_of(request, visitor),
-        _pins_of(request, visitor),
+    (sites, pins), preferences, bouncing = await asyncio.gather(
+        _sites_and_pins(request, visitor),
         _preferences_of(request, visitor),
         find_bouncing(request, visitor, own_emails),
     )
@@ -190,7 +193,7 @@ async def change_profile(request: web.Request) -> web.Response:
 
 async def _review(request: web.Request, visitor: Visitor, typed: FormData, reviewed: FormData) -> web.Response:
     """Everything as it will be saved, with each phone number as it was typed if it is written otherwise now."""
-    sites, pins = await asyncio.gather(sites_of(request, visitor), _pins_of(request, visitor))
+    sites, pins = await _sites_and_pins(request, visitor)
     return render(
         "profile_review.html",
         visitor=visitor,

@@ -41,3 +41,21 @@ async def test_the_vendors_people_are_not_told_of_case_forms_sites_and_pins(
     for words in ("fill in your case forms", "your company has several sites", "No PIN is assigned to your company"):
         assert (words in page) == is_customer
     assert 'name="first_name"' in page
+
+
+async def test_a_pin_says_where_it_is_valid(gateway: Gateway) -> None:
+    pins = [
+        {"pin": "4711", "label": "Gold", "site_id": "7", "said": None},
+        {"pin": "4712", "label": "Silver", "site_id": None, "said": "SA-1"},
+    ]
+    sites = [{"id": "7", "name": "Works", "city": "Lyon"}]
+    gateway["identity"].answers("GET /profile", says({"version": 1}))
+    for path, items in (("/sites", sites), ("/pins", pins)):
+        gateway["identity"].answers(f"GET {path}", says({"items": items, "next_cursor": None, "total": len(items)}))
+    gateway["notifications"].answers("GET /bouncing-addresses", says({"items": []}))
+    gateway["notifications"].answers("GET /notification-preferences", says({}))
+    page = await (await gateway.portal.get("/profile", headers=gateway.signed_in())).text()
+    # Without the marks around what people typed.
+    seen = page.replace("\u2068", "").replace("\u2069", "")
+    assert "4711 · Gold, at Works, Lyon only" in seen
+    assert "4712 · Silver, for contract SA-1 only" in seen
