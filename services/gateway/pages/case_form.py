@@ -1,6 +1,7 @@
 """The fields of the form that creates a case, and the JSON that they become."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from services.gateway import labels
@@ -161,7 +162,7 @@ CASE = FormSpec(
             "radios",
             choices=(("phone", lazy("By phone")), ("email", lazy("By e-mail"))),
             hint=lazy("If we cannot reach you this way, we try the other one."),
-            ask=lazy("Choose how we should contact you."),
+            ask=lazy("Choose by phone or by e-mail."),
         ),
         Field(
             "preferred_hours",
@@ -183,6 +184,29 @@ CASE = FormSpec(
         *_DETAILS,
     ),
     always=("contact", "equipment_address", "parts_address"),
+)
+
+# What is asked otherwise of whoever fills the form in for somebody else.
+_FOR_ANOTHER: Mapping[str, Mapping[str, Any]] = {
+    "preferred_channel": {"label": lazy("How should we contact this person?")},
+    "preferred_hours": {"label": lazy("Best hours to reach this person")},
+    "troubleshooting": {
+        "label": lazy("What has been tried?"),
+        "hint": lazy("We will not ask for the same things again."),
+    },
+    "own_reference": {
+        "label": lazy("Own reference"),
+        "hint": lazy("A ticket or order number of the company, to find the case by it."),
+    },
+    "pin": {
+        "hint": lazy(
+            "It tells support agents how to handle the case, as agreed with the company. A wrong PIN delays the case: "
+            "in doubt, leave it out."
+        )
+    },
+}
+CASE_FOR_ANOTHER = replace(
+    CASE, fields=tuple(replace(field, **_FOR_ANOTHER.get(field.name, {})) for field in CASE.fields)
 )
 
 PARTS = {"same": lazy("Parts go there"), "other": lazy("Parts go to another address")}

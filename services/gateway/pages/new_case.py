@@ -13,7 +13,7 @@ from services.gateway.fields import ADDRESS
 from services.gateway.forms import Form, FormData
 from services.gateway.messages import of_refusal
 from services.gateway.pages.backend import ServiceRefusal, fetch, optional, send
-from services.gateway.pages.case_form import CASE, PARTS, case_json, placed, unfolded
+from services.gateway.pages.case_form import CASE, CASE_FOR_ANOTHER, PARTS, case_json, placed, unfolded
 from services.gateway.pages.case_start import Found, Start, look_up, search, start_of
 from services.gateway.pages.file_forms import limits_of, read_form_with_files, refused_with_files, with_fresh_upload_key
 from services.gateway.pages.for_whom import (
@@ -117,6 +117,7 @@ async def _form_page(  # what the page shows beside the form
     )
     device = (coverage or {}).get("device") or {}
     form = placed(form, device.get("site_id"), dict(sites or []))
+    form = replace(form, spec=CASE_FOR_ANOTHER) if whom.id else form
     return render(
         "case_form.html",
         visitor=visitor,

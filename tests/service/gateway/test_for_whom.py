@@ -229,6 +229,28 @@ async def test_the_form_says_whose_the_sites_are_and_who_submits_or_creates(port
         assert "One of our sites" in text
 
 
+@pytest.mark.parametrize("role", ["member", *OTHERS, *VENDORS])
+async def test_the_form_asks_for_somebody_else_what_it_asks_oneself_as_you(portal: Gateway, role: str) -> None:
+    be(portal, role)
+    own = [
+        *("How should we contact you?", "Best hours to reach you", "Your reference", "What have you tried?"),
+        *("your reference", "what you have tried", "of your company, to find", "as agreed with your company"),
+    ]
+    other = [
+        *("How should we contact this person?", "Best hours to reach this person", "Own reference"),
+        *("What has been tried?", "own reference", "what has been tried", "as agreed with the company"),
+    ]
+    pages = []
+    if role != "member":
+        pages.append((f"/cases/new?serial=CN1&submitter_id={LUC}", other, own))
+    if role not in VENDORS:
+        pages.append(("/cases/new?serial=CN1", own, other))
+    for path, said, unsaid in pages:
+        _, text, _ = await see(portal, path)
+        assert [words for words in said if words not in text] == []
+        assert [words for words in unsaid if words in text] == []
+
+
 @pytest.mark.parametrize(
     ("role", "waits"), [("agent", "Waiting for the customer"), ("company_admin", "Waiting for you")]
 )
