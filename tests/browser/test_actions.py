@@ -114,7 +114,7 @@ async def test_the_contact_becomes_a_colleague_and_the_other_contact_is_typed_an
     await history(ana, re.compile("Ana Duarte.* changed the contact from .*Luc Petit"))
     contact = (await world.ana.get(f"/cases/{case['number']}"))["contact"]
     assert (contact["email"], contact["user_id"] is not None) == (world.luc.email, True)
-    dialog = await choose(ana, "Change the other contact")
+    dialog = await choose(ana, "Add another contact")
     for label, text in (
         ("First name", "Eva"),
         ("Last name", "Roy"),
@@ -122,7 +122,7 @@ async def test_the_contact_becomes_a_colleague_and_the_other_contact_is_typed_an
         ("Phone", PHONE),
     ):
         await dialog.get_by_label(label, exact=True).fill(text)
-    await dialog.get_by_role("button", name="Change the other contact").click()
+    await dialog.get_by_role("button", name="Add another contact").click()
     await done(ana, "The other contact is changed.")
     await history(ana, re.compile("added .*Eva Roy.* as other contact"))
     dialog = await choose(ana, "Change the other contact")

@@ -164,6 +164,7 @@ async def _page(
     meanwhile: Meanwhile | None = None,
 ) -> web.Response:
     """The form with the version as it is now, so that sending it again is a decision about the current state."""
+    row = row.worded_for(case)
     is_allowed = row in allowed(case, by_vendor=visitor.is_of_vendor)
     choices = await choices_for(request, visitor, row, case) if is_allowed else {}
     return render(

@@ -1,9 +1,9 @@
 """What pages know of an action on a case: its menu entry, form, confirmation, and its entry in the history."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from services.gateway.fields import Field, FormSpec, hidden
 
@@ -18,6 +18,8 @@ class ActionRow:
 
     name: str
     label: str = ""  # in the menu, and above its form; empty for what has a place of its own on the page
+    label_first: str = ""  # and on its button, where the case has none yet of what it changes
+    changed: str = ""  # the part of the case that may not be there yet
     button: str = ""
     explanation: str = ""
     explanation_for_vendor: str = ""  # where the other side reads something else
@@ -45,6 +47,12 @@ class ActionRow:
     def form(self) -> FormSpec:
         """What is sent."""
         return FormSpec((hidden("action"), hidden("version", json="number"), *self.fields))
+
+    def worded_for(self, case: Mapping[str, Any]) -> Self:
+        """The same with the words for what the case has now."""
+        if not self.label_first or case.get(self.changed):
+            return self
+        return replace(self, label=self.label_first, button=self.label_first)
 
     def sentence(self, changes: Mapping[str, Any]) -> str:
         """The words of its entry, by which of its values there are."""

@@ -163,7 +163,8 @@ def allowed(case: Mapping[str, Any], *, by_vendor: bool) -> list[ActionRow]:
     """What the services allow this visitor to do now, of what has a form of its own, in the order of the menu."""
     names = set(case["allowed_actions"])
     of_vendor = set(case.get("allowed_agent_actions", ())) if by_vendor else set()
-    return [row for row in ACTIONS.values() if row.label and row.name in (of_vendor if row.is_of_vendor else names)]
+    rows = [row for row in ACTIONS.values() if row.label and row.name in (of_vendor if row.is_of_vendor else names)]
+    return [row.worded_for(case) for row in rows]
 
 
 def menu(case: Mapping[str, Any], *, by_vendor: bool) -> list[list[ActionRow]]:

@@ -43,6 +43,8 @@ CHANGES = (
     ActionRow(
         name="change_secondary_contact",
         label=lazy("Change the other contact"),
+        label_first=lazy("Add another contact"),
+        changed="secondary_contact",
         button=lazy("Change the other contact"),
         explanation=lazy(
             "A second person whom we may call. E-mails about the case go to this person, too; a user of the portal "

@@ -104,6 +104,25 @@ def values(page: str) -> dict[str, str]:
 # The menu
 
 
+@pytest.mark.parametrize(
+    ("is_there", "label", "other"),
+    [
+        (False, "Add another contact", "Change the other contact"),
+        (True, "Change the other contact", "Add another contact"),
+    ],
+)
+async def test_another_contact_is_added_where_there_is_none_and_else_changed(
+    gateway: Gateway, label: str, other: str, *, is_there: bool
+) -> None:
+    with_case(gateway, secondary_contact=A_CASE["contact"] if is_there else None)
+    answer = await gateway.portal.get(CASE, headers=gateway.signed_in())
+    page, form = await answer.text(), await form_of(gateway, "change_secondary_contact")
+    assert label in page.partition("Update this case")[2].partition("</details>")[0]
+    assert f"<h1>{label}</h1>" in form
+    assert f'<button class="button primary">{label}</button>' in form
+    assert other not in page + form
+
+
 @pytest.mark.parametrize("as_agent", [False, True])
 async def test_the_menu_leads_to_the_page_of_each_allowed_action(gateway: Gateway, *, as_agent: bool) -> None:
     with_case(gateway, as_agent=as_agent)
@@ -487,6 +506,7 @@ async def test_after_a_change_by_somebody_else_the_page_says_what_and_keeps_what
 
 
 PLACES = {"from": "Lyon", "to": "Metz"}
+FROM_ROAD = {"from": "Leeds, GB", "to": "Metz", "country_from": "GB"}
 PEOPLE = {"from": "Luc Petit", "to": "Nina Roy"}
 WINDOW_OF_ENTRY = "2026-12-02T09:00:00.000Z/2026-12-02T11:00:00.000Z"
 
@@ -500,6 +520,16 @@ WINDOW_OF_ENTRY = "2026-12-02T09:00:00.000Z/2026-12-02T11:00:00.000Z"
         ("site_changed", PLACES | {"pin_from": "4711", "pin_to": "4712"}, "to Metz; PIN 4712 instead of 4711 · "),
         ("site_changed", PLACES | {"pin_from": "4711", "pin_to": None}, "to Metz; PIN 4711 no longer applies · "),
         ("parts_address_changed", PLACES, "changed the shipping address of parts from Lyon to Metz"),
+        (
+            "site_changed",
+            {"from": "Store, FR", "to": "Metz, FR", "country_to": "FR"},
+            "from Store, FR to Metz, France · ",
+        ),
+        (
+            "parts_address_changed",
+            FROM_ROAD,
+            "changed the shipping address of parts from Leeds, United Kingdom to Metz",
+        ),
         ("severity_changed", {"from": 3, "to": 1}, "changed the severity from Normal to Critical"),
         ("status_changed", {"from": "in_progress", "to": "waiting_parts"}, "changed the status"),
         ("marked_confidential", {}, "marked the case as confidential"),
