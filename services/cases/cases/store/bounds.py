@@ -1,4 +1,4 @@
-"""How long the database may look for what somebody asks: an answer that helps comes before anybody stops waiting."""
+"""How long a query may take: it is refused before the gateway stops waiting, with what would make it shorter."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from shared.mongo import DatabaseError
 
 @contextmanager
 def refused_after(seconds: float, *, field: str, code: str, sentence: str) -> Iterator[None]:
-    """Invalid at the field, where what is asked within takes longer."""
+    """Raises Invalid at the field if the queries within the context take longer."""
     try:
         with timeout(seconds):
             yield
@@ -23,7 +23,7 @@ def refused_after(seconds: float, *, field: str, code: str, sentence: str) -> It
 
 @contextmanager
 def too_many_after(seconds: float, *, field: str) -> Iterator[None]:
-    """The same, where the cases that are found are too many."""
+    """The same, with the refusal `too_many_found`."""
     sentence = "Too many cases are found. Choose fewer days, one company, or other words."
     with refused_after(seconds, field=field, code="too_many_found", sentence=sentence):
         yield

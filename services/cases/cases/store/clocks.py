@@ -1,4 +1,4 @@
-"""For how long each side has had its turn, as the database counts it: `domain.clock` in its terms."""
+"""For how long each side has had its turn, as expressions of the database that say the same as `domain.clock`."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ BEGAN: Document = {"$ifNull": ["$turn_since", "$closed_at"]}
 
 
 def _seconds(begin: object, end: object) -> Document:
-    # It counts how many seconds begin in between, whatever the thousandths.
+    # It counts the seconds that begin in between, as `whole_seconds` does.
     return {"$dateDiff": {"startDate": begin, "endDate": end, "unit": "second"}}
 
 
@@ -30,7 +30,7 @@ def plus(sums: str, *, status: object, begin: object, end: object) -> Document:
 
 
 def turn_becomes(moves: Moves, *, now: datetime) -> Document:
-    """Pipeline expressions that move the time of the turn with the status, and add up the turn that is over."""
+    """Pipeline expressions for moves that change the turn: when the new one begins, and the clock with the old one."""
     turning = [old.value for old, new in moves.items() if turn_of(old) != turn_of(new)]
     if not turning:
         return {}
@@ -101,5 +101,6 @@ _IS_WHOLE: Document = {
         {"$eq": [{"$sum": [f"$clock.{sum_}" for sum_ in _SUMS]}, _seconds("$created_at", BEGAN)]},
     ]
 }
-# Cases from before it was kept have none; where a replica of an older version has changed the turn, it falls short.
+# The clock of a case. Older cases have none, and where a replica of an older version has changed the turn, the sums do
+# not reach up to the present turn: then it comes from the history.
 CLOCK: Document = {"$cond": [_IS_WHOLE, "$clock", _of_history()]}

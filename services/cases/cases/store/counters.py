@@ -1,8 +1,8 @@
 """Counters of cases, kept beside them, so that no page has to count the cases themselves.
 
-A case carries in `counted` what it is counted as. Where that is no longer what it is, it is found by the time of its
-last change, whichever version wrote it: a worker counts it a moment later, many cases at once. The counters, and what
-the cases of the last seconds change in them, are all cases together, at every moment.
+A case carries in `counted` what it is counted as. A worker looks for cases that have become something else, by the time
+of their last change, whichever version wrote them, and moves many at once in the counters. Whoever asks for counts adds
+to the counters what the cases of the last seconds will change in them: so the answer is exact at every moment.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ PLACE: Document = {
     "severity": "$problem.severity",
 }
 IS_CHANGED: Document = {"$expr": {"$ne": ["$counted", PLACE]}}
-# The cases of the vendor's counters that belong to a site, whichever it is.
+# The vendor has one counter for all cases that have a site.
 ANY_SITE = "any"
 STATE = "state"
 
@@ -42,10 +42,10 @@ _AT_ONCE = 500
 _EVERY = timedelta(seconds=2)
 # A change has the time at which its request came, by the clock of its replica: it may be written so much later.
 _LATE_BY = timedelta(seconds=15)
-# Whoever writes a case writes to it again soon, when its events were published: of two that write to it at once, one
-# would have to begin anew.
+# A case is written to again soon after a change, when its events were published. Of two that write to it at once, one
+# has to begin anew: so the worker leaves it alone for that long.
 _LEFT_ALONE = timedelta(seconds=0.5)
-# For so long after the worker had counted everything, the counters are believed.
+# For so long after the worker has counted everything, the counters are used.
 _KEPT_FOR = timedelta(seconds=60)
 _CONFIDENTIAL = " confidential"
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -116,7 +116,7 @@ async def count_changed(db: Database) -> bool:
 
 
 async def _count_changed(db: Database, *, since: datetime, before: datetime = _FOREVER) -> datetime | None:
-    """When the last case was changed that it counted; None when it has counted the last one."""
+    """Counts some of the changed cases. The time of the last one's change, to go on from; None if there are no more."""
     changed = {"updated_at": {"$gte": since, "$lt": before}, **IS_CHANGED}
     order = SORTS["updated_at"]
     found = db[CASES.collection].find(changed, {"updated_at": 1}, collation=order.collation)
@@ -129,12 +129,12 @@ async def _count_changed(db: Database, *, since: datetime, before: datetime = _F
 
 async def count(db: Database, case_ids: Sequence[UUID]) -> None:
     """Moves cases in the counters to where they belong by now. It may be done twice, and by two at once."""
-    await db.atomically(partial(_move, db, {"_id": {"$in": list(case_ids)}}))
+    await db.atomically(partial(_move, db, case_ids))
 
 
-async def _move(db: Database, wanted: Document, session: Session) -> None:
+async def _move(db: Database, case_ids: Sequence[UUID], session: Session) -> None:
     shown = {"place": PLACE, "counted": 1, "site_name": 1}
-    cases = await db[CASES.collection].find(wanted, shown, session=session).to_list(None)
+    cases = await db[CASES.collection].find({"_id": {"$in": list(case_ids)}}, shown, session=session).to_list(None)
     moving = [case for case in cases if case["place"] != case.get("counted")]
     if not moving:
         return
@@ -173,9 +173,9 @@ def read_name(name: str) -> tuple[str, int, bool]:
 
 
 async def find_changed(db: Database, scope: Document, session: Session) -> list[Changed] | None:
-    """What cases that were changed lately change in the counters of this moment; None while those are not whole.
+    """What the cases that were changed lately will change in the counters; None while these cannot be used.
 
-    They are not in a database that had none, until all cases are counted, nor while nobody keeps them.
+    That is so until all cases of a database without counters are counted, and while no worker keeps them.
     """
     is_whole = {"_id": STATE, "$expr": {"$gt": ["$kept_at", ago(_KEPT_FOR)]}}
     state = await db[COUNTERS].find_one(is_whole, {"since": 1}, session=session)
@@ -184,7 +184,7 @@ async def find_changed(db: Database, scope: Document, session: Session) -> list[
     order = SORTS["updated_at"]
     shown = {"_id": 0, "place": PLACE, "counted": 1, "site_name": 1}
     changed = {**scope, "updated_at": {"$gte": state["since"]}, **IS_CHANGED}
-    # Named, because to try which of all those that begin with the company is best costs more than to look.
+    # The index is named: many begin with the company, and trying which is best takes longer than the query itself.
     lately = f"{'company_id_1_' if scope else ''}updated_at_1__id_1_alphabetical"
     found = db[CASES.collection].find(changed, shown, collation=order.collation, hint=lately, session=session)
     return [
@@ -221,8 +221,8 @@ def _change(bucket: Bucket, by: Counter[str], names: Mapping[UUID, str]) -> Upda
 async def recount(db: Database) -> int:
     """Mends the counters by the cases themselves, while the service runs; how many were wrong.
 
-    What the worker moves meanwhile, it moves on both sides: the difference of one moment stays right. That holds for
-    one at a time: Conflict for whoever is slower.
+    The worker may go on meanwhile: it changes cases and counters together, so the difference that was found stays
+    right. Another `recount` would mend the same difference twice: Conflict for whoever is slower.
     """
     with with_time_to_upgrade():
         since: datetime | None = _EVER
@@ -248,7 +248,7 @@ async def _mend(
 
 
 async def _compare(db: Database, session: Session) -> tuple[Counter[tuple[Bucket, str]], dict[UUID, str], int]:
-    """What each counter lacks, the names of the sites, and how often something was mended before."""
+    """What each counter lacks, the names of the sites by their ids, and how often counters were mended before."""
     lacks: Counter[tuple[Bucket, str]] = Counter()
     names: dict[UUID, str] = {}
     shown = {"_id": 0, "counted": 1, "site_name": 1}

@@ -1,4 +1,4 @@
-"""How many cases an actor sees: by the counters where they tell it, else by the cases; each says for whom."""
+"""How many cases an actor sees: by the counters where these can tell it, else by the cases; each says for whom."""
 
 import asyncio
 from collections import Counter
@@ -48,9 +48,9 @@ class Counts:
 
 
 async def count_cases(db: Database, actor: Actor, query: CaseQuery, *, most_sites: int = _AT_MOST) -> Counts:
-    """How many cases stand under each status, severity and site, most first: each under all filters but its own.
+    """How many cases there are of each status, severity and site, most first. A filter does not limit its own counts.
 
-    Invalid where no counters tell it, and there are more cases than can be counted in time.
+    Invalid where the cases themselves have to be counted, and are too many for the time.
     """
     other_filters = query.model_copy(update=dict.fromkeys(_COUNTED_BY))
     if query.view != "favourites" and wanted_by(actor, other_filters) == wanted_by(actor, CaseQuery()):
@@ -114,7 +114,7 @@ def _most_first(counted: Counter[_V]) -> list[tuple[_V, int]]:
 
 
 async def _by_counters(db: Database, actor: Actor, query: CaseQuery, most_sites: int = _AT_MOST) -> Counts | None:
-    """None while the counters are not whole."""
+    """None while the counters cannot be used."""
     of_all = actor.is_vendor and query.company_id is None
     scope: Document = {} if of_all else {"company_id": actor.company_to_read(query.company_id)}
     tally = _Tally.of(query, most_sites)
@@ -135,7 +135,7 @@ async def _by_counters(db: Database, actor: Actor, query: CaseQuery, most_sites:
 
 
 async def _add_seen(db: Database, actor: Actor, scope: Document, tally: _Tally, session: Session) -> None:
-    """What the actor sees of a company: of a case that is their own, whether or not they see others'."""
+    """What the actor sees of a company: each case once, as the company's or, if they do not see that, as their own."""
     whose = [None] if actor.is_vendor or actor.is_company_admin else [None, actor.user_id]
     unread = {"_id": 0, "at_site": 0}
     async for counter in db[COUNTERS].find({**scope, "user_id": {"$in": whose}}, unread, session=session):

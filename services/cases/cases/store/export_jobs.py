@@ -1,6 +1,6 @@
 """Exports that are made in the background: the job, its lease, and the file in pieces, which the database forgets.
 
-A job that waits or is made has a `due`, and `busy_for` with its user, of which there is one for each.
+A job that waits or is under way has `due`, and its user's id in `busy_for`, which is unique: one at a time for each.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -87,7 +87,7 @@ async def find_known(db: Database, actor: Actor) -> tuple[Document | None, Docum
 
 
 async def is_any_due(db: Database) -> bool:
-    """Whether a job waits for somebody who makes it, or has lost whoever made it."""
+    """Whether a job waits to be made, or its maker's lease has ended."""
     return await db[_JOBS].find_one(is_due("due"), {"_id": 1}) is not None
 
 
@@ -107,7 +107,7 @@ async def keep(db: Database, export: Export, *, rows: int, total: int | None) ->
 
 
 async def give_back(db: Database, export: Export) -> None:
-    """Before all others it waits again for somebody, as if it had not been claimed; not what has ended meanwhile."""
+    """Lets it wait again, in its old place and as if it had not been claimed; one that has ended meanwhile stays so."""
     waits: Document = {"state": ExportState.WAITING.value, "due": "$created_at", "file_id": None, "as_of": None}
     uncounted = {"attempts": {"$subtract": ["$attempts", 1]}, "rows": 0, "total": None}
     await db[_JOBS].update_one(_held(export), [{"$set": waits | uncounted}])

@@ -1,6 +1,6 @@
 """What an export reads, all at one moment, and the lease that lets each user have one at a time.
 
-The lease is counted by the database, for all replicas, and ends by its clock where nobody gives it back.
+The lease is kept in the database, for all replicas. If nobody gives it back, it ends by the database's clock.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ async def long_moment(db: Database, *, within_s: float) -> AsyncIterator[Session
 async def count_rows(db: Database, session: Session, actor: Actor, query: CaseQuery) -> int:
     """How many rows `each_batch` has in the same session."""
     wanted = await find_wanted(db, actor, query, session)
-    # What finds everything would be counted by looking at each case.
+    # Without a filter the database would read every case to count them.
     by: Document = {} if wanted else {"hint": "_id_"}
     return await db[CASES.collection].count_documents(wanted, session=session, collation=collation_of(query), **by)
 
@@ -105,5 +105,5 @@ async def lease(db: Database, user_id: UUID, *, within: timedelta) -> str | None
 
 
 async def end_lease(db: Database, user_id: UUID, token: str) -> None:
-    """Lets the user have the next export; a lease that has ended by itself and is another one's now stays."""
+    """Lets the user have the next export. If this lease has ended already, the one of a later export stays."""
     await db[_LEASES].delete_one({"_id": user_id, "token": token})

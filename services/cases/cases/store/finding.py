@@ -37,10 +37,10 @@ _TAKEN_AND_UNTAKEN = {
     "turn_since": ("assigned_by_turn_alphabetical", "unassigned_by_turn_alphabetical"),
     "created_at": ("assigned_alphabetical", "unassigned_alphabetical"),
 }
-# Those created in a period, with what sorts and counts them: no case is read for it.
+# The index by the time of creation, which also has what those lists are sorted and counted by.
 CREATED = "created"
-# So many cases are read and sorted in some milliseconds, where the newest are not the first ones in the list's order;
-# so many if they are, and so many keys, where these tell the order.
+# So many cases of a period are read and sorted in some milliseconds: in any order; in one that is nearly that of their
+# age; and by the keys of an index alone.
 _FEW, _FEW_OF_AN_AGE, _FEW_KEYS = 2_000, 10_000, 50_000
 _BY_AGE = ("updated_at", "number")
 
@@ -93,7 +93,7 @@ async def taken_and_untaken(db: Database, agent: Actor, query: CaseQuery, order:
 
 
 async def _find_created(db: Database, actor: Actor, query: CaseQuery, page: Callable[..., Awaitable[Page]]) -> Page:
-    """By the time where few were created in it, else in the order of the list, where many of the period come soon."""
+    """By the time of creation where the period has few cases; else in the list's order, in which they come soon."""
     order, by, few = order_of(actor, query), _index_in_time(actor, query), _FEW
     if order.field in _BY_AGE:
         few = _FEW_OF_AN_AGE

@@ -27,7 +27,7 @@ class Group:
 async def find_groups(db: Database, actor: Actor, query: CaseQuery, page: Page) -> list[Group]:
     """The groups of a page's rows, in their order; none of a list that has no groups.
 
-    What begins and ends on the page is counted there: at most the first and the last are asked for.
+    A group that begins and ends on the page is counted there: the database counts the first and the last at most.
     """
     fields = group_fields(actor, query)
     if not fields:

@@ -1,4 +1,4 @@
-"""The indexes of cases, and what those that an older version wrote are found by."""
+"""The indexes of cases, and the fields that cases of an older version lack and are found by."""
 
 from functools import partial
 from typing import Any
@@ -122,8 +122,8 @@ def _only_where(filter_: Document) -> Document:
 async def fill_in(db: Database) -> int:
     """Gives cases that an older version wrote their readers and words, as many as are looked for at once.
 
-    How many it found: another replica that does the same may be faster with them, so only when none is found has every
-    case what it is seen and found by. No version wrote words and no readers.
+    How many it found. Another replica may be faster with them, so only when none is found have all cases both. No
+    version wrote words without readers.
     """
     cases = db[CASES.collection]
     found = await cases.find(_WITHOUT_WORDS, dict.fromkeys(_OF_WORDS, 1)).limit(_AT_ONCE).to_list(None)

@@ -116,7 +116,7 @@ async def _with_company(db: Database, query: CaseQuery, site_id: UUID) -> CaseQu
 
 
 def wanted_by(actor: Actor, query: CaseQuery, favourites: Sequence[UUID] = ()) -> Document:
-    """The same, where the ids of the actor's favourites are known, or not asked for."""
+    """The same, with the ids of the actor's favourites, if the query asks for them."""
     every: list[Document] = [*_in_view(actor, query, favourites)]
     if query.company_id is not None:
         every.append({"company_id": actor.company_to_read(query.company_id)})
@@ -223,5 +223,5 @@ def is_of_a_period(query: CaseQuery) -> bool:
 
 
 def collation_of(query: CaseQuery) -> Collation | None:
-    """For what only alphabetical indexes find; without it, cases are counted in the indexes alone."""
+    """The collation to count by: that of the only index that finds a serial number; else none, which reads no case."""
     return None if query.serial is None else ALPHABETICAL

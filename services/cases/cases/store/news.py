@@ -43,17 +43,20 @@ def news_become(entry: Entry) -> Document:
     return _as_far_as_kept({"version": _NEXT, "shown": after("shown"), "noted": after("noted")})
 
 
-# Where a replica of an older version has written, it stays behind the case's: so nobody believes it.
+# If a replica of an older version writes to the case, this version stays behind the case's, and the news are not used.
 _NEXT: Document = {"$add": ["$news.version", 1]}
 
 
 def _as_far_as_kept(news: Document) -> Document:
-    """Cases from before it was kept have none; they get it later, from their history."""
+    """Older cases have no news yet; they get them from their history (`indexes.fill_in_later`)."""
     return {"$cond": ["$news.version", news, "$$REMOVE"]}
 
 
 async def save_case(db: Database, case: Case, *, before: Case | None = None) -> Case:
-    """Saves a changed case over its version, but over its news as they are: a note changes only those."""
+    """Saves a changed case over the version that was read; raises StaleVersion.
+
+    Its news are worked out in the database: a note may have changed them since, which leaves the version as it is.
+    """
     news = _as_far_as_kept({"$mergeObjects": ["$news", {"version": _NEXT}]})
     if case.new_entries:
         (entry,) = case.new_entries

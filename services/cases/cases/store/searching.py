@@ -20,9 +20,9 @@ from shared.mongo import Database, DatabaseError, Document
 from shared.paging import Page
 
 WORDS = "words"
-# So many cases are read and sorted in a few milliseconds. A word that more have comes soon in any order of a list.
+# So many cases are read and sorted in a few milliseconds. If more have a word, they come soon in any order of a list.
 _FEW = 2_000
-# Words of which each is in many cases may stand together in none: who has seen no page by then goes by the words.
+# Words that are in many cases each may be together in none: after this time without a page, the words are the way.
 _IN_ORDER_S = 0.5
 _WITHIN_S = 3.5  # the gateway waits a little longer
 
@@ -60,7 +60,7 @@ async def find_searched(
 async def find_in_order_or(
     otherwise: Callable[[], Awaitable[Page]], *, in_order: Callable[[], Awaitable[Page]]
 ) -> Page:
-    """A page by the order of the list, unless too many others come first there."""
+    """A page in the order of the list, or `otherwise` where that takes too long: too many others come first."""
     try:
         with timeout(_IN_ORDER_S):
             return await in_order()
@@ -84,7 +84,7 @@ async def _are_few(db: Database, text: str, company_id: UUID | None) -> bool:
 
 async def _is_in_many(db: Database, first: Key, last: Key) -> bool:
     """Whether there are more of these keys than of few cases; no case is read."""
-    # What follows the last one: no text has a byte like those that end the bytes.
+    # The end is left out of the range. For bytes that does no harm: they end in 0xFF, which no text has.
     end: Any = last + 1 if isinstance(last, int) else last
     begin: Any = first
     keys = db[CASES.collection].find(hint=WORDS, return_key=True).min([("words", begin)]).max([("words", end)])

@@ -16,7 +16,7 @@ def said_of(case: Case, before: Case | None) -> Document:
 
 
 def tell_of_entry(db: Database, case: Case, *, internal: bool) -> None:
-    """Gives the hint of an entry that was appended to a case, which was read at this version.
+    """Gives the hint of an entry that was appended to a case; `case` has the version that was read before.
 
     An internal entry leaves the version as it is.
     """

@@ -62,7 +62,7 @@ _PLACE = ("company_id", "company_name", "site_id", "site_name")
 def _added_up(wanted: list[Document], now: datetime) -> list[Document]:
     by_site = {
         "_id": {"company_id": "$company_id", "site_id": "$site_id"},
-        # The name that it had in one of these cases, always the same one.
+        # Cases keep the name that their site had: of several names, always the same one.
         "company_name": {"$max": "$company_name"},
         "site_name": {"$max": "$site_name"},
         "cases": {"$sum": 1},
@@ -82,7 +82,7 @@ def _of(actor: Actor, company_id: UUID | None) -> list[Document]:
 
 
 def _until(now: datetime) -> Document:
-    """The clock with the turn that is not over; time passes by an ended case."""
+    """The clock with the present turn until now; the time after an end counts only if the case is reopened."""
     at = {"$max": [now, "$began"]}
     is_open = {"$in": ["$status", sorted(status.value for status in OPEN)]}
     return {"$cond": [is_open, plus("$clock", status="$status", begin="$began", end=at), "$clock"]}
