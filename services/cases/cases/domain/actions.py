@@ -59,7 +59,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Action(Offer):
-    """Also what it changes. It is saved only while the case has the version that its sender saw."""
+    """Also what it changes. If it names the version that its sender saw, it is saved only over that version."""
 
     change: Callable[Concatenate[Case, Change, ...], Case]
 
@@ -73,7 +73,8 @@ class Action(Offer):
 class Addition(Action):
     """An action that does not depend on the version: its entry is appended to the case as it is by then.
 
-    `sets` names the fields of the case that are written with the entry.
+    Of the changed case, only the entry and the fields that `sets` names are written. What else follows from the entry,
+    the status for example, the database works out from the case as it is by then (`store.history`).
     """
 
     sets: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from services.cases.cases.domain.values import Entry, EntryKind
 
-# What the customer reads of the vendor's. Notes are internal, and to take a case is no answer.
+# What the vendor's side writes for the customer. Notes are internal, and to take a case is no answer.
 _ANSWERS = frozenset({EntryKind.REPLY, EntryKind.COMMENT, EntryKind.CLOSED})
 _ASKS = frozenset({EntryKind.COMMENT, EntryKind.ATTACHED, EntryKind.REOPENED})
 
@@ -35,9 +35,9 @@ UNPROMISED = FirstAnswer()
 
 @dataclass(frozen=True, slots=True)
 class WorkingHours:
-    """On which days of the week (1 is Monday), at least one, and from when to when by the clocks of the place.
+    """On which days of the week (1 is Monday, at least one), and from when to when by the clocks of the place.
 
-    An end at midnight is that of the day.
+    An end of 00:00 is the midnight at the end of the day.
     """
 
     days: frozenset[int]
@@ -54,8 +54,8 @@ class Promise:
     zone: ZoneInfo
 
     def due_after(self, begin: datetime) -> datetime:
-        """When as many hours are over. Hours are as long as a clock shows them that is never set forward or back."""
-        begin, left = begin.astimezone(UTC), timedelta(hours=self.hours)  # what is added elsewhere skips no hour
+        """When the hours are over. Each has 60 minutes, also where clocks are set forward or back."""
+        begin, left = begin.astimezone(UTC), timedelta(hours=self.hours)  # sums are right in UTC only
         if self.working is None:
             return begin + left
         for opens, closes in _spans(self.working, self.zone, begin.astimezone(self.zone).date()):

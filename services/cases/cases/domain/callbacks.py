@@ -26,7 +26,7 @@ from shared.errors import Invalid, Refusal
 
 LONGEST = timedelta(hours=24)
 AHEAD = timedelta(days=60)
-# Who fills in a form takes a moment.
+# A window may have begun while its form was filled in.
 _BEGUN_AT_MOST = timedelta(minutes=15)
 
 # Rules
@@ -49,13 +49,13 @@ def is_unconfirmed(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
 
 
 def is_not_escalated(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
-    """Refuses a second request beside one that is undecided or was accepted; after no, one may ask again."""
+    """Refuses a second request beside one that is undecided or was accepted. After a decline one may ask again."""
     asked = case.escalation is not None and case.escalation.state is not EscalationState.DECLINED
     return EscalationExists(state=case.current) if asked else None
 
 
 def is_undecided(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
-    """Refuses to decide about what nobody asks for."""
+    """Refuses a decision where no request waits for one."""
     is_asked = case.escalation is not None and case.escalation.state is EscalationState.REQUESTED
     return None if is_asked else NoEscalation(state=case.current)
 
@@ -92,7 +92,7 @@ def change_callback(case: Case, change: Change, *, at: Window | None, phone: str
     if (at, phone) == (before.window, before.phone):
         raise Unchanged
     due_at = before.due_at
-    # For another number only, a time that has come already stays, and whoever asked first is called first.
+    # If only the number changes, the time stays, even one that has come already: who asked first is called first.
     if at != before.window:
         _refuse_unless_near(at, now=change.at)
         due_at = at.start if at else change.at

@@ -98,10 +98,10 @@ class Case(Submission):
     parent: str | None = None  # the number of the case that this one is a part of
     follow_up_of: str | None = None  # the number of the ended or full case that this one goes on from
     is_full: bool = False  # read with the case, never written
-    # Of the turns that are over. Where an older version has changed the turn, it does not reach up to the present turn:
-    # what is read of it then comes from the history.
+    # Of the turns that are over. If an older version has changed the turn, the sums do not reach up to the present one:
+    # then the clock is read from the history.
     clock: Clock | None = None
-    # As the case was written first: each later write moves it on in the database (`store.news`).
+    # Only as the case was written first: each later write changes it in the database (`store.news`).
     news: NewsOfSides | None = None
 
     @classmethod
@@ -206,8 +206,7 @@ class Case(Submission):
         changed = replace(
             self,
             status=status,
-            # Customers do not see an internal entry, so it must not change a time that they see.
-            updated_at=self.updated_at if entry.internal else entry.at,
+            updated_at=entry.at,
             new_entries=(*self.new_entries, entry),
         )
         if is_answer(entry) and self.first_answer.answered_at is None:

@@ -11,7 +11,7 @@ _SECOND = timedelta(seconds=1)
 
 
 def whole_seconds(begin: datetime, end: datetime) -> int:
-    """How many seconds began in between: of spans that follow each other, the sum is that of the whole span."""
+    """How many seconds begin in between. So the sums of spans that follow each other are that of the whole span."""
     return (end - _EPOCH) // _SECOND - (begin - _EPOCH) // _SECOND
 
 

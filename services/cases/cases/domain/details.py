@@ -34,7 +34,7 @@ def change_contact(case: Case, change: Change, *, contact: Contact) -> Case:
 
 
 def change_secondary_contact(case: Case, change: Change, *, contact: Contact | None) -> Case:
-    """Another one where the contact cannot be reached, or nobody."""
+    """Another person to call where the contact cannot be reached, or nobody."""
     if contact == case.secondary_contact:
         raise Unchanged
     entry = change.entry(EntryKind.SECONDARY_CONTACT_CHANGED, changes=_named(case.secondary_contact, contact))

@@ -32,7 +32,7 @@ class WhyFailed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One export of one user, as it stands now. `file_id` changes with each attempt: what an earlier one wrote is lost.
+    """One export of one user, as it stands now. Each attempt has its own `file_id`: nothing of an earlier one is used.
 
     `query` is a `CaseQuery` as JSON; `filters` say the same in the reader's words, as labels and values.
     """
@@ -44,7 +44,7 @@ class Export:
     filters: Sequence[tuple[str, str]]
     created_at: datetime
     request_id: str
-    known: Mapping[str, int]  # the versions of the copies that `actor` was as new as
+    known: Mapping[str, int]  # the versions of the copies of user and company when it was asked for
     state: ExportState = ExportState.WAITING
     attempts: int = 0
     rows: int = 0
@@ -56,7 +56,7 @@ class Export:
     reason: WhyFailed | None = None
 
     def state_for(self, actor: Actor, now: datetime) -> ExportState:
-        """As its user sees it. A file with what they may not see any more is as good as gone."""
+        """As its user sees it. A file that was made under other rights than they have now counts as expired."""
         if self.state is not ExportState.DONE:
             return self.state
         is_over = self.expires_at is None or self.expires_at <= now

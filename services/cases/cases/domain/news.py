@@ -8,13 +8,13 @@ from services.cases.cases.domain.values import Entry
 
 # Nothing older is new, so that no visit needs to be remembered for longer.
 SEEN_FOR = timedelta(days=90)
-# Of a case that somebody never opened, as most are of colleagues.
+# Of a case that the reader has never opened: most cases of colleagues are such.
 _NEVER_OPENED_FOR = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """The last that a reader's side sees of a case: who did it and when, and when somebody else did something last."""
+    """The newest entry that a reader's side sees: by whom and when; and when anybody else did something last."""
 
     by: UUID
     at: datetime

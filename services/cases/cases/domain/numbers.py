@@ -53,7 +53,7 @@ def read_case_number(text: str) -> str:
 
 
 def case_numbers_in(text: str) -> list[str]:
-    """What a text has to find cases by: itself as a number, and those within, of a subject, a link or a list."""
+    """The case numbers to look for: the text itself as one, and those within it, as in a subject, a link or a list."""
     within = [digits for digits in _NUMBER_WITHIN.findall(text) if _is_case_number(digits)]
     return list(dict.fromkeys((normal_case_number(text), *within)))
 

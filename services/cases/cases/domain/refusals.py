@@ -45,7 +45,7 @@ class ReopenTooLate(Conflict):
 
 
 class NotForColleagues(Forbidden):
-    """A member's cases are its own."""
+    """Members create cases for themselves only."""
 
     reason = "for_colleague"
     title = "Only case managers and administrators can create cases for colleagues."
@@ -73,7 +73,7 @@ class CaseIsFull(Conflict):
 
 
 class TooManyFavourites(Conflict):
-    """A person has as many favourites as one may have."""
+    """A person has as many favourites as are allowed."""
 
     code = "too_many_favourites"
     title = "You have as many favourites as one may have. Please remove some of them."

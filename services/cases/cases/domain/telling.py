@@ -37,7 +37,7 @@ class Telling:
 
     @classmethod
     def of(cls, case: Case, before: Case | None = None, *, version: int, internal: bool = False) -> "Telling":
-        """Of a case as it is now, and as it was `before`: who does not see it any more is told once more."""
+        """Of a case as it is now and as it was `before`, so that who loses sight of it is told that once."""
         seen_as = [Sight.of(case)]
         if before is not None and (earlier := Sight.of(before)) not in seen_as:
             seen_as.append(earlier)
