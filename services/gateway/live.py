@@ -37,7 +37,7 @@ CHECK_EVERY_S = 30.0
 _CHECK_ALL_WITHIN_S = 1.0
 _END_WITHIN_S = 1.0
 _SWEEP_EVERY_S = 1.0
-# A piece may have ended within a message: what comes next is one of its own. The reader does not come back for a while.
+# The blank line ends a message that was cut off within. The reader does not come back for a while.
 _TOO_MANY = b'\n\nevent: closed\ndata: {"kind":"closed"}\n\n'
 _HEADERS = {
     # Nobody on the way packs it, keeps it, or waits for more of it (nginx).
@@ -115,7 +115,10 @@ class LiveStreams:
             self._remove(stream)
 
     async def confirmed(self, stream: _Stream, *, refresh: bool = False) -> bool:
-        """Whether its visitor is who opened it; not where nobody has confirmed it lately. `refresh` asks identity."""
+        """Whether its visitor may see the same as when it was opened; False also if nobody has confirmed that lately.
+
+        `refresh` asks identity, also if an answer is remembered.
+        """
         try:
             return self._is_same(stream, await self._sessions.visitor(stream.visitor.token, refresh=refresh))
         except Unavailable:
@@ -191,7 +194,7 @@ class LiveStreams:
         self._check_in(stream, CHECK_EVERY_S * random.uniform(0.3, 1.0))  # noqa: S311  # guards nothing
 
     def _end_left(self) -> None:
-        """A browser that leaves tells nobody who only writes, and that seldom."""
+        """Ends the streams whose browsers have left: a write would show that, but there are few of them."""
         self._sweep = None
         if self._count:
             self._sweep = asyncio.get_running_loop().call_later(_SWEEP_EVERY_S, self._end_left)
@@ -219,7 +222,7 @@ async def follow(request: web.Request, route: Route) -> web.StreamResponse:
     visitor = await allowed_user(request)
     services, live = request.app[SERVICES], request.app[LIVE]
     with live.opened(request, visitor) as stream:
-        # What was said of the visitor a second ago may be old: from here on no change is missed.
+        # The visitor may have changed between the first look and `opened`; from then on no change is missed.
         if not await live.confirmed(stream):
             raise NotSignedIn
         url = services.url(route.service, inner_path(request, route), request.rel_url.raw_query_string or None)

@@ -1,4 +1,4 @@
-"""What a page that stays up to date may have to say (live.js), in the reader's language."""
+"""What live.js says on a page that stays up to date, in the reader's language."""
 
 from services.gateway.texts import _
 

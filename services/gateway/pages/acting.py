@@ -32,6 +32,7 @@ from shared.zones import zone_of
 
 pages = web.RouteTableDef()
 
+QUEUE = "/queue"
 _MOST_MEANWHILE = 5
 _SHOWN, _REFUSED = 200, 422
 
@@ -55,7 +56,7 @@ async def form_page(request: web.Request) -> web.Response:
     visitor, row = await signed_in(request), _row_of(request)
     case = await fetch(request, visitor, "cases", path_of(request.match_info["number"]))
     seen = request.query.get("version", "")
-    meanwhile = await meanwhile_of(request, visitor, case, seen)
+    meanwhile = await _meanwhile_of(request, visitor, case, seen)
     now = request.app[CLOCK]()
     typed = values_of(row, case, zone_of(visitor.user.time_zone), now) | _own_fields(row)
     typed["next"] = request.query.get("next", "")
@@ -81,7 +82,7 @@ def _own_fields(row: ActionRow) -> dict[str, str]:
 
 
 async def act_by_form(request: web.Request, visitor: Visitor, row: ActionRow, typed: FormData) -> web.Response:
-    """As its form was sent, by whichever page."""
+    """Does what the form of an action says, on whichever page it stood."""
     number = request.match_info["number"]
     zone = zone_of(visitor.user.time_zone)
     picked = typed.get("colleague_id", "") if typed.get("who") == "colleague" else ""
@@ -93,7 +94,7 @@ async def act_by_form(request: web.Request, visitor: Visitor, row: ActionRow, ty
     path = ("/agent" if row.is_of_vendor else "") + path_of(number, "/actions")
     sent = await send(request, visitor, "cases", "POST", path, body=body, headers=idempotency_header(typed))
     if sent.problem is None:
-        # A case that was like that already is the same as before: nothing was done.
+        # If the case was like that already, it has the same version as before, and nothing was done.
         is_same = sent.content["number"] == number and str(sent.content.get("version")) == typed.get("version")
         queue = queue_of(typed, number) if sent.content["number"] == number else ""
         return redirect(seen_after(sent.content["number"], None if is_same else row, queue))
@@ -102,7 +103,7 @@ async def act_by_form(request: web.Request, visitor: Visitor, row: ActionRow, ty
 
 async def _again(request: web.Request, visitor: Visitor, row: ActionRow, form: Form, *, status: int) -> web.Response:
     case = await fetch(request, visitor, "cases", path_of(request.match_info["number"]))
-    meanwhile = await meanwhile_of(request, visitor, case, form["version"])
+    meanwhile = await _meanwhile_of(request, visitor, case, form["version"])
     return await _page(request, visitor, case, row, form, status=status, meanwhile=meanwhile)
 
 
@@ -117,10 +118,15 @@ def seen_after(number: str, row: ActionRow | None, queue: str = "") -> str:
 def queue_of(typed: FormData, number: str) -> str:
     """The queue beside which the case was opened, with the case; empty for its own page."""
     place = local_path(typed.get("next"))
-    return str(URL(place).update_query(case=number)) if place.split("?", 1)[0] == "/queue" else ""
+    return str(URL(place).update_query(case=number)) if is_queue(place) else ""
 
 
-async def meanwhile_of(request: web.Request, visitor: Visitor, case: Mapping[str, Any], seen: str) -> Meanwhile:
+def is_queue(place: str) -> bool:
+    """Whether an address is one of the agents' queues."""
+    return place.split("?", 1)[0] == QUEUE
+
+
+async def _meanwhile_of(request: web.Request, visitor: Visitor, case: Mapping[str, Any], seen: str) -> Meanwhile:
     """What has happened since a version that the visitor has seen; nothing where that is the current one."""
     if not (seen.isascii() and seen.isdigit() and len(seen) < len(str(2**53)) and int(seen) < case["version"]):
         return Meanwhile()
@@ -160,8 +166,8 @@ async def _page(
     row: ActionRow,
     form: Form,
     *,
+    meanwhile: Meanwhile,
     status: int = _SHOWN,
-    meanwhile: Meanwhile | None = None,
 ) -> web.Response:
     """The form with the version as it is now, so that sending it again is a decision about the current state."""
     row = row.worded_for(case)
@@ -179,5 +185,5 @@ async def _page(
         prefix=f"{row.name}-",
         choices=choices,
         is_allowed=is_allowed,
-        meanwhile=meanwhile or Meanwhile(),
+        meanwhile=meanwhile,
     )

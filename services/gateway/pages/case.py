@@ -121,7 +121,7 @@ async def act_on_case(request: web.Request) -> web.Response:
     if row is None:
         raise errors.Invalid("This cannot be done with a case.", params={"reason": "action"})
     if row.label:
-        # Of a page of before, on which each action had its form.
+        # From a page of an older version, which had the forms of all actions within.
         return await act_by_form(request, visitor, row, typed)
     if posted.refused:
         return await case_page(request, visitor, refused_form=posted.form(row.form), status=_REFUSED)

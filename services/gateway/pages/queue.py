@@ -11,7 +11,7 @@ from yarl import URL
 from services.gateway.clients import fill
 from services.gateway.forms import Form
 from services.gateway.messages import of_problem
-from services.gateway.pages.acting import sendable_again
+from services.gateway.pages.acting import QUEUE, is_queue, sendable_again
 from services.gateway.pages.answering import ANSWER, NOTE, REPLY, SENT, UNSENT, at_fields, body_of, empty_answer
 from services.gateway.pages.backend import ServiceRefusal, fetch, nothing, optional, send
 from services.gateway.pages.case import case_page, case_parts
@@ -76,7 +76,7 @@ _TIMES = {
 _TURN_TIME = ("turn_since", lazy("Waiting for:"))
 _OF_EVERY_QUEUE = ("created_at", "-created_at", "-updated_at", "turn", "severity")
 _LIST = ListPage(
-    "/queue",
+    QUEUE,
     columns={},
     filters={
         "company_id": lazy("Company"),
@@ -89,7 +89,7 @@ _LIST = ListPage(
 TURNS = {"vendor": lazy("Ours"), "customer": lazy("The customer’s")}
 
 
-@pages.get("/queue")
+@pages.get(QUEUE)
 async def show_queue(request: web.Request) -> web.Response:
     """A queue, with the case that the address names."""
     return await _queue_page(request, await signed_in(request), request.query)
@@ -98,7 +98,7 @@ async def show_queue(request: web.Request) -> web.Response:
 @pages.get("/cases/{number}/answer")
 @pages.get("/cases/{number}/take")
 async def back_to_case(request: web.Request) -> web.Response:
-    """Whoever comes to the address of a form, after they chose another language on it, finds the case."""
+    """The addresses of two forms have no page: who comes to one, as after choosing another language, gets the case."""
     return redirect(fill("/cases/{number}", number=request.match_info["number"]))
 
 
@@ -141,13 +141,9 @@ def _actions(request: web.Request) -> str:
     return fill("/agent/cases/{number}/actions", number=request.match_info["number"])
 
 
-def _is_queue(place: str) -> bool:
-    return place.split("?", 1)[0] == _LIST.path
-
-
 def _query_of(request: web.Request, place: str) -> Mapping[str, str]:
-    """Of the queue in which something was written, with the case that it was written to."""
-    query = URL(place).query if _is_queue(place) else {}
+    """The query of the queue in which something was written, with the case that it was written to."""
+    query = URL(place).query if is_queue(place) else {}
     return {**query, "case": request.match_info["number"]}
 
 
@@ -155,8 +151,8 @@ def _back_to(request: web.Request, place: str, *, done: str) -> str:
     """Where it was written: in a queue, or on the page of the case."""
     is_message = done in (REPLY, NOTE)
     at = (
-        URL(_LIST.path).with_query({**_query_of(request, place), "done": done})
-        if _is_queue(place)
+        URL(QUEUE).with_query({**_query_of(request, place), "done": done})
+        if is_queue(place)
         else URL(fill("/cases/{number}", number=request.match_info["number"])).with_query({"done": done})
     )
     return str(at.with_fragment("newest") if is_message else at)
@@ -164,7 +160,7 @@ def _back_to(request: web.Request, place: str, *, done: str) -> str:
 
 async def _written(request: web.Request, visitor: Visitor, form: Form, *, status: int) -> web.Response:
     place = form["next"]
-    if not _is_queue(place):
+    if not is_queue(place):
         return await case_page(request, visitor, answer=form, status=status)
     return await _queue_page(request, visitor, _query_of(request, place), answer=form, status=status)
 
@@ -192,7 +188,7 @@ async def _queue_page(
         _counts(request, visitor),
         case_parts(request, visitor, number) if number else nothing(),
     )
-    # An older cases knows fewer queues, and the list leaves out what a service refuses.
+    # An older version of cases may not know the queue and refuse it: the list leaves it out, the page still needs it.
     queue, now = asked.wanted["queue"], request.app[CLOCK]()
     listing = replace(listing, wanted={"queue": queue, **listing.wanted})
     order = listing.wanted.get("sort", QUEUES[queue].order)
@@ -230,7 +226,7 @@ def _asked(query: Mapping[str, str]) -> ListState:
 
 
 async def _counts(request: web.Request, visitor: Visitor) -> dict[str, Mapping[str, Any]]:
-    """How many cases are in each queue; none while that cannot be told, as by a cases of before there were counts."""
+    """How many cases are in each queue; none while that cannot be told. An older version of cases has no counts."""
     try:
         found = await optional(fetch(request, visitor, "cases", "/agent/queues"))
     except ServiceRefusal as refusal:

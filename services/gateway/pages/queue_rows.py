@@ -1,4 +1,4 @@
-"""What presses in a row of an agent's queue: what is due, and since when something waits."""
+"""What is urgent in a row of an agent's queue: what is due, and since when something waits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Pressing:
 
 
 def pressing(row: Row, zone: ZoneInfo, now: datetime) -> Pressing:
-    """What of a case comes first: a call, a decision, an answer that was promised, one that is waited for, the turn."""
+    """The most urgent of a case: a call, a decision, a promised answer, a message without an answer, or the turn."""
     if callback := row.get("callback"):
         return _call(callback, zone, now)
     if (row.get("escalation") or {}).get("state") == "requested":

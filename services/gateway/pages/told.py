@@ -20,14 +20,14 @@ _FIRST = ("failed", "waiting", "sent", "suppressed")
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What of one happening was sent to whom: rows of the ledger with their `outcome`, what went wrong first."""
+    """The e-mails about one happening: rows of the ledger with their `outcome`, those that failed first."""
 
     kind: str
     at: str
     rows: Sequence[Mapping[str, Any]]
 
     def names(self, outcome: str) -> list[str]:
-        """Those for whom it came to this, each once, for a sentence."""
+        """The names of those whose e-mail had this outcome, each once, for a sentence."""
         return list(dict.fromkeys(isolated(row["name"]) for row in self.rows if row["outcome"] == outcome))
 
 

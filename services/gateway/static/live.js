@@ -5,7 +5,7 @@
 //   data-case           the case that it shows, if any, and data-version its version: its parts are renewed
 //   data-parts          selectors of those parts, which are as many in every answer; what has the focus is left alone
 //   data-list           the selector of a list: of its rows only the number of changed ones is said, nothing moves
-//   data-rows      the selector of its rows, with data-number: renewed where they stand
+//   data-rows           the selector of its rows, with data-number: renewed where they stand
 //   data-address        where the page is read again, if not at its own address
 //
 // Beside it, for agents at a case, an element with data-presence: who else is there. A stream is open only while the page

@@ -3,7 +3,6 @@
 
 const OFF = "portico.keys.off";
 const main = document.querySelector("main.panes");
-const dialog = document.getElementById("keys");
 const links = () => [...document.querySelectorAll(".queue > li > a")];
 
 // A case beside its queue
@@ -160,4 +159,4 @@ function showKeys() {
     else localStorage.setItem(OFF, "yes");
   });
 }
-if (dialog) showKeys();
+showKeys();
