@@ -185,7 +185,7 @@ def name_of_alphabetical(*fields: str) -> str:
     return "_".join([*(f"{field}_{direction}" for field, direction in _directions(fields)), "alphabetical"])
 
 
-async def find_page(  # a query has this many parts
+async def find_page(
     collection: Collection,
     wanted: Document,
     query: ListQuery,
@@ -228,7 +228,7 @@ async def find_page(  # a query has this many parts
     return await _page(documents, query, mark, order, count)
 
 
-async def find_page_of_union(  # a query has this many parts
+async def find_page_of_union(
     either: Mapping[str, Document],
     collection: Collection,
     query: ListQuery,
@@ -240,8 +240,8 @@ async def find_page_of_union(  # a query has this many parts
 ) -> Page:
     """A page of what is found by one of these filters; none finds what another does.
 
-    Each has the name of the index that has it in the query's order: of both together, the database would sort all. The
-    order is by no text.
+    The key of each is the name of an index that has it in the query's order: asked for all of them in one query, the
+    database would sort everything. The order cannot be one by a text.
     """
     mark = _mark(collection, {"$or": [*either.values()]}, order)
     found = await asyncio.gather(
@@ -280,7 +280,7 @@ async def _find(
 ) -> list[Any]:
     """The documents of a page, and the first of the next one."""
     if query.cursor and by_keys:
-        # Apart from each other, no document is read to tell them.
+        # One filter for each way to come after: so keys alone tell what does, and no document is read.
         wanted = {"$or": [{"$and": [wanted, each]} for each in order.each_after(query.cursor, of=mark)]}
     elif query.cursor:
         wanted = {"$and": [wanted, order.after(query.cursor, of=mark)]}
@@ -324,7 +324,7 @@ async def find_page_of_parts(
     documents: list[Any] = []
     next_cursor, cursor = None, within or None
     for place in range(int(at), len(parts)):
-        # One more than is left: whether there is another page at all.
+        # Where nothing is left, one row of the next part tells whether there is another page.
         left = query.limit - len(documents)
         asked = query.model_copy(update={"limit": max(left, 1), "cursor": cursor, "total": False})
         page = await find_page(collection, {"$and": [wanted, parts[place]]}, asked, **how)

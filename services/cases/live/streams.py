@@ -49,7 +49,7 @@ PRESENCE = TypeAdapter(Presence)
 
 
 class Stream:
-    """What one reader is still to be told. However slowly it is read, it holds no more than so much."""
+    """What one reader is still to be told: it holds a bounded number of messages, however slow the reader is."""
 
     def __init__(self, actor: Actor, number: str | None, *, of_all: bool = False) -> None:
         """Of one case, of all that the actor may see, or of both."""
@@ -92,7 +92,7 @@ class Stream:
 
     @asynccontextmanager
     async def until_over(self) -> AsyncIterator[None]:
-        """Within, what is written: TimeoutError where the stream has to end, and its reader does not take the rest."""
+        """The context of all writes: TimeoutError if the stream has to end, and its reader does not take the rest."""
         async with asyncio.timeout(None) as patience:
             self._patience = patience
             try:
@@ -130,7 +130,7 @@ class Stream:
 
 
 class Streams:
-    """All of this replica, each where what concerns it is looked for."""
+    """All streams of this replica, by the case or the company that they are about."""
 
     def __init__(self) -> None:
         """None is open."""
@@ -217,5 +217,5 @@ class Streams:
 
 
 def _message(kind: str, **about: object) -> bytes:
-    """A server-sent event, whose name stands in its data too."""
+    """A server-sent event; its name is also the `kind` in its data."""
     return b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps({"kind": kind, **about}))
