@@ -73,12 +73,7 @@ async def change_settings(
         raise PreconditionFailed
     hours = wanted.changes.get("working_hours")
     changed = company if hours is None else company.with_working_hours(WorkingHours(**hours), now)
-    if changed == company:
-        return company
-    try:
-        return await store.COMPANIES.save(db, changed)
-    except StaleVersion as error:
-        raise PreconditionFailed from error
+    return await _saved(db, company, changed)
 
 
 async def company_to_read(db: Database, actor: Actor, named: UUID | None) -> UUID:
@@ -120,6 +115,10 @@ async def assign_pins(
     pins = [Pin(**each.model_dump()) for each in wanted.pins]
     changed = company.with_pins(pins, now)
     await _refuse_unknown_sites(db, company, pins)
+    return await _saved(db, company, changed)
+
+
+async def _saved(db: Database, company: Company, changed: Company) -> Company:
     if changed == company:
         return company
     try:
