@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from deploy.local.stack import Stack
+from deploy.local.waiting import until
 from tests.browser.test_every_page import AXE, RULES
 from tests.browser.test_keyboard import fill, press, tab_to
 from tests.browser.walking import a_customer, begin_session
@@ -59,7 +60,13 @@ async def world(stack: Stack) -> AsyncIterator[World]:
         names = ("--first-name", "Arno", "--last-name", "Keller")
         code, said = await stack.run_service_command(*command, *names, stdin=f"{PASSWORD}\n")
         assert code == 0, said
-        await arno.sign_in()
+        arno_id = (await (await arno.sign_in()).get("/session"))["user"]["id"]
+
+        async def is_known() -> bool:
+            """Whether cases can be assigned to Arno: the event of a command is published a little later."""
+            return arno_id in {each["user_id"] for each in (await vera.get("/agent/agents?limit=200"))["items"]}
+
+        assert await until(is_known, deadline_s=60)
         yield World(admin, luc, vera, arno, customer.serial, sites)
 
 

@@ -196,7 +196,7 @@ async def test_a_case_is_closed_by_its_answer(agent: Page, morning: Morning) -> 
     await agent.locator(TEXT).fill("Replaced the roller.")
     await agent.get_by_label("and then").select_option(label="Close the case")
     await expect(agent.get_by_role("button", name="Send reply")).to_have_count(0)
-    await agent.get_by_role("button", name="Send and close the case").click()
+    await agent.get_by_role("button", name="Send and close").click()
     await expect(agent.get_by_text("The case is closed.")).to_be_visible()
     case = await morning.ana.get(f"/cases/{morning.numbers[0]}")
     assert (case["status"], case["resolution"]) == ("closed", "Replaced the roller.")
@@ -279,6 +279,26 @@ async def test_on_a_phone_what_is_done_with_a_case_stands_in_one_row(
             await agent.locator("[data-take]").click()
             await expect(agent.locator(".work-head .assignee")).to_be_visible()
             await expect_one_row(agent, name)
+    finally:
+        await in_language(agent, stack, "en")
+
+
+async def test_what_is_said_of_a_draft_keeps_to_its_lines_beside_what_sends(
+    agent: Page, stack: Stack, morning: Morning
+) -> None:
+    try:
+        await in_language(agent, stack, "fr")
+        await go(agent, morning, 0)
+        await agent.locator(TEXT).fill("Réparé.")
+        await agent.locator("#answer-then").select_option("close")
+        await expect(agent.locator(".answer .said")).to_contain_text("Le brouillon est conservé")
+        for width in (768, 1024, 1280, 1440):
+            await agent.set_viewport_size({"width": width, "height": 740})
+            said = await agent.locator(".answer .said").bounding_box()
+            then = await agent.locator("#answer-then").bounding_box()
+            assert said is not None
+            assert then is not None
+            assert (said["height"] <= 40, then["width"] >= 150) == (True, True), (width, said, then)
     finally:
         await in_language(agent, stack, "en")
 

@@ -188,7 +188,10 @@ CASE = FormSpec(
 
 # What is asked otherwise of whoever fills the form in for somebody else.
 _FOR_ANOTHER: Mapping[str, Mapping[str, Any]] = {
-    "preferred_channel": {"label": lazy("How should we contact this person?")},
+    "preferred_channel": {
+        "label": lazy("How should we contact this person?"),
+        "hint": lazy("If nobody can be reached this way, we try the other one."),
+    },
     "preferred_hours": {"label": lazy("Best hours to reach this person")},
     "troubleshooting": {
         "label": lazy("What has been tried?"),

@@ -234,11 +234,18 @@ async def test_the_form_asks_for_somebody_else_what_it_asks_oneself_as_you(porta
     be(portal, role)
     own = [
         *("How should we contact you?", "Best hours to reach you", "Your reference", "What have you tried?"),
+        "If we cannot reach you this way",
         *("your reference", "what you have tried", "of your company, to find", "as agreed with your company"),
     ]
     other = [
         *("How should we contact this person?", "Best hours to reach this person", "Own reference"),
-        *("What has been tried?", "own reference", "what has been tried", "as agreed with the company"),
+        *(
+            "What has been tried?",
+            "If nobody can be reached this way",
+            "own reference",
+            "what has been tried",
+            "as agreed with the company",
+        ),
     ]
     pages = []
     if role != "member":
