@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 import pytest
 from uuid_utils.compat import uuid7
 
+from deploy.local.child import free_port
 from services.cases.cases import store
 from services.cases.cases.domain.numbers import case_number
 from services.cases.cases.store import counts, finding, searching
 from services.cases.cases.store.lists import SORTS
 from shared.actor import Actor, Role, Visibility
 from shared.errors import Invalid
-from shared.mongo import Database, Document
+from shared.mongo import Database, DatabaseError, Document, connect, is_unavailable
 from shared.schemas.cases import AgentCaseQuery, CaseQuery
 from tests.builders import MONGO_DRIVER, an_actor
 from tests.platform.bus_helpers import a_database
@@ -289,3 +290,22 @@ async def test_a_search_that_takes_too_long_is_refused_with_what_helps(
         with pytest.raises(Invalid) as refused:
             await asked
         assert [(error.field, error.code) for error in refused.value.errors] == [("q", "too_many_found")]
+
+
+async def test_nobody_is_told_that_too_many_are_found_while_there_is_no_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(counts, "_COUNTED_WITHIN_S", 0.1)
+    monkeypatch.setattr(searching, "_WITHIN_S", 0.1)
+    away = connect(f"mongodb://127.0.0.1:{free_port()}", "cases")
+    try:
+        for asked in (
+            store.find_cases(away, LUC, CaseQuery(q="paper")),
+            store.count_cases(away, LUC, CaseQuery(q="paper")),
+            store.count_cases(away, LUC, CaseQuery.model_validate(MARCH)),
+        ):
+            with pytest.raises(DatabaseError) as failed:
+                await asked
+            assert is_unavailable(failed.value)
+    finally:
+        await away.close()

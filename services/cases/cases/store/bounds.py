@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pymongo import timeout
+from pymongo.errors import ServerSelectionTimeoutError
 
 from shared.errors import Invalid
 from shared.mongo import DatabaseError
@@ -16,7 +17,8 @@ def refused_after(seconds: float, *, field: str, code: str, sentence: str) -> It
         with timeout(seconds):
             yield
     except DatabaseError as error:
-        if not error.timeout:
+        # Where no database was there to be asked, nothing else to ask for helps.
+        if not error.timeout or isinstance(error, ServerSelectionTimeoutError):
             raise
         raise Invalid.at(field, code, sentence) from error
 
