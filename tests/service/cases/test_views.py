@@ -190,6 +190,16 @@ async def test_an_agent_sees_what_waits_for_them_and_if_asked_what_nobody_has_ta
     assert sum(facet["count"] for facet in counted["status"]) == 2
 
 
+@pytest.mark.parametrize("sort", ["turn", "created_at", "-created_at", "title"])
+async def test_for_customers_nothing_waits_to_be_taken(cases: CasesApi, agent: Actor, sort: str) -> None:
+    ana = an_actor()
+    await at_sites(cases, ana, nowhere="abc")
+    await put(cases, ana, b={"status": "waiting_customer"})
+    assert titles(await view(cases, ana, "waiting", untaken="1", sort=sort)) == ["b"]
+    counted = await cases.call("GET", "/cases/facets", ana, params={"view": "waiting", "untaken": "1", "sort": sort})
+    assert [(facet["value"], facet["count"]) for facet in counted.body["status"]] == [("waiting_customer", 1)]
+
+
 async def test_what_nobody_has_taken_goes_with_what_waits_only(cases: CasesApi, agent: Actor) -> None:
     answer = await cases.call("GET", "/cases", agent, params={"untaken": "1"})
     assert (answer.status, answer.wrong_fields) == (422, {"untaken"})

@@ -16,7 +16,14 @@ from services.cases.cases.store.bounds import too_many_after
 from services.cases.cases.store.cases import CASES
 from services.cases.cases.store.counters import COUNTERS, Kind, find_changed, name_of, read_name
 from services.cases.cases.store.finding import taken_and_untaken
-from services.cases.cases.store.lists import collation_of, find_wanted, read_order, status_filter, wanted_by
+from services.cases.cases.store.lists import (
+    collation_of,
+    find_wanted,
+    is_of_untaken,
+    read_order,
+    status_filter,
+    wanted_by,
+)
 from shared.actor import Actor
 from shared.mongo import Database, Document, Session
 from shared.paging import ALPHABETICAL
@@ -206,7 +213,7 @@ def _sites_in_order(tally: _Tally) -> tuple[list[Document], str | Document]:
 async def _by_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
     """In one look at them."""
     everywhere = query.model_copy(update=dict.fromkeys(_FACETS))
-    if query.untaken and not query.q:
+    if is_of_untaken(actor, query) and not query.q:
         # Together the database would look through all that waits for anybody.
         either = await taken_and_untaken(db, actor, everywhere, read_order("turn"))
         found = await asyncio.gather(*(_grouped(db, query, wanted, {"hint": by}) for by, wanted in either.items()))

@@ -12,6 +12,7 @@ from services.cases.cases.store.lists import (
     company_of,
     find_wanted,
     is_of_a_period,
+    is_of_untaken,
     order_of,
     parts_of,
     row_for,
@@ -48,7 +49,7 @@ _BY_AGE = ("updated_at", "number")
 async def find_cases(db: Database, actor: Actor, query: CaseQuery) -> Page:
     """One page of what the actor may see under the query's filters."""
     order, parts = order_of(actor, query), parts_of(actor, query)
-    if query.untaken and not query.q and order.field in _TAKEN_AND_UNTAKEN:
+    if is_of_untaken(actor, query) and not query.q and order.field in _TAKEN_AND_UNTAKEN:
         return await _find_taken_and_untaken(db, actor, query)
     of_vendors = actor.is_vendor and query.view == "waiting"
     page = partial(

@@ -160,8 +160,13 @@ def status_filter(status: str | Sequence[str]) -> Document:
 
 def _waiting_for(actor: Actor, query: CaseQuery) -> Document:
     if actor.is_vendor:
-        return {"$or": [taken_by(actor), untaken()]} if query.untaken else taken_by(actor)
+        return {"$or": [taken_by(actor), untaken()]} if is_of_untaken(actor, query) else taken_by(actor)
     return {**own_of(actor), **WAITS_FOR_CUSTOMER}
+
+
+def is_of_untaken(actor: Actor, query: CaseQuery) -> bool:
+    """Whether what nobody has taken is asked for as well; on the customers' side, nothing waits to be taken."""
+    return actor.is_vendor and query.untaken
 
 
 def taken_by(agent: Actor) -> Document:
