@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Self, TypeVar
@@ -110,10 +110,22 @@ class _Tally:
             self.site[site_id] += count
 
     def counts(self) -> Counts:
-        """What was added up, most first."""
-        sites = [(site_id, self.names.get(site_id, ""), count) for site_id, count in self.site.items() if count]
-        sites.sort(key=lambda site: (-site[2], in_alphabet(site[1])))
-        return Counts(_most_first(self.status), _most_first(self.severity), sites[: self.most_sites])
+        """What was added up."""
+        return _counts(self.status, self.severity, self.site, self.names, most_sites=self.most_sites)
+
+
+def _counts(
+    status: Counter[str],
+    severity: Counter[int],
+    site: Counter[UUID | None],
+    names: Mapping[UUID | None, str],
+    *,
+    most_sites: int,
+) -> Counts:
+    """What was counted, most first."""
+    sites = [(site_id, names.get(site_id, ""), count) for site_id, count in site.items() if count]
+    sites.sort(key=lambda site: (-site[2], in_alphabet(site[1])))
+    return Counts(_most_first(status), _most_first(severity), sites[:most_sites])
 
 
 def _most_first(counted: Counter[_V]) -> list[tuple[_V, int]]:
@@ -225,9 +237,7 @@ async def _by_cases(db: Database, actor: Actor, query: CaseQuery) -> Counts:
         for counted, facet in ((status, "status"), (severity, "severity"), (site, "site_id")):
             counted.update({group["_id"]: group["count"] for group in counts[facet]})
         names |= {group["_id"]: group["name"] for group in counts["site_id"]}
-    sites = [(site_id, names[site_id], count) for site_id, count in site.items()]
-    sites.sort(key=lambda site: (-site[2], in_alphabet(site[1])))
-    return Counts(_most_first(status), _most_first(severity), sites[:_AT_MOST])
+    return _counts(status, severity, site, names, most_sites=_AT_MOST)
 
 
 async def _grouped(db: Database, query: CaseQuery, wanted: Document, by: Document) -> Document:
