@@ -9,8 +9,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from services.cases.cases import store
-from services.cases.cases.domain.actions import REOPEN_WITHIN
 from services.cases.cases.domain.numbers import case_number
+from services.cases.cases.domain.refusals import REOPEN_WITHIN
 from services.cases.cases.domain.visibility import CONFIDENTIAL
 from services.cases.cases.store.history import AS_FILTER
 from shared.actor import Actor, Role

@@ -13,13 +13,13 @@ from services.cases.cases.domain.actions import (
     ACTIONS,
     AGENT_ACTIONS,
     OFFERS,
-    REOPEN_WITHIN,
     Action,
     Addition,
     Offer,
     allowed_actions,
 )
 from services.cases.cases.domain.case import Case
+from services.cases.cases.domain.refusals import REOPEN_WITHIN
 from services.cases.cases.domain.values import (
     OPEN,
     Callback,

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from services.cases.cases.domain.actions import ACTIONS, REOPEN_WITHIN, allowed_actions
+from services.cases.cases.domain.actions import ACTIONS, allowed_actions
 from services.cases.cases.domain.numbers import CheckNumber, case_number, read_case_number
-from services.cases.cases.domain.refusals import CaseIsCancelled, CaseIsNew, ReopenTooLate, Unchanged
+from services.cases.cases.domain.refusals import REOPEN_WITHIN, CaseIsCancelled, CaseIsNew, ReopenTooLate, Unchanged
 from services.cases.cases.domain.values import OPEN, Equipment, Status, Window, person_of
 from shared.actor import Role
 from shared.coverage import NOT_COVERED, UNVERIFIED

@@ -6,13 +6,14 @@ depend on the value that was sent are in the functions: the current severity, st
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Concatenate
 
 from services.cases.cases.domain import callbacks, details
 from services.cases.cases.domain.case import Case
 from services.cases.cases.domain.moves import NEXT
 from services.cases.cases.domain.refusals import (
+    REOPEN_WITHIN,
     AlreadyTaken,
     CaseIsCancelled,
     CaseIsClosed,
@@ -26,8 +27,6 @@ from services.cases.cases.domain.refusals import (
 from services.cases.cases.domain.values import Change, EntryKind, Person, Status, person_of
 from shared.actor import Actor
 from shared.errors import Forbidden, Refusal
-
-REOPEN_WITHIN = timedelta(days=14)
 
 Right = Callable[[Case, Actor], bool]
 Rule = Callable[[Case, Actor, datetime], Refusal | None]
@@ -118,7 +117,7 @@ def is_not_cancelled(case: Case, _by: Actor, _now: datetime) -> Refusal | None:
 
 
 def is_recent(case: Case, _by: Actor, now: datetime) -> Refusal | None:
-    """Refuses more than 14 days after the case was closed."""
+    """Refuses when the case was closed too long ago."""
     until = reopened_until(case)
     return None if until is not None and now <= until else ReopenTooLate(state=case.current)
 

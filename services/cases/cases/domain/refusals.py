@@ -1,8 +1,11 @@
 """The refusals of the rules of a case."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from shared.errors import Conflict, Forbidden, TooManyRequests
+
+REOPEN_WITHIN = timedelta(days=14)
 
 
 class CaseIsClosed(Conflict):
@@ -34,14 +37,14 @@ class CaseIsNew(Conflict):
 
 
 class ReopenTooLate(Conflict):
-    """More than 14 days after closing."""
+    """The time in which a closed case can be reopened is over."""
 
     code = "reopen_too_late"
-    title = "The case was closed more than 14 days ago. Please create a follow-up."
+    title = f"The case was closed more than {REOPEN_WITHIN.days} days ago. Please create a follow-up."
 
     def __init__(self, *, state: Mapping[str, object] | None = None) -> None:
         """With the number of days."""
-        super().__init__(params={"days": 14}, state=state)
+        super().__init__(params={"days": REOPEN_WITHIN.days}, state=state)
 
 
 class NotForColleagues(Forbidden):
