@@ -16,9 +16,10 @@ _ROWS_REMEMBERED = 5_000  # some 2 kB each
 
 
 def remembered(make: Callable[[Document], _M]) -> Callable[[Kept], _M]:
-    """What is made of a document as it is kept, with ids as bytes and times without a zone; none is older than that.
+    """`make` with a memory: lists are read again and again, and most of their rows are as before.
 
-    Lists are looked at again and again, and most rows are as before.
+    It gets the document with ids as bytes and times without a zone. The whole document is the key of what is
+    remembered, so a changed one is made anew.
     """
 
     @lru_cache(maxsize=_ROWS_REMEMBERED)

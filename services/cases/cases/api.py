@@ -52,7 +52,7 @@ async def submit_case(request: web.Request) -> web.Response:
         key=await idempotency_key_of(request, actor),
         now=(now := request.app[CLOCK]()),
     )
-    # Nobody has marked a case of this moment; one that the same key has created before is older.
+    # A case that was created just now has no marks yet; one that the same key has created before is older.
     mark = store.NO_MARK if case.created_at == now else await _mark(request, actor, case)
     return await _answer_with(request, actor, case, history, mark, status=201)
 
@@ -165,7 +165,7 @@ async def act(request: web.Request) -> web.Response:
     case, history = await follow_ups.follow_up(
         request.app[DATABASE], request.app[NUMBERS], number, body, change, quota=quota
     )
-    # The old case is seen by whoever has just followed it up.
+    # Who has just followed up the old case sees it, so the link needs no look.
     mark = await _mark(request, change.by, case)
     return await _answer_with(request, change.by, case, history, mark, links=store.Links(number), status=201)
 

@@ -28,7 +28,7 @@ RETRY_AFTER_S = 10
 # Between two slices everybody else's requests go on, by so many turns of the event loop: a slice takes half a
 # millisecond, and a turn in which nobody wants anything some microseconds.
 _SLICE_ROWS, _TURNS = 40, 8
-# For its reader, in all; then others may have the place of an export.
+# For so long, in all, an export waits for its reader; then it gives its place to others, and goes on without one.
 _PATIENCE_S = 5.0
 
 _log = structlog.get_logger()
@@ -130,8 +130,8 @@ async def written_cases(
 ) -> AsyncGenerator[bytes]:
     """The file, piece by piece, with the cases as of one moment. Times are in the actor's time zone.
 
-    `end` is called before the last piece: whoever has that may begin another export. It is in the audit log by then,
-    and so is what was sent of one that breaks off.
+    `end` is called before the last piece, so that whoever has the whole file may begin another export. The audit log
+    has its entry by then; of an export that breaks off it has what was sent.
 
     Raises TooManyExports before the first piece, and Unavailable where the database no longer keeps that moment.
     """
@@ -194,7 +194,7 @@ async def note(
 
 
 def file_name(actor: Actor, as_of: datetime, kind: Kind) -> str:
-    """By the moment that its rows are of, where its reader is."""
+    """Named by the moment that its rows are of, in its reader's time zone."""
     return f"cases-{as_of.astimezone(zone_of(actor.time_zone)):%Y-%m-%d-%H%M}{kind.ending}"
 
 

@@ -31,7 +31,7 @@ from shared.schemas.case_exports import MakeExport
 from shared.schemas.cases import CaseQuery
 from shared.tasks import cancel_requested, repeat
 
-# For those that another replica was asked for, or has lost.
+# For jobs that another replica was asked for, or was making when it stopped.
 _LOOKED_FOR_EVERY_S = 2.0
 # Well within a lease.
 _TOLD_EVERY_S = 2.0
@@ -142,7 +142,7 @@ class Workshop:
                 await jobs.give_back(db, export)
 
     async def _make_watched(self, db: Database, export: Export) -> None:
-        """Tells meanwhile how far it is. Given up where the job is somebody else's, or its user may not have it."""
+        """Tells meanwhile how far it is. Gives up if another replica has the job, or its user may not have it."""
         progress = _Progress()
         await self._refuse_if_over(db, export)
         writing = asyncio.ensure_future(self._write(db, export, progress))
@@ -204,7 +204,7 @@ async def _finish(db: Database, export: Export, kind: direct.Kind, *, rows: int,
 
 
 def _moment_of(export: Export) -> datetime:
-    """When the attempt began at which it is made."""
+    """When this attempt to make it began."""
     if export.as_of is None:
         raise NotFound
     return export.as_of
@@ -225,7 +225,7 @@ async def has_lost_rights(db: Database, export: Export) -> bool:
 
 
 def _as_known(actor: Actor, export: Export, user: Document | None, company: Document | None) -> Actor:
-    """The user as the copies have them, where these are newer than those that the request was as new as."""
+    """The user as the copies have them, as far as these are newer than when the export was asked for."""
     if user is not None and user["version"] > export.known.get("user", 0):
         site_ids = user.get("site_ids")
         actor = replace(

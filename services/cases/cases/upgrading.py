@@ -12,9 +12,9 @@ _DROPPED_EVERY_S = 3600.0
 
 
 async def keep_filling_in(db: Database) -> None:
-    """Runs in every replica until it is cancelled. Before it has readers, only the vendor sees an older one's case.
+    """Runs in every replica until it is cancelled: gives the cases that older versions write their readers and words.
 
-    Before it has words, no search finds it.
+    Without readers only the vendor sees a case, without words no search finds it.
     """
     await repeat("fill_in", partial(fill_in, db), every_s=_FILLED_IN_EVERY_S)
 

@@ -38,7 +38,7 @@ from shared.schemas.case_actions import (
 from shared.schemas.case_parts import WindowBody
 
 _Body = CaseActionUnion | AgentActionUnion
-# Of those that write to a case at once in this replica each waits for its turn: only other replicas' come in between.
+# Writers to one case take turns within this replica: only those of other replicas come in between.
 _TRIES = 10
 
 
@@ -51,7 +51,7 @@ async def act(
     StaleVersion with the current state, TooManyEntries, Invalid for files that cannot be cited, and
     IdempotencyKeyReused for a key that made a follow-up of the case.
     """
-    # What a follow-up writes is no entry of this case: it is looked for where it is.
+    # A follow-up leaves no entry in this case: whether the key has made one, the new case tells.
     await store.CASES.find_made_with(db, change.key)
     await _act_once(db, number, ACTIONS[body.action], body, change, limits=limits, quota=quota)
 
@@ -67,7 +67,7 @@ async def act_as_agent(
 async def _act_once(
     db: Database, number: str, action: Action, body: _Body, change: Change, *, limits: Limits, quota: Quota
 ) -> None:
-    """Does nothing if the same request has done it before, or does it at this moment and was faster."""
+    """Does nothing if the same request did it before, or does it at this moment and is faster."""
     if await store.find_entry(db, change.by, number, change.key):
         return
     try:
@@ -87,7 +87,7 @@ async def _act_once(
 
 
 async def _save(db: Database, case: Case, action: Action, body: _Body, change: Change, *, limits: Limits) -> None:
-    # First of all: StaleVersion would ask for another try, which would be forbidden too.
+    # Comes first: StaleVersion would ask for another try, which would be forbidden too.
     action.refuse_without_right(case, change.by)
     if body.version != case.version:
         raise StaleVersion(state=case.current)
@@ -134,7 +134,7 @@ async def _append(db: Database, case: Case, addition: Addition, body: _Body, cha
 
 
 async def _fields(db: Database, case: Case, body: _Body) -> dict[str, Any]:
-    """What the action takes: the fields of the body, with ids and parts of it replaced by what they stand for."""
+    """The arguments of the action: the fields of the body, with the people, places and times that they stand for."""
     fields = {name: value for name, value in body if name not in {"action", "version"}}
     match body:
         case AssignAction():

@@ -53,7 +53,7 @@ def _pin_there(case: Case, body: ChangeSiteAction, found: Found) -> tuple[str | 
     if body.pin == "":
         return None, ""
     if body.pin is None and (case.pin is None or is_revoked(case.pin, found)):
-        # Nobody can say any more where it was valid.
+        # Where a revoked PIN was valid is not known any more: it stays.
         return case.pin, case.pin_instructions
     pin = pin_of(body.pin or case.pin or "", found, equipment=case.equipment, site_id=body.site_id)
     return pin.pin, case.pin_instructions if pin.pin == case.pin else pin.instructions

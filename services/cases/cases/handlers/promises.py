@@ -30,11 +30,11 @@ def first_answer_in(found: Found, equipment: Equipment, *, company_id: UUID, now
 
 
 def _working_hours(company: Document) -> WorkingHours:
-    """Those of a company that was copied before it had any are the usual ones."""
+    """The company's, or the usual ones if it was copied before companies had any."""
     hours = CompanyHours.model_validate(company.get("working_hours") or {})
     return WorkingHours(frozenset(hours.days), _time(hours.start), _time(hours.end))
 
 
 def _time(text: str) -> time:
-    """Midnight at the end of a day is that of the next day."""
+    """As the domain writes it: 24:00 is 00:00."""
     return time.fromisoformat("00:00" if text == "24:00" else text)
