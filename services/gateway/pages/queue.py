@@ -222,6 +222,8 @@ async def _queue_page(
 
 def _asked(query: Mapping[str, str]) -> ListState:
     asked, queue = _LIST.at(query), asked_for(query, "queue")
+    if queue and queue not in QUEUES:
+        asked = replace(asked, ignored={"queue": queue}, errors={"queue": _("There is no such queue.")})
     return replace(asked, wanted={"queue": queue if queue in QUEUES else _FIRST_QUEUE, **asked.wanted})
 
 

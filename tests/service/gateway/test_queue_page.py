@@ -161,6 +161,8 @@ async def test_an_address_that_names_no_queue_shows_my_own(gateway: Gateway, ask
     page = await page_at(gateway, f"/queue{asked}")
     assert "You look after no case now." in page
     assert queries(gateway) == [{"queue": "mine", "limit": "25"}]
+    assert ("<p>There is no such queue.</p>" in page) == (asked == "?queue=gone")
+    assert '<details class="more">' in page
 
 
 async def test_filters_go_on_to_the_service_and_each_can_be_taken_away(gateway: Gateway) -> None:
