@@ -130,7 +130,7 @@ async def test_the_contact_becomes_a_colleague_and_the_other_contact_is_typed_an
     ):
         await dialog.get_by_label(label, exact=True).fill(text)
     await dialog.get_by_role("button", name="Add another contact").click()
-    await done(ana, "The other contact is changed.")
+    await done(ana, "The other contact is saved.")
     await history(ana, re.compile("added .*Eva Roy.* as other contact"))
     dialog = await choose(ana, "Change the other contact")
     await expect(dialog.get_by_label("First name")).to_have_value("Eva")

@@ -52,7 +52,7 @@ CHANGES = (
         ),
         part="contact",
         fields=_PERSON,
-        done=lazy("The other contact is changed."),
+        done=lazy("The other contact is saved."),
         undone=lazy("The other contact was not changed"),
         entry="secondary_contact_changed",
         history=lazy("%(name)s changed the other contact from %(old)s to %(new)s"),
