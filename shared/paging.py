@@ -202,7 +202,7 @@ async def find_page(
     """The page that the query asks for of what `wanted` finds.
 
     `hidden` are fields to leave out; where a document has much more than a row, name in `shown` those to read. They
-    come as they are kept, to make objects of them is half of what reading costs.
+    come as they are kept: to make objects of them is half of what reading costs.
     `computed` are fields beside them, with the expressions that give them.
     Give the collation where `wanted` names texts that only an alphabetical index finds: it is counted with it, too.
     `by` and `counted_by` are indexes for what the database cannot choose well by itself. With `by_keys`, those of `by`
