@@ -43,7 +43,8 @@ async def pages(browser: Browser, portal_url: str, password: str) -> AsyncIterat
         # From its beginning, though what waits is opened at its newest entry.
         # A page that follows what happens is never done with the network.
         await page.goto(urldefrag(link).url)
-        await page.wait_for_function("[...document.images].every((image) => image.complete)")
+        # A function: an expression would be compiled anew at each try, which the page's own policy forbids.
+        await page.wait_for_function("() => [...document.images].every((image) => image.complete)")
         yield "case", page
 
 

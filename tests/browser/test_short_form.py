@@ -106,7 +106,7 @@ async def test_on_a_phone_the_button_is_always_there_and_the_form_short(page: Pa
     for _ in range(8):
         await page.keyboard.press("Tab")
         await page.wait_for_function(
-            "document.activeElement.closest('.send') || document.activeElement.type === 'file' || "
+            "() => document.activeElement.closest('.send') || document.activeElement.type === 'file' || "
             "document.activeElement.getBoundingClientRect().bottom <= "
             "document.querySelector('.send').getBoundingClientRect().top + 1"
         )
